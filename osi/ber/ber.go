@@ -1,0 +1,469 @@
+// Package ber reads ASN.1 values in the Basic Encoding Rules (X.690 clause 8)
+// without copying and without allocating.
+//
+// A [Decoder] holds one input and the limits under which it is read; a [Cursor]
+// walks the elements of one level of it. Definite, indefinite and non-minimal
+// lengths are read, as are long-form tags and constructed strings. DER and CER
+// restrictions are not enforced: real X.400 traffic uses all of BER's freedom.
+//
+// What is refused: a tag number above [MaxTagNumber], a length that reaches
+// beyond the enclosing element, nesting deeper than the Decoder's MaxDepth, and
+// more elements than its element budget. The budget also pays for the scan that
+// finds the end of an indefinite-length element, so the work done on any input
+// is bounded by its size.
+//
+// Everything an [Element] points to is the caller's input: it lives as long as
+// that input does and must not be written to. A Decoder and its cursors belong
+// to one goroutine at a time.
+package ber
+
+// Class is the class of a tag (X.690 8.1.2.2).
+type Class uint8
+
+// The four tag classes.
+const (
+	Universal Class = iota
+	Application
+	ContextSpecific
+	Private
+)
+
+// Tag is a tag's class and number in one comparable value. The constructed bit
+// is not part of it: BER lets the sender choose it for strings.
+type Tag uint32
+
+// MaxTagNumber is the largest tag number that is accepted.
+const MaxTagNumber = 1<<30 - 1
+
+// MakeTag returns the tag of class c and number n.
+func MakeTag(c Class, n uint32) Tag { return Tag(uint32(c)<<30 | n&MaxTagNumber) }
+
+// Context returns the context-specific tag [n].
+func Context(n uint32) Tag { return MakeTag(ContextSpecific, n) }
+
+// App returns the application-wide tag [APPLICATION n].
+func App(n uint32) Tag { return MakeTag(Application, n) }
+
+// Class returns the tag's class.
+func (t Tag) Class() Class { return Class(t >> 30) }
+
+// Number returns the tag's number within its class.
+func (t Tag) Number() uint32 { return uint32(t) & MaxTagNumber }
+
+// Universal tags (X.680 8.4).
+const (
+	TagEndOfContents    Tag = 0
+	TagBoolean          Tag = 1
+	TagInteger          Tag = 2
+	TagBitString        Tag = 3
+	TagOctetString      Tag = 4
+	TagNull             Tag = 5
+	TagOID              Tag = 6
+	TagObjectDescriptor Tag = 7
+	TagExternal         Tag = 8
+	TagReal             Tag = 9
+	TagEnumerated       Tag = 10
+	TagUTF8String       Tag = 12
+	TagSequence         Tag = 16
+	TagSet              Tag = 17
+	TagNumericString    Tag = 18
+	TagPrintableString  Tag = 19
+	TagTeletexString    Tag = 20
+	TagVideotexString   Tag = 21
+	TagIA5String        Tag = 22
+	TagUTCTime          Tag = 23
+	TagGeneralizedTime  Tag = 24
+	TagGraphicString    Tag = 25
+	TagVisibleString    Tag = 26
+	TagGeneralString    Tag = 27
+	TagUniversalString  Tag = 28
+	TagBMPString        Tag = 30
+)
+
+// String writes the tag as ASN.1 notation does: [2], [APPLICATION 3],
+// [UNIVERSAL 16], [PRIVATE 1].
+func (t Tag) String() string { return string(t.Append(nil)) }
+
+// Append appends the notation of [Tag.String] to dst.
+func (t Tag) Append(dst []byte) []byte {
+	dst = append(dst, '[')
+	switch t.Class() {
+	case Universal:
+		dst = append(dst, "UNIVERSAL "...)
+	case Application:
+		dst = append(dst, "APPLICATION "...)
+	case Private:
+		dst = append(dst, "PRIVATE "...)
+	}
+	return append(appendUint(dst, uint64(t.Number())), ']')
+}
+
+// Code says why reading stopped.
+type Code uint8
+
+// Why reading stopped. None means that it has not.
+const (
+	None Code = iota
+	Truncated
+	LengthExceedsParent
+	LengthTooLong
+	TagTooLong
+	IndefinitePrimitive
+	MissingEndOfContents
+	UnexpectedEndOfContents
+	TooDeep
+	TooManyElements
+	BadValue
+)
+
+var codeText = [...]string{
+	None:                    "no error",
+	Truncated:               "the octets end inside a tag or length",
+	LengthExceedsParent:     "length reaches beyond the enclosing element",
+	LengthTooLong:           "length has more than eight octets",
+	TagTooLong:              "tag number exceeds 30 bits",
+	IndefinitePrimitive:     "indefinite length on a primitive element",
+	MissingEndOfContents:    "no end-of-contents octets",
+	UnexpectedEndOfContents: "end-of-contents octets in a definite-length element",
+	TooDeep:                 "nested too deeply",
+	TooManyElements:         "too many elements",
+	BadValue:                "contents are not a value of the type",
+}
+
+// String returns the code as a short English phrase.
+func (c Code) String() string {
+	if int(c) < len(codeText) {
+		return codeText[c]
+	}
+	return "unknown code"
+}
+
+// Error is a Code and the offset, from the first octet of the Decoder's input,
+// at which it was noticed.
+type Error struct {
+	Code   Code
+	Offset int
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	return "ber: " + e.Code.String() + " at octet " + string(appendUint(nil, uint64(e.Offset)))
+}
+
+// Default limits of a zero Decoder.
+const (
+	DefaultMaxDepth    = 64
+	DefaultMinElements = 4096
+)
+
+// Decoder is one input and what has been spent on reading it. The zero value
+// is ready for Reset.
+type Decoder struct {
+	// MaxDepth bounds nesting; zero means DefaultMaxDepth.
+	MaxDepth int
+	// MaxElements bounds how many element headers may be read; zero means
+	// DefaultMinElements plus one for every octet of the input, several times
+	// what a well-formed value needs even when nested indefinite lengths make
+	// the same header be read more than once.
+	MaxElements int
+
+	in     []byte
+	budget int
+	depth  int
+}
+
+// Reset starts the decoder on in and returns a cursor over its elements.
+// Cursors and elements of the previous input must no longer be used.
+func (d *Decoder) Reset(in []byte) Cursor {
+	d.in = in
+	d.depth = d.MaxDepth
+	if d.depth <= 0 {
+		d.depth = DefaultMaxDepth
+	}
+	d.budget = d.MaxElements
+	if d.budget <= 0 {
+		d.budget = DefaultMinElements + len(in)
+	}
+	return Cursor{d: d, end: len(in)}
+}
+
+// Input returns the octets that the decoder was last Reset to.
+func (d *Decoder) Input() []byte { return d.in }
+
+// Element is one tag-length-value triple of the input.
+type Element struct {
+	// Content is the contents octets, without the end-of-contents octets of an
+	// indefinite length. It refers to the input.
+	Content []byte
+	// Tag is class and number.
+	Tag Tag
+	// Offset is where the identifier octet stands in the input.
+	Offset int
+	// Header is the length of identifier and length octets.
+	Header int
+	// End is the offset of the octet after the element, end-of-contents
+	// octets included.
+	End int
+	// Constructed is bit 6 of the identifier octet.
+	Constructed bool
+	// Indefinite says that the length was of the indefinite form.
+	Indefinite bool
+
+	depth int
+}
+
+// Cursor walks the elements of one level. It is a value: a copy walks on
+// independently. After the first error it yields nothing more.
+type Cursor struct {
+	d     *Decoder
+	pos   int
+	end   int
+	depth int
+	err   Error
+}
+
+// More reports whether octets are left and no error has occurred.
+func (c *Cursor) More() bool { return c.pos < c.end && c.err.Code == None }
+
+// Offset returns where the next element begins.
+func (c *Cursor) Offset() int { return c.pos }
+
+// Code returns why the cursor stopped, None when it has not or when it came
+// to the end.
+func (c *Cursor) Code() Code { return c.err.Code }
+
+// Err returns the cursor's error, or nil. It allocates; hot paths ask Code.
+func (c *Cursor) Err() error {
+	if c.err.Code == None {
+		return nil
+	}
+	e := c.err
+	return &e
+}
+
+// ErrOffset returns the offset that belongs to Code.
+func (c *Cursor) ErrOffset() int { return c.err.Offset }
+
+// Fail stops the cursor with code at offset, so that a caller's own finding
+// travels the same way as the reader's. The first failure is kept.
+func (c *Cursor) Fail(code Code, offset int) {
+	if c.err.Code == None {
+		c.err = Error{code, offset}
+	}
+}
+
+// Peek returns the tag of the next element without reading it; ok is false at
+// the end or when no tag can be read.
+func (c *Cursor) Peek() (t Tag, ok bool) {
+	if !c.More() {
+		return 0, false
+	}
+	in := c.d.in[:c.end]
+	b := in[c.pos]
+	if b&0x1f != 0x1f {
+		return Tag(uint32(b>>6)<<30 | uint32(b&0x1f)), true
+	}
+	t, _, code := longTag(in, c.pos)
+	return t, code == None
+}
+
+// Next reads the next element into e. It returns false at the end of the level
+// and on an error, which Code tells apart.
+func (c *Cursor) Next(e *Element) bool {
+	if c.pos >= c.end || c.err.Code != None {
+		return false
+	}
+	d := c.d
+	if d.budget <= 0 {
+		return c.stop(TooManyElements, c.pos)
+	}
+	d.budget--
+	in := d.in[:c.end]
+	p := c.pos
+	b := in[p]
+	e.Offset = p
+	e.Constructed = b&0x20 != 0
+	e.Indefinite = false
+	e.depth = c.depth
+	p++
+	if b&0x1f != 0x1f {
+		e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
+	} else {
+		t, q, code := longTag(in, c.pos)
+		if code != None {
+			return c.stop(code, c.pos)
+		}
+		e.Tag, p = t, q
+	}
+	if p >= len(in) {
+		return c.stop(Truncated, p)
+	}
+	l := int(in[p])
+	p++
+	if l >= 0x80 {
+		if l == 0x80 {
+			return c.indefinite(e, p)
+		}
+		n, q, code := longLength(in, p, l&0x7f)
+		if code != None {
+			return c.stop(code, p-1)
+		}
+		l, p = n, q
+	}
+	if l > len(in)-p {
+		return c.stop(LengthExceedsParent, e.Offset)
+	}
+	if b == 0 && l == 0 {
+		return c.stop(UnexpectedEndOfContents, e.Offset)
+	}
+	e.Header = p - e.Offset
+	c.pos = p + l
+	e.End = c.pos
+	e.Content = in[p : p+l]
+	return true
+}
+
+// Enter returns a cursor over the contents of e, an element that a cursor of
+// the same decoder yielded. Entering a primitive element gives a cursor that
+// has failed with BadValue.
+func (c *Cursor) Enter(e *Element) Cursor {
+	start := e.Offset + e.Header
+	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: e.depth + 1}
+	if !e.Constructed {
+		in.err = Error{BadValue, e.Offset}
+	} else if in.depth > c.d.depth {
+		in.err = Error{TooDeep, e.Offset}
+	}
+	return in
+}
+
+// Raw returns the whole element: identifier, length and contents octets, and
+// the end-of-contents octets of an indefinite length.
+func (c *Cursor) Raw(e *Element) []byte { return c.d.in[e.Offset:e.End] }
+
+func (c *Cursor) stop(code Code, offset int) bool {
+	c.err = Error{code, offset}
+	return false
+}
+
+// indefinite finds the end of e, whose contents begin at p, by walking over
+// the headers up to the matching end-of-contents octets.
+func (c *Cursor) indefinite(e *Element, p int) bool {
+	if !e.Constructed {
+		return c.stop(IndefinitePrimitive, e.Offset)
+	}
+	e.Header = p - e.Offset
+	e.Indefinite = true
+	in := c.d.in[:c.end]
+	start := p
+	for open := 1; ; {
+		if len(in)-p < 2 {
+			return c.stop(MissingEndOfContents, e.Offset)
+		}
+		if c.d.budget <= 0 {
+			return c.stop(TooManyElements, p)
+		}
+		c.d.budget--
+		b, l := in[p], int(in[p+1])
+		if b == 0 && l == 0 {
+			open--
+			p += 2
+			if open == 0 {
+				break
+			}
+			continue
+		}
+		at := p
+		p++
+		if b&0x1f == 0x1f {
+			_, q, code := longTag(in, at)
+			if code != None {
+				return c.stop(code, at)
+			}
+			if p = q; p >= len(in) {
+				return c.stop(Truncated, p)
+			}
+			l = int(in[p])
+		}
+		p++
+		if l == 0x80 {
+			if b&0x20 == 0 {
+				return c.stop(IndefinitePrimitive, at)
+			}
+			if open++; open+c.depth > c.d.depth {
+				return c.stop(TooDeep, at)
+			}
+			continue
+		}
+		if l > 0x80 {
+			n, q, code := longLength(in, p, l&0x7f)
+			if code != None {
+				return c.stop(code, at)
+			}
+			l, p = n, q
+		}
+		if l > len(in)-p {
+			return c.stop(LengthExceedsParent, at)
+		}
+		p += l
+	}
+	e.Content = in[start : p-2]
+	e.End = p
+	c.pos = p
+	return true
+}
+
+// longTag reads a high-tag-number identifier (X.690 8.1.2.4) at p.
+func longTag(in []byte, p int) (t Tag, next int, code Code) {
+	class := Class(in[p] >> 6)
+	n := uint32(0)
+	for p++; p < len(in); p++ {
+		if n > MaxTagNumber>>7 {
+			return 0, 0, TagTooLong
+		}
+		b := in[p]
+		n = n<<7 | uint32(b&0x7f)
+		if b < 0x80 {
+			return MakeTag(class, n), p + 1, None
+		}
+	}
+	return 0, 0, Truncated
+}
+
+// longLength reads n subsequent length octets (X.690 8.1.3.5) at p. Leading
+// zero octets are legal in BER and skipped.
+func longLength(in []byte, p, n int) (l, next int, code Code) {
+	if n == 0x7f {
+		return 0, 0, LengthTooLong // X.690 8.1.3.5 c: reserved.
+	}
+	if n > len(in)-p {
+		return 0, 0, Truncated
+	}
+	end := p + n
+	for p < end && in[p] == 0 {
+		p++
+	}
+	if end-p > 8 {
+		return 0, 0, LengthTooLong
+	}
+	v := uint64(0)
+	for ; p < end; p++ {
+		v = v<<8 | uint64(in[p])
+	}
+	if v > uint64(len(in)) {
+		return 0, 0, LengthExceedsParent
+	}
+	return int(v), end, None
+}
+
+func appendUint(dst []byte, v uint64) []byte {
+	var b [20]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = byte('0' + v%10)
+		if v /= 10; v == 0 {
+			return append(dst, b[i:]...)
+		}
+	}
+}

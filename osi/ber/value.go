@@ -1,0 +1,281 @@
+package ber
+
+import (
+	"encoding/binary"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Bool returns the value of a BOOLEAN's contents octets (X.690 8.2).
+func Bool(content []byte) (v, ok bool) {
+	if len(content) != 1 {
+		return false, false
+	}
+	return content[0] != 0, true
+}
+
+// Int64 returns the value of an INTEGER's or ENUMERATED's contents octets
+// (X.690 8.3). Redundant leading octets are accepted; ok is false when there
+// are no octets or the value needs more than 64 bits.
+func Int64(content []byte) (v int64, ok bool) {
+	if len(content) == 0 {
+		return 0, false
+	}
+	v = int64(int8(content[0]))
+	for i, b := range content[1:] {
+		if i >= 7 && (v > 1<<55-1 || v < -1<<55) {
+			return 0, false
+		}
+		v = v<<8 | int64(b)
+	}
+	return v, true
+}
+
+// Octets returns the octets of a string element: its contents octets where it
+// is primitive, and where it is constructed the concatenation of its segments
+// appended to scratch (X.690 8.7.3, 8.23.3). What is returned refers to the
+// input in the first case and to scratch's array in the second; joined tells
+// which. Segments bear the universal tag segment, and may be constructed
+// themselves.
+func (c *Cursor) Octets(e *Element, segment Tag, scratch []byte) (octets []byte, joined bool, code Code) {
+	if !e.Constructed {
+		return e.Content, false, None
+	}
+	out, _, code := c.join(e, segment, scratch)
+	return out, true, code
+}
+
+func (c *Cursor) join(e *Element, segment Tag, dst []byte) ([]byte, int, Code) {
+	in := c.Enter(e)
+	var s Element
+	for in.Next(&s) {
+		if s.Tag != segment {
+			return dst, s.Offset, BadValue
+		}
+		if !s.Constructed {
+			dst = append(dst, s.Content...)
+			continue
+		}
+		var at int
+		var code Code
+		if dst, at, code = in.join(&s, segment, dst); code != None {
+			return dst, at, code
+		}
+	}
+	return dst, in.err.Offset, in.err.Code
+}
+
+// BitString returns the bits of a BIT STRING element (X.690 8.6), most
+// significant bit of the first octet first, and how many bits of the last octet
+// are unused. A constructed one is joined in scratch, as Octets does.
+func (c *Cursor) BitString(e *Element, scratch []byte) (bits []byte, unused int, code Code) {
+	if !e.Constructed {
+		return bitSegment(e.Content)
+	}
+	return c.joinBits(e, scratch, 0)
+}
+
+func bitSegment(content []byte) (bits []byte, unused int, code Code) {
+	if len(content) == 0 || content[0] > 7 || len(content) == 1 && content[0] != 0 {
+		return nil, 0, BadValue
+	}
+	return content[1:], int(content[0]), None
+}
+
+func (c *Cursor) joinBits(e *Element, dst []byte, unused int) ([]byte, int, Code) {
+	in := c.Enter(e)
+	var s Element
+	for in.Next(&s) {
+		// Only the last segment may leave bits unused (X.690 8.6.4).
+		if s.Tag != TagBitString || unused != 0 {
+			return dst, unused, BadValue
+		}
+		if s.Constructed {
+			var code Code
+			if dst, unused, code = in.joinBits(&s, dst, unused); code != None {
+				return dst, unused, code
+			}
+			continue
+		}
+		bits, u, code := bitSegment(s.Content)
+		if code != None {
+			return dst, 0, code
+		}
+		dst, unused = append(dst, bits...), u
+	}
+	return dst, unused, in.err.Code
+}
+
+// Bit reports whether bit n of a BIT STRING's bits is set; bits beyond its end
+// are not (X.680 22.7: named bit lists carry no trailing zero bits).
+func Bit(bits []byte, n int) bool {
+	return n>>3 < len(bits) && bits[n>>3]&(0x80>>(n&7)) != 0
+}
+
+// AppendOID appends the dotted form of an OBJECT IDENTIFIER's contents octets
+// (X.690 8.19) to dst. ok is false, and dst is returned as it came, when they
+// are empty, cut short, or hold an arc of more than 63 bits.
+func AppendOID(dst, content []byte) (out []byte, ok bool) {
+	if len(content) == 0 || content[len(content)-1] >= 0x80 {
+		return dst, false
+	}
+	out = dst
+	arc, first := uint64(0), true
+	for _, b := range content {
+		if arc > 1<<56-1 {
+			return dst, false
+		}
+		arc = arc<<7 | uint64(b&0x7f)
+		if b >= 0x80 {
+			continue
+		}
+		if first {
+			first = false
+			root := min(arc/40, 2)
+			out = append(out, byte('0'+root))
+			arc -= root * 40
+		}
+		out = append(out, '.')
+		out = appendUint(out, arc)
+		arc = 0
+	}
+	return out, true
+}
+
+// UTCTime returns the time of a UTCTime's contents octets (X.680 47,
+// YYMMDDhhmm[ss](Z|+hhmm|-hhmm)), in UTC. Years from 50 on are of the 1900s.
+// The zone may be missing, as old implementations leave it out; then UTC is
+// taken.
+func UTCTime(content []byte) (time.Time, bool) {
+	year, ok := digits(content, 0, 2)
+	if !ok {
+		return time.Time{}, false
+	}
+	if year < 50 {
+		year += 100
+	}
+	return clock(1900+year, content, 2)
+}
+
+// GeneralizedTime returns the time of a GeneralizedTime's contents octets
+// (X.680 46), in UTC. Minutes, seconds and their fraction may be missing; a
+// missing zone, which means local time there, is taken as UTC.
+func GeneralizedTime(content []byte) (time.Time, bool) {
+	year, ok := digits(content, 0, 4)
+	if !ok {
+		return time.Time{}, false
+	}
+	return clock(year, content, 4)
+}
+
+func clock(year int, s []byte, p int) (time.Time, bool) {
+	month, ok1 := digits(s, p, 2)
+	day, ok2 := digits(s, p+2, 2)
+	hour, ok3 := digits(s, p+4, 2)
+	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 {
+		return time.Time{}, false
+	}
+	p += 6
+	minute, ok := digits(s, p, 2)
+	if ok {
+		p += 2
+	}
+	second, nanos := 0, 0
+	if ok {
+		if second, ok = digits(s, p, 2); ok {
+			p += 2
+		}
+	}
+	if minute > 59 || second > 60 {
+		return time.Time{}, false
+	}
+	if p < len(s) && (s[p] == '.' || s[p] == ',') {
+		p++
+		scale := 100_000_000
+		start := p
+		for ; p < len(s) && s[p] >= '0' && s[p] <= '9'; p++ {
+			nanos += int(s[p]-'0') * scale
+			scale /= 10
+		}
+		if p == start {
+			return time.Time{}, false
+		}
+	}
+	offset := 0
+	switch {
+	case p == len(s):
+	case s[p] == 'Z' && p+1 == len(s):
+	case (s[p] == '+' || s[p] == '-') && (len(s) == p+5 || len(s) == p+3):
+		h, ok := digits(s, p+1, 2)
+		m := 0
+		if ok && len(s) == p+5 {
+			m, ok = digits(s, p+3, 2)
+		}
+		if !ok || h > 23 || m > 59 {
+			return time.Time{}, false
+		}
+		offset = (h*60 + m) * 60
+		if s[p] == '-' {
+			offset = -offset
+		}
+	default:
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	if t.Day() != day && hour != 24 {
+		return time.Time{}, false // The 31st of a month that has none.
+	}
+	return t.Add(-time.Duration(offset) * time.Second), true
+}
+
+func digits(s []byte, p, n int) (v int, ok bool) {
+	if p+n > len(s) {
+		return 0, false
+	}
+	for _, b := range s[p : p+n] {
+		if b < '0' || b > '9' {
+			return 0, false
+		}
+		v = v*10 + int(b-'0')
+	}
+	return v, true
+}
+
+// AppendUniversal appends the UTF-8 form of a UniversalString's octets (UCS-4,
+// big endian; X.690 8.23.7) to dst. Values outside Unicode become U+FFFD.
+func AppendUniversal(dst, octets []byte) ([]byte, bool) {
+	if len(octets)%4 != 0 {
+		return dst, false
+	}
+	for ; len(octets) > 0; octets = octets[4:] {
+		r := rune(utf8.RuneError)
+		if v := binary.BigEndian.Uint32(octets); v <= utf8.MaxRune {
+			r = rune(v)
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst, true
+}
+
+// AppendBMP appends the UTF-8 form of a BMPString's octets (UCS-2, big endian;
+// X.690 8.23.8) to dst. Surrogate pairs, which some senders use, are joined.
+func AppendBMP(dst, octets []byte) ([]byte, bool) {
+	if len(octets)%2 != 0 {
+		return dst, false
+	}
+	for ; len(octets) > 0; octets = octets[2:] {
+		r := rune(binary.BigEndian.Uint16(octets))
+		if utf16.IsSurrogate(r) {
+			low := rune(utf8.RuneError)
+			if len(octets) >= 4 {
+				low = rune(binary.BigEndian.Uint16(octets[2:]))
+			}
+			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+				octets = octets[2:]
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst, true
+}
