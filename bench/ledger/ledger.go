@@ -1,0 +1,426 @@
+// Package ledger holds the types of the ledger that the traffic generator
+// writes beside a capture, and a reader and a writer for it.
+//
+// A ledger is a file of JSON Lines: each line is one [Entry], an object with
+// exactly one member. Entries come in the order in which the things they tell of
+// ended, so a ledger of any size is written and read with constant memory.
+//
+// # Textual conventions
+//
+// MTS identifiers have the form of RFC 2156 section 2.3.1.2:
+// [/PRMD=TestGamma/ADMD=AMHS/C=XX/;r1.000001], without the PRMD part where the
+// global domain identifier has none.
+//
+// Global domain identifiers stand as /C=XX/ADMD=AMHS/PRMD=TestGamma/.
+//
+// OR-addresses stand as /C=GB/ADMD= /PRMD=X/O=Y/OU1=Z/CN=name/S=Smith/G=Ann/,
+// attributes in the order of [Address.Attributes]:
+//
+//	C ADMD PRMD X121 T-ID T-TY O OU1 OU2 OU3 OU4 CN S G I GQ N-ID
+//	PD-SERVICE PD-C PD-CODE PD-OFFICE PD-OFFICE-NUM PD-EXT-ADDRESS PD-PN PD-O
+//	PD-EXT-DELIVERY PD-ADDRESS PD-STREET PD-BOX PD-RESTANTE PD-UNIQUE PD-LOCAL
+//	NET-NUM DDA:type
+//
+// An attribute that is present with an empty value stands as /ADMD=/. Values are
+// UTF-8 whatever the string type on the wire. In the text a backslash stands
+// before every "/", "=" and "\" of a value or a domain-defined attribute's type;
+// the Attributes hold the bare values.
+//
+// Times are UTC. UTCTime's two-digit years stand for 1950 to 2049 (X.411 takes
+// them from X.208 and leaves the century to the reader).
+//
+// Digests are lower-case hexadecimal SHA-256.
+//
+// A Ledger's types are plain values and safe to copy; a Reader or Writer belongs
+// to one goroutine.
+package ledger
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// Entry is one line of the ledger. Exactly one member is set.
+type Entry struct {
+	Association *Association `json:"association,omitempty"`
+	Sighting    *Sighting    `json:"sighting,omitempty"`
+	Incomplete  *Incomplete  `json:"incomplete,omitempty"`
+	Summary     *Summary     `json:"summary,omitempty"`
+}
+
+// Direction tells who sent something on a connection.
+type Direction string
+
+// The two directions of a connection.
+const (
+	ToServer Direction = "c2s" // From the connection's initiator.
+	ToClient Direction = "s2c" // From the connection's acceptor.
+)
+
+// Connection identifies a TCP connection and the initial sequence numbers of
+// its two directions.
+type Connection struct {
+	Client    netip.AddrPort `json:"client"`
+	Server    netip.AddrPort `json:"server"`
+	ClientISN uint32         `json:"client_isn"`
+	ServerISN uint32         `json:"server_isn"`
+}
+
+// Classes of an association.
+const (
+	ClassX400      = "x400"
+	ClassS7        = "s7comm"
+	ClassMMS       = "mms"
+	ClassEncrypted = "encrypted"
+	ClassGarbage   = "garbage"
+)
+
+// Modes of an X.400 association.
+const (
+	ModeNormal = "normal" // X.226 normal mode, as RTSE of 1988 uses it.
+	ModeX410   = "x410"   // X.410-1984 mode.
+)
+
+// Association is one TCP connection, written when it ended.
+type Association struct {
+	ID int `json:"id"` // Number in order of opening, from 1.
+	Connection
+	Class string `json:"class"`
+	Mode  string `json:"mode,omitempty"`
+
+	Opened time.Time `json:"opened"` // Time of the first packet sent, captured or not.
+	Closed time.Time `json:"closed"` // Time of the last packet sent, captured or not.
+
+	CallingTSAP string `json:"calling_tsap,omitempty"` // Hexadecimal, as all selectors are.
+	CalledTSAP  string `json:"called_tsap,omitempty"`
+	CallingSSEL string `json:"calling_ssel,omitempty"`
+	CalledSSEL  string `json:"called_ssel,omitempty"`
+	CallingPSEL string `json:"calling_psel,omitempty"`
+	CalledPSEL  string `json:"called_psel,omitempty"`
+	TPDUSize    int    `json:"tpdu_size,omitempty"` // Negotiated octets; 0 where no size was negotiated.
+
+	ApplicationContext string `json:"application_context,omitempty"` // Dotted; empty in X.410-1984 mode.
+	ApplicationNumber  int    `json:"application_number,omitempty"`  // X.410-1984 mode's protocol number.
+	Recover            bool   `json:"recover,omitempty"`             // The RTORQ bore recover, not a bind.
+	TwoWayAlternate    bool   `json:"two_way_alternate,omitempty"`
+	CheckpointSize     int    `json:"checkpoint_size"` // Kilo-octets, as the acceptor chose.
+	WindowSize         int    `json:"window_size"`
+
+	InitiatorMTA string `json:"initiator_mta,omitempty"`
+	ResponderMTA string `json:"responder_mta,omitempty"` // Empty where the bind was refused.
+	// Bind is "accepted", "refused" (BindError tells why), or empty where the
+	// association is not an X.400 one or recovers an earlier one.
+	Bind      string `json:"bind,omitempty"`
+	BindError *int   `json:"bind_error,omitempty"`
+
+	// Ended is "release", "refused", "user-abort", "provider-abort", "reset"
+	// (the transport connection broke), "open" (never closed), or "fin" for
+	// connections that are not X.400.
+	Ended string `json:"ended"`
+
+	// What the capture holds of it.
+	HandshakeSeen  bool `json:"handshake_seen"`       // SYN and SYN ACK are in the capture.
+	ConnectSeen    bool `json:"connect_seen"`         // Every octet of session's CONNECT is.
+	AcceptSeen     bool `json:"accept_seen"`          // Every octet of session's ACCEPT (or REFUSE) is.
+	MissingClient  int  `json:"missing_client"`       // Octets that the client sent and the capture lacks.
+	MissingServer  int  `json:"missing_server"`       //
+	PacketsClient  int  `json:"packets_client"`       // TCP segments in the capture, with and without data.
+	PacketsServer  int  `json:"packets_server"`       //
+	OctetsClient   int  `json:"octets_client"`        // TCP payload octets in the capture, repetitions counted again.
+	OctetsServer   int  `json:"octets_server"`        //
+	StreamClient   int  `json:"stream_client"`        // Octets of the stream as sent, each counted once.
+	StreamServer   int  `json:"stream_server"`        //
+	RepeatedClient int  `json:"repeated_client"`      // Captured segments that repeat octets sent before.
+	RepeatedServer int  `json:"repeated_server"`      //
+	Sightings      int  `json:"sightings"`            // Transfers completed in this association.
+	OneDirection   bool `json:"one_direction"`        // The capture has one direction only.
+	MidStream      bool `json:"mid_stream,omitempty"` // The capture begins after the association was set up.
+}
+
+// Kinds of an MTS-APDU.
+const (
+	KindMessage = "message"
+	KindProbe   = "probe"
+	KindReport  = "report"
+)
+
+// Sighting is one completed transfer of an MTS-APDU over one association.
+type Sighting struct {
+	Association int `json:"association"` // Where the transfer was completed.
+	Connection
+	Direction Direction `json:"direction"`
+
+	// Seq is the TCP sequence number of the APDU's first octet: in normal mode
+	// of the EXTERNAL that wraps the MTS-APDU, in X.410-1984 mode of the
+	// MTS-APDU. Where the transfer began in an earlier association, Began names
+	// that one and Seq belongs to it.
+	Seq    uint32      `json:"seq"`
+	Began  *Connection `json:"began,omitempty"`
+	SHA256 string      `json:"sha256"` // Of the APDU as RTSE delivers it, the EXTERNAL included.
+	Size   int         `json:"size"`   // Octets of the same.
+
+	Started time.Time `json:"started"` // ACTIVITY START sent.
+	Ended   time.Time `json:"ended"`   // ACTIVITY END sent.
+
+	// Whole says that every octet of every TPDU that the transfer needs, from
+	// ACTIVITY START to ACTIVITY END and through all of its activities, is in the
+	// capture. Only whole transfers may become messages.
+	Whole bool `json:"whole"`
+	// Transfer is "single", "segmented", "resumed" (in the same association),
+	// "recovered" (in another one) or "repeated" (the whole APDU again in a new activity).
+	Transfer string `json:"transfer"`
+	BindSeen bool   `json:"bind_seen"` // CONNECT of the completing association is in the capture.
+
+	Kind string `json:"kind"`
+	APDU
+}
+
+// APDU is what an MTS-APDU holds. Fields that its kind does not have are zero.
+type APDU struct {
+	Identifier MTSIdentifier `json:"identifier"`
+	Originator *Address      `json:"originator,omitempty"` // Absent in reports.
+
+	// EncodedInformationTypes are the original-encoded-information-types: nil
+	// where the field is absent.
+	EncodedInformationTypes *EncodedInformationTypes `json:"eits,omitempty"`
+	ContentType             *ContentType             `json:"content_type,omitempty"`
+	ContentIdentifier       *string                  `json:"content_identifier,omitempty"`
+	Priority                *int                     `json:"priority,omitempty"` // 0 normal, 1 non-urgent, 2 urgent; nil where the DEFAULT was left out.
+	Indicators              []string                 `json:"indicators,omitempty"`
+	DeferredDelivery        *time.Time               `json:"deferred_delivery,omitempty"`
+	ContentLength           *int                     `json:"content_length,omitempty"` // Probe's content-length.
+	Bilateral               []Bilateral              `json:"bilateral,omitempty"`
+	Trace                   []TraceElement           `json:"trace"`
+	InternalTrace           []TraceElement           `json:"internal_trace,omitempty"`
+	Extensions              []Extension              `json:"extensions,omitempty"` // Per message, in the order sent; internal trace included.
+	Recipients              []Recipient              `json:"recipients"`
+
+	ContentSize   int    `json:"content_size"` // Octets in the content OCTET STRING, or of a report's returned content.
+	ContentSHA256 string `json:"content_sha256,omitempty"`
+	Subject       string `json:"subject,omitempty"` // The IPM's heading, where the content is one.
+
+	// Reports only.
+	Destination  *Address       `json:"destination,omitempty"`
+	SubjectID    *MTSIdentifier `json:"subject_id,omitempty"`
+	SubjectTrace []TraceElement `json:"subject_trace,omitempty"`
+	// ContentExtensions are the extensions of the report's content.
+	ContentExtensions []Extension `json:"content_extensions,omitempty"`
+}
+
+// MTSIdentifier is an MTS identifier as text and in its parts. PRMD is nil where
+// the domain has no private domain identifier.
+type MTSIdentifier struct {
+	Text  string  `json:"text"`
+	C     string  `json:"c"`
+	ADMD  string  `json:"admd"`
+	PRMD  *string `json:"prmd,omitempty"`
+	Local string  `json:"local"`
+}
+
+// Address is an OR-address as text and as its attributes.
+type Address struct {
+	Text       string      `json:"text"`
+	Attributes []Attribute `json:"attributes"`
+	// Directory is the directory name in the form /C=GB/O=Y/CN=z/, most
+	// significant part first; empty where the OR-name has none.
+	Directory string `json:"directory,omitempty"`
+}
+
+// Attribute is one attribute of an OR-address: its keyword as in the package's
+// conventions, and its bare value.
+type Attribute struct {
+	Type  string `json:"t"`
+	Value string `json:"v"`
+}
+
+// Get returns the value of the first attribute of a type.
+func (a *Address) Get(typ string) (string, bool) {
+	if a != nil {
+		for _, at := range a.Attributes {
+			if at.Type == typ {
+				return at.Value, true
+			}
+		}
+	}
+	return "", false
+}
+
+// ContentType is a built-in content type, or an extended one where OID is set.
+type ContentType struct {
+	BuiltIn int    `json:"builtin"`
+	OID     string `json:"oid,omitempty"`
+}
+
+// EncodedInformationTypes are the names of the built-in types' bits as X.411
+// gives them (ia5-text, g3-facsimile, ...) and extended types' dotted identifiers.
+type EncodedInformationTypes struct {
+	BuiltIn  []string `json:"builtin"`
+	Extended []string `json:"extended,omitempty"`
+}
+
+// Bilateral is one element of per-domain-bilateral-information.
+type Bilateral struct {
+	Domain string `json:"domain"`
+	Value  string `json:"value"` // Octets of the encoding of bilateral-information, hexadecimal.
+}
+
+// TraceElement is one element of trace-information or, where MTA is set, of
+// internal-trace-information.
+type TraceElement struct {
+	Domain       string     `json:"domain"`
+	MTA          string     `json:"mta,omitempty"`
+	Arrival      time.Time  `json:"arrival"`
+	Action       int        `json:"action"` // 0 relayed, 1 rerouted.
+	Attempted    string     `json:"attempted,omitempty"`
+	AttemptedMTA string     `json:"attempted_mta,omitempty"`
+	Deferred     *time.Time `json:"deferred,omitempty"`
+	Converted    []string   `json:"converted,omitempty"`     // Built-in EITs' names.
+	OtherActions []string   `json:"other_actions,omitempty"` // redirected, dl-operation.
+}
+
+// Extension is one ExtensionField.
+type Extension struct {
+	Number      int      `json:"number"`        // standard-extension's; 0 where OID is set.
+	OID         string   `json:"oid,omitempty"` // private-extension's.
+	Criticality []string `json:"criticality"`   // for-submission, for-transfer, for-delivery.
+	Value       string   `json:"value"`         // Octets inside the value's [2] tag, hexadecimal; an indefinite length's end not included.
+	Coding      string   `json:"coding"`        // "implicit" (80 01 nn) or "explicit" (a0 03 02 01 nn) type.
+	Readable    string   `json:"readable"`      // What the generator meant, for people.
+}
+
+// Recipient is one element of per-recipient-fields.
+type Recipient struct {
+	Number             int         `json:"number"`
+	Name               Address     `json:"name"` // In reports the actual recipient.
+	Responsibility     bool        `json:"responsibility"`
+	OriginatingMTA     string      `json:"originating_mta_report"` // "", non-delivery-report, report, audited-report.
+	OriginatorReport   string      `json:"originator_report"`      // no-report, non-delivery-report, report.
+	ExplicitConversion *int        `json:"explicit_conversion,omitempty"`
+	Extensions         []Extension `json:"extensions,omitempty"`
+
+	// Reports only.
+	Outcome       string     `json:"outcome,omitempty"` // delivered, not-delivered.
+	Arrival       *time.Time `json:"arrival,omitempty"` // Last trace information's.
+	Converted     []string   `json:"converted,omitempty"`
+	Delivered     *time.Time `json:"delivered,omitempty"`
+	UserType      *int       `json:"user_type,omitempty"`
+	Reason        *int       `json:"reason,omitempty"`
+	Diagnostic    *int       `json:"diagnostic,omitempty"`
+	Intended      *Address   `json:"intended,omitempty"` // originally-intended-recipient-name.
+	Supplementary *string    `json:"supplementary,omitempty"`
+}
+
+// Incomplete is a transfer that never became a message.
+type Incomplete struct {
+	Association int `json:"association"` // Where it was last seen.
+	Connection
+	Direction Direction   `json:"direction"`
+	Seq       uint32      `json:"seq"` // TCP sequence number of the APDU's first octet, in Began if that is set.
+	Began     *Connection `json:"began,omitempty"`
+	// Why is "discarded" (ACTIVITY DISCARD), "interrupted" (never resumed),
+	// "aborted" or "reset" (the association ended and nothing was resumed), or
+	// "open" (the capture ended).
+	Why        string `json:"why"`
+	Kind       string `json:"kind"`
+	Identifier string `json:"identifier"` // Of the MTS-APDU that was cut off.
+	Sent       int    `json:"sent"`       // Octets of the APDU that were sent, those sent again after a resume once.
+	Size       int    `json:"size"`       // Octets that the APDU would have had.
+}
+
+// Summary is the last entry of a ledger.
+type Summary struct {
+	Seed         uint64         `json:"seed"`
+	Packets      int            `json:"packets"`
+	CaptureSize  int64          `json:"capture_size"` // Octets of the capture file.
+	Associations map[string]int `json:"associations"` // By class.
+	Messages     int            `json:"messages"`     // Sightings by kind, the not whole ones included.
+	Probes       int            `json:"probes"`
+	Reports      int            `json:"reports"`
+	Whole        int            `json:"whole"` // Sightings that are whole.
+	Incomplete   int            `json:"incomplete"`
+	Distinct     int            `json:"distinct"` // MTS-APDUs originated.
+	Secrets      int            `json:"secrets"`  // Credentials sent, each beginning with "SECRET-".
+}
+
+// Writer writes a ledger.
+type Writer struct {
+	buf *bufio.Writer
+	enc *json.Encoder
+}
+
+// NewWriter returns a Writer of JSON Lines to w.
+func NewWriter(w io.Writer) *Writer {
+	buf := bufio.NewWriterSize(w, 1<<16)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	return &Writer{buf: buf, enc: enc}
+}
+
+// Write appends one entry.
+func (w *Writer) Write(e Entry) error { return w.enc.Encode(e) }
+
+// Flush writes what is buffered.
+func (w *Writer) Flush() error { return w.buf.Flush() }
+
+// Reader reads a ledger.
+type Reader struct {
+	dec  *json.Decoder
+	line int
+}
+
+// NewReader returns a Reader of the JSON Lines in r.
+func NewReader(r io.Reader) *Reader {
+	dec := json.NewDecoder(bufio.NewReaderSize(r, 1<<16))
+	dec.DisallowUnknownFields()
+	return &Reader{dec: dec}
+}
+
+// Next returns the next entry, and io.EOF after the last.
+func (r *Reader) Next() (Entry, error) {
+	var e Entry
+	r.line++
+	if err := r.dec.Decode(&e); err != nil {
+		if err == io.EOF {
+			return Entry{}, io.EOF
+		}
+		return Entry{}, fmt.Errorf("ledger line %d: %w", r.line, err)
+	}
+	return e, nil
+}
+
+// Ledger is a whole ledger in memory.
+type Ledger struct {
+	Associations []Association
+	Sightings    []Sighting
+	Incomplete   []Incomplete
+	Summary      Summary
+}
+
+// ReadAll reads a whole ledger.
+func ReadAll(r io.Reader) (*Ledger, error) {
+	l := &Ledger{}
+	lr := NewReader(r)
+	for {
+		e, err := lr.Next()
+		if err == io.EOF {
+			return l, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case e.Association != nil:
+			l.Associations = append(l.Associations, *e.Association)
+		case e.Sighting != nil:
+			l.Sightings = append(l.Sightings, *e.Sighting)
+		case e.Incomplete != nil:
+			l.Incomplete = append(l.Incomplete, *e.Incomplete)
+		case e.Summary != nil:
+			l.Summary = *e.Summary
+		}
+	}
+}
