@@ -1,0 +1,124 @@
+// Package memory is the bus within one process: a bounded queue.
+//
+// The bound is in octets, because records differ in size a thousandfold. A
+// [Bus] may be used by any number of publishers and receivers at once.
+package memory
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"x400flow/pipeline/bus"
+	"x400flow/pipeline/record"
+)
+
+// DefaultLimit is the octets in flight that a Bus of limit 0 allows.
+const DefaultLimit = 32 << 20
+
+// maxRecords bounds the records in flight whatever their size.
+const maxRecords = 4096
+
+var errClosed = errors.New("bus is closed")
+
+// Bus is an in-process bus.
+type Bus struct {
+	queue chan *record.Buffer
+	done  chan struct{}
+	close sync.Once
+
+	mu     sync.Mutex
+	octets int
+	limit  int
+	room   chan struct{} // Closed and replaced when octets leave.
+}
+
+// New returns a bus that lets limit octets be in flight; zero means
+// DefaultLimit.
+func New(limit int) *Bus {
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	return &Bus{
+		queue: make(chan *record.Buffer, maxRecords),
+		done:  make(chan struct{}),
+		limit: limit,
+		room:  make(chan struct{}),
+	}
+}
+
+// Publish implements bus.Bus. The key has no meaning here: there is one place.
+func (b *Bus) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error {
+	for {
+		b.mu.Lock()
+		// A record above the limit goes alone.
+		if b.octets == 0 || b.octets+len(rec.B) <= b.limit {
+			b.octets += len(rec.B)
+			b.mu.Unlock()
+			break
+		}
+		room := b.room
+		b.mu.Unlock()
+		select {
+		case <-room:
+		case <-b.done:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	select {
+	case b.queue <- rec:
+		return nil
+	case <-b.done:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Receive implements bus.Bus.
+func (b *Bus) Receive(ctx context.Context) (bus.Delivery, error) {
+	select {
+	case rec := <-b.queue:
+		return b.deliver(rec), nil
+	default:
+	}
+	select {
+	case rec := <-b.queue:
+		return b.deliver(rec), nil
+	case <-ctx.Done():
+		return bus.Delivery{}, ctx.Err()
+	case <-b.done:
+		// What was queued before the close is still delivered.
+		select {
+		case rec := <-b.queue:
+			return b.deliver(rec), nil
+		default:
+			return bus.Delivery{}, io.EOF
+		}
+	}
+}
+
+func (b *Bus) deliver(rec *record.Buffer) bus.Delivery {
+	b.mu.Lock()
+	b.octets -= len(rec.B)
+	close(b.room)
+	b.room = make(chan struct{})
+	b.mu.Unlock()
+	return bus.Delivery{Record: rec, Ack: func() {}}
+}
+
+// InFlight returns the octets published and not yet received.
+func (b *Bus) InFlight() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.octets
+}
+
+// Close implements bus.Bus. Publishers must have returned.
+func (b *Bus) Close() error {
+	b.close.Do(func() { close(b.done) })
+	return nil
+}

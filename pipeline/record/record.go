@@ -1,0 +1,434 @@
+// Package record is the TPDU stream record: the versioned unit that sensors
+// publish and decoders read, on any bus and in record files.
+//
+// The wire format is protocol buffers, described in record.proto and coded by
+// hand with protowire. A sensor fills a [Builder]; a decoder reads the octets
+// into a [Record], which it reuses. [Writer] and [Reader] store records in a
+// file, each behind its length.
+//
+// A decoded Record refers to the octets it was decoded from. What exceeds
+// [MaxSize], [MaxItems] or the schema's version is refused.
+package record
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Version is the schema's version that this package writes; it reads none above.
+const Version = 1
+
+// MaxSize is the largest record that is written or read, in octets.
+const MaxSize = 8 << 20
+
+// MaxItems is the largest number of items in a record that is read.
+const MaxItems = 1 << 16
+
+// Kind is a record's kind.
+type Kind uint8
+
+// The kinds of record.
+const (
+	KindConnection Kind = 1 + iota
+	KindHeartbeat
+	KindCapture
+)
+
+// ItemKind is an item's kind.
+type ItemKind uint8
+
+// The kinds of item.
+const (
+	TPDU ItemKind = 1 + iota
+	Gap
+	Skipped
+	Encrypted
+	Cut
+)
+
+// EndReason says why a connection ended.
+type EndReason uint8
+
+// The reasons. Open means that the connection has not ended.
+const (
+	Open EndReason = iota
+	FIN
+	RST
+	Idle
+	Evicted
+	Replaced
+	CaptureEnd
+)
+
+var endNames = [...]string{"open", "fin", "rst", "idle", "evicted", "replaced", "capture-end"}
+
+// String returns the reason's name as rows carry it.
+func (r EndReason) String() string {
+	if int(r) < len(endNames) {
+		return endNames[r]
+	}
+	return "unknown"
+}
+
+// Item is one TPKT's content, or a place where there is none.
+type Item struct {
+	Kind     ItemKind
+	Dir      uint8
+	Resync   bool
+	Sequence uint32
+	Time     int64 // Nanoseconds since 1970 UTC.
+	Offset   uint64
+	Frame    uint64
+	Octets   []byte
+	Lost     uint64
+	Redacted uint64
+	Digest   []byte
+}
+
+// Counters count one direction of a connection from its start.
+type Counters struct {
+	Packets              uint64
+	Octets               uint64
+	RetransmittedPackets uint64
+	RetransmittedOctets  uint64
+	ConflictOctets       uint64
+	Gaps                 uint64
+	LostOctets           uint64
+	OutOfOrder           uint64
+}
+
+// Connection identifies a TCP connection.
+type Connection struct {
+	ID        [16]byte
+	Client    netip.AddrPort
+	Server    netip.AddrPort
+	MidStream bool
+	Start     int64
+}
+
+// Heartbeat says what a sensor watched during an interval.
+type Heartbeat struct {
+	From, To                      int64
+	Packets, Octets, Segments     uint64
+	DroppedKernel, DroppedSensor  uint64
+	Gaps, LostOctets, Undecodable uint64
+}
+
+// Capture says what was read from one capture file.
+type Capture struct {
+	SHA256      [32]byte
+	Size        uint64
+	Format      string
+	Frames      uint64
+	Octets      uint64
+	First, Last int64
+	Truncated   bool
+}
+
+// Record is a decoded record. Its slices refer to the decoded octets.
+type Record struct {
+	Kind        Kind
+	Sensor      []byte
+	Epoch       int64
+	Source      []byte
+	Conn        Connection
+	Number      uint64
+	Time        int64
+	Preamble    []Item
+	PreambleCut bool
+	Items       []Item
+	Counters    [2]Counters
+	End         EndReason
+	Muted       bool
+	Heartbeat   Heartbeat
+	Capture     Capture
+}
+
+// ErrMalformed is returned for octets that are no record.
+var ErrMalformed = errors.New("record: malformed")
+
+// Field numbers of record.proto.
+const (
+	fVersion = 1 + iota
+	fKind
+	fSensor
+	fEpoch
+	fSource
+	fConnection
+	fNumber
+	fTime
+	fPreamble
+	fPreambleCut
+	fItems
+	fCounters
+	fEnd
+	fMuted
+	fHeartbeat
+	fCapture
+)
+
+// field is one protobuf field: v for varint and fixed types, b for bytes.
+type field struct {
+	num protowire.Number
+	v   uint64
+	b   []byte
+}
+
+// next reads the field at the front of b. n is zero when there is none that can
+// be read.
+func (f *field) next(b []byte) (n int) {
+	num, typ, n := protowire.ConsumeTag(b)
+	if n < 0 {
+		return 0
+	}
+	f.num, f.v, f.b = num, 0, nil
+	m := 0
+	switch typ {
+	case protowire.VarintType:
+		f.v, m = protowire.ConsumeVarint(b[n:])
+	case protowire.Fixed64Type:
+		f.v, m = protowire.ConsumeFixed64(b[n:])
+	case protowire.Fixed32Type:
+		var v uint32
+		v, m = protowire.ConsumeFixed32(b[n:])
+		f.v = uint64(v)
+	case protowire.BytesType:
+		f.b, m = protowire.ConsumeBytes(b[n:])
+	default:
+		return 0 // Groups have no place in this schema.
+	}
+	if m < 0 {
+		return 0
+	}
+	return n + m
+}
+
+// Decode reads b into r, reusing r's slices.
+func (r *Record) Decode(b []byte) error {
+	*r = Record{Preamble: r.Preamble[:0], Items: r.Items[:0]}
+	if len(b) > MaxSize {
+		return fmt.Errorf("record: %d octets exceed %d", len(b), MaxSize)
+	}
+	counters := 0
+	var f field
+	for len(b) > 0 {
+		n := f.next(b)
+		if n == 0 {
+			return ErrMalformed
+		}
+		b = b[n:]
+		ok := true
+		switch f.num {
+		case fVersion:
+			if f.v > Version {
+				return fmt.Errorf("record: version %d is newer than %d: update the decoder", f.v, Version)
+			}
+		case fKind:
+			r.Kind = Kind(f.v)
+		case fSensor:
+			r.Sensor = f.b
+		case fEpoch:
+			r.Epoch = int64(f.v)
+		case fSource:
+			r.Source = f.b
+		case fConnection:
+			ok = r.Conn.decode(f.b)
+		case fNumber:
+			r.Number = f.v
+		case fTime:
+			r.Time = int64(f.v)
+		case fPreamble:
+			r.Preamble, ok = appendItem(r.Preamble, f.b, r.Time)
+		case fPreambleCut:
+			r.PreambleCut = f.v != 0
+		case fItems:
+			r.Items, ok = appendItem(r.Items, f.b, r.Time)
+		case fCounters:
+			if ok = counters < 2; ok {
+				ok = r.Counters[counters].decode(f.b)
+				counters++
+			}
+		case fEnd:
+			ok = decodeEnd(f.b, &r.End)
+		case fMuted:
+			r.Muted = f.v != 0
+		case fHeartbeat:
+			ok = r.Heartbeat.decode(f.b)
+		case fCapture:
+			ok = r.Capture.decode(f.b)
+		}
+		if !ok {
+			return ErrMalformed
+		}
+	}
+	if r.Kind < KindConnection || r.Kind > KindCapture {
+		return ErrMalformed
+	}
+	if r.Kind == KindConnection && (!r.Conn.Client.IsValid() || !r.Conn.Server.IsValid() || r.Number == 0) {
+		return ErrMalformed
+	}
+	return nil
+}
+
+func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
+	if len(items) >= MaxItems {
+		return items, false
+	}
+	items = append(items, Item{})
+	it := &items[len(items)-1]
+	it.Time = base
+	var f field
+	for len(b) > 0 {
+		n := f.next(b)
+		if n == 0 {
+			return items, false
+		}
+		b = b[n:]
+		switch f.num {
+		case 1:
+			it.Kind = ItemKind(f.v)
+		case 2:
+			if f.v > 1 {
+				return items, false
+			}
+			it.Dir = uint8(f.v)
+		case 3:
+			it.Time = base + protowire.DecodeZigZag(f.v)
+		case 4:
+			it.Sequence = uint32(f.v)
+		case 5:
+			it.Offset = f.v
+		case 6:
+			it.Frame = f.v
+		case 7:
+			it.Octets = f.b
+		case 8:
+			it.Lost = f.v
+		case 9:
+			it.Redacted = f.v
+		case 10:
+			it.Digest = f.b
+		case 11:
+			it.Resync = f.v != 0
+		}
+	}
+	return items, it.Kind >= TPDU && it.Kind <= Cut
+}
+
+func (c *Connection) decode(b []byte) bool {
+	var client, server netip.Addr
+	var clientPort, serverPort uint16
+	var f field
+	for len(b) > 0 {
+		n := f.next(b)
+		if n == 0 {
+			return false
+		}
+		b = b[n:]
+		ok := true
+		switch f.num {
+		case 1:
+			if ok = len(f.b) == len(c.ID); ok {
+				copy(c.ID[:], f.b)
+			}
+		case 2:
+			client, ok = netip.AddrFromSlice(f.b)
+		case 3:
+			clientPort = uint16(f.v)
+		case 4:
+			server, ok = netip.AddrFromSlice(f.b)
+		case 5:
+			serverPort = uint16(f.v)
+		case 6:
+			c.MidStream = f.v != 0
+		case 7:
+			c.Start = int64(f.v)
+		}
+		if !ok {
+			return false
+		}
+	}
+	c.Client = netip.AddrPortFrom(client, clientPort)
+	c.Server = netip.AddrPortFrom(server, serverPort)
+	return true
+}
+
+func (c *Counters) decode(b []byte) bool {
+	fields := [...]*uint64{
+		&c.Packets, &c.Octets, &c.RetransmittedPackets, &c.RetransmittedOctets,
+		&c.ConflictOctets, &c.Gaps, &c.LostOctets, &c.OutOfOrder,
+	}
+	return decodeUints(b, 1, fields[:])
+}
+
+// decodeUints reads a message whose fields from first on are the given numbers.
+func decodeUints(b []byte, first protowire.Number, fields []*uint64) bool {
+	var f field
+	for len(b) > 0 {
+		n := f.next(b)
+		if n == 0 {
+			return false
+		}
+		b = b[n:]
+		if i := int(f.num - first); i >= 0 && i < len(fields) {
+			*fields[i] = f.v
+		}
+	}
+	return true
+}
+
+func decodeEnd(b []byte, r *EndReason) bool {
+	var reason uint64
+	if !decodeUints(b, 1, []*uint64{&reason}) || reason > uint64(CaptureEnd) {
+		return false
+	}
+	*r = EndReason(reason)
+	return true
+}
+
+func (h *Heartbeat) decode(b []byte) bool {
+	var from, to uint64
+	fields := [...]*uint64{
+		&from, &to, &h.Packets, &h.Octets, &h.Segments, &h.DroppedKernel,
+		&h.DroppedSensor, &h.Gaps, &h.LostOctets, &h.Undecodable,
+	}
+	ok := decodeUints(b, 1, fields[:])
+	h.From, h.To = int64(from), int64(to)
+	return ok
+}
+
+func (c *Capture) decode(b []byte) bool {
+	var f field
+	for len(b) > 0 {
+		n := f.next(b)
+		if n == 0 {
+			return false
+		}
+		b = b[n:]
+		switch f.num {
+		case 1:
+			if len(f.b) != len(c.SHA256) {
+				return false
+			}
+			copy(c.SHA256[:], f.b)
+		case 2:
+			c.Size = f.v
+		case 3:
+			c.Format = string(f.b)
+		case 4:
+			c.Frames = f.v
+		case 5:
+			c.Octets = f.v
+		case 6:
+			c.First = int64(f.v)
+		case 7:
+			c.Last = int64(f.v)
+		case 8:
+			c.Truncated = f.v != 0
+		}
+	}
+	return true
+}
