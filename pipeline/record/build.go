@@ -34,7 +34,6 @@ type Header struct {
 	Kind   Kind
 	Sensor string
 	Epoch  int64
-	Source string
 }
 
 // Begin starts a record in b.
@@ -42,8 +41,13 @@ func Begin(b []byte, h *Header) []byte {
 	b = appendUint(b, fVersion, Version)
 	b = appendUint(b, fKind, uint64(h.Kind))
 	b = appendString(b, fSensor, h.Sensor)
-	b = appendFixed(b, fEpoch, h.Epoch)
-	return appendString(b, fSource, h.Source)
+	return appendFixed(b, fEpoch, h.Epoch)
+}
+
+// AppendSource appends the name of a further source. The first has index 0.
+func AppendSource(b []byte, name string) []byte {
+	b = protowire.AppendTag(b, fSource, protowire.BytesType)
+	return protowire.AppendString(b, name)
 }
 
 // BeginConnection appends what a connection's record says before its items.
@@ -91,7 +95,7 @@ func AppendPreamble(b []byte, it *Item, base int64) []byte {
 func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out []byte, octets int) {
 	delta := protowire.EncodeZigZag(it.Time - base)
 	n := 2 + 2 + 1 + protowire.SizeVarint(delta) + 5
-	n += sizeUint(it.Offset) + sizeUint(it.Frame) + sizeUint(it.Lost) + sizeUint(it.Redacted)
+	n += sizeUint(it.Offset) + sizeUint(it.Frame) + sizeUint(it.Lost) + sizeUint(it.Redacted) + sizeUint(uint64(it.Source))
 	if len(it.Octets) > 0 {
 		n += 1 + protowire.SizeBytes(len(it.Octets))
 	}
@@ -124,6 +128,7 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 	if it.Resync {
 		b = appendUint(b, 11, 1)
 	}
+	b = appendUint(b, 12, uint64(it.Source))
 	return b, octets
 }
 

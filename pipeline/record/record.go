@@ -27,6 +27,9 @@ const MaxSize = 8 << 20
 // MaxItems is the largest number of items in a record that is read.
 const MaxItems = 1 << 16
 
+// MaxSources is the largest number of sources in a record that is read.
+const MaxSources = 256
+
 // Kind is a record's kind.
 type Kind uint8
 
@@ -86,6 +89,15 @@ type Item struct {
 	Lost     uint64
 	Redacted uint64
 	Digest   []byte
+	Source   uint32 // Index into Record.Sources.
+}
+
+// SourceOf returns the name of the capture file or interface that it comes from.
+func (r *Record) SourceOf(it *Item) []byte {
+	if int(it.Source) < len(r.Sources) {
+		return r.Sources[it.Source]
+	}
+	return nil
 }
 
 // Counters count one direction of a connection from its start.
@@ -133,7 +145,7 @@ type Record struct {
 	Kind        Kind
 	Sensor      []byte
 	Epoch       int64
-	Source      []byte
+	Sources     [][]byte
 	Conn        Connection
 	Number      uint64
 	Time        int64
@@ -208,7 +220,7 @@ func (f *field) next(b []byte) (n int) {
 
 // Decode reads b into r, reusing r's slices.
 func (r *Record) Decode(b []byte) error {
-	*r = Record{Preamble: r.Preamble[:0], Items: r.Items[:0]}
+	*r = Record{Sources: r.Sources[:0], Preamble: r.Preamble[:0], Items: r.Items[:0]}
 	if len(b) > MaxSize {
 		return fmt.Errorf("record: %d octets exceed %d", len(b), MaxSize)
 	}
@@ -233,7 +245,9 @@ func (r *Record) Decode(b []byte) error {
 		case fEpoch:
 			r.Epoch = int64(f.v)
 		case fSource:
-			r.Source = f.b
+			if ok = len(r.Sources) < MaxSources; ok {
+				r.Sources = append(r.Sources, f.b)
+			}
 		case fConnection:
 			ok = r.Conn.decode(f.b)
 		case fNumber:
@@ -313,6 +327,8 @@ func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 			it.Digest = f.b
 		case 11:
 			it.Resync = f.v != 0
+		case 12:
+			it.Source = uint32(f.v)
 		}
 	}
 	return items, it.Kind >= TPDU && it.Kind <= Cut

@@ -31,7 +31,8 @@ type Bus struct {
 	mu     sync.Mutex
 	octets int
 	limit  int
-	room   chan struct{} // Closed and replaced when octets leave.
+	room   chan struct{} // Closed and replaced when octets leave and somebody waits.
+	waits  bool
 }
 
 // New returns a bus that lets limit octets be in flight; zero means
@@ -59,6 +60,7 @@ func (b *Bus) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error 
 			break
 		}
 		room := b.room
+		b.waits = true
 		b.mu.Unlock()
 		select {
 		case <-room:
@@ -104,8 +106,10 @@ func (b *Bus) Receive(ctx context.Context) (bus.Delivery, error) {
 func (b *Bus) deliver(rec *record.Buffer) bus.Delivery {
 	b.mu.Lock()
 	b.octets -= len(rec.B)
-	close(b.room)
-	b.room = make(chan struct{})
+	if b.waits {
+		close(b.room)
+		b.room, b.waits = make(chan struct{}), false
+	}
 	b.mu.Unlock()
 	return bus.Delivery{Record: rec, Ack: func() {}}
 }
