@@ -57,9 +57,12 @@ func BeginConnection(b []byte, c *Connection, number uint64, base int64) []byte 
 	client, server := c.Client.Addr().As16(), c.Server.Addr().As16()
 	clientOctets, serverOctets := client[:], server[:]
 	if c.Client.Addr().Is4() {
-		clientOctets, serverOctets = client[12:], server[12:]
+		clientOctets = client[12:]
 	}
-	n := 2*(2+len(clientOctets)) + 2 + len(c.ID) + 2*(1+3) + 9
+	if c.Server.Addr().Is4() {
+		serverOctets = server[12:]
+	}
+	n := 2 + len(clientOctets) + 2 + len(serverOctets) + 2 + len(c.ID) + 2*(1+3) + 9
 	if c.MidStream {
 		n += 2
 	}

@@ -50,6 +50,7 @@ const (
 	Skipped
 	Encrypted
 	Cut
+	Redaction
 )
 
 // EndReason says why a connection ended.
@@ -331,7 +332,7 @@ func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 			it.Source = uint32(f.v)
 		}
 	}
-	return items, it.Kind >= TPDU && it.Kind <= Cut
+	return items, it.Kind >= TPDU && it.Kind <= Redaction
 }
 
 func (c *Connection) decode(b []byte) bool {

@@ -1,0 +1,273 @@
+package record
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/netip"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/bufbuild/protocompile"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// schema compiles record.proto, so that another implementation of protocol
+// buffers can read what this package writes.
+func schema(t testing.TB) protoreflect.MessageDescriptor {
+	t.Helper()
+	text, err := os.ReadFile("record.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := protocompile.Compiler{Resolver: &protocompile.SourceResolver{
+		Accessor: protocompile.SourceAccessorFromMap(map[string]string{"record.proto": string(text)}),
+	}}
+	files, err := c.Compile(context.Background(), "record.proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files[0].Messages().ByName("Record")
+}
+
+var (
+	sampleConn = Connection{
+		ID:     [16]byte{1, 2, 3, 15: 9},
+		Client: netip.MustParseAddrPort("127.0.0.11:1024"),
+		Server: netip.MustParseAddrPort("[2001:db8::1]:102"),
+		Start:  1_795_491_074_759_476_000,
+	}
+	sampleItems = []Item{
+		{Kind: TPDU, Dir: 0, Sequence: 0xffff_fff0, Time: 1_795_491_074_759_476_000, Frame: 4, Octets: []byte{2, 0xf0, 0x80, 1, 0}, Resync: true},
+		{Kind: Gap, Dir: 1, Sequence: 7, Time: 1_795_491_074_000_000_000, Offset: 1 << 40, Frame: 1 << 33, Lost: 12345, Source: 1},
+		{Kind: Redaction, Dir: 1, Sequence: 8, Time: 1_795_491_075_000_000_000, Offset: 3, Frame: 9, Redacted: 200, Digest: bytes.Repeat([]byte{0xab}, 32)},
+	}
+	sampleCounters = [2]Counters{{1, 2, 3, 4, 5, 6, 7, 8}, {Packets: 1 << 50}}
+)
+
+func sample() []byte {
+	b := Begin(nil, &Header{Kind: KindConnection, Sensor: "tap1", Epoch: 42})
+	b = BeginConnection(b, &sampleConn, 3, sampleConn.Start)
+	b = AppendSource(b, "a.pcap")
+	b = AppendPreamble(b, &sampleItems[0], sampleConn.Start)
+	b = AppendSource(b, "b.pcap")
+	for i := range sampleItems {
+		b, _ = AppendItem(b, &sampleItems[i], sampleConn.Start)
+	}
+	return Finish(b, &sampleCounters, RST, true, true)
+}
+
+func TestRoundTrip(t *testing.T) {
+	var got Record
+	if err := got.Decode(sample()); err != nil {
+		t.Fatal(err)
+	}
+	want := Record{
+		Kind: KindConnection, Sensor: []byte("tap1"), Epoch: 42,
+		Sources: [][]byte{[]byte("a.pcap"), []byte("b.pcap")}, Conn: sampleConn, Number: 3,
+		Time: sampleConn.Start, Preamble: sampleItems[:1], PreambleCut: true, Items: sampleItems,
+		Counters: sampleCounters, End: RST, Muted: true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if s := got.SourceOf(&got.Items[1]); string(s) != "b.pcap" {
+		t.Errorf("source of the second item is %q", s)
+	}
+}
+
+// TestSchema reads what Builder wrote with the protobuf library and record.proto.
+func TestSchema(t *testing.T) {
+	md := schema(t)
+	m := dynamicpb.NewMessage(md)
+	if err := proto.Unmarshal(sample(), m); err != nil {
+		t.Fatal(err)
+	}
+	if u := m.GetUnknown(); len(u) > 0 {
+		t.Errorf("fields that record.proto lacks: %x", []byte(u))
+	}
+	field := func(m protoreflect.Message, name string) protoreflect.Value {
+		t.Helper()
+		fd := m.Descriptor().Fields().ByName(protoreflect.Name(name))
+		if fd == nil {
+			t.Fatalf("no field %s", name)
+		}
+		return m.Get(fd)
+	}
+	if v := field(m, "epoch").Int(); v != 42 {
+		t.Errorf("epoch %d", v)
+	}
+	if n := field(m, "items").List().Len(); n != len(sampleItems) {
+		t.Fatalf("%d items", n)
+	}
+	for i, want := range sampleItems {
+		it := field(m, "items").List().Get(i).Message()
+		if u := it.GetUnknown(); len(u) > 0 {
+			t.Errorf("item %d: fields that record.proto lacks: %x", i, []byte(u))
+		}
+		got := Item{
+			Kind: ItemKind(field(it, "kind").Enum()), Dir: uint8(field(it, "direction").Uint()),
+			Time:     field(m, "time").Int() + field(it, "time").Int(),
+			Sequence: uint32(field(it, "sequence").Uint()), Offset: field(it, "offset").Uint(),
+			Frame: field(it, "frame").Uint(), Octets: field(it, "octets").Bytes(),
+			Lost: field(it, "lost").Uint(), Redacted: field(it, "redacted").Uint(),
+			Digest: field(it, "digest").Bytes(), Resync: field(it, "resynchronised").Bool(),
+			Source: uint32(field(it, "source").Uint()),
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("item %d: got %+v, want %+v", i, got, want)
+		}
+	}
+	conn := field(m, "connection").Message()
+	if a := field(conn, "client_address").Bytes(); !bytes.Equal(a, []byte{127, 0, 0, 11}) {
+		t.Errorf("client address %v", a)
+	}
+	if p := field(conn, "client_port").Uint(); p != 1024 {
+		t.Errorf("client port %d", p)
+	}
+	if n := field(conn, "start").Int(); n != sampleConn.Start {
+		t.Errorf("start %d", n)
+	}
+	if v := field(field(m, "counters").List().Get(1).Message(), "packets").Uint(); v != 1<<50 {
+		t.Errorf("packets %d", v)
+	}
+	if v := field(field(m, "end").Message(), "reason").Enum(); EndReason(v) != RST {
+		t.Errorf("end %d", v)
+	}
+}
+
+func TestHeartbeatAndCapture(t *testing.T) {
+	h := Heartbeat{From: 60, To: 120, Packets: 1, Octets: 2, Segments: 3, DroppedKernel: 4, DroppedSensor: 5, Gaps: 6, LostOctets: 7, Undecodable: 8}
+	var r Record
+	if err := r.Decode(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &h)); err != nil || r.Heartbeat != h {
+		t.Errorf("got %+v, %v", r.Heartbeat, err)
+	}
+	c := Capture{SHA256: [32]byte{1, 31: 2}, Size: 9, Format: "pcapng.zst", Frames: 3, Octets: 4, First: -5, Last: 6, Truncated: true}
+	if err := r.Decode(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &c)); err != nil || r.Capture != c {
+		t.Errorf("got %+v, %v", r.Capture, err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	item := Item{Kind: TPDU}
+	many := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &sampleConn, 1, 0)
+	for range MaxItems + 1 {
+		many, _ = AppendItem(many, &item, 0)
+	}
+	for name, b := range map[string][]byte{
+		"empty":         nil,
+		"newer version": {fVersion << 3, Version + 1, fKind << 3, 1},
+		"no kind":       {fVersion << 3, 1},
+		"no connection": {fVersion << 3, 1, fKind << 3, 1, fNumber << 3, 1},
+		"cut":           sample()[:20],
+		"too many":      many,
+		"too large":     make([]byte, MaxSize+1),
+	} {
+		if err := new(Record).Decode(b); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestFile(t *testing.T) {
+	var file bytes.Buffer
+	w, err := NewWriter(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range [][]byte{sample(), {}, []byte("x")} {
+		if err := w.Write(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	whole := file.Bytes()
+	r, err := NewReader(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBuffer()
+	for i, want := range [][]byte{sample(), {}, []byte("x")} {
+		if err := r.Next(b); err != nil || !bytes.Equal(b.B, want) {
+			t.Fatalf("record %d: %x, %v", i, b.B, err)
+		}
+	}
+	if err := r.Next(b); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	if _, err := NewReader(bytes.NewReader(whole[1:])); err == nil {
+		t.Error("a file without its first octet was taken for a record file")
+	}
+	r, err = NewReader(bytes.NewReader(whole[:len(magic)+10]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Next(b); err == nil || err == io.EOF {
+		t.Errorf("a cut file gave %v", err)
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	buf := NewBuffer()
+	var r Record
+	h := Header{Kind: KindConnection, Sensor: "tap1"}
+	octets := bytes.Repeat([]byte{0x55}, 1000)
+	n := testing.AllocsPerRun(100, func() {
+		b := Begin(buf.B[:0], &h)
+		b = BeginConnection(b, &sampleConn, 1, 5)
+		b = AppendSource(b, "a.pcap")
+		for i := range uint64(50) {
+			b, _ = AppendItem(b, &Item{Kind: TPDU, Octets: octets, Frame: i}, 5)
+		}
+		buf.B = Finish(b, &sampleCounters, FIN, false, false)
+		if err := r.Decode(buf.B); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a record", n)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(sample())
+	f.Add(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &Heartbeat{From: 1}))
+	f.Add(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &Capture{Size: 1}))
+	md := schema(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r Record
+		if r.Decode(b) != nil {
+			return
+		}
+		// What this reader takes, the protobuf library takes too, strings being
+		// UTF-8 aside.
+		m := dynamicpb.NewMessage(md)
+		if err := proto.Unmarshal(b, m); err != nil && !bytes.Contains([]byte(err.Error()), []byte("UTF-8")) {
+			t.Errorf("accepted what protobuf refuses: %v", err)
+		}
+		octets := 0
+		for i := range r.Items {
+			octets += len(r.Items[i].Octets)
+		}
+		if octets > len(b) {
+			t.Errorf("%d octets in items of %d", octets, len(b))
+		}
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	rec := sample()
+	var r Record
+	b.SetBytes(int64(len(rec)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := r.Decode(rec); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package sensor
+
+import (
+	"crypto/sha256"
+
+	"x400flow/osi/association"
+	"x400flow/osi/cotp"
+	"x400flow/pipeline/record"
+	"x400flow/pipeline/tcp"
+	"x400flow/x411"
+)
+
+// Credentials travel in the user data of the session CONNECT, ACCEPT and REFUSE
+// SPDUs. A TSDU that begins with one of them is held in its record until it is
+// whole; then the credentials in it are overwritten where they stand. What
+// cannot be decoded is overwritten altogether, and its length and SHA-256 are
+// kept. So are octets outside of any TPKT, but for the first few that show what
+// they are, as long as their direction has not come past its bind.
+
+// shown is how many octets of unframed octets before a bind are left as they
+// are: enough to recognise a protocol, too few to hold a name and a password.
+const shown = 16
+
+// Session SPDU identifiers (X.225 8.3) of the SPDUs that may carry credentials.
+const (
+	siREFUSE          = 12
+	siCONNECT         = 13
+	siACCEPT          = 14
+	siCONNECTOverflow = 15
+	siOVERFLOWAccept  = 16
+)
+
+// tsdu follows the TSDUs of one direction.
+type tsdu struct {
+	open    bool    // Between its first octet and the TPDU with EOT.
+	begun   bool    // Its first octet was seen.
+	first   byte    // That octet.
+	blind   bool    // Too large to hold: overwrite all of it.
+	settled bool    // A TSDU without credentials has passed, or a bind was redacted.
+	held    []chunk // The user data that is held back.
+	size    int     // Octets held.
+}
+
+// chunk is user data within a record: where it stands, and in which item.
+type chunk struct {
+	at, len int
+}
+
+// scratch is what redaction reuses.
+type scratch struct {
+	tpdu   cotp.TPDU
+	joined []byte
+	ranges []x411.Range
+	finder association.Secrets
+}
+
+// held reports whether a TSDU keeps the record from being published.
+func (st *conn) held() bool { return len(st.dir[0].tsdu.held)+len(st.dir[1].tsdu.held) > 0 }
+
+func credentialSPDU(si byte) bool { return si >= siREFUSE && si <= siOVERFLOWAccept }
+
+// track follows the TPDUs of one TPKT and redacts the TSDUs that they complete.
+func (s *Sensor) track(c *openConn, p *piece) {
+	st := &c.State
+	s.follow(c, p)
+	if st.undecodable == 0 {
+		return
+	}
+	s.append(c, &record.Item{
+		Kind: record.Redaction, Dir: p.item.Dir, Sequence: p.item.Sequence, Time: p.item.Time,
+		Offset: p.item.Offset, Frame: p.item.Frame, Redacted: uint64(st.undecodable), Digest: st.digest[:],
+	}, s.ev.File)
+	st.undecodable = 0
+}
+
+func (s *Sensor) follow(c *openConn, p *piece) {
+	st := &c.State
+	t := &st.dir[p.item.Dir].tsdu
+	nsdu := st.rec.B[p.at : p.at+p.len]
+	tpdu := &s.secrets.tpdu
+	for off := 0; off < len(nsdu); {
+		n, err := cotp.Decode(nsdu[off:], tpdu)
+		if err != nil || n <= 0 {
+			// Undecodable here, so whatever it is will not be decoded later
+			// either; but its octets would be shown as evidence.
+			if !t.settled && len(nsdu)-off > shown {
+				s.blind(st, chunk{p.at + off + shown, len(nsdu) - off - shown})
+			}
+			return
+		}
+		if tpdu.Kind == cotp.DT {
+			user := chunk{p.at + off + n - len(tpdu.User), len(tpdu.User)}
+			s.data(c, p.item.Dir, user, tpdu.EOT)
+		}
+		off += n
+	}
+}
+
+// data takes one DT TPDU's user data.
+func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
+	st := &c.State
+	t := &st.dir[dir].tsdu
+	t.open = true
+	if !t.begun && user.len > 0 {
+		t.begun, t.first = true, st.rec.B[user.at]
+	}
+	if t.begun && credentialSPDU(t.first) && user.len > 0 {
+		switch {
+		case t.blind:
+			s.blind(st, user)
+		case t.size+user.len > s.cfg.MaxHeld:
+			s.blindHeld(st, t)
+			s.blind(st, user)
+			t.blind = true
+		default:
+			t.held = append(t.held, user)
+			t.size += user.len
+		}
+	}
+	if !eot {
+		return
+	}
+	first, begun := t.first, t.begun
+	if len(t.held) > 0 {
+		s.redact(st, t)
+	}
+	*t = tsdu{held: t.held[:0], settled: t.settled || begun}
+	if begun {
+		s.opened(c, dir, first)
+	}
+}
+
+// opened moves the preamble on after a whole TSDU.
+func (s *Sensor) opened(c *openConn, dir uint8, first byte) {
+	st := &c.State
+	if st.preambleDone {
+		return
+	}
+	if first == siCONNECT || first == siCONNECTOverflow || first == siOVERFLOWAccept {
+		return
+	}
+	// ACCEPT or REFUSE ends the preamble; anything else says that the
+	// connection was first seen in the middle.
+	s.savePreamble(st)
+	st.preambleDone = true
+}
+
+// breakTSDU ends a TSDU whose rest will not come.
+func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
+	st := &c.State
+	t := &st.dir[dir].tsdu
+	if len(t.held) > 0 {
+		s.blindHeld(st, t)
+		st.undecodable = 0 // The gap or the end that follows tells.
+	}
+	*t = tsdu{held: t.held[:0], settled: t.settled}
+}
+
+// redact overwrites the credentials in the TSDU held.
+func (s *Sensor) redact(st *conn, t *tsdu) {
+	x := &s.secrets
+	whole := st.rec.B[t.held[0].at:][:t.held[0].len]
+	if len(t.held) > 1 {
+		x.joined = x.joined[:0]
+		for _, h := range t.held {
+			x.joined = append(x.joined, st.rec.B[h.at:h.at+h.len]...)
+		}
+		whole = x.joined
+	}
+	ranges, ok := s.find(whole)
+	if !ok {
+		s.blindHeld(st, t)
+		return
+	}
+	for _, r := range ranges {
+		s.overwrite(st, t, r)
+	}
+	if len(ranges) > 0 {
+		s.stats.Redactions++
+	}
+	clear(x.joined)
+}
+
+// find returns where credentials stand in a TSDU; ok is false when that cannot
+// be told.
+func (s *Sensor) find(whole []byte) (ranges []x411.Range, ok bool) {
+	x := &s.secrets
+	x.ranges = x.ranges[:0]
+	if !x.finder.Find(whole) {
+		return nil, false
+	}
+	for _, r := range x.finder.Authentication {
+		x.ranges = append(x.ranges, x411.Range{Start: r.Start, End: r.End})
+	}
+	for _, r := range x.finder.Binds {
+		before := len(x.ranges)
+		out, ok := x411.AppendCredentials(x.ranges, whole[r.Start:r.End])
+		if !ok {
+			out = append(out[:before], x411.Range{End: r.End - r.Start})
+			s.stats.BlindOctets += uint64(r.End - r.Start)
+		}
+		for i := range out[before:] {
+			out[before+i].Start += r.Start
+			out[before+i].End += r.Start
+		}
+		x.ranges = out
+	}
+	return x.ranges, true
+}
+
+// overwrite overwrites a range of the TSDU held, in the chunks it falls into.
+func (s *Sensor) overwrite(st *conn, t *tsdu, r x411.Range) {
+	pos := 0
+	for _, h := range t.held {
+		from, to := max(r.Start-pos, 0), min(r.End-pos, h.len)
+		if from < to {
+			stars(st.rec.B[h.at+from : h.at+to])
+		}
+		pos += h.len
+	}
+}
+
+// blindHeld overwrites all that is held, but for what shows the SPDU.
+func (s *Sensor) blindHeld(st *conn, t *tsdu) {
+	digest := sha256.New()
+	for _, h := range t.held {
+		digest.Write(st.rec.B[h.at : h.at+h.len])
+	}
+	digest.Sum(st.digest[:0])
+	st.undecodable = t.size
+	for i, h := range t.held {
+		if i == 0 {
+			n := min(shown, h.len)
+			h.at, h.len = h.at+n, h.len-n
+		}
+		s.blind(st, h)
+	}
+	t.held, t.size = t.held[:0], 0
+}
+
+func (s *Sensor) blind(st *conn, c chunk) {
+	s.stats.BlindOctets += uint64(c.len)
+	stars(st.rec.B[c.at : c.at+c.len])
+}
+
+// redactUnframed overwrites octets that are in no TPKT, but for the first.
+func (s *Sensor) redactUnframed(it *record.Item) {
+	n := min(shown, len(it.Octets))
+	if n == len(it.Octets) {
+		return
+	}
+	sum := sha256.Sum256(it.Octets)
+	it.Digest = sum[:]
+	it.Redacted = uint64(len(it.Octets) - n)
+	s.secrets.joined = append(s.secrets.joined[:0], it.Octets...)
+	stars(s.secrets.joined[n:])
+	it.Octets = s.secrets.joined
+}
+
+func stars(b []byte) {
+	for i := range b {
+		b[i] = '*'
+	}
+}

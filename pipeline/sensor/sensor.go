@@ -1,0 +1,666 @@
+// Package sensor turns captured frames into TPDU stream records: frames to TCP
+// segments (pipeline/capture), segments to ordered octets (pipeline/tcp),
+// octets to TPKTs (osi/tpkt), and those into records (pipeline/record) on a bus.
+//
+// Before a record leaves, the credentials in it are overwritten; see redact.go.
+// A connection that is certainly not X.400 is muted: its counters go on, its
+// octets are published no more.
+//
+// The octets of a frame are copied once, into the record. What is held is
+// bounded: per connection by [Config.MaxRecord] and what a TSDU that may hold
+// credentials needs, in all by [Config.MaxPending]. Where records are cut
+// depends on these, what they say does not.
+//
+// A Sensor belongs to one goroutine.
+package sensor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"x400flow/osi/tpkt"
+	"x400flow/pipeline/bus"
+	"x400flow/pipeline/capture"
+	"x400flow/pipeline/record"
+	"x400flow/pipeline/tcp"
+)
+
+// Defaults of a Config's zero fields.
+const (
+	DefaultMaxRecord   = 64 << 10
+	DefaultMaxItems    = 1024
+	DefaultMaxPending  = 64 << 20
+	DefaultMaxPreamble = 64 << 10
+	DefaultMaxHeld     = 256 << 10
+	DefaultMaxAge      = time.Second
+	DefaultHeartbeat   = time.Minute
+)
+
+// evidence is how many octets of a run that is no TPKT are published; the rest
+// is counted.
+const evidence = 4 << 10
+
+// Config says how a sensor works.
+type Config struct {
+	// Name names the sensor in every row.
+	Name string
+	// Epoch is when the sensor started, 0 for capture files.
+	Epoch int64
+	// Source names the file or interface with the index that frames carry.
+	Source func(file int32) string
+
+	Decoder capture.DecoderConfig
+	TCP     tcp.Config
+
+	MaxRecord   int           // Octets of a record before it is cut.
+	MaxItems    int           // Items of a record before it is cut.
+	MaxPending  int           // Octets of all records not yet published.
+	MaxPreamble int           // Octets of a connection's preamble.
+	MaxHeld     int           // Octets of a TSDU held back until it can be redacted.
+	MaxAge      time.Duration // Capture time after which a record is published.
+	Heartbeat   time.Duration // Interval of coverage, aligned to UTC.
+}
+
+// Stats count what a sensor did.
+type Stats struct {
+	Records       uint64
+	RecordOctets  uint64
+	Connections   uint64
+	Muted         uint64
+	TPDUs         uint64
+	Gaps          uint64
+	LostOctets    uint64
+	SkippedOctets uint64
+	Redactions    uint64 // TPDUs in which credentials were overwritten.
+	BlindOctets   uint64 // Octets overwritten because no credentials could be located.
+}
+
+// A Sensor makes records of frames.
+type Sensor struct {
+	cfg     Config
+	bus     bus.Bus
+	decoder *capture.Decoder
+	table   *tcp.Table[conn]
+	seg     capture.Segment
+	ev      tcp.Event[conn]
+	unit    tpkt.Unit
+	stats   Stats
+	secrets scratch
+
+	pending    int         // Octets in records not yet published.
+	dirty      []*openConn // Connections with such a record, oldest first.
+	dirtySince int64       // Capture time of the oldest.
+	watch      map[int32]*interval
+	lastFile   int32
+	lastWatch  *interval
+	unseen     capture.Counters // As of the last heartbeat.
+}
+
+type openConn = tcp.Conn[conn]
+
+// interval is what was watched of one source since the last heartbeat.
+type interval struct {
+	from, to int64
+	beat     record.Heartbeat
+}
+
+// conn is what the sensor keeps of one connection.
+type conn struct {
+	id     [16]byte
+	framer [2]tpkt.Framer
+	dir    [2]direction
+
+	rec     *record.Buffer
+	base    int64
+	number  uint64
+	items   int
+	sources []int32
+	muted   bool
+	queued  bool // In Sensor.dirty.
+
+	preamble     []record.Item // Items of earlier records, their octets copied.
+	preambleSize int
+	preambleCut  bool
+	preambleDone bool
+	opening      []piece // This record's items, while they may be preamble.
+
+	// Octets of a TSDU just overwritten altogether, and their SHA-256.
+	undecodable int
+	digest      [sha256.Size]byte
+}
+
+// direction is what the sensor keeps of one direction of a connection.
+type direction struct {
+	base    uint32 // TCP sequence number of stream offset 0.
+	tsdu    tsdu
+	skipped uint64 // Octets of the run of skipped octets under way.
+	more    uint64 // Those of them that were not published.
+	moreAt  uint64 // Stream offset of the first of these.
+	kind    record.ItemKind
+}
+
+// piece is an item in the record under way and where its octets stand there.
+type piece struct {
+	item record.Item
+	at   int
+	len  int
+}
+
+// New returns a sensor that publishes on b.
+func New(cfg Config, b bus.Bus) *Sensor {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&cfg.MaxRecord, DefaultMaxRecord)
+	def(&cfg.MaxItems, DefaultMaxItems)
+	def(&cfg.MaxPending, DefaultMaxPending)
+	def(&cfg.MaxPreamble, DefaultMaxPreamble)
+	def(&cfg.MaxHeld, DefaultMaxHeld)
+	if cfg.MaxAge <= 0 {
+		cfg.MaxAge = DefaultMaxAge
+	}
+	if cfg.Heartbeat <= 0 {
+		cfg.Heartbeat = DefaultHeartbeat
+	}
+	if cfg.Source == nil {
+		cfg.Source = func(int32) string { return "" }
+	}
+	return &Sensor{
+		cfg:      cfg,
+		bus:      b,
+		decoder:  capture.NewDecoder(cfg.Decoder),
+		table:    tcp.NewTable[conn](cfg.TCP),
+		watch:    make(map[int32]*interval),
+		lastFile: -1,
+	}
+}
+
+// Frame takes one frame in. It blocks while the bus is full.
+func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
+	iv, err := s.interval(ctx, f)
+	if err != nil {
+		return err
+	}
+	iv.beat.Packets++
+	iv.beat.Octets += uint64(len(f.Data))
+	before := s.decoder.Counters()
+	if s.decoder.Decode(f, &s.seg) {
+		iv.beat.Segments++
+		s.table.Segment(&s.seg)
+		if err := s.drain(ctx, iv); err != nil {
+			return err
+		}
+	} else if after := s.decoder.Counters(); after.Short+after.Malformed+after.TooDeep != before.Short+before.Malformed+before.TooDeep {
+		iv.beat.Undecodable++
+	}
+	if len(s.dirty) > 0 && (s.pending > s.cfg.MaxPending || f.Time-s.dirtySince > int64(s.cfg.MaxAge)) {
+		return s.Flush(ctx)
+	}
+	return nil
+}
+
+// Flush publishes what is pending, but for TSDUs held back for redaction.
+func (s *Sensor) Flush(ctx context.Context) error {
+	keep := s.dirty[:0]
+	for _, c := range s.dirty {
+		if c.State.held() {
+			keep = append(keep, c)
+			continue
+		}
+		c.State.queued = false
+		if err := s.publish(ctx, c, record.Open); err != nil {
+			return err
+		}
+	}
+	clear(s.dirty[len(keep):])
+	s.dirty = keep
+	s.dirtySince = s.seg.Time
+	return nil
+}
+
+// End tells that no frame follows: every connection ends, and what was read of
+// the capture files given is published after everything else.
+func (s *Sensor) End(ctx context.Context, files []capture.File) error {
+	s.table.End()
+	if err := s.drain(ctx, nil); err != nil {
+		return err
+	}
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	for file, iv := range s.watch {
+		if err := s.beat(ctx, file, iv); err != nil {
+			return err
+		}
+	}
+	clear(s.watch)
+	for i := range files {
+		if err := s.publishCapture(ctx, &files[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stats returns what was counted so far.
+func (s *Sensor) Stats() Stats { return s.stats }
+
+// Frames returns what became of the frames so far.
+func (s *Sensor) Frames() capture.Counters { return s.decoder.Counters() }
+
+// Table returns the connection table's counters.
+func (s *Sensor) Table() tcp.TableCounters { return s.table.Counters() }
+
+// interval returns the interval of coverage that f falls into.
+func (s *Sensor) interval(ctx context.Context, f *capture.Frame) (*interval, error) {
+	iv := s.lastWatch
+	if f.File != s.lastFile || iv == nil {
+		if iv = s.watch[f.File]; iv == nil {
+			iv = new(interval)
+			s.watch[f.File] = iv
+		}
+		s.lastFile, s.lastWatch = f.File, iv
+	}
+	if f.Time < iv.to && f.Time >= iv.from {
+		return iv, nil
+	}
+	if iv.to != 0 {
+		if err := s.beat(ctx, f.File, iv); err != nil {
+			return nil, err
+		}
+	}
+	step := int64(s.cfg.Heartbeat)
+	iv.from = f.Time - (f.Time%step+step)%step
+	iv.to = iv.from + step
+	iv.beat = record.Heartbeat{}
+	return iv, nil
+}
+
+func (s *Sensor) beat(ctx context.Context, file int32, iv *interval) error {
+	iv.beat.From, iv.beat.To = iv.from, iv.to
+	buf := s.begin(record.KindHeartbeat)
+	buf.B = record.AppendSource(buf.B, s.cfg.Source(file))
+	buf.B = record.AppendHeartbeat(buf.B, &iv.beat)
+	return s.send(ctx, bus.Key{}, buf)
+}
+
+func (s *Sensor) publishCapture(ctx context.Context, f *capture.File) error {
+	if !f.Done {
+		return nil // Its digest is not known: it is not yet read to its end.
+	}
+	buf := s.begin(record.KindCapture)
+	buf.B = record.AppendSource(buf.B, f.Name)
+	buf.B = record.AppendCapture(buf.B, &record.Capture{
+		SHA256: f.SHA256, Size: uint64(f.Size), Format: f.Format, Frames: f.Frames,
+		Octets: f.Octets, First: f.First, Last: f.Last, Truncated: f.Truncated,
+	})
+	return s.send(ctx, bus.Key{}, buf)
+}
+
+func (s *Sensor) begin(k record.Kind) *record.Buffer {
+	buf := record.NewBuffer()
+	buf.B = record.Begin(buf.B, &record.Header{Kind: k, Sensor: s.cfg.Name, Epoch: s.cfg.Epoch})
+	return buf
+}
+
+func (s *Sensor) send(ctx context.Context, key bus.Key, buf *record.Buffer) error {
+	s.stats.Records++
+	s.stats.RecordOctets += uint64(len(buf.B))
+	return s.bus.Publish(ctx, key, buf)
+}
+
+// drain takes the table's events. iv is nil at the end.
+func (s *Sensor) drain(ctx context.Context, iv *interval) error {
+	for s.table.Next(&s.ev) {
+		ev := &s.ev
+		c := ev.Conn
+		st := &c.State
+		switch ev.Kind {
+		case tcp.Open:
+			s.stats.Connections++
+			st.framer[0].Reset(c.MidStream)
+			st.framer[1].Reset(c.MidStream)
+		case tcp.Data:
+			d := &st.dir[ev.Dir]
+			d.base = ev.Seq - uint32(ev.Offset)
+			if st.muted {
+				continue
+			}
+			st.framer[ev.Dir].Push(ev.Offset, ev.Data)
+			if err := s.units(ctx); err != nil {
+				return err
+			}
+		case tcp.Gap:
+			s.stats.Gaps++
+			s.stats.LostOctets += ev.Lost
+			if iv != nil {
+				iv.beat.Gaps++
+				iv.beat.LostOctets += ev.Lost
+			}
+			if st.muted {
+				continue
+			}
+			st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
+			st.framer[ev.Dir].Gap(ev.Lost)
+			if err := s.units(ctx); err != nil {
+				return err
+			}
+			s.breakTSDU(c, ev.Dir)
+			if err := s.item(ctx, c, &record.Item{
+				Kind: record.Gap, Dir: uint8(ev.Dir), Sequence: ev.Seq, Time: ev.Time,
+				Offset: ev.Offset, Frame: ev.Frame, Lost: ev.Lost,
+			}, ev.File); err != nil {
+				return err
+			}
+		case tcp.Close:
+			if err := s.close(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Sensor) close(ctx context.Context, c *openConn) error {
+	st := &c.State
+	if !st.muted {
+		for dir := range st.framer {
+			st.framer[dir].End()
+			s.ev.Dir = tcp.Dir(dir)
+			if err := s.units(ctx); err != nil {
+				return err
+			}
+			s.breakTSDU(c, tcp.Dir(dir))
+			if err := s.endSkipped(ctx, c, tcp.Dir(dir)); err != nil {
+				return err
+			}
+		}
+	}
+	return s.publish(ctx, c, endReason(s.ev.Reason))
+}
+
+func endReason(r tcp.Reason) record.EndReason {
+	switch r {
+	case tcp.ReasonFIN:
+		return record.FIN
+	case tcp.ReasonRST:
+		return record.RST
+	case tcp.ReasonIdle:
+		return record.Idle
+	case tcp.ReasonEvicted:
+		return record.Evicted
+	case tcp.ReasonReplaced:
+		return record.Replaced
+	}
+	return record.CaptureEnd
+}
+
+// units takes what the framer of the event's direction gives.
+func (s *Sensor) units(ctx context.Context) error {
+	ev, u := &s.ev, &s.unit
+	c := ev.Conn
+	st := &c.State
+	d := &st.dir[ev.Dir]
+	for st.framer[ev.Dir].Next(u) {
+		it := record.Item{
+			Kind: itemKind(u.Kind), Dir: uint8(ev.Dir), Resync: u.Resync,
+			Sequence: d.base + uint32(u.Offset), Time: ev.Time, Offset: u.Offset,
+			Frame: ev.Frame, Octets: u.Data,
+		}
+		if u.Kind != tpkt.TPDU {
+			if err := s.skip(ctx, c, &it); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.endSkipped(ctx, c, ev.Dir); err != nil {
+			return err
+		}
+		s.stats.TPDUs++
+		if err := s.item(ctx, c, &it, ev.File); err != nil {
+			return err
+		}
+		if st.muted {
+			return nil
+		}
+	}
+	return nil
+}
+
+func itemKind(k tpkt.Kind) record.ItemKind {
+	switch k {
+	case tpkt.TPDU:
+		return record.TPDU
+	case tpkt.Encrypted:
+		return record.Encrypted
+	case tpkt.Cut:
+		return record.Cut
+	}
+	return record.Skipped
+}
+
+// skip publishes the first octets of a run that is no TPKT and counts the rest,
+// which endSkipped tells at the end of the run.
+func (s *Sensor) skip(ctx context.Context, c *openConn, it *record.Item) error {
+	st := &c.State
+	d := &st.dir[it.Dir]
+	s.breakTSDU(c, tcp.Dir(it.Dir))
+	s.stats.SkippedOctets += uint64(len(it.Octets))
+	room := uint64(0)
+	if d.skipped < evidence {
+		room = evidence - d.skipped
+	}
+	d.skipped += uint64(len(it.Octets))
+	d.kind = it.Kind
+	if rest := uint64(len(it.Octets)); rest > room {
+		if d.more == 0 {
+			d.moreAt = it.Offset + room
+		}
+		d.more += rest - room
+		it.Octets = it.Octets[:room]
+	}
+	if len(it.Octets) == 0 {
+		return nil
+	}
+	if !d.tsdu.settled {
+		s.redactUnframed(it)
+	}
+	return s.item(ctx, c, it, s.ev.File)
+}
+
+func (s *Sensor) endSkipped(ctx context.Context, c *openConn, dir tcp.Dir) error {
+	d := &c.State.dir[dir]
+	if d.skipped == 0 {
+		return nil
+	}
+	more := d.more
+	d.skipped, d.more = 0, 0
+	if more == 0 {
+		return nil
+	}
+	return s.item(ctx, c, &record.Item{
+		Kind: d.kind, Dir: uint8(dir), Sequence: d.base + uint32(d.moreAt), Time: s.ev.Time,
+		Offset: d.moreAt, Frame: s.ev.Frame, Lost: more,
+	}, s.ev.File)
+}
+
+// item appends it to the connection's record and publishes that when it is
+// full.
+func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file int32) error {
+	st := &c.State
+	p := s.append(c, it, file)
+	if it.Kind == record.TPDU {
+		s.track(c, &p)
+	}
+	if !st.held() && (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) {
+		return s.publish(ctx, c, record.Open)
+	}
+	return nil
+}
+
+func (s *Sensor) append(c *openConn, it *record.Item, file int32) piece {
+	st := &c.State
+	if st.rec == nil {
+		s.open(c, it.Time)
+	}
+	before := len(st.rec.B)
+	it.Source = s.source(st, file)
+	var at int
+	st.rec.B, at = record.AppendItem(st.rec.B, it, st.base)
+	s.pending += len(st.rec.B) - before
+	st.items++
+	p := piece{item: *it, at: at, len: len(it.Octets)}
+	p.item.Octets = nil
+	if !st.preambleDone {
+		st.opening = append(st.opening, p)
+	}
+	return p
+}
+
+// source returns the index in the record under way of a file's name.
+func (s *Sensor) source(st *conn, file int32) uint32 {
+	for i, f := range st.sources {
+		if f == file {
+			return uint32(i)
+		}
+	}
+	if len(st.sources) >= record.MaxSources {
+		return 0
+	}
+	st.sources = append(st.sources, file)
+	st.rec.B = record.AppendSource(st.rec.B, s.cfg.Source(file))
+	return uint32(len(st.sources) - 1)
+}
+
+// open begins the connection's next record.
+func (s *Sensor) open(c *openConn, now int64) {
+	st := &c.State
+	if st.number == 0 {
+		st.id = connectionID(c)
+	}
+	st.number++
+	st.base = now
+	st.items = 0
+	st.sources = st.sources[:0]
+	st.rec = s.begin(record.KindConnection)
+	st.rec.B = record.BeginConnection(st.rec.B, &record.Connection{
+		ID: st.id, Client: c.Client, Server: c.Server, MidStream: c.MidStream, Start: c.Start,
+	}, st.number, now)
+	for i := range st.preamble {
+		st.rec.B = record.AppendPreamble(st.rec.B, &st.preamble[i], now)
+	}
+	s.pending += len(st.rec.B)
+	if !st.queued {
+		if len(s.dirty) == 0 {
+			s.dirtySince = now
+		}
+		s.dirty = append(s.dirty, c)
+		st.queued = true
+	}
+}
+
+// publish sends the connection's record, if it says anything.
+func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason) error {
+	st := &c.State
+	if st.rec == nil {
+		if end == record.Open {
+			return nil
+		}
+		s.open(c, c.Last)
+		s.source(st, s.seg.File)
+	}
+	if !st.preambleDone {
+		s.savePreamble(st)
+	}
+	s.pending -= len(st.rec.B)
+	counters := [2]record.Counters{counters(&c.Counters[0]), counters(&c.Counters[1])}
+	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
+	rec := st.rec
+	st.rec = nil
+	st.opening = st.opening[:0]
+	if end != record.Open && st.queued {
+		s.forget(c)
+	}
+	return s.send(ctx, key(&c.Key), rec)
+}
+
+// forget takes a connection that has ended off the dirty list.
+func (s *Sensor) forget(c *openConn) {
+	for i, o := range s.dirty {
+		if o == c {
+			last := len(s.dirty) - 1
+			s.dirty[i] = s.dirty[last]
+			s.dirty[last] = nil
+			s.dirty = s.dirty[:last]
+			break
+		}
+	}
+	c.State.queued = false
+}
+
+// savePreamble keeps copies of the record's items for the preamble of later
+// ones.
+func (s *Sensor) savePreamble(st *conn) {
+	for i := range st.opening {
+		p := &st.opening[i]
+		if st.preambleSize+p.len > s.cfg.MaxPreamble {
+			st.preambleCut = true
+			st.preambleDone = true
+			break
+		}
+		st.preambleSize += p.len
+		it := p.item
+		it.Octets = append([]byte(nil), st.rec.B[p.at:p.at+p.len]...)
+		it.Source = 0
+		st.preamble = append(st.preamble, it)
+	}
+	st.opening = st.opening[:0]
+}
+
+func counters(c *tcp.Counters) record.Counters {
+	return record.Counters{
+		Packets: c.Packets, Octets: c.Octets, RetransmittedPackets: c.RetransmittedPackets,
+		RetransmittedOctets: c.RetransmittedOctets, ConflictOctets: c.ConflictOctets,
+		Gaps: c.Gaps, LostOctets: c.Lost, OutOfOrder: c.OutOfOrder,
+	}
+}
+
+// key returns what keeps the traffic of two hosts together on the bus.
+func key(k *capture.FlowKey) (out bus.Key) {
+	copy(out[:16], k.LoIP[:])
+	copy(out[16:], k.HiIP[:])
+	return out
+}
+
+// connectionID identifies a connection by its ends and where its sequence
+// numbers begin, so that every reading of the same traffic gives the same.
+func connectionID(c *openConn) (id [16]byte) {
+	var b [2*18 + 16]byte // Both ends, then flags, sequence number, day.
+	client, server := c.Client.Addr().As16(), c.Server.Addr().As16()
+	copy(b[0:], client[:])
+	binary.BigEndian.PutUint16(b[16:], c.Client.Port())
+	copy(b[18:], server[:])
+	binary.BigEndian.PutUint16(b[34:], c.Server.Port())
+	if c.MidStream {
+		// Without sequence numbers to go by, the day tells a later use of the
+		// same ports apart.
+		b[36] = 1
+		binary.BigEndian.PutUint64(b[44:], uint64(c.Start/int64(24*time.Hour)))
+	}
+	for i := range c.ISN {
+		if c.HaveISN[i] {
+			b[37+i] = 1
+			binary.BigEndian.PutUint32(b[40+4*i:], c.ISN[i])
+			// The client's number alone tells connections apart; the server's
+			// may not be known yet, or never.
+			break
+		}
+	}
+	sum := sha256.Sum256(b[:])
+	copy(id[:], sum[:])
+	return id
+}
