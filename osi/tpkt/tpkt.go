@@ -1,41 +1,85 @@
 // Package tpkt cuts one direction of a TCP stream into TPKTs (RFC 1006
 // section 6, RFC 2126 section 4.3) and finds the next one where octets are
-// missing.
+// missing or damaged.
 //
 // Runs of octets go in with [Framer.Push], lost ones with [Framer.Gap]; units
-// come out of [Framer.Next]. Unit.Data is borrowed from the run or from the
-// framer until the next call of Next, Push or Gap. Nothing is left out in
-// silence: octets that are no TPKT come out as units too.
+// come out of [Framer.Next]. Nothing is left out in silence: octets that are in
+// no TPKT come out as units too.
+//
+// # Resynchronisation
+//
+// In step, a TPKT begins where the one before ended, and version 3 with a
+// length of 7 or more is enough to believe it. A gap inside a TPKT whose header
+// was seen leaves the place of the next one known; it is believed if a credible
+// TPDU of class 0 follows its header. Otherwise, and in a stream first seen in
+// the middle, the framer seeks a header (version 3, reserved 0, length 7 or
+// more) that a credible TPDU follows and, once the TPKT is whole, that is
+// followed by another header as far as octets are there to tell. A header whose
+// TPKT is not whole yet is waited for, unless two whole TPKTs in a row are found
+// behind it.
+//
+// A direction in which [NotTPKTOctets] went by without anything credible is
+// called NotTPKT. The search goes on (a look for an octet 3 costs little): a
+// long loss in real traffic must not end its decoding.
+//
+// A direction that begins with a TLS record, or goes over to TLS with a
+// ClientHello or ServerHello, is not looked into from there on.
+//
+// Unit.Data is borrowed from the run, or from the framer's own buffer of at
+// most 64 KiB, until the next call of Next, Push, Gap or Reset. A Framer is for
+// one goroutine.
 package tpkt
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"x400flow/osi/cotp"
+)
 
 // HeaderLen is the length of a TPKT header (RFC 1006 section 6).
 const HeaderLen = 4
 
-// MaxLen is the length of the longest TPKT, its header included.
-const MaxLen = 65535
+// MinLen and MaxLen are the lengths of the shortest and the longest TPKT,
+// header included (RFC 1006 section 6).
+const (
+	MinLen = 7
+	MaxLen = 65535
+)
+
+// NotTPKTOctets is how much goes by without a credible TPKT until a direction
+// is called NotTPKT.
+const NotTPKTOctets = 64 << 10
+
+// MaxPiece is the most octets in a unit of kind Skipped.
+const MaxPiece = 4096
+
+// maxHeld lets a whole TPKT and the header after it be looked at together.
+const maxHeld = MaxLen + HeaderLen
 
 // Kind is a unit's kind.
 type Kind uint8
 
 // The kinds of unit.
 const (
-	// TPDU is the content of one TPKT: one or more TPDUs.
+	// TPDU is the content of one TPKT: an NSDU, one or more TPDUs.
 	TPDU Kind = 1 + iota
-	// Skipped is a piece of octets that are not in a TPKT.
+	// Skipped is a piece of octets that are in no TPKT.
 	Skipped
-	// Encrypted is a piece of octets of a direction that began with a TLS record.
+	// Encrypted is a piece of a direction that uses TLS.
 	Encrypted
-	// Cut is the beginning of a TPKT whose rest was lost or never came.
+	// Cut is the beginning of a TPKT, without its header, whose rest was lost
+	// or never came. It may be empty.
 	Cut
 )
 
 // A Unit is a TPKT's content, or octets that are none.
 type Unit struct {
 	Kind   Kind
-	Data   []byte
+	Resync bool   // Of TPDU: the first after octets were lost, skipped or not seen.
+	Data   []byte // See Kind.
 	Offset uint64 // Stream offset of the first octet of Data.
-	First  uint64 // Stream offset of the TPKT's header, where Kind is TPDU or Cut; else Offset.
-	Resync bool   // The first TPDU after octets were lost or skipped.
+	First  uint64 // Stream offset of the TPKT's header, of TPDU and Cut; else Offset.
 }
 
 // State is what a Framer takes its direction for.
@@ -46,34 +90,360 @@ const (
 	Unknown State = iota // Nothing credible seen yet.
 	InSync               // TPKTs follow each other.
 	Resync               // Seeking the next credible TPKT.
-	NotTPKT              // Much was read and nothing was credible; still seeking.
-	TLS                  // The direction began with TLS records.
+	NotTPKT              // Much went by and nothing was credible; still seeking.
+	TLS                  // The direction uses TLS.
 )
 
 // A Framer cuts one direction. The zero value is ready for a stream seen from
 // its start.
 type Framer struct {
+	buf []byte // Held octets are buf[r:]; they stand before in.
+	r   int
+	in  []byte // What is left of the last run.
+	pos uint64 // Stream offset of the first octet not given yet.
+
+	state    State
+	resync   bool   // The next TPDU is the first after a break.
+	boundary bool   // In Resync: a header is expected at pos.
+	skipTo   uint64 // In Resync, if above pos: where a header is expected.
+	skip     int    // Octets at the front found to be in no TPKT.
+	accepted bool   // A TPKT begins after skip.
+	skipped  uint64 // Octets skipped since the last TPDU.
+	nextScan int    // Held octets below which a further search is of no use.
+
+	final bool   // Nothing follows what is held, but
+	lost  uint64 // so many octets are missing there.
 }
 
 // Reset makes the framer new; it keeps its buffer. A stream first seen in the
 // middle begins by seeking a TPKT.
-func (f *Framer) Reset(midStream bool) {}
+func (f *Framer) Reset(midStream bool) {
+	*f = Framer{buf: f.buf[:0]}
+	if midStream {
+		f.state, f.resync = Resync, true
+	}
+}
 
 // Push gives the run of octets that stands at stream offset off. It must
 // follow what was pushed or lost before, and stay unchanged until Next has
-// returned false.
-func (f *Framer) Push(off uint64, data []byte) {}
+// returned false, before which Push must not be called again.
+func (f *Framer) Push(off uint64, data []byte) {
+	if len(f.in) != 0 || f.final {
+		panic("tpkt: Push before Next returned false")
+	}
+	if f.held() == 0 {
+		f.pos = off
+	}
+	f.in = data
+}
 
-// Gap tells that lost octets are missing at this place. Units that it causes
-// come out of Next.
-func (f *Framer) Gap(lost uint64) {}
+// Gap tells that lost octets are missing after what was pushed. What is held
+// comes out of Next.
+func (f *Framer) Gap(lost uint64) {
+	f.final = true
+	f.lost += lost
+}
 
-// End tells that nothing follows: what is held of an unfinished TPKT comes out
-// of Next as Cut.
-func (f *Framer) End() {}
-
-// Next fills u with the next unit and reports whether there was one.
-func (f *Framer) Next(u *Unit) bool { return false }
+// End tells that nothing follows: what is held comes out of Next. A Push may
+// follow nevertheless; it is taken as one after a gap.
+func (f *Framer) End() { f.Gap(0) }
 
 // State returns what the direction is taken for.
-func (f *Framer) State() State { return Unknown }
+func (f *Framer) State() State { return f.state }
+
+func (f *Framer) held() int { return len(f.buf) - f.r }
+
+// hold moves octets of the run into the buffer until it holds n, or all.
+func (f *Framer) hold(n int) {
+	if n <= f.held() || len(f.in) == 0 {
+		return // Moving the held octets for nothing would cost their square.
+	}
+	if f.r > 0 {
+		f.buf = f.buf[:copy(f.buf, f.buf[f.r:])]
+		f.r = 0
+	}
+	if m := min(n-len(f.buf), len(f.in)); m > 0 {
+		f.buf = append(f.buf, f.in[:m]...)
+		f.in = f.in[m:]
+	}
+}
+
+// front returns the octets that can be looked at in one piece: the held ones,
+// or the run's.
+func (f *Framer) front() []byte {
+	if f.held() > 0 {
+		return f.buf[f.r:]
+	}
+	return f.in
+}
+
+// take gives away the first n octets of front.
+func (f *Framer) take(n int) []byte {
+	f.pos += uint64(n)
+	if f.held() == 0 {
+		b := f.in[:n]
+		f.in = f.in[n:]
+		return b
+	}
+	b := f.buf[f.r : f.r+n]
+	f.r += n
+	if f.r == len(f.buf) {
+		// b stays readable: the buffer is written to by the next call only.
+		f.buf, f.r = f.buf[:0], 0
+	}
+	return b
+}
+
+// Next fills u with the next unit and reports whether there was one.
+func (f *Framer) Next(u *Unit) bool {
+	for {
+		if f.held() == 0 && len(f.in) == 0 {
+			if f.final {
+				f.breakHere()
+			}
+			return false
+		}
+		switch {
+		case f.state == TLS:
+			n := len(f.front())
+			*u = Unit{Kind: Encrypted, Offset: f.pos, First: f.pos, Data: f.take(n)}
+			return true
+		case f.skip > 0:
+			n := min(f.skip, MaxPiece)
+			f.skip -= n
+			f.giveSkipped(u, n)
+			return true
+		case f.accepted:
+			f.accepted = false
+			f.state, f.boundary = InSync, false
+		case f.skipTo > f.pos:
+			n := int(min(f.skipTo-f.pos, uint64(len(f.front())), MaxPiece))
+			f.giveSkipped(u, n)
+			f.boundary = f.pos == f.skipTo
+			return true
+		case f.state == InSync || f.state == Unknown || f.boundary:
+			if given, more := f.step(u); given || !more {
+				return given
+			}
+		default:
+			if !f.seek() {
+				return false
+			}
+		}
+	}
+}
+
+func (f *Framer) giveSkipped(u *Unit, n int) {
+	*u = Unit{Kind: Skipped, Offset: f.pos, First: f.pos, Data: f.take(n)}
+	f.skipped += uint64(n)
+	if f.skipped >= NotTPKTOctets && f.state == Resync {
+		f.state = NotTPKT
+	}
+}
+
+// breakHere passes over the gap once all before it has been given.
+func (f *Framer) breakHere() {
+	lost := f.lost
+	f.final, f.lost = false, 0
+	if lost == 0 {
+		return
+	}
+	f.pos += lost
+	f.boundary = f.skipTo == f.pos && f.skipTo != 0
+	f.resync = true
+	if f.state == Unknown || f.state == InSync {
+		f.state = Resync
+	}
+	f.nextScan = 0
+}
+
+// step reads the TPKT that is expected at the front. It reports whether it
+// gave a unit, and if not, whether Next should go on.
+func (f *Framer) step(u *Unit) (given, more bool) {
+	if f.held() > 0 {
+		f.hold(HeaderLen + 3)
+	}
+	v := f.front()
+	strict := f.state != InSync
+	total, verdict := header(v, strict)
+	if verdict != impossible && f.held() > 0 && total > 0 {
+		f.hold(total)
+		v = f.front()
+		total, verdict = header(v, strict)
+	}
+	if verdict == impossible {
+		switch t := tls(v, f.state == Unknown); {
+		case t == whole:
+			f.state = TLS
+			return false, true
+		case t == partial && !f.final:
+			if f.held() > 0 || len(v) < tlsHelloLen {
+				f.hold(tlsHelloLen)
+			}
+			if len(f.in) > 0 {
+				return false, true
+			}
+			return false, false
+		}
+		f.state, f.boundary, f.skipTo, f.resync, f.nextScan = Resync, false, 0, true, 0
+		return false, true
+	}
+	if verdict == whole {
+		*u = Unit{Kind: TPDU, Resync: f.resync, First: f.pos, Offset: f.pos + HeaderLen}
+		u.Data = f.take(total)[HeaderLen:]
+		f.state, f.resync, f.boundary, f.skipTo, f.skipped = InSync, false, false, 0, 0
+		return true, true
+	}
+	if !f.final {
+		f.hold(maxHeld)
+		return false, false
+	}
+	// The rest is lost. If the header was seen, the next one's place is known.
+	n := len(v)
+	if n < HeaderLen {
+		f.skip = n
+		return false, true
+	}
+	first := f.pos
+	*u = Unit{Kind: Cut, Resync: f.resync, First: first, Offset: first + HeaderLen}
+	u.Data = f.take(n)[HeaderLen:]
+	f.state, f.resync, f.boundary, f.skipTo = Resync, true, false, first+uint64(total)
+	return true, true
+}
+
+// How a TPKT looks from its first octets.
+type verdict uint8
+
+const (
+	impossible verdict = iota
+	partial            // Nothing speaks against it.
+	whole
+)
+
+// header judges the octets at a place where a TPKT may begin. It returns the
+// TPKT's length once that is known. If strict, a credible TPDU must follow.
+func header(v []byte, strict bool) (total int, _ verdict) {
+	if len(v) == 0 {
+		return 0, partial
+	}
+	if v[0] != 3 {
+		return 0, impossible
+	}
+	if len(v) < HeaderLen {
+		if strict && len(v) > 1 && v[1] != 0 {
+			return 0, impossible
+		}
+		return 0, partial
+	}
+	total = int(binary.BigEndian.Uint16(v[2:]))
+	if total < MinLen {
+		return 0, impossible
+	}
+	// The reserved octet is zero. One who writes something else there is
+	// believed only if what follows is a TPDU.
+	if (strict || v[1] != 0) && (strict && v[1] != 0 || !cotp.Credible(v[HeaderLen:], total-HeaderLen)) {
+		return 0, impossible
+	}
+	if len(v) < total {
+		return total, partial
+	}
+	return total, whole
+}
+
+// tlsHelloLen is how much of a TLS record shows that it is a hello: the record
+// header (RFC 8446 section 5.1) and the handshake type (section 4).
+const tlsHelloLen = 6
+
+// tls judges whether v begins a TLS stream. At the start of a stream a
+// handshake record's type and major version suffice.
+func tls(v []byte, start bool) verdict {
+	if len(v) == 0 || v[0] != 0x16 || len(v) > 1 && v[1] != 3 {
+		return impossible
+	}
+	if start && len(v) > 1 {
+		return whole
+	}
+	if len(v) > 2 && v[2] > 4 {
+		return impossible
+	}
+	if len(v) < tlsHelloLen {
+		return partial
+	}
+	if n := binary.BigEndian.Uint16(v[3:]); n < 4 || n > 1<<14+2048 || v[5] != 1 && v[5] != 2 {
+		return impossible
+	}
+	return whole
+}
+
+// seek looks for a TPKT in what is at hand. It reports whether Next should go
+// on, and if so has set skip or accepted.
+func (f *Framer) seek() bool {
+	if f.held() > 0 {
+		f.hold(maxHeld)
+		if !f.final && len(f.in) == 0 && f.held() < f.nextScan {
+			return false
+		}
+	}
+	v := f.front()
+	at, found := search(v, f.final)
+	f.skip, f.accepted = at, found
+	if found || at > 0 {
+		f.nextScan = 0
+		return true
+	}
+	if f.final {
+		f.skip = len(v)
+		return true
+	}
+	// A TPKT that is not whole may begin here: wait for the rest of it. To
+	// search again for every few octets would cost their square.
+	before := f.held()
+	f.hold(maxHeld)
+	n := f.held()
+	f.nextScan = n + max(64, n/8)
+	if total, _ := header(f.buf[f.r:], true); total > n {
+		f.nextScan = min(f.nextScan, total)
+	} else if total == 0 {
+		f.nextScan = n + 1
+	}
+	return n > before && len(f.in) > 0
+}
+
+// search returns the place of the first TPKT in v that can be believed, or else
+// of the first that may become one, or else len(v). If final, v will not grow,
+// and only whole TPKTs count.
+func search(v []byte, final bool) (at int, found bool) {
+	pending := -1
+	for i := 0; i < len(v); i++ {
+		j := bytes.IndexByte(v[i:], 3)
+		if j < 0 {
+			break
+		}
+		i += j
+		total, verdict := header(v[i:], true)
+		switch {
+		case verdict == impossible:
+		case verdict == partial:
+			if pending < 0 && !final {
+				pending = i
+			}
+		default:
+			next, verdict := header(v[i+total:], true)
+			if verdict == impossible {
+				continue
+			}
+			if pending < 0 {
+				return i, true
+			}
+			if verdict == whole {
+				if _, verdict = header(v[i+total+next:], true); verdict != impossible {
+					return i, true
+				}
+			}
+		}
+	}
+	if pending >= 0 {
+		return pending, false
+	}
+	return len(v), false
+}
