@@ -1,0 +1,65 @@
+# x400flow. The two commands a newcomer needs are `make run` and `make test`.
+
+GO ?= go
+export CGO_ENABLED ?= 0
+ARCHIVE ?= archive
+
+# apt-get as root, through sudo where that asks no password, else not at all.
+APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
+
+.PHONY: run build test check race libchdb need-npm need-tshark docs bench clean
+
+## run: build, archive the captures in testdata, show the message flows in them
+run: build libchdb
+	@bin/ingest -r testdata/mta -store $(ARCHIVE)
+	@echo
+	@bin/query -store $(ARCHIVE) flows
+	@echo
+	@echo 'Next:'
+	@echo '  bin/ingest -r YOUR.pcap -store $(ARCHIVE)'
+	@echo "  bin/query -store $(ARCHIVE) 'SELECT captured_at, mts_id, originator FROM messages ORDER BY captured_at'"
+	@echo '  tcpdump -i eth0 -U -w - tcp port 102 | bin/ingest -r - -store $(ARCHIVE)'
+
+## build: the three commands, into bin/
+build:
+	@mkdir -p bin
+	$(GO) build -o bin/ ./cmd/ingest ./cmd/decode ./cmd/query
+
+## libchdb: the engine library, pinned and verified, into the user's cache
+libchdb: need-npm
+	@engine/fetch-libchdb.sh
+
+## test: everything: formatting, vet, static analysis, all tests, the race detector
+test: need-tshark libchdb check
+	$(GO) test -timeout 20m ./...
+	$(MAKE) race
+
+check:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# The race detector needs cgo, and so a C compiler.
+race:
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./osi/... ./x411/... ./pipeline/... ./schema/...
+
+## docs: what is generated in docs/
+docs: build libchdb
+	$(GO) generate ./schema/...
+
+## bench: the stage benchmarks
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./osi/... ./x411/... ./pipeline/...
+
+clean:
+	rm -rf bin
+
+need-npm:
+	@command -v npm >/dev/null || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq npm; \
+	else echo 'npm is needed to obtain libchdb: sudo apt-get install npm'; exit 1; fi; }
+
+need-tshark:
+	@command -v tshark >/dev/null && command -v gcc >/dev/null && command -v mergecap >/dev/null || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq tshark gcc libc6-dev; \
+	else echo 'the tests compare with tshark: sudo apt-get install tshark gcc libc6-dev'; exit 1; fi; }
