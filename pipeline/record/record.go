@@ -449,3 +449,29 @@ func (c *Capture) decode(b []byte) bool {
 	}
 	return true
 }
+
+// Peek reads of an encoded record only what is needed to give it to the right
+// place: its kind and, of a connection's record, the connection's identifier.
+func Peek(b []byte) (k Kind, id [16]byte, err error) {
+	var f field
+	for len(b) > 0 {
+		n := f.next(b)
+		if n == 0 {
+			return 0, id, ErrMalformed
+		}
+		b = b[n:]
+		switch f.num {
+		case fKind:
+			if k = Kind(f.v); k != KindConnection {
+				return k, id, nil
+			}
+		case fConnection:
+			var c Connection
+			if !c.decode(f.b) {
+				return 0, id, ErrMalformed
+			}
+			return k, c.ID, nil
+		}
+	}
+	return 0, id, ErrMalformed
+}

@@ -151,6 +151,19 @@ func TestHeartbeatAndCapture(t *testing.T) {
 	}
 }
 
+func TestPeek(t *testing.T) {
+	k, id, err := Peek(sample())
+	if k != KindConnection || id != sampleConn.ID || err != nil {
+		t.Errorf("got %v %x %v", k, id, err)
+	}
+	if k, _, err := Peek(Begin(nil, &Header{Kind: KindCapture})); k != KindCapture || err != nil {
+		t.Errorf("got %v %v", k, err)
+	}
+	if _, _, err := Peek([]byte{0xff}); err == nil {
+		t.Error("no error for what is no record")
+	}
+}
+
 func TestRefused(t *testing.T) {
 	item := Item{Kind: TPDU}
 	many := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &sampleConn, 1, 0)

@@ -1,0 +1,72 @@
+package decode
+
+import "sync"
+
+// order knows which jobs are not done yet. Jobs are numbered in the order in
+// which they were received, and every shard does its own in that order.
+//
+// It exists for one case: an activity that is resumed in another association
+// (X.228 7.6) finds its first half in a table that all shards share, and what it
+// finds must not depend on how far the other shards have come. So it waits until
+// all that was received before is done. That cannot deadlock: of the shards that
+// wait, the one with the smallest number waits for none of the others.
+type order struct {
+	mu      sync.Mutex
+	moved   sync.Cond
+	waiting int
+	shards  []fifo
+}
+
+// fifo holds the numbers of a shard's jobs that are not done.
+type fifo struct {
+	jobs []uint64
+	head int
+}
+
+func newOrder(shards int) *order {
+	o := &order{shards: make([]fifo, shards)}
+	o.moved.L = &o.mu
+	return o
+}
+
+// add tells that a job was given to a shard.
+func (o *order) add(shard int, job uint64) {
+	o.mu.Lock()
+	f := &o.shards[shard]
+	if f.head > 64 && f.head*2 > len(f.jobs) {
+		f.jobs = append(f.jobs[:0], f.jobs[f.head:]...)
+		f.head = 0
+	}
+	f.jobs = append(f.jobs, job)
+	o.mu.Unlock()
+}
+
+// done tells that a shard has done its oldest job.
+func (o *order) done(shard int) {
+	o.mu.Lock()
+	o.shards[shard].head++
+	if o.waiting > 0 {
+		o.moved.Broadcast()
+	}
+	o.mu.Unlock()
+}
+
+// wait returns when every job before the given one is done.
+func (o *order) wait(job uint64) {
+	o.mu.Lock()
+	o.waiting++
+	for !o.past(job) {
+		o.moved.Wait()
+	}
+	o.waiting--
+	o.mu.Unlock()
+}
+
+func (o *order) past(job uint64) bool {
+	for i := range o.shards {
+		if f := &o.shards[i]; f.head < len(f.jobs) && f.jobs[f.head] < job {
+			return false
+		}
+	}
+	return true
+}
