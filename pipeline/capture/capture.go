@@ -6,11 +6,20 @@
 // a [Frame] and gives the TCP [Segment] in it, if there is one on a wanted
 // port, and counts everything it does not give.
 //
-// Refused: files of other formats, records larger than [MaxRecord], blocks
-// larger than [MaxBlock]. A file that ends inside a record ends there; that is
-// told by [File.Truncated] and is no error. Checksums are never verified:
-// captures taken at the sender hold packets whose checksums the card fills in
-// later.
+// The formats are read here and not by gopacket's pcapgo, because pcapgo stops
+// at files that are legal or that other programs read (a packet longer on disk
+// than on the wire, a time resolution of whole seconds), allocates for the
+// options of a packet, copies each packet, and does not tell a file that was
+// cut from one that ended. It is the other opinion in the tests, and the
+// maintained fork (github.com/gopacket/gopacket) is the one whose AF_PACKET
+// needs no cgo. Headers are read here as well: each is a few lines, and a layer
+// decoder that fills a struct for each layer costs several times as much.
+//
+// Refused: files of other formats, packets larger than [MaxRecord], pcapng
+// blocks larger than [MaxBlock] (where they matter). A file that ends inside a
+// record ends there; that is told by [File.Truncated] and is no error.
+// Checksums are never verified: captures taken at the sender hold packets whose
+// checksums the card fills in later.
 //
 // Frame.Data belongs to the reader until its next call of Next, and
 // Segment.Payload refers to Frame.Data or to the decoder's reassembly buffer,
@@ -20,9 +29,11 @@ package capture
 
 import (
 	"crypto/sha256"
-	"io"
 	"net/netip"
 )
+
+// MaxBlock is the largest pcapng block that is looked into.
+const MaxBlock = 16 << 20
 
 // LinkType is a link-layer header type as pcap numbers them.
 type LinkType uint16
@@ -68,19 +79,6 @@ type File struct {
 	Frames      uint64
 	Octets      uint64 // Captured octets of all frames.
 	First, Last int64  // Earliest and latest capture time.
-}
-
-// SourceConfig says what a Source reads and how.
-type SourceConfig struct {
-	// Paths are files, folders (their files, one level deep) and "-" for Stdin.
-	Paths []string
-	Stdin io.Reader
-	// MaxOpen bounds the files open at once; only files that overlap in time
-	// need to be. Zero means 64.
-	MaxOpen int
-	// Skip, if set, is asked with each file's digest before the file is read.
-	// It costs a second pass over the files. It is not asked for Stdin.
-	Skip func(name string, size int64, sum [sha256.Size]byte) bool
 }
 
 // FlowKey identifies a TCP connection's two ends without regard to direction.

@@ -1,26 +1,30 @@
 package capture
 
-import "time"
+import (
+	"cmp"
+	"encoding/binary"
+	"time"
+)
 
 // DecoderConfig says which segments a Decoder gives.
 type DecoderConfig struct {
 	// Ports are matched against both ports of the TCP header. None means all.
 	Ports []uint16
-	// Limits of the fragment table. Zero means the default.
+	// Limits of the table of IP fragments. Zero means the default.
 	MaxFragmentOctets int           // 16 MiB
 	MaxDatagrams      int           // 4096
 	FragmentTimeout   time.Duration // 60 s of capture time
 }
 
 // Counters count frames by what became of them. Each frame counts once in
-// Frames and once in one of the others.
+// Frames and once in one of the others down to TooDeep.
 type Counters struct {
 	Frames    uint64
 	Segments  uint64 // Given to the caller.
 	NotIP     uint64
 	NotTCP    uint64
 	OtherPort uint64
-	Fragments uint64 // Held back as a piece of a datagram not yet whole.
+	Fragments uint64 // Held back as a piece of a datagram not yet whole, or refused as one.
 
 	// Undecodable frames by reason.
 	UnknownLink uint64 // Link type not supported.
@@ -30,23 +34,661 @@ type Counters struct {
 
 	// Of the datagrams that came in fragments (not of frames).
 	Reassembled        uint64
-	FragmentsLost      uint64 // Fragments given up: incomplete at timeout, eviction or end.
-	DatagramsLost      uint64
+	DatagramsLost      uint64 // Given up: incomplete at timeout or eviction.
+	FragmentsLost      uint64 // Their fragments.
 	FragmentsOverlap   uint64 // Fragments that overlapped others; the first octets win.
-	FragmentsMalformed uint64
+	FragmentsMalformed uint64 // Refused: beyond the largest datagram, or against the end told before.
 }
 
-// A Decoder finds the TCP segment in a frame.
+// maxDepth bounds the headers that are undone in one frame. A tag, a tunnel and
+// an extension header count one each.
+const maxDepth = 32
+
+// A Decoder finds the TCP segment in a frame. It does not allocate, save for
+// fragments.
 type Decoder struct {
-	counters Counters
+	ports     [1 << 16 / 64]uint64
+	counters  Counters
+	fragments fragments
+
+	// The packet in hand.
+	frame *Frame
+	seg   *Segment
+	cut   int // Octets of it that are missing after those at hand.
+	depth int
+	v6    bool // Addresses of the innermost IP header.
+	src   []byte
+	dst   []byte
 }
 
 // NewDecoder returns a Decoder.
-func NewDecoder(cfg DecoderConfig) *Decoder { return &Decoder{} }
-
-// Decode undoes f's link layer, tunnels and fragments. It reports whether that
-// gave a TCP segment on a wanted port, and if so fills s.
-func (d *Decoder) Decode(f *Frame, s *Segment) bool { return false }
+func NewDecoder(cfg DecoderConfig) *Decoder {
+	d := &Decoder{}
+	for _, p := range cfg.Ports {
+		d.ports[p/64] |= 1 << (p % 64)
+	}
+	if len(cfg.Ports) == 0 {
+		for i := range d.ports {
+			d.ports[i] = ^uint64(0)
+		}
+	}
+	d.fragments = fragments{
+		maxOctets:    cmp.Or(cfg.MaxFragmentOctets, 16<<20),
+		maxDatagrams: cmp.Or(cfg.MaxDatagrams, 4096),
+		timeout:      int64(cmp.Or(cfg.FragmentTimeout, time.Minute)),
+		counters:     &d.counters,
+		table:        map[fragmentKey]*datagram{},
+	}
+	return d
+}
 
 // Counters returns what was counted so far.
 func (d *Decoder) Counters() Counters { return d.counters }
+
+// PendingDatagrams returns how many datagrams wait for fragments.
+func (d *Decoder) PendingDatagrams() int { return len(d.fragments.table) }
+
+// Decode undoes f's link layer, tunnels and fragments. It reports whether that
+// gave a TCP segment on a wanted port, and if so fills s.
+func (d *Decoder) Decode(f *Frame, s *Segment) bool {
+	d.counters.Frames++
+	d.frame, d.seg = f, s
+	d.cut = max(0, f.Length-len(f.Data))
+	d.depth = 0
+	d.fragments.recycle()
+	n := d.link(f.Link, f.Data)
+	*n++
+	return n == &d.counters.Segments
+}
+
+// The functions below each undo one header and go on with what is inside. They
+// return the counter that the frame belongs to.
+
+func (d *Decoder) deeper() bool {
+	d.depth++
+	return d.depth <= maxDepth
+}
+
+func (d *Decoder) link(t LinkType, b []byte) *uint64 {
+	switch t {
+	case LinkEthernet:
+		return d.ethernet(b)
+	case LinkRaw, LinkRawBSD, LinkRawOpenBSD:
+		return d.rawIP(b)
+	case LinkIPv4:
+		return d.ipv4(b)
+	case LinkIPv6:
+		return d.ipv6(b)
+	case LinkNull, LinkLoop:
+		if len(b) < 4 {
+			return &d.counters.Short
+		}
+		// NULL's family is in the byte order of the machine that captured.
+		family := binary.BigEndian.Uint32(b)
+		if family > 0xffff {
+			family = binary.LittleEndian.Uint32(b)
+		}
+		switch family {
+		case 2:
+			return d.ipv4(b[4:])
+		case 10, 24, 28, 30: // AF_INET6 of Linux, NetBSD, FreeBSD and Darwin.
+			return d.ipv6(b[4:])
+		}
+		return &d.counters.NotIP
+	case LinkSLL:
+		if len(b) < 16 {
+			return &d.counters.Short
+		}
+		return d.cooked(binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[14:]), b[16:])
+	case LinkSLL2:
+		if len(b) < 20 {
+			return &d.counters.Short
+		}
+		return d.cooked(binary.BigEndian.Uint16(b[8:]), binary.BigEndian.Uint16(b), b[20:])
+	case LinkPPP, LinkPPPHDLC:
+		return d.ppp(b)
+	case LinkPPPoE:
+		return d.pppoe(b)
+	case LinkCHDLC:
+		if len(b) < 4 {
+			return &d.counters.Short
+		}
+		return d.etherType(binary.BigEndian.Uint16(b[2:]), b[4:])
+	}
+	return &d.counters.UnknownLink
+}
+
+// cooked goes on after a Linux cooked header, whose protocol field depends on
+// the device's ARPHRD type.
+func (d *Decoder) cooked(device, protocol uint16, b []byte) *uint64 {
+	const netlink, gre = 824, 778
+	switch device {
+	case netlink:
+		return &d.counters.NotIP
+	case gre:
+		return d.grePayload(protocol, b, false)
+	}
+	return d.etherType(protocol, b)
+}
+
+func (d *Decoder) rawIP(b []byte) *uint64 {
+	if len(b) == 0 {
+		return &d.counters.Short
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return d.ipv4(b)
+	case 6:
+		return d.ipv6(b)
+	}
+	return &d.counters.NotIP
+}
+
+func (d *Decoder) ethernet(b []byte) *uint64 {
+	if !d.deeper() {
+		return &d.counters.TooDeep
+	}
+	if len(b) < 14 {
+		return &d.counters.Short
+	}
+	return d.etherType(binary.BigEndian.Uint16(b[12:]), b[14:])
+}
+
+// etherType goes on with the protocol that an EtherType names.
+func (d *Decoder) etherType(t uint16, b []byte) *uint64 {
+	for {
+		if !d.deeper() {
+			return &d.counters.TooDeep
+		}
+		switch t {
+		case 0x0800:
+			return d.ipv4(b)
+		case 0x86dd:
+			return d.ipv6(b)
+		case 0x8100, 0x88a8, 0x9100, 0x9200: // IEEE 802.1Q and its double tags.
+			if len(b) < 4 {
+				return &d.counters.Short
+			}
+			t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+			continue
+		case 0x8847, 0x8848:
+			return d.mpls(b)
+		case 0x8864:
+			return d.pppoe(b)
+		}
+		if t <= 1500 {
+			// IEEE 802.3: a length, LLC, and with SNAP an EtherType after all.
+			if len(b) >= 8 && b[0] == 0xaa && b[1] == 0xaa && b[2] == 3 && b[3]|b[4]|b[5] == 0 {
+				t, b = binary.BigEndian.Uint16(b[6:]), b[8:]
+				if t > 1500 {
+					continue
+				}
+			}
+		}
+		return &d.counters.NotIP
+	}
+}
+
+// mpls undoes a label stack (RFC 3032). What is inside is not told: by custom
+// the first four bits tell IP from a pseudowire (RFC 4928).
+func (d *Decoder) mpls(b []byte) *uint64 {
+	for {
+		if !d.deeper() {
+			return &d.counters.TooDeep
+		}
+		if len(b) < 4 {
+			return &d.counters.Short
+		}
+		bottom := b[2]&1 != 0
+		b = b[4:]
+		if bottom {
+			break
+		}
+	}
+	if len(b) == 0 {
+		return &d.counters.Short
+	}
+	switch b[0] >> 4 {
+	case 4:
+		if credibleIPv4(b) || !credibleEthernet(b) {
+			return d.ipv4(b)
+		}
+	case 6:
+		if credibleIPv6(b) || !credibleEthernet(b) {
+			return d.ipv6(b)
+		}
+	case 0:
+		// A control word (RFC 4385) before Ethernet, if that is likely.
+		if len(b) > 4 && credibleEthernet(b[4:]) {
+			return d.ethernet(b[4:])
+		}
+	}
+	if credibleEthernet(b) {
+		return d.ethernet(b)
+	}
+	return &d.counters.NotIP
+}
+
+func credibleIPv4(b []byte) bool {
+	if len(b) < 20 || b[0]>>4 != 4 || b[0]&0x0f < 5 {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(b[2:]))
+	return n == 0 || n >= int(b[0]&0x0f)*4
+}
+
+func credibleIPv6(b []byte) bool {
+	return len(b) >= 40 && b[0]>>4 == 6
+}
+
+// credibleEthernet reports whether b looks like an Ethernet frame that leads to
+// IP.
+func credibleEthernet(b []byte) bool {
+	for i := 12; len(b) > i+2; i += 4 {
+		switch binary.BigEndian.Uint16(b[i:]) {
+		case 0x0800:
+			return credibleIPv4(b[i+2:])
+		case 0x86dd:
+			return credibleIPv6(b[i+2:])
+		case 0x8847, 0x8848:
+			return true
+		case 0x8100, 0x88a8, 0x9100, 0x9200:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// pppoe undoes a PPPoE session header (RFC 2516 section 4).
+func (d *Decoder) pppoe(b []byte) *uint64 {
+	if len(b) < 6 {
+		return &d.counters.Short
+	}
+	if b[0] != 0x11 || b[1] != 0 {
+		return &d.counters.NotIP
+	}
+	return d.ppp(b[6:])
+}
+
+// ppp undoes PPP's header (RFC 1661 section 2, RFC 1662 section 3.1), whose
+// address, control and first protocol octet may be left out.
+func (d *Decoder) ppp(b []byte) *uint64 {
+	if !d.deeper() {
+		return &d.counters.TooDeep
+	}
+	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
+		b = b[2:]
+	}
+	if len(b) < 2 {
+		return &d.counters.Short
+	}
+	p := uint16(b[0])
+	if p&1 != 0 {
+		b = b[1:]
+	} else {
+		p, b = binary.BigEndian.Uint16(b), b[2:]
+	}
+	switch p {
+	case 0x0021:
+		return d.ipv4(b)
+	case 0x0057:
+		return d.ipv6(b)
+	case 0x0281, 0x0283:
+		return d.mpls(b)
+	}
+	return &d.counters.NotIP
+}
+
+// trim cuts b to the length that the IP header tells: what follows is padding
+// or a frame check sequence. A length of 0 stands in packets captured before
+// the card segmented them; they reach to the end of the frame.
+func (d *Decoder) trim(b []byte, total int) []byte {
+	switch {
+	case total == 0:
+		return b
+	case total <= len(b):
+		d.cut = 0
+		return b[:total]
+	}
+	d.cut = total - len(b)
+	return b
+}
+
+func (d *Decoder) ipv4(b []byte) *uint64 {
+	if !d.deeper() {
+		return &d.counters.TooDeep
+	}
+	if len(b) < 20 {
+		return &d.counters.Short
+	}
+	header := int(b[0]&0x0f) * 4
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if b[0]>>4 != 4 || header < 20 || total != 0 && total < header {
+		return &d.counters.Malformed
+	}
+	b = d.trim(b, total)
+	if len(b) < header {
+		return &d.counters.Short
+	}
+	d.v6, d.src, d.dst = false, b[12:16], b[16:20]
+	protocol := b[9]
+	if frag := binary.BigEndian.Uint16(b[6:]); frag&0x3fff != 0 {
+		if !mayCarryTCP(protocol) {
+			return &d.counters.NotTCP
+		}
+		k := fragmentKey{id: uint32(binary.BigEndian.Uint16(b[4:])), family: 4, protocol: protocol}
+		copy(k.src[:], d.src)
+		copy(k.dst[:], d.dst)
+		g := d.fragments.add(&k, int(frag&0x1fff)*8, frag&0x2000 != 0, protocol, b[header:], d.cut, d.frame.Time)
+		if g == nil {
+			return &d.counters.Fragments
+		}
+		d.cut = 0
+		return d.protocol(g.next, g.octets())
+	}
+	return d.protocol(protocol, b[header:])
+}
+
+// mayCarryTCP reports whether fragments of a protocol are worth holding.
+func mayCarryTCP(protocol uint8) bool {
+	switch protocol {
+	case protoTCP, protoUDP, protoIPv4, protoIPv6, protoGRE, protoMPLS, protoAH,
+		protoHopByHop, protoRouting, protoDestination, protoFragment:
+		return true
+	}
+	return false
+}
+
+func (d *Decoder) ipv6(b []byte) *uint64 {
+	if !d.deeper() {
+		return &d.counters.TooDeep
+	}
+	if len(b) < 40 {
+		return &d.counters.Short
+	}
+	if b[0]>>4 != 6 {
+		return &d.counters.Malformed
+	}
+	// A payload length of 0 is a jumbogram (RFC 2675) or one not segmented
+	// yet: both reach to the end of the frame.
+	if n := int(binary.BigEndian.Uint16(b[4:])); n != 0 {
+		b = d.trim(b, 40+n)
+	}
+	d.v6, d.src, d.dst = true, b[8:24], b[24:40]
+	return d.protocol(b[6], b[40:])
+}
+
+// IP protocol numbers.
+const (
+	protoHopByHop    = 0
+	protoIPv4        = 4
+	protoTCP         = 6
+	protoUDP         = 17
+	protoIPv6        = 41
+	protoRouting     = 43
+	protoFragment    = 44
+	protoGRE         = 47
+	protoAH          = 51
+	protoDestination = 60
+	protoMobility    = 135
+	protoMPLS        = 137
+	protoHIP         = 139
+	protoShim6       = 140
+)
+
+// protocol goes on with what an IP header carries, IPv6's extension headers
+// (RFC 8200 section 4) among it.
+func (d *Decoder) protocol(p uint8, b []byte) *uint64 {
+	for {
+		switch p {
+		case protoTCP:
+			return d.tcp(b)
+		case protoUDP:
+			return d.udp(b)
+		case protoIPv4:
+			return d.ipv4(b)
+		case protoIPv6:
+			return d.ipv6(b)
+		case protoGRE:
+			return d.gre(b)
+		case protoMPLS:
+			return d.mpls(b)
+		case protoHopByHop, protoRouting, protoDestination, protoMobility, protoHIP, protoShim6, protoAH:
+			if p != protoAH && !d.v6 {
+				return &d.counters.NotTCP
+			}
+			if !d.deeper() {
+				return &d.counters.TooDeep
+			}
+			if len(b) < 8 {
+				return &d.counters.Short
+			}
+			n := int(b[1])*8 + 8
+			if p == protoAH { // RFC 4302 section 2.2: in units of 4 octets, less 2.
+				n = int(b[1])*4 + 8
+			}
+			if n > len(b) {
+				return &d.counters.Short
+			}
+			p, b = b[0], b[n:]
+		case protoFragment:
+			if !d.v6 {
+				return &d.counters.NotTCP
+			}
+			if !d.deeper() {
+				return &d.counters.TooDeep
+			}
+			if len(b) < 8 {
+				return &d.counters.Short
+			}
+			next, frag := b[0], binary.BigEndian.Uint16(b[2:])
+			if frag&0xfff9 == 0 { // An atomic fragment (RFC 6946).
+				p, b = next, b[8:]
+				continue
+			}
+			if !mayCarryTCP(next) {
+				return &d.counters.NotTCP
+			}
+			k := fragmentKey{id: binary.BigEndian.Uint32(b[4:]), family: 6}
+			copy(k.src[:], d.src)
+			copy(k.dst[:], d.dst)
+			g := d.fragments.add(&k, int(frag&0xfff8), frag&1 != 0, next, b[8:], d.cut, d.frame.Time)
+			if g == nil {
+				return &d.counters.Fragments
+			}
+			d.cut = 0
+			p, b = g.next, g.octets()
+		default:
+			return &d.counters.NotTCP
+		}
+	}
+}
+
+// udp looks for tunnels over UDP: VXLAN (RFC 7348), Geneve (RFC 8926) and GTP-U
+// (3GPP TS 29.281).
+func (d *Decoder) udp(b []byte) *uint64 {
+	if len(b) < 8 {
+		return &d.counters.NotTCP
+	}
+	port, body := binary.BigEndian.Uint16(b[2:]), b[8:]
+	switch port {
+	case 4789, 8472:
+		if len(body) >= 8 && body[0]&0x08 != 0 && body[7] == 0 && credibleEthernet(body[8:]) {
+			return d.ethernet(body[8:])
+		}
+	case 6081:
+		if len(body) >= 8 && body[0]>>6 == 0 {
+			n := 8 + int(body[0]&0x3f)*4
+			if n <= len(body) {
+				return d.grePayload(binary.BigEndian.Uint16(body[2:]), body[n:], false)
+			}
+		}
+	case 2152:
+		// Version 1, GTP, G-PDU; a further header of at least 4 octets if any
+		// of the flags E, S, PN is set.
+		if len(body) >= 8 && body[0]&0xf0 == 0x30 && body[1] == 255 {
+			n := 8
+			if body[0]&0x07 != 0 {
+				n = 12
+				for next := byteAt(body, 11); body[0]&0x04 != 0 && next != 0; {
+					if !d.deeper() {
+						return &d.counters.TooDeep
+					}
+					units := int(byteAt(body, n)) * 4
+					if units == 0 || n+units > len(body) {
+						return &d.counters.Short
+					}
+					n += units
+					next = body[n-1]
+				}
+			}
+			if n < len(body) {
+				return d.rawIP(body[n:])
+			}
+		}
+	}
+	return &d.counters.NotTCP
+}
+
+func byteAt(b []byte, i int) byte {
+	if i < len(b) {
+		return b[i]
+	}
+	return 0
+}
+
+// gre undoes GRE (RFC 2784, RFC 2890, and version 1 of RFC 2637).
+func (d *Decoder) gre(b []byte) *uint64 {
+	if !d.deeper() {
+		return &d.counters.TooDeep
+	}
+	if len(b) < 4 {
+		return &d.counters.Short
+	}
+	flags, t := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	const checksum, routing, key, sequence, ack = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
+	version := flags & 7
+	if version > 1 || flags&routing != 0 {
+		return &d.counters.NotTCP // Source routes were withdrawn by RFC 2784.
+	}
+	n := 4
+	if flags&checksum != 0 {
+		n += 4
+	}
+	if flags&key != 0 {
+		n += 4
+	}
+	if flags&sequence != 0 {
+		n += 4
+	}
+	if version == 1 && flags&ack != 0 {
+		n += 4
+	}
+	if len(b) < n {
+		return &d.counters.Short
+	}
+	return d.grePayload(t, b[n:], flags&sequence != 0)
+}
+
+// grePayload goes on with what GRE's protocol type names.
+func (d *Decoder) grePayload(t uint16, b []byte, sequenced bool) *uint64 {
+	switch t {
+	case 0x6558: // Transparent Ethernet bridging.
+		return d.ethernet(b)
+	case 0x88be: // ERSPAN: type I has no header and no sequence number, type II has both.
+		if !sequenced {
+			return d.ethernet(b)
+		}
+		if len(b) < 8 {
+			return &d.counters.Short
+		}
+		if b[0]>>4 != 1 {
+			return &d.counters.NotIP
+		}
+		return d.ethernet(b[8:])
+	case 0x22eb: // ERSPAN type III: 12 octets, 8 more if its last bit is set.
+		if len(b) < 12 {
+			return &d.counters.Short
+		}
+		if b[0]>>4 != 2 {
+			return &d.counters.NotIP
+		}
+		n, kind := 12, b[10]>>2&0x1f
+		if b[11]&1 != 0 {
+			n += 8
+		}
+		switch {
+		case len(b) < n:
+			return &d.counters.Short
+		case kind == 0:
+			return d.ethernet(b[n:])
+		case kind == 2:
+			return d.rawIP(b[n:])
+		}
+		return &d.counters.NotIP
+	case 0x880b:
+		return d.ppp(b)
+	}
+	return d.etherType(t, b)
+}
+
+// tcp reads the TCP header (RFC 9293 section 3.1).
+func (d *Decoder) tcp(b []byte) *uint64 {
+	if len(b) < 4 {
+		return &d.counters.Short
+	}
+	src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if d.ports[src/64]&(1<<(src%64)) == 0 && d.ports[dst/64]&(1<<(dst%64)) == 0 {
+		return &d.counters.OtherPort
+	}
+	if len(b) < 20 {
+		return &d.counters.Short
+	}
+	header := int(b[12]>>4) * 4
+	payload := len(b) + d.cut - header // On the wire.
+	if header < 20 || payload < 0 {
+		return &d.counters.Malformed
+	}
+	s := d.seg
+	s.Seq, s.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	s.Flags = Flags(b[13])
+	s.Window = binary.BigEndian.Uint16(b[14:])
+	s.Payload = b[min(header, len(b)):]
+	s.Missing = payload - len(s.Payload)
+	s.Time, s.Frame, s.File = d.frame.Time, d.frame.Number, d.frame.File
+	s.FromHi = s.Key.set(d.v6, d.src, src, d.dst, dst)
+	return &d.counters.Segments
+}
+
+// set makes k the key of a segment between two ends and reports whether the
+// sender is Hi.
+func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort uint16) (fromHi bool) {
+	if !v6 {
+		k.Family = 4
+		a, b := binary.BigEndian.Uint32(src), binary.BigEndian.Uint32(dst)
+		fromHi = a > b || a == b && srcPort > dstPort
+		k.LoIP, k.HiIP = [16]byte{}, [16]byte{}
+		if fromHi {
+			a, b = b, a
+		}
+		binary.BigEndian.PutUint32(k.LoIP[:], a)
+		binary.BigEndian.PutUint32(k.HiIP[:], b)
+	} else {
+		k.Family = 6
+		k.LoIP, k.HiIP = [16]byte(src), [16]byte(dst)
+		c := cmp.Or(
+			cmp.Compare(binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(dst)),
+			cmp.Compare(binary.BigEndian.Uint64(src[8:]), binary.BigEndian.Uint64(dst[8:])),
+			cmp.Compare(srcPort, dstPort))
+		fromHi = c > 0
+		if fromHi {
+			k.LoIP, k.HiIP = k.HiIP, k.LoIP
+		}
+	}
+	k.LoPort, k.HiPort = srcPort, dstPort
+	if fromHi {
+		k.LoPort, k.HiPort = dstPort, srcPort
+	}
+	return fromHi
+}
