@@ -35,6 +35,10 @@ type Tag uint32
 // MaxTagNumber is the largest tag number that is accepted.
 const MaxTagNumber = 1<<30 - 1
 
+// maxTagOctets bounds the subsequent octets of a long tag: five hold 30 bits;
+// more than that can only be padding, which X.690 8.1.2.4.2 c forbids.
+const maxTagOctets = 5
+
 // MakeTag returns the tag of class c and number n.
 func MakeTag(c Class, n uint32) Tag { return Tag(uint32(c)<<30 | n&MaxTagNumber) }
 
@@ -217,13 +221,13 @@ type Element struct {
 type Cursor struct {
 	d     *Decoder
 	pos   int
-	end   int
+	end   int // An error moves it to pos, so that there is one end to test for.
 	depth int
 	err   Error
 }
 
 // More reports whether octets are left and no error has occurred.
-func (c *Cursor) More() bool { return c.pos < c.end && c.err.Code == None }
+func (c *Cursor) More() bool { return c.pos < c.end }
 
 // Offset returns where the next element begins.
 func (c *Cursor) Offset() int { return c.pos }
@@ -248,7 +252,7 @@ func (c *Cursor) ErrOffset() int { return c.err.Offset }
 // travels the same way as the reader's. The first failure is kept.
 func (c *Cursor) Fail(code Code, offset int) {
 	if c.err.Code == None {
-		c.err = Error{code, offset}
+		c.stop(code, offset)
 	}
 }
 
@@ -270,16 +274,40 @@ func (c *Cursor) Peek() (t Tag, ok bool) {
 // Next reads the next element into e. It returns false at the end of the level
 // and on an error, which Code tells apart.
 func (c *Cursor) Next(e *Element) bool {
-	if c.pos >= c.end || c.err.Code != None {
+	d, p := c.d, c.pos
+	if p >= c.end {
 		return false
 	}
-	d := c.d
+	in := d.in[:c.end]
 	if d.budget <= 0 {
-		return c.stop(TooManyElements, c.pos)
+		return c.stop(TooManyElements, p)
 	}
 	d.budget--
-	in := d.in[:c.end]
-	p := c.pos
+	if len(in)-p < 2 || in[p]&0x1f == 0x1f || in[p+1] >= 0x80 {
+		return c.long(e, p)
+	}
+	b, l := in[p], int(in[p+1])
+	if l > len(in)-p-2 {
+		return c.stop(LengthExceedsParent, p)
+	}
+	if b == 0 && l == 0 {
+		return c.stop(UnexpectedEndOfContents, p)
+	}
+	e.Content = in[p+2 : p+2+l]
+	e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
+	e.Offset = p
+	e.Header = 2
+	e.End = p + 2 + l
+	e.Constructed = b&0x20 != 0
+	e.Indefinite = false
+	e.depth = c.depth
+	c.pos = p + 2 + l
+	return true
+}
+
+// long is Next for an element whose tag or length takes more than one octet.
+func (c *Cursor) long(e *Element, p int) bool {
+	in := c.d.in[:c.end]
 	b := in[p]
 	e.Offset = p
 	e.Constructed = b&0x20 != 0
@@ -289,9 +317,9 @@ func (c *Cursor) Next(e *Element) bool {
 	if b&0x1f != 0x1f {
 		e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
 	} else {
-		t, q, code := longTag(in, c.pos)
+		t, q, code := longTag(in, e.Offset)
 		if code != None {
-			return c.stop(code, c.pos)
+			return c.stop(code, e.Offset)
 		}
 		e.Tag, p = t, q
 	}
@@ -300,10 +328,10 @@ func (c *Cursor) Next(e *Element) bool {
 	}
 	l := int(in[p])
 	p++
-	if l >= 0x80 {
-		if l == 0x80 {
-			return c.indefinite(e, p)
-		}
+	if l == 0x80 {
+		return c.indefinite(e, p)
+	}
+	if l > 0x80 {
 		n, q, code := longLength(in, p, l&0x7f)
 		if code != None {
 			return c.stop(code, p-1)
@@ -317,9 +345,9 @@ func (c *Cursor) Next(e *Element) bool {
 		return c.stop(UnexpectedEndOfContents, e.Offset)
 	}
 	e.Header = p - e.Offset
-	c.pos = p + l
-	e.End = c.pos
-	e.Content = in[p : p+l]
+	e.End = p + l
+	e.Content = in[p:e.End]
+	c.pos = e.End
 	return true
 }
 
@@ -330,9 +358,9 @@ func (c *Cursor) Enter(e *Element) Cursor {
 	start := e.Offset + e.Header
 	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: e.depth + 1}
 	if !e.Constructed {
-		in.err = Error{BadValue, e.Offset}
+		in.end, in.err = start, Error{BadValue, e.Offset}
 	} else if in.depth > c.d.depth {
-		in.err = Error{TooDeep, e.Offset}
+		in.end, in.err = start, Error{TooDeep, e.Offset}
 	}
 	return in
 }
@@ -343,6 +371,7 @@ func (c *Cursor) Raw(e *Element) []byte { return c.d.in[e.Offset:e.End] }
 
 func (c *Cursor) stop(code Code, offset int) bool {
 	c.err = Error{code, offset}
+	c.end = c.pos
 	return false
 }
 
@@ -417,8 +446,9 @@ func (c *Cursor) indefinite(e *Element, p int) bool {
 func longTag(in []byte, p int) (t Tag, next int, code Code) {
 	class := Class(in[p] >> 6)
 	n := uint32(0)
+	limit := p + 1 + maxTagOctets
 	for p++; p < len(in); p++ {
-		if n > MaxTagNumber>>7 {
+		if n > MaxTagNumber>>7 || p == limit {
 			return 0, 0, TagTooLong
 		}
 		b := in[p]

@@ -169,38 +169,46 @@ func GeneralizedTime(content []byte) (time.Time, bool) {
 	return clock(year, content, 4)
 }
 
+// clock reads what follows the year: the fraction is one of the last unit
+// that is written (X.680 46.2 b and c), and second 60 is a leap second.
 func clock(year int, s []byte, p int) (time.Time, bool) {
 	month, ok1 := digits(s, p, 2)
 	day, ok2 := digits(s, p+2, 2)
 	hour, ok3 := digits(s, p+4, 2)
-	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 {
+	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 {
+		return time.Time{}, false
+	}
+	// Day 0 of the next month is the last day of this one.
+	if last := time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC); day > last.Day() {
 		return time.Time{}, false
 	}
 	p += 6
+	unit := time.Hour
 	minute, ok := digits(s, p, 2)
+	second := 0
 	if ok {
 		p += 2
-	}
-	second, nanos := 0, 0
-	if ok {
+		unit = time.Minute
 		if second, ok = digits(s, p, 2); ok {
 			p += 2
+			unit = time.Second
 		}
 	}
-	if minute > 59 || second > 60 {
-		return time.Time{}, false
-	}
+	fraction := time.Duration(0)
 	if p < len(s) && (s[p] == '.' || s[p] == ',') {
 		p++
-		scale := 100_000_000
 		start := p
 		for ; p < len(s) && s[p] >= '0' && s[p] <= '9'; p++ {
-			nanos += int(s[p]-'0') * scale
-			scale /= 10
+			unit /= 10
+			fraction += time.Duration(s[p]-'0') * unit
 		}
 		if p == start {
 			return time.Time{}, false
 		}
+	}
+	// ISO 8601 calls the end of a day hour 24.
+	if minute > 59 || second > 60 || hour > 24 || hour == 24 && (minute != 0 || second != 0 || fraction != 0) {
+		return time.Time{}, false
 	}
 	offset := 0
 	switch {
@@ -222,11 +230,8 @@ func clock(year int, s []byte, p int) (time.Time, bool) {
 	default:
 		return time.Time{}, false
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if t.Day() != day && hour != 24 {
-		return time.Time{}, false // The 31st of a month that has none.
-	}
-	return t.Add(-time.Duration(offset) * time.Second), true
+	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+	return t.Add(fraction - time.Duration(offset)*time.Second), true
 }
 
 func digits(s []byte, p, n int) (v int, ok bool) {
