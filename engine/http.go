@@ -239,6 +239,9 @@ func (h *handler) read(r *http.Request) (*request, error) {
 			q.settings = append(q.settings, param{"input_format_values_interpret_expressions", "0"})
 		}
 	}
+	if whole {
+		body = io.NopCloser(strings.NewReader(""))
+	}
 	q.data, err = h.spool(head, body)
 	return q, err
 }
@@ -407,7 +410,7 @@ func (h *handler) setUp(s *session, q *request) error {
 		if t.data.size == 0 {
 			continue
 		}
-		if err := do("INSERT INTO " + quoteName(t.name) + t.data.clause(t.format)); err != nil {
+		if err := do("INSERT INTO " + quoteName(t.name) + t.data.clause("", t.format)); err != nil {
 			return err
 		}
 	}
@@ -420,7 +423,7 @@ func (h *handler) setUp(s *session, q *request) error {
 // insert hands the data of an INSERT over as a file.
 func (h *handler) insert(s *session, q *request, out *output) error {
 	if q.data.size > 0 {
-		r, err := s.exec(q.stmt.sql+q.data.clause(q.stmt.inFormat), "Null", q.params)
+		r, err := s.exec(q.stmt.sql+q.data.clause(q.stmt.settings, q.stmt.inFormat), "Null", q.params)
 		if err != nil {
 			return err
 		}

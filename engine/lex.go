@@ -145,8 +145,11 @@ type statement struct {
 	// outFormat is the format its FORMAT clause names, if any.
 	outFormat string
 	// data tells that it is an INSERT whose data follow at dataAt, in inFormat.
+	// settings is its SETTINGS clause, which is then not in sql: with data in a
+	// file it has another place.
 	data     bool
 	inFormat string
+	settings string
 	dataAt   int
 }
 
@@ -197,7 +200,8 @@ func analyse(src string, bodyFollows bool) (statement, error) {
 		case t.mark(')') || t.mark(']') || t.mark('}'):
 			depth--
 		}
-		if c.kind == tokWord && b.is("FORMAT") && (t.kind == tokEnd || t.mark(';') || t.is("SETTINGS")) && depth == 0 {
+		// After a column named format a direction may stand.
+		if c.kind == tokWord && b.is("FORMAT") && !c.is("ASC") && !c.is("DESC") && (t.kind == tokEnd || t.mark(';') || t.is("SETTINGS")) && depth == 0 {
 			s.outFormat = c.text
 		}
 		if t.mark(';') {
@@ -279,29 +283,35 @@ func (s *statement) insertHead(src string, bodyFollows bool) (bool, error) {
 		}
 		l.next()
 	}
-	depth := 0
+	depth, settingsAt := 0, -1
+	found := func(format string, headEnd, dataAt int) (bool, error) {
+		s.data, s.inFormat, s.sql, s.dataAt = true, format, src[:headEnd], dataAt
+		if settingsAt >= 0 {
+			s.sql, s.settings = src[:settingsAt], " "+src[settingsAt:headEnd]
+		}
+		return true, nil
+	}
 	for {
 		switch {
 		case t.kind == tokEnd:
 			if !bodyFollows {
 				return false, nil
 			}
-			s.data, s.inFormat, s.sql, s.dataAt = true, "Values", strings.TrimRight(src, "; \t\r\n"), len(src)
-			return true, nil
+			return found("Values", len(src), len(src))
 		case t.kind == tokBad:
 			return false, syntaxError("unterminated string, identifier or comment at position %d.", t.pos+1)
 		case t.mark(';') && depth == 0 && bodyFollows:
-			s.data, s.inFormat, s.sql, s.dataAt = true, "Values", src[:t.pos], len(src)
-			return true, nil
+			return found("Values", t.pos, len(src))
 		case t.mark('('):
 			depth++
 		case t.mark(')'):
 			depth--
 		case depth == 0 && (t.is("SELECT") || t.is("WITH") || t.is("WATCH") || t.is("FROM") || t.is("EXECUTE")):
 			return false, nil
+		case depth == 0 && t.is("SETTINGS") && settingsAt < 0:
+			settingsAt = t.pos
 		case depth == 0 && t.is("VALUES"):
-			s.data, s.inFormat, s.sql, s.dataAt = true, "Values", src[:t.pos], t.end
-			return true, nil
+			return found("Values", t.pos, t.end)
 		case depth == 0 && t.is("FORMAT"):
 			f := l.next()
 			if f.kind != tokWord {
@@ -320,8 +330,7 @@ func (s *statement) insertHead(src string, bodyFollows bool) (bool, error) {
 			if at < len(src) && src[at] == '\n' {
 				at++
 			}
-			s.data, s.inFormat, s.sql, s.dataAt = true, f.text, src[:t.pos], at
-			return true, nil
+			return found(f.text, t.pos, at)
 		}
 		t = l.next()
 	}

@@ -49,8 +49,8 @@ func (s *spool) remove() {
 }
 
 // clause is the end of an INSERT that reads the file.
-func (s *spool) clause(format string) string {
-	return " FROM INFILE " + quote(s.path) + " COMPRESSION 'none' FORMAT " + format
+func (s *spool) clause(settings, format string) string {
+	return "\nFROM INFILE " + quote(s.path) + " COMPRESSION 'none'" + settings + "\nFORMAT " + format
 }
 
 // errBodyTooLarge says that a body unpacks to more than it may.
@@ -112,12 +112,31 @@ func unpack(r *http.Request, most int64) (io.ReadCloser, error) {
 	}
 	if truthy(r.URL.Query().Get("decompress")) {
 		// ClickHouse's own framing.
-		body = compress.NewReader(body)
+		body = &plainEOF{r: compress.NewReader(body)}
 	}
 	return struct {
 		io.Reader
 		io.Closer
 	}{&capped{body, most}, closeFunc(closer)}, nil
+}
+
+// plainEOF unwraps an io.EOF, which most callers want bare, and remembers it:
+// ch-go's reader gives its last block again to who reads past the end.
+type plainEOF struct {
+	r   io.Reader
+	err error
+}
+
+func (e *plainEOF) Read(p []byte) (int, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	n, err := e.r.Read(p)
+	if err != nil && errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	e.err = err
+	return n, err
 }
 
 type closeFunc func() error
