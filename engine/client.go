@@ -142,6 +142,9 @@ func (s *starter) start(ctx context.Context, dir string) error {
 	defer r.Close()
 	cmd := exec.Command(exe, marker, dir, string(options))
 	cmd.Dir = "/"
+	// An archive reads the same wherever it is read: times without a zone of
+	// their own are UTC.
+	cmd.Env = append(os.Environ(), "TZ=UTC")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

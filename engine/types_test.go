@@ -91,7 +91,13 @@ func TestTypes(t *testing.T) {
 			defer rows.Close()
 			// The driver's own names leave things out; so the response is looked at.
 			a := do(t, client(t, dir), "POST", "http://engine/?default_format=Native&client_protocol_version=54460", "SELECT v FROM v")
-			if head := "\x01v" + string(binary.AppendUvarint(nil, uint64(len(tc.sql)))) + tc.sql + "\x00"; !strings.Contains(a.body, head) {
+			kind := tc.sql
+			if kind == "DateTime('UTC')" {
+				// At revision 0 ClickHouse itself leaves out the time zone of this one
+				// type; the engine's own is UTC.
+				kind = "DateTime"
+			}
+			if head := "\x01v" + string(binary.AppendUvarint(nil, uint64(len(kind)))) + kind + "\x00"; !strings.Contains(a.body, head) {
 				t.Errorf("the type got lost: %.60q", a.body)
 			}
 			n := 0
