@@ -66,6 +66,7 @@ type Options struct {
 	RepeatRate    float64 // Of transfers, the whole APDU again in a new activity.
 	RefuseRate    float64 // Of associations, binds refused.
 	AbortRate     float64 // Of associations, ended by an abort between transfers.
+	OpenRate      float64 // Of associations, never closed.
 	FinishRate    float64 // Of released associations, closed by FIN without DR. The others send DR first.
 
 	IPv6Rate       float64 // Of MTAs.
@@ -92,7 +93,7 @@ func DefaultOptions() Options {
 		ProbeRate: 0.05, ReportRate: 0.2, X410Rate: 0.2, TwoWayRate: 0.1, RichRate: 0.2,
 		IndefiniteRate: 0.2, NonMinimalRate: 0.05, ConstructedRate: 0.1, ShuffleRate: 0.1,
 		SegmentRate: 0.5, InterruptRate: 0.05, RecoverRate: 0.03, DiscardRate: 0.02, CutRate: 0.02, RepeatRate: 0.02,
-		RefuseRate: 0.02, AbortRate: 0.02, FinishRate: 0.5,
+		RefuseRate: 0.02, AbortRate: 0.02, OpenRate: 0.01, FinishRate: 0.5,
 		IPv6Rate: 0.2, MSS: 1460, TimestampsRate: 0.5, WrapRate: 0.02,
 	}
 }

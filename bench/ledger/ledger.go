@@ -7,24 +7,26 @@
 //
 // # Textual conventions
 //
-// MTS identifiers have the form of RFC 2156 section 2.3.1.2:
+// MTS identifiers have the form of RFC 2156 section 4.7:
 // [/PRMD=TestGamma/ADMD=AMHS/C=XX/;r1.000001], without the PRMD part where the
-// global domain identifier has none.
+// global domain identifier has none. In the parts of the domain a "$" stands before
+// "/", "=" and "$". Global domain identifiers alone stand as
+// /PRMD=TestGamma/ADMD=AMHS/C=XX/.
 //
-// Global domain identifiers stand as /C=XX/ADMD=AMHS/PRMD=TestGamma/.
+// OR-addresses stand as /C=GB/ADMD= /PRMD=X/O=Y/OU1=Z/CN=name/S=Smith/G=Ann/, the
+// attributes in the order that the archive's package x411 has:
 //
-// OR-addresses stand as /C=GB/ADMD= /PRMD=X/O=Y/OU1=Z/CN=name/S=Smith/G=Ann/,
-// attributes in the order of [Address.Attributes]:
-//
-//	C ADMD PRMD X121 T-ID T-TY O OU1 OU2 OU3 OU4 CN S G I GQ N-ID
-//	PD-SERVICE PD-C PD-CODE PD-OFFICE PD-OFFICE-NUM PD-EXT-ADDRESS PD-PN PD-O
-//	PD-EXT-DELIVERY PD-ADDRESS PD-STREET PD-BOX PD-RESTANTE PD-UNIQUE PD-LOCAL
-//	NET-NUM DDA:type
+//	C ADMD PRMD X121 T-ID O OU1 OU2 OU3 OU4 CN S G I GQ N-ID T-TY
+//	PD-PN PD-O PD-STREET PD-BOX PD-RESTANTE PD-UNIQUE PD-LOCAL PD-ADDRESS
+//	PD-OFFICE PD-OFFICE-NUM PD-CODE PD-C PD-EXT-ADDRESS PD-EXT-DELIVERY
+//	PD-SERVICE NET-NUM DDA:type DN
 //
 // An attribute that is present with an empty value stands as /ADMD=/. Values are
 // UTF-8 whatever the string type on the wire. In the text a backslash stands
-// before every "/", "=" and "\" of a value or a domain-defined attribute's type;
-// the Attributes hold the bare values.
+// before "/" and "\" of a value, and before "=" too in a domain-defined attribute's
+// type; the Attributes hold the bare values. A terminal type stands by its name,
+// the lines of an unformatted postal address are joined by "|". A directory name
+// stands as CN=z,O=Y,C=GB, most specific part first.
 //
 // Times are UTC. UTCTime's two-digit years stand for 1950 to 2049 (X.411 takes
 // them from X.208 and leaves the century to the reader).
@@ -225,8 +227,8 @@ type MTSIdentifier struct {
 type Address struct {
 	Text       string      `json:"text"`
 	Attributes []Attribute `json:"attributes"`
-	// Directory is the directory name in the form /C=GB/O=Y/CN=z/, most
-	// significant part first; empty where the OR-name has none.
+	// Directory is the directory name, empty where the OR-name has none. It is
+	// not among the Attributes.
 	Directory string `json:"directory,omitempty"`
 }
 
