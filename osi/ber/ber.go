@@ -365,6 +365,18 @@ func (c *Cursor) Enter(e *Element) Cursor {
 	return in
 }
 
+// EnterEncoding is Enter for an element whose contents octets are themselves an
+// encoding though it may be primitive, as the octet-aligned alternative of an
+// EXTERNAL (X.690 8.18).
+func (c *Cursor) EnterEncoding(e *Element) Cursor {
+	start := e.Offset + e.Header
+	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: e.depth + 1}
+	if in.depth > c.d.depth {
+		in.err = Error{TooDeep, e.Offset}
+	}
+	return in
+}
+
 // Raw returns the whole element: identifier, length and contents octets, and
 // the end-of-contents octets of an indefinite length.
 func (c *Cursor) Raw(e *Element) []byte { return c.d.in[e.Offset:e.End] }
