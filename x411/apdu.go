@@ -377,7 +377,8 @@ type APDU struct {
 	MoreExtensions int
 	MoreBilateral  int
 
-	d decoder
+	d          decoder
+	extensions []Extension
 }
 
 // Decode reads octets as RTSE delivered them and returns the status, which is

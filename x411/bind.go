@@ -1,5 +1,7 @@
 package x411
 
+import "x400flow/osi/ber"
+
 // BindRole says which part of a bind it is.
 type BindRole uint8
 
@@ -95,17 +97,246 @@ type Bind struct {
 
 // Decode reads octets, the connection data of an RTORQ, RTOAC or RTORJ (X.228),
 // as the given part of a bind. The ROSE-bind alternatives [16], [17] and [18]
-// may be there or not; where they are they override role.
+// may be there or not; where they are they override role. The tag [0] of RTSE's
+// ConnectionData may be there, too.
 func (b *Bind) Decode(octets []byte, role BindRole) Status {
 	b.decode(octets, role)
 	return b.Status
 }
 
-// AppendCredentials appends to dst the ranges of bind that hold secrets: the
-// octets of simple and protected passwords and of random numbers, each segment
-// of a constructed string by itself. Within strong credentials a bind token and
-// certificates are kept. ok is false when the bind could not be read or the
-// credentials are of an unknown form; the caller then overwrites all of it.
-func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
-	return appendCredentials(dst, bind)
+// The ROSE-bind alternatives (X.219 Annex A).
+const (
+	roseArgument = 16
+	roseResult   = 17
+	roseError    = 18
+)
+
+func (b *Bind) decode(octets []byte, role BindRole) {
+	*b = Bind{Role: role, Wrapped: -1, Error: -1, d: b.d}
+	d := &b.d
+	var limits Limits
+	c := d.start(octets, &limits)
+	d.push("bind")
+	b.Status = StatusFailed
+	var e ber.Element
+	if !c.Next(&e) {
+		if d.end(&c); d.failures == 0 {
+			d.fail(CodeNotBind, 0)
+		}
+	} else {
+		b.top(&c, &e)
+		if c.More() {
+			d.fail(CodeTrailing, c.Offset())
+		}
+	}
+	b.Failure = d.failure
+	b.UnknownFields = d.unknown
+	b.FirstUnknown = d.firstUnknown
+	if b.Status == StatusOK && d.failures > 0 {
+		b.Status = StatusPartial
+	}
+}
+
+// top takes the tags of RTSE and ROSE from e and reads the value inside.
+func (b *Bind) top(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	if e.Tag == ber.Context(0) && e.Constructed {
+		in, inner, ok := d.only(c, e)
+		if ok {
+			b.wrapped(&in, &inner)
+		}
+		return
+	}
+	b.wrapped(c, e)
+}
+
+func (b *Bind) wrapped(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	switch e.Tag {
+	case ber.Context(roseArgument):
+		b.Role = BindArgument
+	case ber.Context(roseResult):
+		b.Role = BindResult
+	case ber.Context(roseError):
+		b.Role = BindError
+	default:
+		b.value(c, e)
+		return
+	}
+	b.Wrapped = int32(e.Tag.Number())
+	in, inner, ok := d.only(c, e)
+	if ok {
+		b.value(&in, &inner)
+	}
+}
+
+func (b *Bind) value(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	switch {
+	case e.Tag == ber.TagNull && !e.Constructed:
+		b.Status = StatusOK
+	case e.Tag == ber.TagInteger || e.Tag == ber.TagEnumerated:
+		b.Status = StatusOK
+		b.Role = BindError
+		b.Error = BindErrorCode(d.code(c, e))
+	case e.Tag == ber.Context(1) && e.Constructed:
+		b.Status = StatusOK
+		b.Authenticated = true
+		b.mtaBind(c, e)
+	case (e.Tag == ber.TagSet || e.Tag == ber.TagSequence) && e.Constructed:
+		b.Status = StatusOK
+		b.Authenticated = true
+		b.mtsBind(c, e)
+	default:
+		d.fail(CodeNotBind, e.Offset)
+	}
+}
+
+// mtaBindFields is MTABindArgument and MTABindResult (X.411 12.1.1).
+var mtaBindFields = []field{
+	{"name", ber.Context(0), 0, true},
+	{"credentials", ber.Context(1), 1, true},
+	{"security-context", ber.Context(2), 2, false},
+}
+
+func (b *Bind) mtaBind(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	in := c.Enter(e)
+	var f ber.Element
+	seen := uint32(0)
+	for {
+		id := d.next(&in, &f, mtaBindFields, &seen)
+		if id < 0 {
+			break
+		}
+		switch id {
+		case 0:
+			b.Name, _ = d.text(&in, &f)
+		case 1:
+			b.credentials(&in, &f)
+		case 2:
+			b.securityContext(&in, &f)
+		}
+		d.pop()
+	}
+	d.complete(mtaBindFields, seen, e.Offset)
+}
+
+// mtsBindFields is MTSBindArgument and MTSBindResult (X.411 8.1.1); MSBind
+// (X.413 7.1.1) has the same name and credentials.
+var mtsBindFields = []field{
+	{"name", tagORName, 0, true},
+	{"name", ber.Context(0), 0, true},
+	{"name", ber.Context(4), 0, true},
+	{"messages-waiting", ber.Context(1), 1, false},
+	{"credentials", ber.Context(2), 2, false},
+	{"security-context", ber.Context(3), 3, false},
+	{"extensions", ber.Context(5), 4, false},
+}
+
+func (b *Bind) mtsBind(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	b.MTS = true
+	in := c.Enter(e)
+	var f ber.Element
+	seen := uint32(0)
+	for {
+		id := d.next(&in, &f, mtsBindFields, &seen)
+		if id < 0 {
+			break
+		}
+		switch id {
+		case 0:
+			switch f.Tag {
+			case ber.Context(0):
+				b.Name, _ = d.text(&in, &f)
+			default:
+				b.MessageStore = f.Tag == ber.Context(4)
+				d.orName(&in, &f, &b.User)
+			}
+		case 1:
+			if !f.Constructed {
+				// The password of a bind of 1984, sent without the tag [1].
+				b.credentials(&in, &f)
+				break
+			}
+			d.out = d.appendList(d.out[:0], &in, &f)
+			b.MessagesWaiting = d.keep(d.out)
+		case 2:
+			b.credentials(&in, &f)
+		case 3:
+			b.securityContext(&in, &f)
+		}
+		d.pop()
+	}
+	d.complete(mtsBindFields, seen, e.Offset)
+}
+
+// credentials tells the kind and length of Credentials (X.411 8.2) and reads
+// nothing of their contents.
+func (b *Bind) credentials(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	if !e.Constructed {
+		// X.411 of 1984: password [1] IMPLICIT IA5String.
+		b.Credentials = CredentialsSimpleIA5
+		b.CredentialLength = len(e.Content)
+		return
+	}
+	in, inner, ok := d.only(c, e)
+	if !ok {
+		b.Credentials = CredentialsUnknown
+		return
+	}
+	b.CredentialLength = inner.End - inner.Offset
+	switch inner.Tag {
+	case ber.TagIA5String, ber.TagOctetString:
+		b.Credentials = CredentialsSimpleIA5
+		if inner.Tag == ber.TagOctetString {
+			b.Credentials = CredentialsSimpleOctets
+		}
+		b.CredentialLength = len(inner.Content)
+		if inner.Constructed {
+			b.CredentialLength = d.leaves(&in, &inner)
+		}
+	case ber.Context(0):
+		b.Credentials = CredentialsStrong
+	case ber.Context(1):
+		b.Credentials = CredentialsProtected
+	default:
+		b.Credentials = CredentialsUnknown
+		d.fail(CodeUnexpectedTag, inner.Offset)
+	}
+}
+
+// leaves returns how many contents octets the primitive elements in e have
+// together.
+func (d *decoder) leaves(c *ber.Cursor, e *ber.Element) int {
+	if !e.Constructed {
+		return len(e.Content)
+	}
+	in := c.Enter(e)
+	var f ber.Element
+	n := 0
+	for in.Next(&f) {
+		n += d.leaves(&in, &f)
+	}
+	d.end(&in)
+	return n
+}
+
+func (b *Bind) securityContext(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	in := c.Enter(e)
+	var f ber.Element
+	d.out = d.out[:0]
+	for i := 0; in.Next(&f); i++ {
+		if i > 0 {
+			d.out = append(d.out, " | "...)
+		}
+		d.pushIndex(i)
+		d.out = renderSecurityLabel(d, d.out, &in, &f)
+		d.pop()
+	}
+	d.end(&in)
+	b.SecurityContext = d.keep(d.out)
 }

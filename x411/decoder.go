@@ -1,15 +1,512 @@
 package x411
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"x400flow/osi/ber"
+)
+
+// Universal tags of single-octet SEQUENCE and SET and the application tags of
+// X.411 Figure 2.
+var (
+	tagORName        = ber.App(0)
+	tagCountry       = ber.App(1)
+	tagADMD          = ber.App(2)
+	tagDomain        = ber.App(3)
+	tagMTSIdentifier = ber.App(4)
+	tagEITs          = ber.App(5)
+	tagContentType   = ber.App(6)
+	tagPriority      = ber.App(7)
+	tagIndicators    = ber.App(8)
+	tagTrace         = ber.App(9)
+	tagContentID     = ber.App(10)
+)
+
+// field is one element of a SET or SEQUENCE. Several fields with the same id
+// are alternatives of a CHOICE.
+type field struct {
+	name      string
+	tag       ber.Tag
+	id        uint8
+	mandatory bool
+}
+
+// segment is one step of the path to the value being read. index counts where
+// name is empty.
+type segment struct {
+	name  string
+	tag   ber.Tag
+	index int
+	kind  segmentKind
+}
+
+type segmentKind uint8
+
+const (
+	segmentName segmentKind = iota
+	segmentIndex
+	segmentTag
+)
+
+const maxPath = 32
 
 // decoder is the state that reading an APDU and a bind have in common.
 type decoder struct {
+	ber        ber.Decoder
 	in         []byte
 	depthLimit int
+	textLimit  int
+
+	// arena holds converted text. It only grows during one decode; where it
+	// must move, slices of the old array stay valid.
+	arena []byte
+	// out is where a value is rendered before it is kept in the arena, line
+	// where a part of an OR-name is.
+	out   []byte
+	line  []byte
+	oids  [][]byte
+	attrs []Attribute
+	rdns  []ber.Element
+
+	path  [maxPath]segment
+	depth int
+
+	failure  Failure
+	failures int
+	last     Code
+
+	unknown      int
+	firstUnknown []byte
 }
 
-func (a *APDU) decode(octets []byte)                             { a.Status = StatusFailed }
-func (b *Bind) decode(octets []byte, role BindRole)              { b.Role, b.Status = role, StatusFailed }
-func appendCredentials(dst []Range, bind []byte) ([]Range, bool) { return dst, false }
+// start readies the decoder for in and returns a cursor over its elements.
+func (d *decoder) start(in []byte, l *Limits) ber.Cursor {
+	d.depthLimit = orDefault(l.Depth, DefaultDepth)
+	d.textLimit = orDefault(l.Text, DefaultText)
+	keep := orDefault(l.Arena, DefaultArena)
+	d.in = in
+	d.arena = reuse(d.arena, keep)
+	d.out = reuse(d.out, keep)
+	d.line = reuse(d.line, keep)
+	d.oids = reuse(d.oids, keep/24)
+	d.attrs = reuse(d.attrs, keep/128)
+	d.rdns = reuse(d.rdns, keep/96)
+	d.depth = 0
+	d.failure = Failure{}
+	d.failures = 0
+	d.last = CodeNone
+	d.unknown = 0
+	d.firstUnknown = nil
+	d.ber.MaxDepth = d.depthLimit
+	// A header nested in n indefinite lengths is passed over n times before it
+	// is read; the deepest attributes of an envelope stand in about ten.
+	d.ber.MaxElements = ber.DefaultMinElements + 8*len(in)
+	return d.ber.Reset(in)
+}
+
+func orDefault(v, fallback int) int {
+	if v > 0 {
+		return v
+	}
+	return fallback
+}
+
+// reuse empties s, letting go of an array of more than keep elements.
+func reuse[T any](s []T, keep int) []T {
+	if cap(s) > keep {
+		return nil
+	}
+	return s[:0]
+}
+
+func (d *decoder) push(name string) { d.pushSegment(segment{name: name}) }
+
+func (d *decoder) pushIndex(i int) {
+	d.pushSegment(segment{index: i, kind: segmentIndex})
+}
+
+func (d *decoder) pushTag(t ber.Tag) {
+	d.pushSegment(segment{tag: t, kind: segmentTag})
+}
+
+func (d *decoder) pushSegment(s segment) {
+	if d.depth < maxPath {
+		d.path[d.depth] = s
+	}
+	d.depth++
+}
+
+func (d *decoder) pop() { d.depth-- }
+
+// keepPath writes the path to the arena.
+func (d *decoder) keepPath() []byte {
+	at := len(d.arena)
+	for i := range min(d.depth, maxPath) {
+		if i > 0 {
+			d.arena = append(d.arena, '/')
+		}
+		switch s := &d.path[i]; s.kind {
+		case segmentName:
+			d.arena = append(d.arena, s.name...)
+		case segmentIndex:
+			d.arena = appendInt(d.arena, int64(s.index))
+		default:
+			d.arena = s.tag.Append(d.arena)
+		}
+	}
+	return d.kept(at)
+}
+
+// kept returns what was appended to the arena since at.
+func (d *decoder) kept(at int) []byte { return d.arena[at:len(d.arena):len(d.arena)] }
+
+// keep copies text to the arena; nil for an empty one.
+func (d *decoder) keep(text []byte) []byte {
+	if len(text) == 0 {
+		return nil
+	}
+	at := len(d.arena)
+	d.arena = append(d.arena, text...)
+	return d.kept(at)
+}
+
+// fail notes a failure at offset; the first one is told.
+func (d *decoder) fail(code Code, offset int) {
+	d.failures++
+	d.last = code
+	if d.failure.Code == CodeNone {
+		d.failure = Failure{Code: code, Offset: offset, Path: d.keepPath()}
+	}
+}
+
+// failIn notes a failure in the field called name.
+func (d *decoder) failIn(name string, code Code, offset int) {
+	d.push(name)
+	d.fail(code, offset)
+	d.pop()
+}
+
+// stray counts an element that no edition defines at its place.
+func (d *decoder) stray(e *ber.Element) {
+	d.unknown++
+	if d.firstUnknown == nil {
+		d.pushTag(e.Tag)
+		d.firstUnknown = d.keepPath()
+		d.pop()
+	}
+}
+
+// end notes the failure that stopped c, if one did.
+func (d *decoder) end(c *ber.Cursor) {
+	if c.Code() != ber.None {
+		d.fail(berCode(c.Code()), c.ErrOffset())
+	}
+}
+
+// next reads the next element of c that fields names, pushes its name and
+// returns its id; the caller pops. Elements without a field are counted,
+// repeated fields noted. At the end of c it returns -1.
+func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields []field, seen *uint32) int {
+	for c.Next(e) {
+		f := find(fields, e.Tag)
+		if f == nil {
+			d.stray(e)
+			continue
+		}
+		if *seen&(1<<f.id) != 0 {
+			d.failIn(f.name, CodeDuplicate, e.Offset)
+			continue
+		}
+		*seen |= 1 << f.id
+		d.push(f.name)
+		return int(f.id)
+	}
+	d.end(c)
+	return -1
+}
+
+func find(fields []field, t ber.Tag) *field {
+	for i := range fields {
+		if fields[i].tag == t {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+// complete notes the mandatory fields that the element at offset lacks.
+func (d *decoder) complete(fields []field, seen uint32, offset int) {
+	for i := range fields {
+		if f := &fields[i]; f.mandatory && seen&(1<<f.id) == 0 {
+			d.failIn(f.name, CodeMissing, offset)
+			seen |= 1 << f.id
+		}
+	}
+}
+
+// only returns the one element that an explicit tag e holds.
+func (d *decoder) only(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner ber.Element, ok bool) {
+	in = c.Enter(e)
+	if !in.Next(&inner) {
+		if in.Code() == ber.None {
+			d.fail(CodeMissing, e.Offset)
+		} else {
+			d.end(&in)
+		}
+		return in, inner, false
+	}
+	if in.More() {
+		d.fail(CodeTrailing, inner.End)
+	}
+	return in, inner, true
+}
+
+// integer returns the value of an INTEGER or ENUMERATED whose tag is implicit.
+// Some implementations tag it explicitly: a constructed element holding one
+// universal INTEGER is taken for that.
+func (d *decoder) integer(c *ber.Cursor, e *ber.Element) (int64, bool) {
+	if e.Constructed {
+		_, inner, ok := d.only(c, e)
+		if !ok {
+			return 0, false
+		}
+		if inner.Constructed || inner.Tag != ber.TagInteger && inner.Tag != ber.TagEnumerated {
+			d.fail(CodeUnexpectedTag, inner.Offset)
+			return 0, false
+		}
+		return d.integerOf(&inner)
+	}
+	return d.integerOf(e)
+}
+
+func (d *decoder) integerOf(e *ber.Element) (int64, bool) {
+	v, ok := ber.Int64(e.Content)
+	if !ok {
+		d.fail(CodeBadNumber, e.Offset)
+	}
+	return v, ok
+}
+
+// code returns an integer that is a non-negative code number, -1 where it is
+// not.
+func (d *decoder) code(c *ber.Cursor, e *ber.Element) int32 {
+	v, ok := d.integer(c, e)
+	if !ok {
+		return -1
+	}
+	if v < 0 || v > 1<<31-1 {
+		d.fail(CodeBadNumber, e.Offset)
+		return -1
+	}
+	return int32(v)
+}
+
+// octets returns the contents of a string, joined in the arena where it is
+// constructed. Segments should bear the tag OCTET STRING (X.690 8.23.6), but
+// X.409 of 1984 let them repeat the string's own type; both are read.
+func (d *decoder) octets(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
+	if !e.Constructed {
+		return e.Content, true
+	}
+	in := c.Enter(e)
+	tag, ok := in.Peek()
+	if !ok {
+		d.end(&in)
+		return nil, in.Code() == ber.None
+	}
+	if !isString(tag) {
+		d.fail(CodeBadString, e.Offset)
+		return nil, false
+	}
+	at := len(d.arena)
+	joined, _, code := c.Octets(e, tag, d.arena)
+	if code != ber.None {
+		d.fail(CodeBadString, e.Offset)
+		return nil, false
+	}
+	d.arena = joined
+	return d.kept(at), true
+}
+
+// isString reports whether t is a universal string type.
+func isString(t ber.Tag) bool {
+	return t == ber.TagOctetString || t == ber.TagUTF8String ||
+		t >= ber.TagNumericString && t <= ber.TagIA5String ||
+		t >= ber.TagUTCTime && t <= ber.TagBMPString
+}
+
+// text returns a string of the IA5, printable, numeric or visible repertoire
+// as UTF-8. Octets above 7F become U+FFFD.
+func (d *decoder) text(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
+	s, ok := d.octets(c, e)
+	if !ok {
+		return nil, false
+	}
+	return d.ascii(s), true
+}
+
+func (d *decoder) ascii(s []byte) []byte {
+	if s == nil {
+		return []byte{}
+	}
+	i := 0
+	for i < len(s) && s[i] < utf8.RuneSelf {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	at := len(d.arena)
+	for _, b := range s {
+		d.arena = appendASCII(d.arena, b)
+	}
+	return d.kept(at)
+}
+
+func appendASCII(dst []byte, b byte) []byte {
+	if b < utf8.RuneSelf {
+		return append(dst, b)
+	}
+	return utf8.AppendRune(dst, utf8.RuneError)
+}
+
+// teletex returns a TeletexString as UTF-8.
+func (d *decoder) teletex(s []byte) []byte {
+	if plainT61(s) {
+		return s
+	}
+	at := len(d.arena)
+	d.arena = AppendT61(d.arena, s)
+	return d.kept(at)
+}
+
+// oid returns an OBJECT IDENTIFIER in dotted form; explicit tagging is read as
+// integer does.
+func (d *decoder) oid(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
+	content := e.Content
+	if e.Constructed {
+		_, inner, ok := d.only(c, e)
+		if !ok {
+			return nil, false
+		}
+		if inner.Tag != ber.TagOID {
+			d.fail(CodeUnexpectedTag, inner.Offset)
+			return nil, false
+		}
+		content = inner.Content
+	}
+	at := len(d.arena)
+	out, ok := ber.AppendOID(d.arena, content)
+	if !ok {
+		d.fail(CodeBadOID, e.Offset)
+		return nil, false
+	}
+	d.arena = out
+	return d.kept(at), true
+}
+
+// time returns a UTCTime.
+func (d *decoder) time(c *ber.Cursor, e *ber.Element) Time {
+	raw, ok := d.octets(c, e)
+	if !ok {
+		return Time{}
+	}
+	if raw == nil {
+		raw = []byte{}
+	}
+	t := Time{Raw: raw}
+	if t.At, ok = ber.UTCTime(raw); ok {
+		return t
+	}
+	// A few implementations send a GeneralizedTime's contents.
+	if len(raw) > 13 {
+		if t.At, ok = ber.GeneralizedTime(raw); ok {
+			return t
+		}
+	}
+	t.At = time.Time{}
+	d.fail(CodeBadTime, e.Offset)
+	return t
+}
+
+// bitString returns the bits of a BIT STRING whose tag is implicit and the
+// number of unused ones.
+func (d *decoder) bitString(c *ber.Cursor, e *ber.Element) (bits []byte, unused int, ok bool) {
+	at := len(d.arena)
+	bits, unused, code := c.BitString(e, d.arena)
+	if code != ber.None {
+		d.fail(CodeBadBits, e.Offset)
+		return nil, 0, false
+	}
+	if e.Constructed {
+		d.arena = bits
+		bits = d.kept(at)
+	}
+	return bits, unused, true
+}
+
+// flags returns the first 64 bits of a BIT STRING, bit n of the value being bit
+// n of the string. Unused bits count as zero.
+func (d *decoder) flags(c *ber.Cursor, e *ber.Element) (uint64, bool) {
+	bits, unused, ok := d.bitString(c, e)
+	if !ok {
+		return 0, false
+	}
+	v := uint64(0)
+	for n := range min(64, len(bits)*8-unused) {
+		if ber.Bit(bits, n) {
+			v |= 1 << n
+		}
+	}
+	return v, true
+}
 
 func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
+
+// appendHex appends octets as upper-case hexadecimal digits, at most bound
+// octets of them and then an ellipsis.
+func appendHex(dst, octets []byte, bound int) []byte {
+	const digits = "0123456789ABCDEF"
+	cut := len(octets) > bound
+	if cut {
+		octets = octets[:bound]
+	}
+	for _, b := range octets {
+		dst = append(dst, digits[b>>4], digits[b&15])
+	}
+	if cut {
+		dst = append(dst, "..."...)
+	}
+	return dst
+}
+
+// appendTime appends t as RFC 3339 does, or its raw octets where they are no
+// time.
+func appendTime(dst []byte, t *Time) []byte {
+	if t.At.IsZero() {
+		return appendClean(dst, t.Raw)
+	}
+	return t.At.AppendFormat(dst, time.RFC3339)
+}
+
+// appendClean appends text with control characters replaced by spaces and
+// octets that are no UTF-8 by U+FFFD.
+func appendClean(dst, text []byte) []byte {
+	for len(text) > 0 {
+		b := text[0]
+		if b < utf8.RuneSelf {
+			if b < ' ' || b == 0x7f {
+				b = ' '
+			}
+			dst = append(dst, b)
+			text = text[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(text)
+		dst = utf8.AppendRune(dst, r)
+		text = text[n:]
+	}
+	return dst
+}

@@ -11,6 +11,8 @@ const (
 	CodeNone Code = iota
 	// CodeNotAPDU: the octets are neither an MTS-APDU nor an EXTERNAL with one.
 	CodeNotAPDU
+	// CodeNotBind: the octets are no bind argument, result or error.
+	CodeNotBind
 	// CodeTrailing: octets follow the value.
 	CodeTrailing
 	// CodeMissing: a mandatory field is absent.
@@ -41,6 +43,7 @@ const (
 var codeText = [...]string{
 	CodeNone:          "no error",
 	CodeNotAPDU:       "no MTS-APDU",
+	CodeNotBind:       "no MTA bind",
 	CodeTrailing:      "octets after the value",
 	CodeMissing:       "mandatory field absent",
 	CodeDuplicate:     "field comes twice",

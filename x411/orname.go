@@ -1,0 +1,890 @@
+package x411
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"x400flow/osi/ber"
+)
+
+// attributeShape is how the value of an attribute is encoded.
+type attributeShape uint8
+
+const (
+	shapeText           attributeShape = iota // one string of the printable repertoire
+	shapeChoice                               // numeric or printable, told by the tag
+	shapeTeletex                              // TeletexString
+	shapeUniversal                            // UniversalOrBMPString
+	shapePDS                                  // PDSParameter
+	shapePersonal                             // PersonalName in any form
+	shapeUnits                                // organizational unit names in any form
+	shapeDDAs                                 // domain-defined attributes in any form
+	shapeUnformatted                          // UnformattedPostalAddress
+	shapeNetworkAddress                       // ExtendedNetworkAddress
+	shapeTerminalType                         // TerminalType
+)
+
+type extensionAttribute struct {
+	name  string
+	kind  AttributeKind
+	shape attributeShape
+	form  Form
+}
+
+// extensionAttributes is ExtensionAttributeTable of X.411 Figure 2, indexed by
+// extension-attribute-type.
+var extensionAttributes = [...]extensionAttribute{
+	1:  {"common-name", AttrCommonName, shapeText, FormPrintable},
+	2:  {"teletex-common-name", AttrCommonName, shapeTeletex, FormTeletex},
+	3:  {"teletex-organization-name", AttrOrganization, shapeTeletex, FormTeletex},
+	4:  {"teletex-personal-name", AttrSurname, shapePersonal, FormTeletex},
+	5:  {"teletex-organizational-unit-names", AttrUnit1, shapeUnits, FormTeletex},
+	6:  {"teletex-domain-defined-attributes", AttrDDA, shapeDDAs, FormTeletex},
+	7:  {"pds-name", AttrPDService, shapeText, FormPrintable},
+	8:  {"physical-delivery-country-name", AttrPDCountry, shapeChoice, FormPrintable},
+	9:  {"postal-code", AttrPDCode, shapeChoice, FormPrintable},
+	10: {"physical-delivery-office-name", AttrPDOffice, shapePDS, FormPrintable},
+	11: {"physical-delivery-office-number", AttrPDOfficeNumber, shapePDS, FormPrintable},
+	12: {"extension-OR-address-components", AttrPDExtAddress, shapePDS, FormPrintable},
+	13: {"physical-delivery-personal-name", AttrPDPersonalName, shapePDS, FormPrintable},
+	14: {"physical-delivery-organization-name", AttrPDOrganization, shapePDS, FormPrintable},
+	15: {"extension-physical-delivery-address-components", AttrPDExtDelivery, shapePDS, FormPrintable},
+	16: {"unformatted-postal-address", AttrPDAddress, shapeUnformatted, FormPrintable},
+	17: {"street-address", AttrPDStreet, shapePDS, FormPrintable},
+	18: {"post-office-box-address", AttrPDBox, shapePDS, FormPrintable},
+	19: {"poste-restante-address", AttrPDRestante, shapePDS, FormPrintable},
+	20: {"unique-postal-name", AttrPDUnique, shapePDS, FormPrintable},
+	21: {"local-postal-attributes", AttrPDLocal, shapePDS, FormPrintable},
+	22: {"extended-network-address", AttrNetNumber, shapeNetworkAddress, FormNumeric},
+	23: {"terminal-type", AttrTerminalType, shapeTerminalType, FormPrintable},
+	24: {"universal-common-name", AttrCommonName, shapeUniversal, FormUniversal},
+	25: {"universal-organization-name", AttrOrganization, shapeUniversal, FormUniversal},
+	26: {"universal-personal-name", AttrSurname, shapePersonal, FormUniversal},
+	27: {"universal-organizational-unit-names", AttrUnit1, shapeUnits, FormUniversal},
+	28: {"universal-domain-defined-attributes", AttrDDA, shapeDDAs, FormUniversal},
+	29: {"universal-physical-delivery-office-name", AttrPDOffice, shapeUniversal, FormUniversal},
+	30: {"universal-physical-delivery-office-number", AttrPDOfficeNumber, shapeUniversal, FormUniversal},
+	31: {"universal-extension-OR-address-components", AttrPDExtAddress, shapeUniversal, FormUniversal},
+	32: {"universal-physical-delivery-personal-name", AttrPDPersonalName, shapeUniversal, FormUniversal},
+	33: {"universal-physical-delivery-organization-name", AttrPDOrganization, shapeUniversal, FormUniversal},
+	34: {"universal-extension-physical-delivery-address-components", AttrPDExtDelivery, shapeUniversal, FormUniversal},
+	35: {"universal-unformatted-postal-address", AttrPDAddress, shapeUniversal, FormUniversal},
+	36: {"universal-street-address", AttrPDStreet, shapeUniversal, FormUniversal},
+	37: {"universal-post-office-box-address", AttrPDBox, shapeUniversal, FormUniversal},
+	38: {"universal-poste-restante-address", AttrPDRestante, shapeUniversal, FormUniversal},
+	39: {"universal-unique-postal-name", AttrPDUnique, shapeUniversal, FormUniversal},
+	40: {"universal-local-postal-attributes", AttrPDLocal, shapeUniversal, FormUniversal},
+}
+
+// ExtensionAttributeName returns the standard's name of an
+// extension-attribute-type, "" for an unknown one.
+func ExtensionAttributeName(number int32) string {
+	if number < 0 || int(number) >= len(extensionAttributes) {
+		return ""
+	}
+	return extensionAttributes[number].name
+}
+
+var terminalTypeNames = [...]string{
+	3: "telex", 4: "teletex", 5: "g3-facsimile", 6: "g4-facsimile",
+	7: "ia5-terminal", 8: "videotex",
+}
+
+// orName reads the contents of e, an ORName or ORAddress under whatever tag,
+// into n.
+func (d *decoder) orName(c *ber.Cursor, e *ber.Element, n *ORName) {
+	n.Present = true
+	n.Octets = Range{e.Offset, e.End}
+	first := len(d.attrs)
+	in := c.Enter(e)
+	var f ber.Element
+	sequences := 0
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagSequence:
+			sequences++
+			switch sequences {
+			case 1:
+				d.push("built-in-standard-attributes")
+				d.standardAttributes(&in, &f)
+				d.pop()
+			case 2:
+				d.push("built-in-domain-defined-attributes")
+				d.domainDefined(&in, &f, FormPrintable, 0)
+				d.pop()
+			default:
+				d.stray(&f)
+			}
+		case ber.TagSet:
+			d.push("extension-attributes")
+			d.extensionAttributeSet(&in, &f)
+			d.pop()
+		case ber.Context(0):
+			d.push("directory-name")
+			if n.DirectoryName == nil {
+				d.line = d.appendName(d.line[:0], &in, &f)
+				if n.DirectoryName = d.keep(d.line); n.DirectoryName == nil {
+					n.DirectoryName = []byte{}
+				}
+			} else {
+				d.fail(CodeDuplicate, f.Offset)
+			}
+			d.pop()
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	if sequences == 0 && in.Code() == ber.None {
+		d.failIn("built-in-standard-attributes", CodeMissing, e.Offset)
+	}
+	n.Address.Attributes = d.attrs[first:len(d.attrs):len(d.attrs)]
+	d.finishName(n)
+}
+
+func (d *decoder) attribute(a Attribute) {
+	if a.Value == nil {
+		a.Value = []byte{}
+	}
+	d.attrs = append(d.attrs, a)
+}
+
+var standardAttributeFields = []field{
+	{"country-name", tagCountry, 0, false},
+	{"administration-domain-name", tagADMD, 1, false},
+	{"network-address", ber.Context(0), 2, false},
+	{"terminal-identifier", ber.Context(1), 3, false},
+	{"private-domain-name", ber.Context(2), 4, false},
+	{"organization-name", ber.Context(3), 5, false},
+	{"numeric-user-identifier", ber.Context(4), 6, false},
+	{"personal-name", ber.Context(5), 7, false},
+	{"organizational-unit-names", ber.Context(6), 8, false},
+}
+
+func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) {
+	in := c.Enter(e)
+	var f ber.Element
+	seen := uint32(0)
+	for {
+		id := d.next(&in, &f, standardAttributeFields, &seen)
+		if id < 0 {
+			return
+		}
+		switch id {
+		case 0:
+			d.choiceAttribute(&in, &f, AttrCountry, 0)
+		case 1:
+			d.choiceAttribute(&in, &f, AttrADMD, 0)
+		case 2:
+			d.textAttribute(&in, &f, AttrX121, FormNumeric, 0)
+		case 3:
+			d.textAttribute(&in, &f, AttrTerminalID, FormPrintable, 0)
+		case 4:
+			d.choiceAttribute(&in, &f, AttrPRMD, 0)
+		case 5:
+			d.textAttribute(&in, &f, AttrOrganization, FormPrintable, 0)
+		case 6:
+			d.textAttribute(&in, &f, AttrNumericID, FormNumeric, 0)
+		case 7:
+			d.personalName(&in, &f, FormPrintable, 0)
+		case 8:
+			d.unitNames(&in, &f, FormPrintable, 0)
+		}
+		d.pop()
+	}
+}
+
+// textAttribute reads a string of the printable or numeric repertoire.
+func (d *decoder) textAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, form Form, number int32) {
+	raw, ok := d.octets(c, e)
+	if ok {
+		d.attribute(Attribute{Kind: kind, Form: form, Number: number, Value: d.ascii(raw), Raw: raw})
+	}
+}
+
+// choiceAttribute reads an explicitly tagged CHOICE of NumericString and
+// PrintableString.
+func (d *decoder) choiceAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, number int32) {
+	if !e.Constructed {
+		// Implicit tagging of the CHOICE is wrong and yet unambiguous.
+		d.textAttribute(c, e, kind, FormPrintable, number)
+		return
+	}
+	in, inner, ok := d.only(c, e)
+	if !ok {
+		return
+	}
+	d.choiceValue(&in, &inner, kind, number)
+}
+
+func (d *decoder) choiceValue(c *ber.Cursor, e *ber.Element, kind AttributeKind, number int32) {
+	form := FormPrintable
+	switch e.Tag {
+	case ber.TagNumericString:
+		form = FormNumeric
+	case ber.TagPrintableString, ber.TagIA5String, ber.TagVisibleString:
+	case ber.TagTeletexString:
+		d.teletexAttribute(c, e, kind, number)
+		return
+	default:
+		d.fail(CodeUnexpectedTag, e.Offset)
+		return
+	}
+	d.textAttribute(c, e, kind, form, number)
+}
+
+func (d *decoder) teletexAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, number int32) {
+	raw, ok := d.octets(c, e)
+	if ok {
+		d.attribute(Attribute{Kind: kind, Form: FormTeletex, Number: number, Value: d.teletex(raw), Raw: raw})
+	}
+}
+
+// universal reads a UniversalOrBMPString, or a bare BMPString, UniversalString
+// or UTF8String in its place, as the value of a.
+func (d *decoder) universal(c *ber.Cursor, e *ber.Element, a *Attribute) bool {
+	switch e.Tag {
+	case ber.TagBMPString, ber.TagUniversalString, ber.TagUTF8String:
+		return d.universalValue(c, e, a)
+	}
+	in := c.Enter(e)
+	var f ber.Element
+	found := false
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagBMPString, ber.TagUniversalString, ber.TagUTF8String:
+			if found {
+				d.failIn("character-encoding", CodeDuplicate, f.Offset)
+				continue
+			}
+			found = d.universalValue(&in, &f, a)
+		case ber.TagPrintableString:
+			a.Language, _ = d.text(&in, &f)
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	if !found && in.Code() == ber.None {
+		d.failIn("character-encoding", CodeMissing, e.Offset)
+	}
+	return found
+}
+
+func (d *decoder) universalValue(c *ber.Cursor, e *ber.Element, a *Attribute) bool {
+	raw, ok := d.octets(c, e)
+	if !ok {
+		return false
+	}
+	a.Raw = raw
+	at := len(d.arena)
+	switch e.Tag {
+	case ber.TagBMPString:
+		d.arena, ok = ber.AppendBMP(d.arena, raw)
+	case ber.TagUniversalString:
+		d.arena, ok = ber.AppendUniversal(d.arena, raw)
+	default:
+		d.arena = appendUTF8(d.arena, raw)
+	}
+	if !ok {
+		d.fail(CodeBadString, e.Offset)
+		return false
+	}
+	a.Value = d.kept(at)
+	return true
+}
+
+func appendUTF8(dst, s []byte) []byte {
+	for len(s) > 0 {
+		r, n := utf8.DecodeRune(s)
+		dst = utf8.AppendRune(dst, r)
+		s = s[n:]
+	}
+	return dst
+}
+
+func (d *decoder) universalAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, number int32) {
+	a := Attribute{Kind: kind, Form: FormUniversal, Number: number}
+	if d.universal(c, e, &a) {
+		d.attribute(a)
+	}
+}
+
+// formAttribute reads a value in the given form.
+func (d *decoder) formAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, form Form, number int32) {
+	switch form {
+	case FormTeletex:
+		d.teletexAttribute(c, e, kind, number)
+	case FormUniversal:
+		d.universalAttribute(c, e, kind, number)
+	default:
+		d.textAttribute(c, e, kind, form, number)
+	}
+}
+
+var personalNameFields = []field{
+	{"surname", ber.Context(0), 0, false},
+	{"given-name", ber.Context(1), 1, false},
+	{"initials", ber.Context(2), 2, false},
+	{"generation-qualifier", ber.Context(3), 3, false},
+}
+
+func (d *decoder) personalName(c *ber.Cursor, e *ber.Element, form Form, number int32) {
+	in := c.Enter(e)
+	var f ber.Element
+	seen := uint32(0)
+	for {
+		id := d.next(&in, &f, personalNameFields, &seen)
+		if id < 0 {
+			return
+		}
+		d.formAttribute(&in, &f, AttrSurname+AttributeKind(id), form, number)
+		d.pop()
+	}
+}
+
+func (d *decoder) unitNames(c *ber.Cursor, e *ber.Element, form Form, number int32) {
+	in := c.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f); i++ {
+		d.pushIndex(i)
+		if i < 4 {
+			d.formAttribute(&in, &f, AttrUnit1+AttributeKind(i), form, number)
+		} else {
+			// X.411 Annex B: ub-organizational-units is 4.
+			d.stray(&f)
+		}
+		d.pop()
+	}
+	d.end(&in)
+}
+
+func (d *decoder) domainDefined(c *ber.Cursor, e *ber.Element, form Form, number int32) {
+	in := c.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f); i++ {
+		d.pushIndex(i)
+		d.domainDefinedAttribute(&in, &f, form, number)
+		d.pop()
+	}
+	d.end(&in)
+}
+
+func (d *decoder) domainDefinedAttribute(c *ber.Cursor, e *ber.Element, form Form, number int32) {
+	in := c.Enter(e)
+	a := Attribute{Kind: AttrDDA, Form: form, Number: number}
+	var f ber.Element
+	var parts [2]Attribute
+	n := 0
+	for in.Next(&f) {
+		if n == 2 {
+			d.stray(&f)
+			continue
+		}
+		p := &parts[n]
+		switch {
+		case form == FormUniversal:
+			if !d.universal(&in, &f, p) {
+				return
+			}
+		default:
+			raw, ok := d.octets(&in, &f)
+			if !ok {
+				return
+			}
+			p.Raw = raw
+			if form == FormTeletex || f.Tag == ber.TagTeletexString {
+				p.Value = d.teletex(raw)
+			} else {
+				p.Value = d.ascii(raw)
+			}
+		}
+		n++
+	}
+	d.end(&in)
+	if n < 2 {
+		if in.Code() == ber.None {
+			d.failIn([]string{"type", "value"}[n], CodeMissing, e.Offset)
+		}
+		if n == 0 {
+			return
+		}
+	}
+	a.Type, a.Value, a.Raw, a.Language = parts[0].Value, parts[1].Value, parts[1].Raw, parts[1].Language
+	d.attribute(a)
+}
+
+var extensionAttributeFields = []field{
+	{"extension-attribute-type", ber.Context(0), 0, true},
+	{"extension-attribute-value", ber.Context(1), 1, true},
+}
+
+func (d *decoder) extensionAttributeSet(c *ber.Cursor, e *ber.Element) {
+	in := c.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f); i++ {
+		d.pushIndex(i)
+		d.extensionAttribute(&in, &f)
+		d.pop()
+	}
+	d.end(&in)
+}
+
+func (d *decoder) extensionAttribute(c *ber.Cursor, e *ber.Element) {
+	in := c.Enter(e)
+	var f ber.Element
+	seen := uint32(0)
+	number := int32(-1)
+	for {
+		id := d.next(&in, &f, extensionAttributeFields, &seen)
+		if id < 0 {
+			break
+		}
+		switch {
+		case id == 0:
+			number = d.code(&in, &f)
+		case number >= 0:
+			if name := ExtensionAttributeName(number); name != "" {
+				d.push(name)
+			} else {
+				d.pushIndex(int(number))
+			}
+			if inner, value, ok := d.only(&in, &f); ok {
+				d.extensionAttributeValue(&inner, &value, number)
+			}
+			d.pop()
+		}
+		d.pop()
+	}
+	d.complete(extensionAttributeFields, seen, e.Offset)
+}
+
+func (d *decoder) extensionAttributeValue(c *ber.Cursor, e *ber.Element, number int32) {
+	if ExtensionAttributeName(number) == "" {
+		d.stray(e)
+		a := Attribute{Kind: AttrUnknown, Form: FormOther, Number: number, Raw: c.Raw(e)}
+		d.line = d.appendAny(d.line[:0], c, e)
+		a.Value = d.keep(d.line)
+		d.attribute(a)
+		return
+	}
+	t := &extensionAttributes[number]
+	switch t.shape {
+	case shapeText, shapeTeletex, shapeUniversal:
+		d.formAttribute(c, e, t.kind, t.form, number)
+	case shapeChoice:
+		d.choiceValue(c, e, t.kind, number)
+	case shapePDS:
+		d.pdsParameter(c, e, t.kind, number)
+	case shapePersonal:
+		d.personalName(c, e, t.form, number)
+	case shapeUnits:
+		d.unitNames(c, e, t.form, number)
+	case shapeDDAs:
+		d.domainDefined(c, e, t.form, number)
+	case shapeUnformatted:
+		d.unformattedAddress(c, e, number)
+	case shapeNetworkAddress:
+		d.networkAddress(c, e, number)
+	case shapeTerminalType:
+		d.terminalType(c, e, number)
+	}
+}
+
+func (d *decoder) pdsParameter(c *ber.Cursor, e *ber.Element, kind AttributeKind, number int32) {
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagPrintableString:
+			d.textAttribute(&in, &f, kind, FormPrintable, number)
+		case ber.TagTeletexString:
+			d.teletexAttribute(&in, &f, kind, number)
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+}
+
+func (d *decoder) unformattedAddress(c *ber.Cursor, e *ber.Element, number int32) {
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagSequence:
+			d.push("printable-address")
+			d.addressLines(&in, &f, number)
+			d.pop()
+		case ber.TagTeletexString:
+			d.teletexAttribute(&in, &f, AttrPDAddress, number)
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+}
+
+// addressLines joins the lines of a printable-address by "|".
+func (d *decoder) addressLines(c *ber.Cursor, e *ber.Element, number int32) {
+	in := c.Enter(e)
+	var f ber.Element
+	out := d.line[:0]
+	for i := 0; in.Next(&f); i++ {
+		line, ok := d.text(&in, &f)
+		if !ok {
+			continue
+		}
+		if i > 0 {
+			out = append(out, '|')
+		}
+		out = append(out, line...)
+	}
+	d.line = out
+	d.end(&in)
+	d.attribute(Attribute{Kind: AttrPDAddress, Form: FormPrintable, Number: number, Value: d.keep(out), Raw: e.Content})
+}
+
+var e1634Fields = []field{
+	{"number", ber.Context(0), 0, true},
+	{"sub-address", ber.Context(1), 1, false},
+}
+
+var presentationAddressFields = []field{
+	{"pSelector", ber.Context(0), 0, false},
+	{"sSelector", ber.Context(1), 1, false},
+	{"tSelector", ber.Context(2), 2, false},
+	{"nAddresses", ber.Context(3), 3, false},
+}
+
+// networkAddress reads an ExtendedNetworkAddress: an E.163/E.164 number with
+// sub-address, or a PresentationAddress (X.520 5.9).
+func (d *decoder) networkAddress(c *ber.Cursor, e *ber.Element, number int32) {
+	var f ber.Element
+	seen := uint32(0)
+	if e.Tag == ber.TagSequence {
+		in := c.Enter(e)
+		for {
+			id := d.next(&in, &f, e1634Fields, &seen)
+			if id < 0 {
+				break
+			}
+			d.textAttribute(&in, &f, AttrNetNumber+AttributeKind(id), FormNumeric, number)
+			d.pop()
+		}
+		d.complete(e1634Fields, seen, e.Offset)
+		return
+	}
+	if e.Tag != ber.Context(0) {
+		d.fail(CodeUnexpectedTag, e.Offset)
+		return
+	}
+	out := d.line[:0]
+	var selectors [3][]byte
+	in := c.Enter(e)
+	// The tag may be explicit: one SEQUENCE inside.
+	if t, ok := in.Peek(); ok && t == ber.TagSequence {
+		outer := in
+		if !outer.Next(&f) {
+			d.end(&outer)
+			return
+		}
+		in = outer.Enter(&f)
+	}
+	addresses := 0
+	for {
+		id := d.next(&in, &f, presentationAddressFields, &seen)
+		if id < 0 {
+			break
+		}
+		if id < 3 {
+			// Explicit in X.520, implicit in some implementations.
+			selectors[id], _ = d.octets(&in, &f)
+		} else {
+			out = append(out, selectorMark)
+			set := in.Enter(&f)
+			var s ber.Element
+			if t, ok := set.Peek(); ok && t == ber.TagSet && set.Next(&s) {
+				set = set.Enter(&s)
+			}
+			for set.Next(&s) {
+				if nsap, ok := d.octets(&set, &s); ok {
+					if addresses > 0 {
+						out = append(out, ',')
+					}
+					out = appendHex(out, nsap, len(nsap))
+					addresses++
+				}
+			}
+			d.end(&set)
+		}
+		d.pop()
+	}
+	d.line = out
+	at := len(d.arena)
+	d.arena = appendHex(d.arena, selectors[0], len(selectors[0]))
+	d.arena = append(d.arena, '.')
+	d.arena = appendHex(d.arena, selectors[1], len(selectors[1]))
+	d.arena = append(d.arena, '.')
+	d.arena = appendHex(d.arena, selectors[2], len(selectors[2]))
+	d.arena = append(d.arena, out...)
+	d.attribute(Attribute{Kind: AttrNetPSAP, Form: FormOther, Number: number, Value: d.kept(at), Raw: e.Content})
+}
+
+// selectorMark stands between the selectors and the network addresses.
+const selectorMark = '+'
+
+func (d *decoder) terminalType(c *ber.Cursor, e *ber.Element, number int32) {
+	v := d.code(c, e)
+	if v < 0 {
+		return
+	}
+	at := len(d.arena)
+	if name := nameOf(terminalTypeNames[:], int64(v)); name != "" {
+		d.arena = append(d.arena, name...)
+	} else {
+		d.arena = appendInt(d.arena, int64(v))
+	}
+	d.attribute(Attribute{Kind: AttrTerminalType, Form: FormOther, Number: number, Value: d.kept(at), Raw: e.Content})
+}
+
+// finishName chooses the forms, fills the fields of the address and writes text
+// and key.
+func (d *decoder) finishName(n *ORName) {
+	attrs := n.Address.Attributes
+	var chosen [attrCount]int // index into attrs plus one
+	ddas := false
+	for i := range attrs {
+		k := attrs[i].Kind
+		if k == AttrDDA {
+			ddas = true
+			continue
+		}
+		if c := chosen[k]; c == 0 || attrs[i].Form < attrs[c-1].Form && preferred(attrs[i].Form) != preferred(attrs[c-1].Form) {
+			chosen[k] = i + 1
+		}
+	}
+	value := func(k AttributeKind) []byte {
+		if c := chosen[k]; c != 0 {
+			return attrs[c-1].Value
+		}
+		return nil
+	}
+	a := &n.Address
+	a.Country = value(AttrCountry)
+	a.ADMD = value(AttrADMD)
+	a.PRMD = value(AttrPRMD)
+	a.X121 = value(AttrX121)
+	a.TerminalID = value(AttrTerminalID)
+	a.Organization = value(AttrOrganization)
+	for i := range a.Units {
+		a.Units[i] = value(AttrUnit1 + AttributeKind(i))
+	}
+	a.CommonName = value(AttrCommonName)
+	a.Surname = value(AttrSurname)
+	a.GivenName = value(AttrGivenName)
+	a.Initials = value(AttrInitials)
+	a.Generation = value(AttrGeneration)
+	a.NumericID = value(AttrNumericID)
+	a.TerminalType = value(AttrTerminalType)
+
+	at := len(d.arena)
+	out := d.arena
+	for k := range AttrDDA {
+		if c := chosen[k]; c != 0 {
+			out = appendLabel(out, at, attrLabel[k])
+			out = appendEscaped(out, attrs[c-1].Value, false)
+			out = append(out, '/')
+		}
+	}
+	if ddas {
+		for i := range attrs {
+			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
+				out = appendLabel(out, at, "DDA:")
+				out = appendEscaped(out[:len(out)-1], attrs[i].Type, true)
+				out = append(out, '=')
+				out = appendEscaped(out, attrs[i].Value, false)
+				out = append(out, '/')
+			}
+		}
+	}
+	if n.DirectoryName != nil {
+		out = appendLabel(out, at, "DN")
+		out = appendEscaped(out, n.DirectoryName, false)
+		out = append(out, '/')
+	}
+	d.arena = out
+	n.Text = d.kept(at)
+
+	at = len(d.arena)
+	out = d.arena
+	for k := range AttrDDA {
+		if c := chosen[k]; c != 0 {
+			out = appendLabel(out, at, attrLabel[k])
+			out = appendKey(out, &attrs[c-1])
+			out = append(out, '/')
+		}
+	}
+	if ddas {
+		for i := range attrs {
+			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
+				out = appendLabel(out, at, "DDA:")
+				out = appendFolded(out[:len(out)-1], attrs[i].Type, true)
+				out = append(out, '=')
+				out = appendFolded(out, attrs[i].Value, false)
+				out = append(out, '/')
+			}
+		}
+	}
+	if n.DirectoryName != nil {
+		out = appendLabel(out, at, "DN")
+		out = appendFolded(out, n.DirectoryName, false)
+		out = append(out, '/')
+	}
+	d.arena = out
+	n.Key = d.kept(at)
+}
+
+// preferred ranks forms for the text; printable and numeric are alike, so that
+// the first of them stands.
+func preferred(f Form) Form {
+	if f == FormNumeric {
+		return FormPrintable
+	}
+	return f
+}
+
+// maxDDACompare bounds how many earlier attributes a domain-defined attribute is
+// compared with: X.411 Annex B allows four in each form.
+const maxDDACompare = 16
+
+// repeatedDDA reports whether the teletex or universal domain-defined attribute
+// i has the type of one in an earlier form.
+func repeatedDDA(attrs []Attribute, i int) bool {
+	if attrs[i].Form == FormPrintable {
+		return false
+	}
+	compared := 0
+	for j := range attrs {
+		if attrs[j].Kind != AttrDDA || attrs[j].Form >= attrs[i].Form {
+			continue
+		}
+		if string(attrs[j].Type) == string(attrs[i].Type) {
+			return true
+		}
+		if compared++; compared == maxDDACompare {
+			break
+		}
+	}
+	return false
+}
+
+// appendLabel appends label and "=", and before the first one, at at, a "/".
+func appendLabel(dst []byte, at int, label string) []byte {
+	if len(dst) == at {
+		dst = append(dst, '/')
+	}
+	dst = append(dst, label...)
+	return append(dst, '=')
+}
+
+// appendEscaped appends a value with "/" and "\", and "=" where it is a type,
+// escaped and control characters as spaces.
+func appendEscaped(dst, value []byte, isType bool) []byte {
+	for _, b := range value {
+		switch {
+		case b == '/' || b == '\\' || b == '=' && isType:
+			dst = append(dst, '\\', b)
+		case b < ' ' || b == 0x7f:
+			dst = append(dst, ' ')
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
+}
+
+// appendKey appends the folded value of a.
+func appendKey(dst []byte, a *Attribute) []byte {
+	if a.Kind == AttrCountry || a.Kind == AttrPDCountry {
+		if alpha := countryOfDCC(a.Value); alpha != "" {
+			return append(dst, alpha...)
+		}
+	}
+	return appendFolded(dst, a.Value, false)
+}
+
+// appendFolded appends value in lower case without leading and trailing spaces
+// and with one space for a run of them, escaped as appendEscaped does.
+func appendFolded(dst, value []byte, isType bool) []byte {
+	start, space := len(dst), false
+	for i := 0; i < len(value); {
+		b := value[i]
+		if b <= ' ' || b == 0x7f {
+			space = true
+			i++
+			continue
+		}
+		if space && len(dst) > start {
+			dst = append(dst, ' ')
+		}
+		space = false
+		if b >= utf8.RuneSelf {
+			r, n := utf8.DecodeRune(value[i:])
+			dst = utf8.AppendRune(dst, unicode.ToLower(r))
+			i += n
+			continue
+		}
+		i++
+		if b == '/' || b == '\\' || b == '=' && isType {
+			dst = append(dst, '\\')
+		}
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// dccCountry is a run of X.121 data country codes that are assigned to one
+// country (X.121 Annex D), with its ISO 3166 alpha-2 code.
+type dccCountry struct {
+	first, last uint16
+	alpha       string
+}
+
+var dccCountries = [...]dccCountry{
+	{202, 202, "gr"}, {204, 205, "nl"}, {206, 206, "be"}, {208, 209, "fr"},
+	{212, 212, "mc"}, {214, 215, "es"}, {216, 216, "hu"}, {222, 223, "it"},
+	{226, 226, "ro"}, {228, 229, "ch"}, {232, 232, "at"}, {234, 237, "gb"},
+	{238, 239, "dk"}, {240, 240, "se"}, {242, 242, "no"}, {244, 244, "fi"},
+	{250, 251, "ru"}, {255, 255, "ua"}, {260, 260, "pl"}, {262, 265, "de"},
+	{268, 268, "pt"}, {270, 270, "lu"}, {272, 272, "ie"}, {274, 274, "is"},
+	{278, 278, "mt"}, {280, 280, "cy"}, {284, 284, "bg"}, {286, 286, "tr"},
+	{302, 303, "ca"}, {310, 316, "us"}, {334, 335, "mx"}, {404, 404, "in"},
+	{425, 425, "il"}, {440, 443, "jp"}, {450, 450, "kr"}, {460, 460, "cn"},
+	{505, 505, "au"}, {525, 525, "sg"}, {530, 530, "nz"}, {655, 655, "za"},
+	{722, 722, "ar"}, {724, 724, "br"}, {730, 730, "cl"},
+}
+
+// countryOfDCC returns the lower-case alpha-2 code of the country to which a
+// three-digit data country code belongs, "" where value is none that is known.
+func countryOfDCC(value []byte) string {
+	if len(value) != 3 {
+		return ""
+	}
+	n := uint16(0)
+	for _, b := range value {
+		if b < '0' || b > '9' {
+			return ""
+		}
+		n = n*10 + uint16(b-'0')
+	}
+	for i := range dccCountries {
+		if c := &dccCountries[i]; n >= c.first && n <= c.last {
+			return c.alpha
+		}
+	}
+	return ""
+}
