@@ -102,7 +102,7 @@ func (w *world) originate(path []*mta, at time.Time) *message {
 	r := w.rng
 	w.originated++
 	o := w.options
-	m := &message{kind: ledger.KindMessage, path: path, ready: at, priority: -1}
+	m := &message{kind: ledger.KindMessage, path: path, ready: at, priority: -1, old: o.plain1984}
 	for i := 1; i < len(path); i++ {
 		if w.oldPair(path[i-1], path[i]) {
 			m.old = true

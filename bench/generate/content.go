@@ -19,8 +19,8 @@ type contentKind uint8
 const (
 	contentP2      contentKind = iota // Interpersonal message of 1984.
 	contentP22                        // Interpersonal message of 1988.
-	contentOctets                     // Octets of an extended content type.
-	contentUnknown                    // Octets of the built-in type unidentified.
+	contentOctets                     // An OCTET STRING of an extended content type.
+	contentUnknown                    // An OCTET STRING of the built-in type unidentified.
 	contentForeign                    // EXTERNAL of the built-in type external.
 )
 
@@ -53,7 +53,7 @@ func (c *content) encode(e *encoder, m *message, at time.Time) {
 	r := rand.New(rand.NewPCG(c.seed, 0x636f6e74656e74))
 	switch c.kind {
 	case contentOctets, contentUnknown:
-		e.b = appendText(e.b, r, c.size)
+		e.primitive(tagOctetString, appendText(nil, r, c.size))
 		return
 	case contentForeign:
 		x := e.open(tagExternal)

@@ -82,6 +82,8 @@ type Options struct {
 	OneWayRate     float64 // Of associations, those captured in one direction only.
 
 	NoiseRate float64 // Of associations, those that are not X.400.
+
+	plain1984 bool // Every message as X.411 of 1984 has it, also in normal mode.
 }
 
 // DefaultOptions gives a mixture of all that is valid and wholly captured.
