@@ -9,8 +9,38 @@
 //		switch ev.Kind { ... }
 //	}
 //
-// Event.Data is borrowed from the segment or from the table until the next
-// call of Next. A Table is for one goroutine.
+// A segment in order is passed on as it is, without a copy or an allocation;
+// one ahead of its turn is copied and held. Where octets come twice, the first
+// win; the others are counted, and compared as far as the first are still held.
+// What is given does not depend on how a stream was cut into segments, nor on
+// their order as long as nothing has to be given up.
+//
+// # Missing segments
+//
+// Octets that the capture does not hold are told by Gap, once, as soon as they
+// can no longer be expected: the receiver has acknowledged them (or the capture
+// cut them off at its snap length) and the connection has gone on for [Patience]
+// segments or one second since octets after the hole were seen; or
+// nobody sent them again for [Config.GapTimeout] of capture time; or the limits
+// of what may be held are reached; or the connection ends. Octets that come
+// after their Gap was told are dropped and counted as late.
+//
+// # Connections seen from the middle
+//
+// The first segment seen in a direction is its start, whatever its sequence
+// number; what comes later and stands before it is dropped and counted as late.
+// The first segment after a connection's end does not open another one, unless
+// it is a SYN, or far from where the old one ended.
+//
+// # Not done
+//
+// Acknowledgements are believed if they are near. Timestamps (PAWS) and
+// checksums are not looked at, urgent data is data. VLAN and tunnel identifiers
+// do not tell connections apart.
+//
+// Event.Data is borrowed from the segment or from the table until the next call
+// of Next, and all of it until the next call of Segment, Advance or End. A Table
+// is for one goroutine.
 package tcp
 
 import (
@@ -19,6 +49,10 @@ import (
 
 	"x400flow/pipeline/capture"
 )
+
+// Patience is the number of segments of a connection that may pass between two
+// that were captured the wrong way round.
+const Patience = 8
 
 // Dir is a direction within a connection.
 type Dir uint8
@@ -35,12 +69,16 @@ type Config struct {
 	Ports []uint16
 	// MaxConns bounds the connections held. Default 65536.
 	MaxConns int
-	// MaxConnOctets bounds what one connection holds out of order. Default 1 MiB.
+	// MaxConnOctets bounds what one connection holds out of order, memory for
+	// keeping it included. Default 1 MiB.
 	MaxConnOctets int
 	// MaxOctets bounds what all connections hold out of order. Default 256 MiB.
 	MaxOctets int
 	// IdleTimeout, in capture time, closes a connection that says nothing. Default 6 h.
 	IdleTimeout time.Duration
+	// GapTimeout, in capture time, is how long a missing segment is waited for
+	// that nobody acknowledged, as where one direction was captured. Default 60 s.
+	GapTimeout time.Duration
 }
 
 // Kind is an event's kind.
@@ -59,17 +97,17 @@ type Reason uint8
 
 // The reasons.
 const (
-	ReasonFIN      Reason = 1 + iota // Both sides sent FIN.
+	ReasonFIN      Reason = 1 + iota // Both sides sent FIN, or the only side seen.
 	ReasonRST                        // A valid RST.
 	ReasonIdle                       // Silent for Config.IdleTimeout.
-	ReasonEvicted                    // Given up to stay within the limits.
+	ReasonEvicted                    // Given up to stay within Config.MaxConns.
 	ReasonReplaced                   // A new connection between the same ports.
 	ReasonEnd                        // End of the capture.
 )
 
 var reasonNames = [...]string{"", "fin", "rst", "idle", "evicted", "replaced", "end"}
 
-// String returns the reason's name as rows carry it.
+// String returns the reason's name.
 func (r Reason) String() string {
 	if int(r) < len(reasonNames) {
 		return reasonNames[r]
@@ -84,11 +122,12 @@ type Counters struct {
 	Delivered            uint64 // Octets given in Data events.
 	Lost                 uint64 // Octets told in Gap events.
 	Gaps                 uint64
-	RetransmittedPackets uint64 // Segments that brought nothing new, or something again.
+	RetransmittedPackets uint64 // Segments with octets, SYN or FIN that came before.
 	RetransmittedOctets  uint64
 	ConflictOctets       uint64 // Octets sent again with another value, as far as the first were still held.
-	OutOfOrder           uint64 // Segments that came before one they follow.
-	LateOctets           uint64 // Octets that came after their Gap was told, or before the start seen.
+	OutOfOrder           uint64 // Segments ahead of their turn.
+	LateOctets           uint64 // Octets that came after their Gap was told, or from before the start seen.
+	Ignored              uint64 // Segments far outside the window, or after the FIN.
 	IgnoredRST           uint64 // RSTs outside the window.
 }
 
@@ -100,14 +139,23 @@ type Conn[T any] struct {
 	ID             uint64 // Number in order of first sight, from 1.
 	Key            capture.FlowKey
 	Client, Server netip.AddrPort
-	// MidStream says that the SYN was not seen.
+	// MidStream says that neither SYN was seen when the connection was opened.
 	MidStream bool
 	// ISN is the initial sequence number of each direction, if HaveISN.
 	ISN      [2]uint32
 	HaveISN  [2]bool
 	Start    int64 // Time of the first segment, nanoseconds since 1970 UTC.
-	Last     int64 // Latest time of a segment.
+	Last     int64 // Time of the last segment.
 	Counters [2]Counters
+
+	clientHi     bool
+	half         [2]half
+	seen         int64 // Last, or less where the clock was set back.
+	segments     uint64
+	older, newer *Conn[T] // By last segment.
+	heldOlder    *Conn[T] // Among those that hold octets, by when they last came to hold some.
+	heldNewer    *Conn[T]
+	holds        bool
 }
 
 // An Event is something that happened to a connection. Data is borrowed until
@@ -120,8 +168,8 @@ type Event[T any] struct {
 	Data   []byte
 	Lost   uint64 // Octets missing, of Gap.
 	Seq    uint32 // TCP sequence number of the first octet of Data or Gap.
-	Offset uint64 // Octets of this direction before it, from its start or the first one seen.
-	Time   int64  // Capture time of the segment that brought the octets.
+	Offset uint64 // Octets of this direction before it, from its SYN or the first one seen.
+	Time   int64  // Capture time of the segment that brought the octets, or made the event.
 	Frame  uint64 // Its frame number and file.
 	File   int32
 }
@@ -130,33 +178,9 @@ type Event[T any] struct {
 type TableCounters struct {
 	Opened, Closed uint64
 	Idle, Evicted  uint64
-	EvictedOctets  uint64 // Octets held out of order and given up with their connection.
-	Stray          uint64 // Segments that opened no connection (RST, or an ACK after the end).
-	Held           int    // Octets held now.
+	Replaced       uint64
+	Stray          uint64 // Segments that opened no connection: RST, or what follows an end.
+	GivenUp        uint64 // Times that a connection's holes were told early to stay within the limits.
+	Held           int    // Octets held out of order now, memory for keeping them included.
 	Conns          int    // Connections held now.
 }
-
-// A Table holds connections and puts their segments in order.
-type Table[T any] struct {
-}
-
-// NewTable returns an empty table.
-func NewTable[T any](cfg Config) *Table[T] { return &Table[T]{} }
-
-// Segment takes a segment in. All events of the one before must have been
-// polled; those that were not are lost.
-func (t *Table[T]) Segment(s *capture.Segment) {}
-
-// Advance tells the table the capture time where no segment does, so that
-// idle connections are closed.
-func (t *Table[T]) Advance(now int64) {}
-
-// End tells that the capture has ended: what is held is given with its gaps,
-// and every connection is closed, in the order they were first seen.
-func (t *Table[T]) End() {}
-
-// Next fills ev with the next event and reports whether there was one.
-func (t *Table[T]) Next(ev *Event[T]) bool { return false }
-
-// Counters returns the table's own counters.
-func (t *Table[T]) Counters() TableCounters { return TableCounters{} }

@@ -1,0 +1,132 @@
+package tcp
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// A held piece is octets ahead of their turn, from a segment.
+type heldPiece struct {
+	from, to int64  // Stream offsets.
+	cut      int64  // Octets after it that the snap length cut off.
+	data     []byte // to-from octets, in a buffer of the table's pool.
+	nth      uint64 // The connection's segment count when it came.
+	time     int64
+	frame    uint64
+	file     int32
+}
+
+// pieceCost is what a held piece costs besides its buffer.
+const pieceCost = 96
+
+// maxGaps bounds the gaps that a direction remembers, to tell late octets from
+// retransmitted ones.
+const maxGaps = 8
+
+type span struct{ from, to int64 }
+
+// A half is one direction of a connection. Its octets are numbered from the
+// one after the SYN, or the first one seen, which is 0.
+type half struct {
+	known bool   // A segment was seen: the fields below mean something.
+	done  bool   // The FIN was reached.
+	fin   bool   // The FIN was seen, at finAt.
+	base  uint32 // Sequence number of octet 0.
+	next  int64  // The next octet to give.
+	finAt int64
+	acked int64 // The other side has all before it.
+	// ackedThen is acked as it was before each of the last segments.
+	ackedThen [Patience]int64
+	ackedAt   int64 // When acked moved.
+	cutTo     int64 // The snap length cut off what is between next and it.
+	wild      int   // Segments in a row that were far from next.
+
+	held  []heldPiece // In order, without overlap.
+	cost  int         // Of held.
+	gaps  []span      // The last ones.
+	since uint64      // Segment count when the FIN came, for the hole before it.
+	when  int64       // Its time.
+}
+
+func (h *half) seq(off int64) uint32 { return h.base + uint32(off) }
+
+// offset returns the stream offset nearest to next that a sequence number may
+// mean.
+func (h *half) offset(seq uint32) int64 {
+	return h.next + int64(int32(seq-h.seq(h.next)))
+}
+
+// end returns the end of what was seen.
+func (h *half) end() int64 {
+	e := h.next
+	if n := len(h.held); n > 0 {
+		e = h.held[n-1].to
+	}
+	return e
+}
+
+// late reports how many octets of [from, to), which are before next, were told
+// as lost or stand before the start.
+func (h *half) late(from, to int64) uint64 {
+	var n int64
+	if from < 0 {
+		n = min(to, 0) - from
+	}
+	for _, g := range h.gaps {
+		if o := min(to, g.to) - max(from, g.from); o > 0 {
+			n += o
+		}
+	}
+	return uint64(min(n, to-from))
+}
+
+func (h *half) remember(from, to int64) {
+	if n := len(h.gaps); n > 0 && h.gaps[n-1].to == from {
+		h.gaps[n-1].to = to
+		return
+	}
+	if len(h.gaps) == maxGaps {
+		h.gaps = slices.Delete(h.gaps, 0, 1)
+	}
+	h.gaps = append(h.gaps, span{from, to})
+}
+
+// A pool holds buffers for held octets, in sizes that are powers of two.
+type pool struct {
+	free  [17 - minClass][][]byte
+	total int
+}
+
+const (
+	minClass    = 6 // 64 octets.
+	maxPooled   = 8 << 20
+	maxPoolSize = 1 << 16
+)
+
+func class(n int) int { return max(minClass, bits.Len(uint(n-1))) }
+
+// get returns a buffer of n > 0 octets.
+func (p *pool) get(n int) []byte {
+	if n > maxPoolSize {
+		return make([]byte, n)
+	}
+	c := class(n)
+	list := &p.free[c-minClass]
+	if k := len(*list); k > 0 {
+		b := (*list)[k-1]
+		(*list)[k-1] = nil
+		*list = (*list)[:k-1]
+		p.total -= cap(b)
+		return b[:n]
+	}
+	return make([]byte, n, 1<<c)
+}
+
+func (p *pool) put(b []byte) {
+	if cap(b) > maxPoolSize || p.total+cap(b) > maxPooled {
+		return
+	}
+	list := &p.free[class(cap(b))-minClass]
+	*list = append(*list, b)
+	p.total += cap(b)
+}

@@ -1,0 +1,766 @@
+package tcp
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"x400flow/pipeline/capture"
+)
+
+const (
+	// far is how far ahead of what was seen a segment may be. TCP's window is
+	// at most 1 GiB, but none that is met comes near this.
+	far = 1 << 26
+	// old is how far behind a retransmission may be.
+	old = 1 << 24
+	// near is the tolerance for a RST ahead of what was seen, whose window is
+	// not known, and for a SYN that was captured late.
+	near = 1 << 20
+	// maxWild segments in a row that are far from where their direction stands
+	// are another connection between the same ports.
+	maxWild = 4
+	// maxTombs bounds the closed connections that are remembered.
+	maxTombs = 16384
+	// tombTime is how long they are: twice the maximum segment lifetime.
+	tombTime = int64(4 * time.Minute)
+	// coveredTime resolves a hole that was acknowledged where no segments do.
+	coveredTime = int64(time.Second)
+)
+
+// A tomb remembers where a closed connection ended, so that what still comes of
+// it opens no other.
+type tomb struct {
+	id    uint64
+	time  int64
+	known [2]bool // By direction from Lo, from Hi.
+	seq   [2]uint32
+}
+
+type tombRef struct {
+	key capture.FlowKey
+	id  uint64
+}
+
+// A Table holds connections and puts their segments in order.
+type Table[T any] struct {
+	cfg      Config
+	idle     int64
+	gapAfter int64
+	conns    map[capture.FlowKey]*Conn[T]
+	last     *Conn[T] // Had the last segment.
+	nextID   uint64
+
+	oldest, newest         *Conn[T] // By last segment.
+	heldOldest, heldNewest *Conn[T]
+	held                   int
+	pool                   pool
+
+	tombs    map[capture.FlowKey]tomb
+	tombRing []tombRef
+	tombNext int
+
+	queue   []Event[T]
+	polled  int
+	release [][]byte // Buffers that queued events refer to.
+
+	// The segment in hand.
+	now   int64
+	frame uint64
+	file  int32
+
+	counters TableCounters
+}
+
+// NewTable returns an empty table.
+func NewTable[T any](cfg Config) *Table[T] {
+	cfg.MaxConns = cmp.Or(cfg.MaxConns, 65536)
+	cfg.MaxConnOctets = cmp.Or(cfg.MaxConnOctets, 1<<20)
+	cfg.MaxOctets = cmp.Or(cfg.MaxOctets, 256<<20)
+	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, 6*time.Hour)
+	cfg.GapTimeout = cmp.Or(cfg.GapTimeout, time.Minute)
+	return &Table[T]{
+		cfg:      cfg,
+		idle:     int64(cfg.IdleTimeout),
+		gapAfter: int64(cfg.GapTimeout),
+		conns:    map[capture.FlowKey]*Conn[T]{},
+		tombs:    map[capture.FlowKey]tomb{},
+	}
+}
+
+// Counters returns the table's own counters.
+func (t *Table[T]) Counters() TableCounters {
+	c := t.counters
+	c.Held, c.Conns = t.held, len(t.conns)
+	return c
+}
+
+// Next fills ev with the next event and reports whether there was one.
+func (t *Table[T]) Next(ev *Event[T]) bool {
+	if t.polled >= len(t.queue) {
+		return false
+	}
+	*ev = t.queue[t.polled]
+	t.polled++
+	return true
+}
+
+// begin forgets the events of the call before.
+func (t *Table[T]) begin() {
+	clear(t.queue)
+	t.queue, t.polled = t.queue[:0], 0
+	if cap(t.queue) > 1<<12 {
+		t.queue = nil
+	}
+	for i, b := range t.release {
+		t.pool.put(b)
+		t.release[i] = nil
+	}
+	t.release = t.release[:0]
+}
+
+// Advance tells the table the capture time where no segment does, so that
+// idle connections are closed. As with Segment, the events are polled after it.
+func (t *Table[T]) Advance(now int64) {
+	t.begin()
+	t.now = now
+	t.expire()
+}
+
+// End tells that the capture has ended: what is held is given with its gaps,
+// and every connection is closed, in the order they were first seen.
+func (t *Table[T]) End() {
+	t.begin()
+	all := make([]*Conn[T], 0, len(t.conns))
+	for _, c := range t.conns {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *Conn[T]) int { return cmp.Compare(a.ID, b.ID) })
+	for _, c := range all {
+		t.close(c, ReasonEnd)
+	}
+}
+
+// Segment takes a segment in. All events of the one before must have been
+// polled; those that were not are lost.
+func (t *Table[T]) Segment(s *capture.Segment) {
+	t.begin()
+	t.now, t.frame, t.file = s.Time, s.Frame, s.File
+	t.expire()
+
+	c := t.last
+	if c == nil || c.Key != s.Key {
+		if c = t.conns[s.Key]; c == nil {
+			if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s) {
+				t.counters.Stray++
+				return
+			}
+			c = t.open(s)
+		}
+	}
+	if s.Flags&capture.SYN != 0 && !t.syn(c, s) {
+		t.counters.Replaced++
+		t.close(c, ReasonReplaced)
+		c = t.open(s)
+		t.syn(c, s)
+	}
+	if t.segment(c, s) {
+		return
+	}
+	// Four times far from where the connection stands: another one, whose SYN
+	// was not seen.
+	t.counters.Replaced++
+	t.close(c, ReasonReplaced)
+	t.segment(t.open(s), s)
+}
+
+// afterEnd reports whether s belongs to a connection that was closed.
+func (t *Table[T]) afterEnd(s *capture.Segment) bool {
+	g, ok := t.tombs[s.Key]
+	if !ok || t.now-g.time > tombTime {
+		return false
+	}
+	d := 0
+	if s.FromHi {
+		d = 1
+	}
+	if !g.known[d] {
+		return len(s.Payload) == 0 && s.Missing == 0
+	}
+	ahead := int32(s.Seq - g.seq[d])
+	return ahead >= -old && ahead <= near
+}
+
+// open makes a connection of which s is the first segment.
+func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
+	if len(t.conns) >= t.cfg.MaxConns {
+		t.counters.Evicted++
+		t.close(t.oldest, ReasonEvicted)
+	}
+	delete(t.tombs, s.Key)
+	t.nextID++
+	t.counters.Opened++
+	c := &Conn[T]{ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: s.Time}
+	switch syn, ack := s.Flags&capture.SYN != 0, s.Flags&capture.ACK != 0; {
+	case syn && !ack:
+		c.clientHi = s.FromHi
+	case syn:
+		c.clientHi = !s.FromHi
+	default:
+		c.MidStream = true
+		c.clientHi = t.guessClient(s)
+	}
+	c.Client, c.Server = s.Key.Lo(), s.Key.Hi()
+	if c.clientHi {
+		c.Client, c.Server = c.Server, c.Client
+	}
+	t.conns[c.Key] = c
+	t.last = c
+	t.append(c)
+	t.emit(Event[T]{Kind: Open, Conn: c})
+	return c
+}
+
+// guessClient reports whether Hi is the client of a connection whose SYN was
+// not seen: the server's port is in the list, else it is the lower one.
+func (t *Table[T]) guessClient(s *capture.Segment) (hi bool) {
+	lo, hiServes := slices.Contains(t.cfg.Ports, s.Key.LoPort), slices.Contains(t.cfg.Ports, s.Key.HiPort)
+	switch {
+	case lo != hiServes:
+		return lo
+	case s.Key.LoPort != s.Key.HiPort:
+		return s.Key.LoPort < s.Key.HiPort
+	}
+	return s.FromHi // Who speaks first.
+}
+
+func (c *Conn[T]) dir(s *capture.Segment) Dir {
+	if s.FromHi == c.clientHi {
+		return ToServer
+	}
+	return ToClient
+}
+
+// syn looks at a SYN's initial sequence number. It reports false where the SYN
+// begins another connection than c.
+func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
+	d := c.dir(s)
+	h, o := &c.half[d], &c.half[1-d]
+	ack := s.Flags&capture.ACK != 0
+	switch {
+	case h.known && c.HaveISN[d] && c.ISN[d] == s.Seq:
+		c.Counters[d].RetransmittedPackets++
+		return true
+	case h.known && !c.HaveISN[d] && uint32(h.base-s.Seq-1) < near && !h.fin:
+		// Captured after segments that follow it.
+		c.ISN[d], c.HaveISN[d] = s.Seq, true
+		return true
+	case h.known:
+		// A server that answers a repeated SYN may choose anew; otherwise the
+		// ports are used again.
+		if !ack || h.next != 0 || len(h.held) != 0 || h.fin || !o.known || !c.HaveISN[1-d] || s.Ack != c.ISN[1-d]+1 {
+			return false
+		}
+		*h = half{}
+	case ack && c.HaveISN[1-d]:
+		// Fast Open acknowledges data with the SYN (RFC 7413), so that the
+		// number may be above the first.
+		if uint32(s.Ack-c.ISN[1-d]-1) > near {
+			return false
+		}
+	case !ack && o.next > 0:
+		return false
+	}
+	h.known, h.base = true, s.Seq+1
+	c.ISN[d], c.HaveISN[d] = s.Seq, true
+	if ack && !o.known {
+		o.known, o.base = true, s.Ack
+		c.ISN[1-d], c.HaveISN[1-d] = s.Ack-1, true
+	}
+	return true
+}
+
+// segment puts a segment into its connection. It reports false, having done
+// nothing, where the segment shows that this is another connection.
+func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
+	d := c.dir(s)
+	h, o, n := &c.half[d], &c.half[1-d], &c.Counters[d]
+	seq := s.Seq
+	if s.Flags&capture.SYN != 0 {
+		seq++
+	}
+	if s.Flags&capture.RST == 0 && !h.known {
+		h.known, h.base = true, seq
+	}
+	var from int64
+	ignore := false
+	carries := len(s.Payload) > 0 || s.Missing > 0
+	if h.known {
+		from = h.offset(seq)
+		if (carries || s.Flags&capture.FIN != 0) && s.Flags&capture.RST == 0 {
+			switch ignore = from > h.end()+far || from+int64(len(s.Payload)+s.Missing) < h.next-old; {
+			case !ignore:
+				h.wild = 0
+			case carries:
+				if h.wild++; h.wild >= maxWild {
+					return false
+				}
+			}
+		}
+	}
+
+	c.Last, c.seen = s.Time, s.Time
+	c.segments++
+	for i := range c.half {
+		c.half[i].ackedThen[c.segments%Patience] = c.half[i].acked
+	}
+	t.last = c
+	t.touch(c)
+	n.Packets++
+	n.Octets += uint64(len(s.Payload))
+
+	if s.Flags&capture.RST != 0 {
+		if validRST(h, o, s) {
+			t.close(c, ReasonRST)
+		} else {
+			n.IgnoredRST++
+		}
+		return true
+	}
+	if s.Flags&capture.ACK != 0 && o.known {
+		if a := o.offset(s.Ack); a > o.acked && a <= o.end()+far {
+			o.acked, o.ackedAt = a, s.Time
+		}
+	}
+	if ignore {
+		n.Ignored++
+	} else {
+		if carries {
+			t.payload(c, d, from, s)
+		}
+		if s.Flags&capture.FIN != 0 {
+			switch at := from + int64(len(s.Payload)+s.Missing); {
+			case h.fin && at == h.finAt:
+				if !carries {
+					n.RetransmittedPackets++
+				}
+			case h.fin || at < h.end():
+				n.Ignored++
+			default:
+				h.fin, h.finAt = true, at
+				h.since, h.when = c.segments, s.Time
+			}
+		}
+	}
+	if len(h.held) > 0 || h.fin && !h.done {
+		t.settle(c, d)
+	}
+	if len(o.held) > 0 || o.fin && !o.done {
+		t.settle(c, 1-d)
+	}
+	if t.held > t.cfg.MaxOctets {
+		t.shed()
+	}
+	if h.fin || o.fin {
+		t.maybeClose(c)
+	}
+	return true
+}
+
+// validRST follows RFC 9293 section 3.10.7: the sequence number must be in the
+// window, and what answers a SYN must acknowledge it.
+func validRST(h, o *half, s *capture.Segment) bool {
+	if !h.known {
+		if s.Flags&capture.ACK == 0 || !o.known {
+			return true
+		}
+		a := o.offset(s.Ack)
+		return a >= 0 && a <= o.end()+near
+	}
+	at := h.offset(s.Seq)
+	from := h.next
+	if h.acked > 0 {
+		from = min(from, h.acked)
+	}
+	// Many stacks take the number from what they last acknowledged, or probe
+	// one octet before.
+	return at >= from-1 && at <= max(h.end(), h.cutTo, h.acked)+near
+}
+
+// payload gives a segment's octets or holds them.
+func (t *Table[T]) payload(c *Conn[T], d Dir, from int64, s *capture.Segment) {
+	h, n := &c.half[d], &c.Counters[d]
+	b, cut := s.Payload, int64(s.Missing)
+	to := from + int64(len(b))
+	if h.fin && to+cut > h.finAt {
+		n.Ignored++
+		if from >= h.finAt {
+			return
+		}
+		to = min(to, h.finAt)
+		b = b[:to-from]
+		cut = h.finAt - to
+	}
+	if from == h.next && len(h.held) == 0 {
+		if len(b) > 0 {
+			t.data(c, d, b, s.Time, s.Frame, s.File)
+		}
+		if cut > 0 {
+			h.cutTo = to + cut
+		}
+		return
+	}
+	if from < h.next && len(b) > 0 {
+		again := min(to, h.next) - from
+		late := h.late(from, from+again)
+		n.LateOctets += late
+		n.RetransmittedOctets += uint64(again) - late
+		n.RetransmittedPackets++
+	} else if from > h.next {
+		n.OutOfOrder++
+	}
+	repeated := from < h.next
+	x := max(from, h.next)
+	i := 0
+	if x > h.next && len(h.held) > 0 {
+		// Pieces before x do not matter.
+		i, _ = slices.BinarySearchFunc(h.held, x, func(p heldPiece, x int64) int {
+			if p.to <= x {
+				return -1
+			}
+			return 1
+		})
+	}
+	for x < to {
+		limit := to
+		if i < len(h.held) {
+			limit = min(limit, h.held[i].from)
+		}
+		if x < limit {
+			part := b[x-from : limit-from]
+			i -= t.drain(c, d, i) // What was compared, and stands before x.
+			if x == h.next {
+				t.data(c, d, part, s.Time, s.Frame, s.File)
+				if cut > 0 && limit == to {
+					h.cutTo = max(h.cutTo, to+cut)
+				}
+			} else {
+				p := t.hold(c, d, i, x, part, s)
+				if limit == to {
+					p.cut = cut
+				}
+				i++
+			}
+			x = limit
+			continue
+		}
+		// Octets that are held already: the first win.
+		p := &h.held[i]
+		limit = min(to, p.to)
+		n.ConflictOctets += differing(b[x-from:limit-from], p.data[x-p.from:limit-p.from])
+		n.RetransmittedOctets += uint64(limit - x)
+		if !repeated {
+			repeated = true
+			n.RetransmittedPackets++
+		}
+		x = limit
+		i++
+	}
+	t.drain(c, d, len(h.held))
+	// What the snap length cut off right after the octets given needs no piece
+	// to remember it.
+	if cut > 0 && to <= max(h.next, h.cutTo) {
+		h.cutTo = max(h.cutTo, to+cut)
+	}
+}
+
+func differing(a, b []byte) (n uint64) {
+	for i := range a {
+		if a[i] != b[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// hold copies octets ahead of their turn to place i.
+func (t *Table[T]) hold(c *Conn[T], d Dir, i int, from int64, b []byte, s *capture.Segment) *heldPiece {
+	h := &c.half[d]
+	buf := t.pool.get(len(b))
+	copy(buf, b)
+	h.held = slices.Insert(h.held, i, heldPiece{
+		from: from, to: from + int64(len(b)), data: buf, nth: c.segments,
+		time: s.Time, frame: s.Frame, file: s.File,
+	})
+	h.cost += cap(buf) + pieceCost
+	t.held += cap(buf) + pieceCost
+	t.touchHeld(c)
+	return &h.held[i]
+}
+
+// data gives octets that are next.
+func (t *Table[T]) data(c *Conn[T], d Dir, b []byte, time int64, frame uint64, file int32) {
+	h := &c.half[d]
+	c.Counters[d].Delivered += uint64(len(b))
+	t.queue = append(t.queue, Event[T]{
+		Kind: Data, Dir: d, Conn: c, Data: b, Seq: h.seq(h.next), Offset: uint64(h.next),
+		Time: time, Frame: frame, File: file,
+	})
+	h.next += int64(len(b))
+}
+
+// drain gives the held pieces whose turn it is, at most n, and returns how many.
+func (t *Table[T]) drain(c *Conn[T], d Dir, n int) int {
+	h := &c.half[d]
+	i := 0
+	for ; i < n && h.held[i].from == h.next; i++ {
+		p := &h.held[i]
+		t.data(c, d, p.data, p.time, p.frame, p.file)
+		if p.cut > 0 {
+			h.cutTo = max(h.cutTo, p.to+p.cut)
+		}
+		t.release = append(t.release, p.data)
+		h.cost -= cap(p.data) + pieceCost
+		t.held -= cap(p.data) + pieceCost
+		*p = heldPiece{}
+	}
+	if i == 0 {
+		return 0
+	}
+	h.held = h.held[i:]
+	if len(h.held) == 0 {
+		h.held = nil
+		if len(c.half[1-d].held) == 0 {
+			t.removeHeld(c)
+		}
+	}
+	return i
+}
+
+// gap tells the octets up to to as lost.
+func (t *Table[T]) gap(c *Conn[T], d Dir, to int64) {
+	h, n := &c.half[d], &c.Counters[d]
+	lost := to - h.next
+	n.Gaps++
+	n.Lost += uint64(lost)
+	t.emit(Event[T]{Kind: Gap, Dir: d, Conn: c, Lost: uint64(lost), Seq: h.seq(h.next), Offset: uint64(h.next)})
+	h.remember(h.next, to)
+	h.next = to
+}
+
+func (t *Table[T]) emit(ev Event[T]) {
+	ev.Time, ev.Frame, ev.File = t.now, t.frame, t.file
+	t.queue = append(t.queue, ev)
+}
+
+// settle tells holes that will not be filled any more, and notes the FIN.
+func (t *Table[T]) settle(c *Conn[T], d Dir) {
+	h := &c.half[d]
+	for len(h.held) > 0 {
+		p := &h.held[0]
+		if !t.hopeless(c, h, p.from, p.nth, p.time) && h.cost <= t.cfg.MaxConnOctets {
+			break
+		}
+		if h.cost > t.cfg.MaxConnOctets {
+			t.counters.GivenUp++
+		}
+		t.gap(c, d, p.from)
+		t.drain(c, d, len(h.held))
+	}
+	if !h.fin || h.done || len(h.held) > 0 {
+		return
+	}
+	if h.next < h.finAt && t.hopeless(c, h, h.finAt, h.since, h.when) {
+		t.gap(c, d, h.finAt)
+	}
+	h.done = h.next >= h.finAt
+}
+
+// hopeless reports whether the hole that ends at to, after which something was
+// seen as the nth segment, will stay.
+func (t *Table[T]) hopeless(c *Conn[T], h *half, to int64, nth uint64, seen int64) bool {
+	waited := t.now - seen
+	if waited >= t.gapAfter {
+		return true
+	}
+	if waited < coveredTime && c.segments-nth < Patience {
+		return false
+	}
+	// The acknowledgement, too, may have been captured before what it
+	// acknowledges.
+	return h.cutTo >= to || h.ackedThen[(c.segments+1)%Patience] >= to ||
+		h.acked >= to && t.now-h.ackedAt >= coveredTime
+}
+
+// maybeClose closes a connection whose both sides have said all.
+func (t *Table[T]) maybeClose(c *Conn[T]) {
+	for d := range c.half {
+		h := &c.half[d]
+		if h.done || h.fin && h.acked > h.finAt && c.half[1-d].fin {
+			continue // The other side has it all, if the capture has not.
+		}
+		if !h.fin && c.Counters[d].Packets == 0 && c.half[1-d].done {
+			continue // One direction was captured.
+		}
+		return
+	}
+	t.close(c, ReasonFIN)
+}
+
+// shed gives up holes of the connections that have waited longest, to come back
+// under the limit for all.
+func (t *Table[T]) shed() {
+	for t.held > t.cfg.MaxOctets && t.heldOldest != nil {
+		c := t.heldOldest
+		t.counters.GivenUp++
+		for d := range c.half {
+			t.flush(c, Dir(d))
+		}
+	}
+}
+
+// flush gives all that is held, and the holes in it.
+func (t *Table[T]) flush(c *Conn[T], d Dir) {
+	h := &c.half[d]
+	for len(h.held) > 0 {
+		if from := h.held[0].from; from > h.next {
+			t.gap(c, d, from)
+		}
+		t.drain(c, d, len(h.held))
+	}
+}
+
+// close ends a connection.
+func (t *Table[T]) close(c *Conn[T], reason Reason) {
+	for i := range c.half {
+		d, h := Dir(i), &c.half[i]
+		t.flush(c, d)
+		to := max(h.next, h.cutTo)
+		switch {
+		case h.fin:
+			to = max(h.next, h.finAt)
+		case h.acked-to > 1 && h.acked-to <= old:
+			// Acknowledged and not seen. One octet alone may be a FIN.
+			to = h.acked
+		}
+		if to > h.next {
+			t.gap(c, d, to)
+		}
+	}
+	t.counters.Closed++
+	t.emit(Event[T]{Kind: Close, Conn: c, Reason: reason})
+	delete(t.conns, c.Key)
+	if t.last == c {
+		t.last = nil
+	}
+	t.remove(c)
+	if reason != ReasonIdle && reason != ReasonEvicted {
+		t.bury(c) // Those that were only given up may go on.
+	}
+}
+
+func (t *Table[T]) bury(c *Conn[T]) {
+	g := tomb{id: c.ID, time: t.now}
+	for i := range c.half {
+		h := &c.half[i]
+		k := i // Direction from Lo is 0: the client's, unless the client is Hi.
+		if c.clientHi {
+			k = 1 - i
+		}
+		g.known[k], g.seq[k] = h.known, h.seq(h.next)
+	}
+	t.tombs[c.Key] = g
+	ref := tombRef{c.Key, c.ID}
+	if len(t.tombRing) < maxTombs {
+		t.tombRing = append(t.tombRing, ref)
+		return
+	}
+	was := t.tombRing[t.tombNext]
+	if t.tombs[was.key].id == was.id {
+		delete(t.tombs, was.key)
+	}
+	t.tombRing[t.tombNext] = ref
+	t.tombNext = (t.tombNext + 1) % maxTombs
+}
+
+// expire closes connections that have been silent too long. Connections are in
+// order of arrival; where the clock was set back, waiting begins anew.
+func (t *Table[T]) expire() {
+	for c := t.oldest; c != nil; c = t.oldest {
+		if c.seen > t.now && c.seen-t.now > int64(time.Minute) {
+			c.seen = t.now
+		}
+		if t.now-c.seen < t.idle {
+			return
+		}
+		t.counters.Idle++
+		t.close(c, ReasonIdle)
+	}
+}
+
+// append puts c at the new end of the order.
+func (t *Table[T]) append(c *Conn[T]) {
+	c.older, c.newer = t.newest, nil
+	if t.newest != nil {
+		t.newest.newer = c
+	} else {
+		t.oldest = c
+	}
+	t.newest = c
+}
+
+func (t *Table[T]) remove(c *Conn[T]) {
+	if c.older != nil {
+		c.older.newer = c.newer
+	} else {
+		t.oldest = c.newer
+	}
+	if c.newer != nil {
+		c.newer.older = c.older
+	} else {
+		t.newest = c.older
+	}
+	c.older, c.newer = nil, nil
+}
+
+func (t *Table[T]) touch(c *Conn[T]) {
+	if t.newest != c {
+		t.remove(c)
+		t.append(c)
+	}
+}
+
+func (t *Table[T]) touchHeld(c *Conn[T]) {
+	if c.holds {
+		if t.heldNewest == c {
+			return
+		}
+		t.removeHeld(c)
+	}
+	c.holds = true
+	c.heldOlder, c.heldNewer = t.heldNewest, nil
+	if t.heldNewest != nil {
+		t.heldNewest.heldNewer = c
+	} else {
+		t.heldOldest = c
+	}
+	t.heldNewest = c
+}
+
+func (t *Table[T]) removeHeld(c *Conn[T]) {
+	if !c.holds {
+		return
+	}
+	c.holds = false
+	if c.heldOlder != nil {
+		c.heldOlder.heldNewer = c.heldNewer
+	} else {
+		t.heldOldest = c.heldNewer
+	}
+	if c.heldNewer != nil {
+		c.heldNewer.heldOlder = c.heldOlder
+	} else {
+		t.heldNewest = c.heldOlder
+	}
+	c.heldOlder, c.heldNewer = nil, nil
+}
