@@ -120,6 +120,11 @@ func run(dir, options string, say func(string)) error {
 	if err != nil {
 		return err
 	}
+	// libchdb starts what removes dropped tables only if it finds this at its
+	// start; without it DROP TABLE SYNC waits for ever.
+	if err := os.MkdirAll(filepath.Join(dir, dataName, "metadata"), 0o750); err != nil {
+		return err
+	}
 	lib, err := loadChdb(path)
 	if err != nil {
 		return err
@@ -264,12 +269,14 @@ func stillThere(socket, dir string) bool {
 // nothing outside it. No privilege on sources (FILE, URL, REMOTE, S3 and so on)
 // is among them, nor access management, nor stopping the engine.
 const privileges = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY," +
-	" CREATE TEMPORARY TABLE, CREATE FUNCTION, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, dictGet," +
+	" CREATE TEMPORARY TABLE, CREATE FUNCTION, CHECK, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, dictGet," +
 	" SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM FLUSH, SYSTEM RELOAD, SYSTEM DROP CACHE, SYSTEM VIEWS ON *.*"
 
 // writeConfig writes ClickHouse's configuration and returns its path. Server
 // settings can be given to libchdb in no other way that also brings profiles and
-// privileges.
+// privileges. The constraints keep requests from what kills the process: parse
+// trees so deep that their destruction overflows the stack, and the signals of
+// the profilers, which Go's run-time takes for its own.
 func writeConfig(dir string, o Options) (string, error) {
 	esc := func(s string) string {
 		var b strings.Builder
@@ -290,6 +297,12 @@ func writeConfig(dir string, o Options) (string, error) {
 <max_threads>%d</max_threads>
 <query_profiler_real_time_period_ns>0</query_profiler_real_time_period_ns>
 <query_profiler_cpu_time_period_ns>0</query_profiler_cpu_time_period_ns>
+<constraints>
+<max_parser_depth><max>1000</max></max_parser_depth>
+<max_ast_depth><max>1000</max></max_ast_depth>
+<query_profiler_real_time_period_ns><const/></query_profiler_real_time_period_ns>
+<query_profiler_cpu_time_period_ns><const/></query_profiler_cpu_time_period_ns>
+</constraints>
 </default></profiles>
 <users><default>
 <password></password>
