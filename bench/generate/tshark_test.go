@@ -1,0 +1,427 @@
+package generate
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"x400flow/bench/ledger"
+)
+
+func needTshark(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("tshark"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("tshark is not installed")
+		}
+		t.Skip("tshark is not installed, so there is nobody to compare with")
+	}
+}
+
+// separate cuts a capture into one for each association, because tshark keeps RTSE's state in
+// globals and mixes up overlapping ones.
+func separate(t *testing.T, g result) map[int][]byte {
+	t.Helper()
+	out := map[int][]byte{}
+	for _, p := range packets(t, g.capture) {
+		id := 0
+		var opened time.Time
+		for i := range g.ledger.Associations {
+			a := &g.ledger.Associations[i]
+			if (a.Client == p.from && a.Server == p.to || a.Client == p.to && a.Server == p.from) &&
+				a.Opened.UnixNano() <= p.at && a.Opened.After(opened) {
+				id, opened = a.ID, a.Opened
+			}
+		}
+		if out[id] == nil {
+			out[id] = slices.Clone(g.capture[:24])
+		}
+		out[id] = append(out[id], p.whole...)
+	}
+	return out
+}
+
+func tshark(t *testing.T, capture []byte, args ...string) []byte {
+	t.Helper()
+	f := filepath.Join(t.TempDir(), "c.pcap")
+	if err := os.WriteFile(f, capture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-r", f, "-n", "-o", "tcp.desegment_tcp_streams:TRUE", "-o", "tcp.reassemble_out_of_order:TRUE"}, args...)
+	cmd := exec.Command("tshark", args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("tshark: %v\n%s", err, stderr.Bytes())
+	}
+	return out
+}
+
+// complaints are the frames in which tshark finds something malformed or in error.
+func complaints(t *testing.T, capture []byte) []string {
+	t.Helper()
+	out := tshark(t, capture, "-Y", "_ws.malformed || _ws.expert.severity == error || (_ws.expert.group == malformed)",
+		"-T", "fields", "-e", "frame.number", "-e", "tcp.stream", "-e", "_ws.col.Protocol", "-e", "_ws.expert.message")
+	var list []string
+	for l := range strings.Lines(string(out)) {
+		list = append(list, strings.TrimSpace(l))
+	}
+	return list
+}
+
+// kinds are kinds of traffic, each by the options that change from a plain association. Missing
+// are X.410-1984 mode, whose data tshark does not decode, and interrupted, resumed, recovered and
+// discarded activities, whose octets it joins as if they were one; TestTransfers reads these.
+var kinds = []struct {
+	name string
+	set  func(o *Options)
+}{
+	{"single", func(o *Options) {}},
+	{"segmented", func(o *Options) { o.SegmentRate = 1 }},
+	{"large contents", func(o *Options) { o.SegmentRate, o.Messages, o.Corpus = 0.7, 20, OfficeCorpus }},
+	{"indefinite lengths", func(o *Options) { o.IndefiniteRate = 1 }},
+	{"non-minimal lengths", func(o *Options) { o.NonMinimalRate = 1 }},
+	{"constructed octet strings", func(o *Options) { o.ConstructedRate, o.IndefiniteRate = 1, 0.5 }},
+	{"sets in any order", func(o *Options) { o.ShuffleRate = 1 }},
+	{"extensions and addresses of 1988", func(o *Options) { o.RichRate, o.ReportRate = 1, 0.8 }},
+	{"two-way alternate", func(o *Options) { o.TwoWayRate = 1 }},
+	{"refusals and aborts", func(o *Options) { o.RefuseRate, o.AbortRate, o.PerAssociation = 0.4, 0.5, 1 }},
+	{"probes and reports", func(o *Options) { o.ProbeRate, o.ReportRate = 0.6, 1 }},
+	{"repeated", func(o *Options) { o.SegmentRate, o.RepeatRate = 0.5, 0.4 }},
+	{"IPv6", func(o *Options) { o.IPv6Rate = 1 }},
+	{"tiny segments", func(o *Options) { o.TinyRate, o.Messages = 1, 15 }},
+	{"disorder and repetitions", func(o *Options) { o.DisorderRate, o.DuplicateRate = 0.1, 0.1 }},
+	{"sequence numbers that wrap", func(o *Options) { o.WrapRate = 1 }},
+	{"formats of 1984", func(o *Options) { o.plain1984, o.ReportRate = true, 0.8 }},
+	{"noise", func(o *Options) { o.NoiseRate, o.Messages = 0.8, 10 }},
+}
+
+func plainOptions() Options {
+	o := DefaultOptions()
+	o.Messages, o.Concurrent, o.MaxRecipients = 40, 1, 4
+	o.X410Rate, o.TwoWayRate, o.RichRate, o.SegmentRate = 0, 0, 0.1, 0
+	o.IndefiniteRate, o.NonMinimalRate, o.ConstructedRate, o.ShuffleRate = 0, 0, 0, 0
+	o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate, o.RepeatRate = 0, 0, 0, 0, 0
+	o.RefuseRate, o.AbortRate, o.OpenRate, o.IPv6Rate, o.WrapRate = 0, 0, 0, 0, 0
+	return o
+}
+
+func TestTsharkFindsNothingMalformed(t *testing.T) {
+	needTshark(t)
+	for i, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			o := plainOptions()
+			o.Seed = uint64(100 + i)
+			k.set(&o)
+			g := generate(t, o)
+			list := complaints(t, g.capture)
+			for _, c := range list {
+				t.Errorf("%s", c)
+			}
+			if len(list) > 0 && os.Getenv("X400GEN_KEEP") != "" {
+				os.WriteFile(filepath.Join(os.Getenv("X400GEN_KEEP"), strings.ReplaceAll(k.name, " ", "-")+".pcap"), g.capture, 0o600)
+			}
+		})
+	}
+}
+
+// element is an element of PDML.
+type element struct {
+	Name   string    `xml:"name,attr"`
+	Show   string    `xml:"show,attr"`
+	Fields []element `xml:"field"`
+	Protos []element `xml:"proto"`
+}
+
+// all returns the descendants with the name, the element itself not among them.
+func (e *element) all(name string) []*element {
+	var list []*element
+	for _, children := range [...][]element{e.Fields, e.Protos} {
+		for i := range children {
+			if children[i].Name == name {
+				list = append(list, &children[i])
+			}
+			list = append(list, children[i].all(name)...)
+		}
+	}
+	return list
+}
+
+func (e *element) one(name string) *element {
+	if list := e.all(name); len(list) > 0 {
+		return list[0]
+	}
+	return &element{}
+}
+
+// outside returns a copy of the element without its descendants of the names.
+func (e *element) outside(names ...string) *element {
+	c := *e
+	c.Fields = nil
+	for i := range e.Fields {
+		if !slices.Contains(names, e.Fields[i].Name) {
+			c.Fields = append(c.Fields, *e.Fields[i].outside(names...))
+		}
+	}
+	return &c
+}
+
+// apdus reads the MTS-APDUs that tshark found in a capture.
+func apdus(t *testing.T, capture []byte) []element {
+	t.Helper()
+	out := tshark(t, capture, "-Y", "p1.MTS_APDU", "-T", "pdml")
+	d := xml.NewDecoder(bufio.NewReader(bytes.NewReader(out)))
+	var list []element
+	for {
+		tok, err := d.Token()
+		if err == io.EOF {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := tok.(xml.StartElement); ok && s.Name.Local == "packet" {
+			var p element
+			if err := d.DecodeElement(&p, &s); err != nil {
+				t.Fatal(err)
+			}
+			for i := range p.Protos {
+				if p.Protos[i].Name == "p1" && len(p.Protos[i].all("p1.MTS_APDU")) > 0 {
+					list = append(list, p.Protos[i])
+				}
+			}
+		}
+	}
+}
+
+func shows(list []*element) []string {
+	out := []string{}
+	for _, e := range list {
+		out = append(out, e.Show)
+	}
+	return out
+}
+
+func times(list []ledger.TraceElement) []string {
+	out := []string{}
+	for _, e := range list {
+		out = append(out, e.Arrival.Format("06-01-02 15:04:05 (UTC)"))
+	}
+	return out
+}
+
+func optional(n *int) []string {
+	if n == nil {
+		return []string{}
+	}
+	return []string{strconv.Itoa(*n)}
+}
+
+// TestTsharkAgrees compares what tshark reads in captures with what the ledger says.
+func TestTsharkAgrees(t *testing.T) {
+	needTshark(t)
+	for i, k := range kinds {
+		if k.name == "noise" {
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			o := plainOptions()
+			o.Seed = uint64(200 + i)
+			o.ReportRate = max(o.ReportRate, 0.4)
+			k.set(&o)
+			g := generate(t, o)
+			seen := apdus(t, g.capture)
+			if len(seen) != len(g.ledger.Sightings) {
+				t.Fatalf("tshark sees %d APDUs, the ledger has %d", len(seen), len(g.ledger.Sightings))
+			}
+			for n := range seen {
+				compare(t, &seen[n], &g.ledger.Sightings[n])
+				if t.Failed() {
+					t.Fatalf("at APDU %d", n)
+				}
+			}
+		})
+	}
+}
+
+func compare(t *testing.T, p *element, s *ledger.Sighting) {
+	t.Helper()
+	equal := func(what string, got, want []string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s %s: %s is %q to tshark and %q to the ledger", s.Kind, s.Identifier.Text, what, got, want)
+		}
+	}
+	kind := map[string]string{"0": "message", "1": "report", "2": "probe"}[p.one("p1.MTS_APDU").Show]
+	equal("kind", []string{kind}, []string{s.Kind})
+	id := p.one(map[string]string{"message": "p1.message_identifier_element", "probe": "p1.probe_identifier_element",
+		"report": "p1.report_identifier_element"}[s.Kind])
+	equal("local identifier", shows(id.all("p1.local_identifier")), []string{s.Identifier.Local})
+	domain := []string{s.Identifier.ADMD}
+	if s.Identifier.PRMD != nil {
+		domain = append(domain, *s.Identifier.PRMD)
+	}
+	equal("domain", append(shows(id.all("p1.printable")), shows(id.all("p1.numeric"))...), domain)
+
+	// What stands directly in the envelope or in the report's content, not in what those contain.
+	envelope := p.outside("p1.extensions", "p1.per_recipient_fields", "p1.content", "p1.returned_content", "p1.subject_intermediate_trace_information", "p22", "p2")
+	// A report has its own trace and that of its subject; tshark names the subject's differently.
+	arrivals := shows(envelope.one("p1.trace_information").all("p1.arrival_time"))
+	equal("trace", arrivals, times(s.Trace))
+	var builtIn, oid []string
+	if c := s.ContentType; c != nil {
+		if c.OID != "" {
+			oid = []string{c.OID}
+		} else {
+			builtIn = []string{strconv.Itoa(c.BuiltIn)}
+		}
+	}
+	ct := shows(envelope.all("p1.built_in"))
+	if oid == nil {
+		equal("content type", ct, builtIn)
+	} else {
+		equal("content type", shows(envelope.all("p1.extended")), oid)
+	}
+	equal("priority", shows(envelope.all("p1.priority")), optional(s.Priority))
+	var cid []string
+	if s.ContentIdentifier != nil {
+		cid = []string{*s.ContentIdentifier}
+	}
+	equal("content identifier", append([]string(nil), shows(envelope.all("p1.content_identifier"))...), cid)
+
+	// Names of printable strings; tshark leaves implicit T.61 ones undecoded.
+	surname := func(a *ledger.Address) []string {
+		v, ok := a.Get("S")
+		if !ok || strings.ContainsFunc(v, func(r rune) bool { return r > 0x7e }) {
+			return nil
+		}
+		return []string{v}
+	}
+	if want := surname(s.Originator); want != nil {
+		equal("originator's surname", shows(p.one("p1.originator_name_element").all("p1.surname")), want)
+	}
+	if want := surname(s.Destination); want != nil {
+		equal("destination's surname", shows(p.one("p1.report_destination_name_element").all("p1.surname")), want)
+	}
+
+	name := map[string]string{"message": "p1.PerRecipientMessageTransferFields_element", "probe": "p1.PerRecipientProbeTransferFields_element",
+		"report": "p1.PerRecipientReportTransferFields_element"}[s.Kind]
+	recipients := p.all(name)
+	if len(recipients) != len(s.Recipients) {
+		t.Errorf("%d recipients to tshark, %d to the ledger", len(recipients), len(s.Recipients))
+		return
+	}
+	for i, e := range recipients {
+		r := &s.Recipients[i]
+		e = e.outside("p1.extensions")
+		equal("recipient number", shows(e.all("p1.originally_specified_recipient_number")), []string{strconv.Itoa(r.Number)})
+		bit := func(b bool) []string {
+			if b {
+				return []string{"1"}
+			}
+			return []string{"0"}
+		}
+		equal("responsibility", shows(e.all("p1.PerRecipientIndicators.responsibility")), bit(r.Responsibility))
+		equal("originator report", shows(e.all("p1.PerRecipientIndicators.originator.report")), bit(r.OriginatorReport == "report"))
+		if want := surname(&r.Name); want != nil && r.Intended == nil {
+			equal("recipient's surname", shows(e.all("p1.surname")), want)
+		}
+		equal("reason", shows(e.all("p1.non_delivery_reason_code")), optional(r.Reason))
+		equal("diagnostic", shows(e.all("p1.non_delivery_diagnostic_code")), optional(r.Diagnostic))
+		equal("user type", shows(e.all("p1.type_of_MTS_user")), optional(r.UserType))
+		var supplementary []string
+		if r.Supplementary != nil {
+			supplementary = []string{*r.Supplementary}
+		}
+		equal("supplementary information", append([]string(nil), shows(e.all("p1.supplementary_information"))...), supplementary)
+		if r.Delivered != nil {
+			equal("delivery time", shows(e.all("p1.message_delivery_time")), []string{r.Delivered.Format("06-01-02 15:04:05 (UTC)")})
+		}
+		if r.Arrival != nil {
+			equal("last arrival", shows(e.all("p1.arrival_time")), []string{r.Arrival.Format("06-01-02 15:04:05 (UTC)")})
+		}
+		if !slices.ContainsFunc(r.Extensions, func(x ledger.Extension) bool { return x.Coding == "explicit" }) {
+			var numbers []string
+			for _, x := range r.Extensions {
+				if x.OID == "" {
+					numbers = append(numbers, strconv.Itoa(x.Number))
+				}
+			}
+			equal("recipient's extensions", append([]string(nil), shows(recipients[i].all("p1.standard_extension"))...), numbers)
+		}
+	}
+	explicit := func(x ledger.Extension) bool { return x.Coding == "explicit" }
+	if !slices.ContainsFunc(s.Extensions, explicit) && len(s.ContentExtensions) == 0 {
+		var numbers []string
+		for _, x := range s.Extensions {
+			if x.OID == "" {
+				numbers = append(numbers, strconv.Itoa(x.Number))
+			}
+		}
+		bare := p.outside("p1.per_recipient_fields", "p22")
+		equal("extensions", append([]string(nil), shows(bare.all("p1.standard_extension"))...), numbers)
+		if len(s.InternalTrace) > 0 {
+			equal("internal trace", shows(bare.one("p1.InternalTraceInformation").all("p1.arrival_time")), times(s.InternalTrace))
+		}
+	}
+}
+
+// TestTsharkReadsBinds compares what tshark says of presentation, ACSE, RTSE and the bind.
+func TestTsharkReadsBinds(t *testing.T) {
+	needTshark(t)
+	o := plainOptions()
+	o.RefuseRate, o.RecoverRate, o.SegmentRate, o.TwoWayRate, o.PerAssociation, o.RichRate = 0.3, 0.2, 1, 0.3, 3, 0
+	o.X410Rate = 0.3
+	g := generate(t, o)
+	captures := separate(t, g)
+	recovered := 0
+	for _, a := range g.ledger.Associations {
+		c := captures[a.ID]
+		out := string(tshark(t, c, "-Y", "rtse && (ses.type == 13 || ses.type == 14 || ses.type == 12)", "-T", "fields", "-E", "aggregator= ",
+			"-e", "ses.type", "-e", "rtse.checkpointSize", "-e", "p1.initiator_name", "-e", "p1.responder_name", "-e", "rtse.recover_element"))
+		rows := strings.Split(strings.TrimRight(out, "\n"), "\n")
+		if len(rows) != 2 {
+			t.Errorf("association %d: %q", a.ID, rows)
+			continue
+		}
+		f := strings.Split(rows[0], "\t")
+		if got := f[2]; got != a.InitiatorMTA {
+			t.Errorf("association %d: tshark reads initiator %q, the ledger has %q", a.ID, got, a.InitiatorMTA)
+		}
+		if (f[4] != "") != a.Recover {
+			t.Errorf("association %d: recover is %q to tshark and %v to the ledger", a.ID, f[4], a.Recover)
+		}
+		if a.Recover {
+			recovered++
+		}
+		f = strings.Split(rows[1], "\t")
+		if got := f[3]; got != a.ResponderMTA {
+			t.Errorf("association %d: tshark reads responder %q, the ledger has %q", a.ID, got, a.ResponderMTA)
+		}
+		if a.Bind != "refused" {
+			want := ""
+			if a.CheckpointSize > 0 {
+				want = fmt.Sprint(a.CheckpointSize)
+			}
+			if f[1] != want {
+				t.Errorf("association %d: tshark reads checkpoint size %q, the ledger has %q", a.ID, f[1], want)
+			}
+		}
+	}
+	if recovered == 0 {
+		t.Error("no association recovers another")
+	}
+}
