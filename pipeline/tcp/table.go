@@ -297,6 +297,13 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 	carries := len(s.Payload) > 0 || s.Missing > 0
 	if h.known {
 		from = h.offset(seq)
+		if from == 1 && carries && h.next == 0 && len(h.held) == 0 && !c.HaveISN[d] {
+			// The start was an empty keep-alive probe, whose number is one less
+			// than the next octet's.
+			h.base++
+			h.acked = max(0, h.acked-1)
+			from = 0
+		}
 		if (carries || s.Flags&capture.FIN != 0) && s.Flags&capture.RST == 0 {
 			switch ignore = from > h.end()+far || from+int64(len(s.Payload)+s.Missing) < h.next-old; {
 			case !ignore:

@@ -218,6 +218,12 @@ func TestTable(t *testing.T) {
 			up:    Counters{Delivered: 1, RetransmittedPackets: 1, LateOctets: 10},
 		},
 		{
+			name:  "from the middle, with a keep-alive probe",
+			steps: []step{up(ack, 99, 500, ""), down(ack, 500, 100, ""), up(ack, 100, 500, "ab")},
+			want:  []string{"1 open", "1 > ab", "1 close end"},
+			up:    Counters{Delivered: 2},
+		},
+		{
 			name:  "SYN captured after the data",
 			steps: []step{up(ack, 100, 500, "ab"), up(syn, 99, 0, ""), up(ack, 102, 500, "cd")},
 			want:  []string{"1 open", "1 > abcd", "1 close end"},
@@ -377,7 +383,7 @@ func TestTable(t *testing.T) {
 					seg.Seq += start
 					seg.Ack += start
 					table.Segment(&seg)
-							l.poll(table)
+					l.poll(table)
 				}
 				table.End()
 				l.poll(table)
