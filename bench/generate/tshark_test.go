@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"x400flow/bench/ledger"
 )
@@ -29,18 +28,17 @@ func needTshark(t *testing.T) {
 }
 
 // separate cuts a capture into one for each association, because tshark keeps RTSE's state in
-// globals and mixes up overlapping ones.
+// globals and mixes associations up.
 func separate(t *testing.T, g result) map[int][]byte {
 	t.Helper()
 	out := map[int][]byte{}
 	for _, p := range packets(t, g.capture) {
-		id := 0
-		var opened time.Time
+		id, opened := 0, int64(0)
 		for i := range g.ledger.Associations {
 			a := &g.ledger.Associations[i]
-			if (a.Client == p.from && a.Server == p.to || a.Client == p.to && a.Server == p.from) &&
-				a.Opened.UnixNano() <= p.at && a.Opened.After(opened) {
-				id, opened = a.ID, a.Opened
+			if at := a.Opened.UnixNano(); (a.Client == p.from && a.Server == p.to || a.Client == p.to && a.Server == p.from) &&
+				at <= p.at && at > opened {
+				id, opened = a.ID, at
 			}
 		}
 		if out[id] == nil {
@@ -379,49 +377,88 @@ func compare(t *testing.T, p *element, s *ledger.Sighting) {
 	}
 }
 
-// TestTsharkReadsBinds compares what tshark says of presentation, ACSE, RTSE and the bind.
+// readSetup gives a line for each TPDU that sets an association up, each preceded by a line feed.
+func readSetup(t *testing.T, capture []byte) string {
+	return "\n" + string(tshark(t, capture, "-Y", "cotp.type == 0x0d || ses.type == 12 || ses.type == 13 || ses.type == 14", "-T", "fields", "-E", "aggregator= ",
+		"-e", "tcp.stream", "-e", "ses.type", "-e", "cotp.tpdu_size", "-e", "rtse.checkpointSize", "-e", "pres.mode_value", "-e", "acse.aSO_context_name",
+		"-e", "rtse.recover_element", "-e", "p1.authenticated.initiator-name", "-e", "p1.authenticated.responder-name", "-e", "p1.MTABindError",
+		"-e", "rtse.refuseReason", "-e", "p1.ia5_string", "-e", "p1.octet_string"))
+}
+
+// TestTsharkReadsBinds compares what tshark says of COTP, session, RTSE and the bind, in both modes.
 func TestTsharkReadsBinds(t *testing.T) {
 	needTshark(t)
 	o := plainOptions()
 	o.RefuseRate, o.RecoverRate, o.SegmentRate, o.TwoWayRate, o.PerAssociation, o.RichRate = 0.3, 0.2, 1, 0.3, 3, 0
-	o.X410Rate = 0.3
+	o.X410Rate, o.Messages = 0.4, 12
 	g := generate(t, o)
-	captures := separate(t, g)
-	recovered := 0
-	for _, a := range g.ledger.Associations {
-		c := captures[a.ID]
-		out := string(tshark(t, c, "-Y", "rtse && (ses.type == 13 || ses.type == 14 || ses.type == 12)", "-T", "fields", "-E", "aggregator= ",
-			"-e", "ses.type", "-e", "rtse.checkpointSize", "-e", "p1.initiator_name", "-e", "p1.responder_name", "-e", "rtse.recover_element"))
-		rows := strings.Split(strings.TrimRight(out, "\n"), "\n")
-		if len(rows) != 2 {
-			t.Errorf("association %d: %q", a.ID, rows)
+	var out string
+	for id, c := range separate(t, g) {
+		out += strings.ReplaceAll(readSetup(t, c), "\n0\t", "\n"+strconv.Itoa(id)+"\t")
+	}
+	type side map[string]string
+	seen := map[int]side{}
+	for line := range strings.Lines(out) {
+		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		if len(f) < 2 {
 			continue
 		}
-		f := strings.Split(rows[0], "\t")
-		if got := f[2]; got != a.InitiatorMTA {
-			t.Errorf("association %d: tshark reads initiator %q, the ledger has %q", a.ID, got, a.InitiatorMTA)
+		n, err := strconv.Atoi(f[0])
+		if err != nil {
+			t.Fatal(err)
 		}
-		if (f[4] != "") != a.Recover {
-			t.Errorf("association %d: recover is %q to tshark and %v to the ledger", a.ID, f[4], a.Recover)
+		if seen[n] == nil {
+			seen[n] = side{}
 		}
-		if a.Recover {
-			recovered++
-		}
-		f = strings.Split(rows[1], "\t")
-		if got := f[3]; got != a.ResponderMTA {
-			t.Errorf("association %d: tshark reads responder %q, the ledger has %q", a.ID, got, a.ResponderMTA)
-		}
-		if a.Bind != "refused" {
-			want := ""
-			if a.CheckpointSize > 0 {
-				want = fmt.Sprint(a.CheckpointSize)
-			}
-			if f[1] != want {
-				t.Errorf("association %d: tshark reads checkpoint size %q, the ledger has %q", a.ID, f[1], want)
+		for i, name := range []string{"tpdu", "checkpoint", "mode", "context", "recover", "initiator", "responder", "error", "reason", "ia5", "octets"} {
+			if v := f[i+2]; v != "" {
+				seen[n][name+" "+f[1]] = v
 			}
 		}
 	}
-	if recovered == 0 {
-		t.Error("no association recovers another")
+	slices.SortFunc(g.ledger.Associations, func(a, b ledger.Association) int { return a.ID - b.ID })
+	var recovered, refused, old int
+	for _, a := range g.ledger.Associations {
+		s := seen[a.ID]
+		equal := func(what, got, want string) {
+			t.Helper()
+			if got != want {
+				t.Errorf("association %d (%s): %s is %q to tshark and %q to the ledger", a.ID, a.Mode, what, got, want)
+			}
+		}
+		number := func(n int) string {
+			if n == 0 {
+				return ""
+			}
+			return strconv.Itoa(n)
+		}
+		equal("TPDU size", s["tpdu "], number(a.TPDUSize))
+		equal("initiator", s["initiator 13"], a.InitiatorMTA)
+		equal("responder", s["responder 14"], a.ResponderMTA)
+		equal("application context", s["context 13"], a.ApplicationContext)
+		if a.Bind != "refused" {
+			equal("checkpoint size", s["checkpoint 14"], number(a.CheckpointSize))
+		}
+		mode := "1"
+		if a.Mode == ledger.ModeX410 {
+			mode, old = "0", old+1
+		}
+		equal("mode", s["mode 13"], mode)
+		_, isRecover := s["recover 13"]
+		equal("recover", fmt.Sprint(isRecover), fmt.Sprint(a.Recover))
+		if a.Recover {
+			recovered++
+		} else if secret := s["ia5 13"] + s["octets 13"]; !strings.Contains(secret, "SECRET-") && !strings.HasPrefix(secret, "5345435245542d") {
+			t.Errorf("association %d: the password is %q", a.ID, secret)
+		}
+		if a.Bind == "refused" {
+			refused++
+			if a.Mode == ledger.ModeNormal {
+				equal("bind error", s["error 12"], fmt.Sprint(*a.BindError))
+			}
+		}
+	}
+	if recovered == 0 || refused == 0 || old == 0 {
+		t.Errorf("%d recover, %d refused, %d of 1984", recovered, refused, old)
 	}
 }
