@@ -18,8 +18,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"sync"
 	"time"
 
+	"x400flow/osi/association"
 	"x400flow/osi/tpkt"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
@@ -41,6 +43,10 @@ const (
 // evidence is how many octets of a run that is no TPKT are published; the rest
 // is counted.
 const evidence = 4 << 10
+
+// maxProbes is how many TPDUs of a connection are looked at to find out
+// whether it is X.400.
+const maxProbes = 32
 
 // Config says how a sensor works.
 type Config struct {
@@ -88,6 +94,8 @@ type Sensor struct {
 	unit    tpkt.Unit
 	stats   Stats
 	secrets scratch
+	probes  sync.Pool
+	event   association.Event
 
 	pending    int         // Octets in records not yet published.
 	dirty      []*openConn // Connections with such a record, oldest first.
@@ -125,6 +133,10 @@ type conn struct {
 	preambleCut  bool
 	preambleDone bool
 	opening      []piece // This record's items, while they may be preamble.
+
+	class  *association.Association // Until it is known whether this is X.400.
+	probes int                      // TPDUs that it has seen.
+	probed bool
 
 	// Octets of a TSDU just overwritten altogether, and their SHA-256.
 	undecodable int
@@ -176,6 +188,7 @@ func New(cfg Config, b bus.Bus) *Sensor {
 		table:    tcp.NewTable[conn](cfg.TCP),
 		watch:    make(map[int32]*interval),
 		lastFile: -1,
+		probes:   sync.Pool{New: func() any { return new(association.Association) }},
 	}
 }
 
@@ -367,6 +380,10 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 
 func (s *Sensor) close(ctx context.Context, c *openConn) error {
 	st := &c.State
+	if st.class != nil {
+		s.probes.Put(st.class)
+		st.class = nil
+	}
 	if !st.muted {
 		for dir := range st.framer {
 			st.framer[dir].End()
@@ -494,12 +511,40 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	st := &c.State
 	p := s.append(c, it, file)
 	if it.Kind == record.TPDU {
+		s.probe(st, it)
 		s.track(c, &p)
 	}
 	if !st.held() && (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) {
 		return s.publish(ctx, c, record.Open)
 	}
 	return nil
+}
+
+// probe finds out whether the connection is X.400, and mutes it when it
+// certainly is not.
+func (s *Sensor) probe(st *conn, it *record.Item) {
+	if st.probed {
+		return
+	}
+	if st.class == nil {
+		st.class = s.probes.Get().(*association.Association)
+		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld})
+	}
+	st.class.TPDU(association.TPDU{
+		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets,
+	})
+	for st.class.Next(&s.event) {
+	}
+	st.probes++
+	if !st.class.Definite() && st.probes < maxProbes {
+		return
+	}
+	if st.class.Definite() && st.class.NotX400() {
+		st.muted = true
+		s.stats.Muted++
+	}
+	s.probes.Put(st.class)
+	st.class, st.probed = nil, true
 }
 
 func (s *Sensor) append(c *openConn, it *record.Item, file int32) piece {

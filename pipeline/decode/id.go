@@ -1,0 +1,81 @@
+package decode
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/netip"
+
+	"x400flow/osi/association"
+)
+
+// flowID identifies the two ends of a connection, client first.
+func flowID(client, server netip.AddrPort) (id association.ConnectionID) {
+	var b [36]byte
+	putEnd(b[0:], client)
+	putEnd(b[18:], server)
+	sum := sha256.Sum256(b[:])
+	copy(id[:], sum[:])
+	return id
+}
+
+func putEnd(b []byte, end netip.AddrPort) {
+	a := end.Addr().As16()
+	copy(b, a[:])
+	binary.BigEndian.PutUint16(b[16:], end.Port())
+}
+
+// transferID identifies a transfer by where its first octet stood.
+func transferID(o *association.Origin) (id [16]byte) {
+	var b [16 + 1 + 4]byte
+	copy(b[:], o.Connection[:])
+	b[16] = o.Dir
+	binary.BigEndian.PutUint32(b[17:], o.Seq)
+	sum := sha256.Sum256(b[:])
+	copy(id[:], sum[:])
+	return id
+}
+
+// apduID identifies an APDU by where its first octet stood and by its octets.
+func apduID(o *association.Origin, digest *[32]byte) (id [16]byte) {
+	var b [16 + 1 + 4 + 32]byte
+	copy(b[:], o.Connection[:])
+	b[16] = o.Dir
+	binary.BigEndian.PutUint32(b[17:], o.Seq)
+	copy(b[21:], digest[:])
+	sum := sha256.Sum256(b[:])
+	copy(id[:], sum[:])
+	return id
+}
+
+// problemID identifies a problem by where it is and what it is.
+func problemID(flow association.ConnectionID, dir uint8, seq uint32, layer, reason string) (id [16]byte) {
+	var b [128]byte
+	p := append(b[:0], flow[:]...)
+	p = append(p, dir)
+	p = binary.BigEndian.AppendUint32(p, seq)
+	p = append(p, layer...)
+	p = append(p, 0)
+	p = append(p, reason...)
+	sum := sha256.Sum256(p)
+	copy(id[:], sum[:])
+	return id
+}
+
+// communityID is the Community ID, version 1 with seed 0, of a TCP connection:
+// SHA-1 over the ends, the smaller first, and the protocol.
+func communityID(a, b netip.AddrPort) string {
+	if c := a.Addr().Compare(b.Addr()); c > 0 || c == 0 && a.Port() > b.Port() {
+		a, b = b, a
+	}
+	var buf [40]byte
+	p := append(buf[:0], 0, 0) // The seed.
+	p = append(p, a.Addr().AsSlice()...)
+	p = append(p, b.Addr().AsSlice()...)
+	p = append(p, 6, 0) // TCP and padding.
+	p = binary.BigEndian.AppendUint16(p, a.Port())
+	p = binary.BigEndian.AppendUint16(p, b.Port())
+	sum := sha1.Sum(p)
+	return "1:" + base64.StdEncoding.EncodeToString(sum[:])
+}

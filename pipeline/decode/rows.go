@@ -1,0 +1,622 @@
+package decode
+
+import (
+	"crypto/sha256"
+	"strconv"
+
+	"x400flow/osi/association"
+	"x400flow/osi/ber"
+	"x400flow/pipeline/record"
+	"x400flow/schema"
+	"x400flow/x411"
+)
+
+// rows is what making rows reuses.
+type rows struct {
+	texts   text
+	content []byte
+	digest  [sha256.Size]byte
+	key     schema.Message
+	rcpt    schema.Recipient
+	trace   schema.TraceElement
+	ext     schema.Extension
+	body    schema.Content
+	dda     [2]text
+	number  [3]text
+}
+
+// finding is what a problem row says.
+type finding struct {
+	layer, reason string
+	item          *record.Item // Where.
+	source        []byte
+	octets        uint64 // How many octets are concerned.
+	evidence      []byte // They, or the first of them.
+	digest        []byte // Their SHA-256, where known.
+	path          []byte
+	detail        []byte
+	transfer      [16]byte
+	apdu          [16]byte
+}
+
+// problem appends a problem row, unless the connection has had its share.
+func (w *worker) problem(c *connection, f *finding) {
+	if c.row.Problems >= uint64(w.pool.cfg.MaxProblems) {
+		c.row.ProblemsSuppressed++
+		return
+	}
+	c.row.Problems++
+	w.pool.problems.Add(1)
+	p := schema.Problem{
+		Problem:     problemID(c.flow, f.item.Dir, f.item.Sequence, f.layer, f.reason),
+		Association: c.id, Transfer: f.transfer, APDU: f.apdu,
+		Version: f.octets<<16 | Version,
+		Sensor:  c.text.sensor, Source: f.source,
+		ClientAddress: c.text.client, ClientPort: c.row.ClientPort,
+		ServerAddress: c.text.server, ServerPort: c.row.ServerPort,
+		Layer: f.layer, Reason: f.reason, Path: f.path, Direction: direction(f.item.Dir),
+		StreamOffset: f.item.Offset, TCPSequence: f.item.Sequence, Frame: f.item.Frame, Time: f.item.Time,
+		Octets: f.evidence[:min(len(f.evidence), maxEvidence)], OctetCount: f.octets,
+		Detail: f.detail, DecoderVersion: Version,
+	}
+	copy(p.SHA256[:], f.digest)
+	w.batch.Problems.Append(&p)
+}
+
+func direction(dir uint8) string {
+	if dir == association.FromServer {
+		return "server-to-client"
+	}
+	return "client-to-server"
+}
+
+// drain takes the association's events.
+func (w *worker) drain(c *connection, rec *record.Record) {
+	ev := &w.ev
+	for c.assoc.Next(ev) {
+		switch ev.Kind {
+		case association.BindArgument:
+			c.text.initiatorDir = ev.Dir
+			c.row.Recover = c.row.Recover || ev.Recover
+			if len(ev.Octets) > 0 {
+				w.bound(c, rec, x411.BindArgument)
+			}
+		case association.BindResult:
+			w.bound(c, rec, x411.BindResult)
+			c.row.BindOutcome = "accepted"
+		case association.BindError:
+			w.bound(c, rec, x411.BindError)
+			c.row.BindOutcome = "rejected"
+		case association.Accept:
+			if c.row.BindOutcome == "" {
+				c.row.BindOutcome = "accepted"
+			}
+		case association.Refusal:
+			c.row.BindOutcome, c.row.Release = "rejected", "rejected"
+			c.detail(ev.Text())
+		case association.Release:
+			if !ev.Refused {
+				c.row.Release = "released"
+			}
+		case association.Abort:
+			c.row.Release = "user-abort"
+			if ev.Layer != association.LayerUser && ev.Layer != association.LayerRTSE && ev.Layer != association.LayerACSE {
+				c.row.Release = "provider-abort"
+			}
+			if c.row.BindOutcome == "" {
+				c.row.BindOutcome = "aborted"
+				c.detail(ev.Text())
+			}
+		case association.APDU:
+			w.transferred(c, rec)
+		case association.Unfinished:
+			w.unfinished(c, rec)
+		case association.Problem:
+			at := place(&ev.At, ev.Dir)
+			f := finding{
+				layer: ev.Layer.String(), reason: ev.Text(), item: &at, source: rec.SourceOf(&at),
+				octets: uint64(len(ev.Octets)), evidence: ev.Octets,
+			}
+			if len(ev.Octets) > 0 {
+				w.row.digest = sha256.Sum256(ev.Octets)
+				f.digest = w.row.digest[:]
+			}
+			w.problem(c, &f)
+		}
+	}
+}
+
+// detail keeps the first reason that a bind failed.
+func (c *connection) detail(text string) {
+	if len(c.text.detail) == 0 {
+		c.text.detail = append(c.text.detail, text...)
+	}
+}
+
+// place makes an item of a place, for problem rows.
+func place(p *association.Place, dir uint8) record.Item {
+	return record.Item{Dir: dir, Sequence: p.Seq, Offset: p.Offset, Time: p.Time, Frame: p.Frame, Source: p.Source}
+}
+
+// bound takes a part of the MTA bind.
+func (w *worker) bound(c *connection, rec *record.Record, role x411.BindRole) {
+	ev, b := &w.ev, &w.bind
+	if len(ev.Octets) == 0 {
+		return
+	}
+	if b.Decode(ev.Octets, role) != x411.StatusOK {
+		at := place(&ev.At, ev.Dir)
+		w.row.digest = sha256.Sum256(ev.Octets)
+		w.problem(c, &finding{
+			layer: x411.Layer, reason: b.Failure.Code.String(), path: b.Failure.Path, item: &at,
+			source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: w.row.digest[:],
+		})
+		if b.Status == x411.StatusFailed {
+			return
+		}
+	}
+	name := b.Name
+	if b.User.Present {
+		name = b.User.Text
+	}
+	switch b.Role {
+	case x411.BindArgument:
+		c.text.initiator = append(c.text.initiator[:0], name...)
+		c.row.InitiatorCredentials = b.Credentials.String()
+	case x411.BindResult:
+		c.text.responder = append(c.text.responder[:0], name...)
+		c.row.ResponderCredentials = b.Credentials.String()
+	case x411.BindError:
+		if b.Error.Name() != "" {
+			c.detail(b.Error.Name())
+		} else {
+			c.detail("bind error " + strconv.Itoa(int(b.Error)))
+		}
+	}
+}
+
+// unfinished tells of a transfer that did not come to its end.
+func (w *worker) unfinished(c *connection, rec *record.Record) {
+	ev := &w.ev
+	w.pool.unfinished.Add(1)
+	at := place(&ev.Origin.Place, ev.Dir)
+	t := w.row.texts.reset().str(ev.Why.String())
+	if len(ev.Activity) > 0 {
+		t.str(", activity ").selector(ev.Activity)
+	}
+	if len(ev.Session) > 0 {
+		t.str(", session connection ").selector(ev.Session)
+	}
+	w.row.digest = sha256.Sum256(ev.Octets)
+	w.problem(c, &finding{
+		layer: "rtse", reason: "unfinished", item: &at, source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)),
+		evidence: ev.Octets, digest: w.row.digest[:], transfer: transferID(&ev.Origin), detail: t.bytes(),
+	})
+}
+
+// transferred takes an APDU that RTSE delivered.
+func (w *worker) transferred(c *connection, rec *record.Record) {
+	ev, a, m := &w.ev, &w.apdu, &w.row.key
+	digest := sha256.Sum256(ev.Octets)
+	id, transfer := apduID(&ev.Origin, &digest), transferID(&ev.Origin)
+	status := a.Decode(ev.Octets)
+	if status != x411.StatusOK {
+		at := place(&ev.Origin.Place, ev.Dir)
+		f := finding{
+			layer: x411.Layer, reason: a.Failure.Code.String(), path: a.Failure.Path, item: &at,
+			source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: digest[:],
+			transfer: transfer, apdu: id,
+			detail: w.row.texts.reset().str("at octet ").int(int64(a.Failure.Offset)).str(" of the APDU").bytes(),
+		}
+		w.problem(c, &f)
+		if status == x411.StatusFailed {
+			return
+		}
+	}
+	facts := c.assoc.Facts()
+	know := schema.Knowledge{
+		Opened: !ev.Inferred, Both: !facts.OneDirection, Decoder: Version,
+		CapturedAt: ev.Origin.Time, Sensor: c.text.sensor,
+	}
+	first := record.Item{Source: ev.Origin.Source}
+	*m = schema.Message{
+		APDU: id, Transfer: transfer, Association: c.id, Version: know.Version(), Kind: a.Kind.String(),
+		ID:     identifier(&a.ID),
+		Sensor: c.text.sensor, Source: rec.SourceOf(&first), Direction: direction(ev.Dir),
+		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
+		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
+		CapturedAt: ev.Origin.Time, CapturedUntil: ev.Last.Time,
+		SourceAddress: c.text.client, SourcePort: c.row.ClientPort,
+		DestinationAddress: c.text.server, DestinationPort: c.row.ServerPort,
+		SendingMTA: c.text.initiator, ReceivingMTA: c.text.responder,
+		Protocol: protocolName(c.assoc.Class()), Mode: modeName(facts.Mode),
+		Inferred: ev.Inferred, OneDirection: facts.OneDirection, Interruptions: uint32(ev.Interruptions),
+		Resumed:     ev.Interruptions > 0,
+		ContentType: a.ContentType.Text, ContentTypeNumber: a.ContentType.Builtin, ContentTypeOID: a.ContentType.OID,
+		ContentIdentifier: a.ContentID, EITs: a.OriginalEITs.Text, EITsPresent: a.OriginalEITs.Present,
+		EITsNonBasic:          a.OriginalEITs.NonBasic,
+		DeferredDelivery:      instant(&a.DeferredDelivery),
+		AdditionalInformation: a.AdditionalText, AdditionalInformationRaw: a.AdditionalInformation,
+		ContentPresent: a.Content.Present, ContentSize: uint64(a.Content.Size),
+		APDUSize: uint64(len(ev.Octets)), APDUSHA256: digest,
+		RecipientCount: uint32(len(a.Recipients)), RecipientsOmitted: uint32(a.MoreRecipients),
+		TraceCount: uint32(len(a.Trace)), InternalTraceCount: uint32(len(a.InternalTrace)),
+		Status: status.String(), UnknownFields: uint32(a.UnknownFields), FirstUnknown: a.FirstUnknown,
+		DecoderVersion: Version,
+	}
+	if ev.Dir == association.FromServer {
+		m.SourceAddress, m.DestinationAddress = m.DestinationAddress, m.SourceAddress
+		m.SourcePort, m.DestinationPort = m.DestinationPort, m.SourcePort
+	}
+	if ev.Dir != c.text.initiatorDir {
+		m.SendingMTA, m.ReceivingMTA = m.ReceivingMTA, m.SendingMTA
+	}
+	if ev.Elsewhere {
+		m.ResumedFrom = c.resumed[transfer]
+	}
+	if len(a.Trace) > 0 {
+		m.OriginTime = seconds(instant(&a.Trace[0].ArrivalTime))
+		m.LastTraceTime = instant(&a.Trace[len(a.Trace)-1].ArrivalTime)
+	}
+	if status != x411.StatusOK {
+		m.ErrorLayer, m.ErrorReason = x411.Layer, a.Failure.Code.String()
+		m.ErrorPath, m.ErrorOffset = a.Failure.Path, uint64(a.Failure.Offset)
+	}
+	switch a.Kind {
+	case x411.KindMessage:
+		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
+		c.row.Messages++
+		w.pool.messages.Add(1)
+	case x411.KindProbe:
+		m.ContentSize = uint64(max(a.ContentLength, 0))
+		c.row.Probes++
+		w.pool.probes.Add(1)
+	case x411.KindReport:
+		m.ReportDestination, m.ReportDestinationKey = a.Destination.Text, a.Destination.Key
+		m.Subject = identifier(&a.SubjectID)
+		c.row.Reports++
+		w.pool.reports.Add(1)
+	}
+	if a.Kind != x411.KindReport {
+		m.Originator = orName(&a.Originator, &w.row.dda[0])
+		w.indicators(m)
+	}
+	for i := range a.Extensions {
+		if x := &a.Extensions[i]; x.Name == "message-security-label" {
+			m.SecurityLabel = x.Value
+		}
+	}
+	w.children(m)
+	w.contents(m)
+	w.batch.Messages.Append(m)
+}
+
+func (w *worker) indicators(m *schema.Message) {
+	a := &w.apdu
+	m.IndicatorsPresent = a.IndicatorsPresent
+	m.IndicatorBits = uint32(a.Indicators)
+	m.DisclosureOfOtherRecipients = a.Indicators&x411.DisclosureOfOtherRecipients != 0
+	m.ImplicitConversionProhibited = a.Indicators&x411.ImplicitConversionProhibited != 0
+	m.AlternateRecipientAllowed = a.Indicators&x411.AlternateRecipientAllowed != 0
+	m.ContentReturnRequest = a.Indicators&x411.ContentReturnRequest != 0
+	m.ServiceMessage = a.Indicators&x411.ServiceMessage != 0
+}
+
+// children appends the rows that belong to m.
+func (w *worker) children(m *schema.Message) {
+	a, b := &w.apdu, w.batch
+	scope := "message"
+	recipientScope := "recipient"
+	switch a.Kind {
+	case x411.KindProbe:
+		scope, recipientScope = "probe", "probe-recipient"
+	case x411.KindReport:
+		scope, recipientScope = "report", "reported-recipient"
+	}
+	for i := range a.Bilateral {
+		x := &a.Bilateral[i]
+		b.Bilaterals.Append(&schema.Bilateral{
+			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version, Position: uint32(i + 1),
+			Domain: schema.Domain{Country: x.Country, ADMD: x.ADMD, PRMD: x.PRMD}, Value: x.Text, Raw: x.Value,
+		})
+	}
+	w.extensions(m, a.Extensions, scope, 0)
+	w.extensions(m, a.ContentExtensions, "report-content", 0)
+	w.traces(m, a.Trace, "envelope", "domain")
+	w.traces(m, a.InternalTrace, "envelope", "internal")
+	w.traces(m, a.SubjectTrace, "report-subject", "domain")
+	subject := a.ID.Text
+	if a.Kind == x411.KindReport {
+		subject = a.SubjectID.Text
+	}
+	for i := range a.Recipients {
+		w.recipient(m, &a.Recipients[i], uint32(i+1), subject)
+		w.extensions(m, a.Recipients[i].Extensions, recipientScope, uint32(i+1))
+	}
+}
+
+func (w *worker) recipient(m *schema.Message, x *x411.Recipient, position uint32, subject []byte) {
+	r := &w.row.rcpt
+	*r = schema.Recipient{
+		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
+		Position: position, Kind: m.Kind, MTSID: m.ID.Text, SubjectMTSID: subject,
+		Number: int32(x.Number), Name: orName(&x.Name, &w.row.dda[1]),
+		Responsibility:                  x.Indicators&x411.Responsibility != 0,
+		OriginatingMTAReport:            x.Indicators&x411.OriginatingMTAReport != 0,
+		OriginatingMTANonDeliveryReport: x.Indicators&x411.OriginatingMTANonDeliveryReport != 0,
+		OriginatorReport:                x.Indicators&x411.OriginatorReport != 0,
+		OriginatorNonDeliveryReport:     x.Indicators&x411.OriginatorNonDeliveryReport != 0,
+		IndicatorBits:                   uint32(x.Indicators), ReasonCode: -1, DiagnosticCode: -1,
+	}
+	if x.ExplicitConversion >= 0 {
+		r.ExplicitConversion = named(&w.row.number[0], x.ExplicitConversion.Name(), int64(x.ExplicitConversion))
+	}
+	if m.Kind == "report" {
+		r.ArrivalTime, r.ConvertedEITs = instant(&x.ArrivalTime), x.ConvertedEITs.Text
+		r.SupplementaryInformation = x.Supplementary
+		r.Intended, r.IntendedKey = x.Intended.Text, x.Intended.Key
+		switch x.Outcome {
+		case x411.OutcomeDelivered:
+			r.Outcome = "delivered"
+			r.DeliveryTime = instant(&x.DeliveryTime)
+			if r.MTSUserType = x.UserType.Name(); x.UserType < 0 {
+				r.MTSUserType = "public"
+			}
+		case x411.OutcomeNotDelivered:
+			r.Outcome = "not-delivered"
+			r.ReasonCode = int32(x.Reason)
+			r.Reason = named(&w.row.number[1], x.Reason.Name(), int64(x.Reason))
+			if x.Diagnostic >= 0 {
+				r.DiagnosticCode = int32(x.Diagnostic)
+				r.Diagnostic = named(&w.row.number[2], x.Diagnostic.Name(), int64(x.Diagnostic))
+			}
+		}
+	}
+	w.batch.Recipients.Append(r)
+}
+
+func (w *worker) traces(m *schema.Message, elements []x411.TraceElement, scope, level string) {
+	for i := range elements {
+		x := &elements[i]
+		t := &w.row.trace
+		*t = schema.TraceElement{
+			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
+			Scope: scope, Level: level, Seq: uint32(i + 1), Kind: m.Kind, MTSID: m.ID.Text,
+			Domain: domain(&x.Domain), MTAName: x.MTAName, ArrivalTime: instant(&x.ArrivalTime),
+			ArrivalTimeRaw: x.ArrivalTime.Raw, RoutingAction: x.RoutingAction.Name(),
+			Attempted: domain(&x.AttemptedDomain), AttemptedMTA: x.AttemptedMTA,
+			DeferredTime: instant(&x.DeferredTime), ConvertedEITs: x.ConvertedEITs.Text,
+			OtherActions: x.OtherActions.AppendNames(w.row.number[0].reset().b),
+		}
+		w.row.number[0].b = t.OtherActions
+		w.batch.Trace.Append(t)
+	}
+}
+
+func (w *worker) extensions(m *schema.Message, list []x411.Extension, scope string, owner uint32) {
+	for i := range list {
+		x := &list[i]
+		e := &w.row.ext
+		*e = schema.Extension{
+			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
+			Scope: scope, Owner: owner, Position: uint32(i + 1), Number: x.Number, OID: x.OID, Name: x.Name,
+			CriticalForSubmission: x.Critical&x411.CriticalForSubmission != 0,
+			CriticalForTransfer:   x.Critical&x411.CriticalForTransfer != 0,
+			CriticalForDelivery:   x.Critical&x411.CriticalForDelivery != 0,
+			Value:                 x.Value, Raw: x.Raw, OctetOffset: uint64(x.Offset),
+		}
+		if x.Err != x411.CodeNone {
+			e.Error = x.Err.String()
+		}
+		w.batch.Extensions.Append(e)
+		m.ExtensionCount++
+	}
+}
+
+// contents appends the row that holds m's octets.
+func (w *worker) contents(m *schema.Message) {
+	a, in := &w.apdu, w.ev.Octets
+	k := &w.row.body
+	*k = schema.Content{
+		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
+		Kind: "none", Kept: true, Head: in, ContentInline: true,
+	}
+	if a.Content.Present {
+		k.Kind = "content"
+		if a.Kind == x411.KindReport {
+			k.Kind = "returned-content"
+		}
+		octets := a.Content.Octets
+		cut := a.Content.Contents
+		if a.Content.Constructed {
+			w.row.content = a.AppendContent(w.row.content[:0])
+			octets, cut = w.row.content, a.Content.Encoding
+		}
+		k.Size = uint64(len(octets))
+		k.SHA256 = sha256.Sum256(octets)
+		m.ContentSHA256 = k.SHA256
+		k.Kept = !w.pool.cfg.EnvelopeOnly
+		if k.Kept {
+			k.Content = octets
+		}
+		if !k.Kept || !a.Content.Constructed {
+			k.Head, k.Tail, k.ContentInline = in[:cut.Start], in[cut.End:], false
+		}
+	}
+	w.batch.Contents.Append(k)
+}
+
+// associationRow appends the row of a connection as it stands.
+func (w *worker) associationRow(c *connection) {
+	f, t, r := c.assoc.Facts(), &c.text, &c.row
+	class := c.assoc.Class()
+	t.context, t.contextName = t.context[:0], t.contextName[:0]
+	if len(f.ApplicationContext) > 0 {
+		t.context, _ = ber.AppendOID(t.context, f.ApplicationContext)
+		t.contextName = append(t.contextName, contextName(t.context)...)
+	} else if f.Mode == association.ModeX410 && f.ApplicationProtocol >= 0 {
+		t.context = strconv.AppendInt(t.context, f.ApplicationProtocol, 10)
+	}
+	t.syntaxes = t.syntaxes[:0]
+	for i := range f.Contexts {
+		if x := &f.Contexts[i]; x.Accepted || !x.Answered {
+			if len(t.syntaxes) > 0 {
+				t.syntaxes = append(t.syntaxes, ',')
+			}
+			t.syntaxes, _ = ber.AppendOID(t.syntaxes, x.Abstract)
+		}
+	}
+	selector := func(dst *[]byte, v []byte) []byte {
+		*dst = appendSelector((*dst)[:0], v)
+		return *dst
+	}
+	r.Sensor, r.Source = t.sensor, t.source
+	r.ClientAddress, r.ServerAddress = t.client, t.server
+	r.Inferred, r.OneDirection = f.Inferred, f.OneDirection
+	r.Class, r.Protocol, r.Mode = className(c), protocolName(class), modeName(f.Mode)
+	r.ApplicationContext, r.ApplicationContextName, r.AbstractSyntaxes = t.context, t.contextName, t.syntaxes
+	r.ClientTSAP, r.ServerTSAP = selector(&t.clientTSAP, f.CallingTSAP), selector(&t.serverTSAP, f.CalledTSAP)
+	r.ClientSSAP, r.ServerSSAP = selector(&t.clientSSAP, f.CallingSSAP), selector(&t.serverSSAP, f.CalledSSAP)
+	r.ClientPSAP, r.ServerPSAP = selector(&t.clientPSAP, f.CallingPSAP), selector(&t.serverPSAP, f.CalledPSAP)
+	r.TPDUSize = uint32(f.TPDUSize)
+	r.SessionID = selector(&t.sessionID, f.SessionID)
+	if f.RTSE {
+		r.CheckpointSize, r.WindowSize = uint32(max(f.CheckpointSize, 0)), uint32(max(f.WindowSize, 0))
+		r.DialogueMode = "monologue"
+		if f.TwoWayAlternate {
+			r.DialogueMode = "two-way-alternate"
+		}
+	}
+	r.InitiatorMTA, r.ResponderMTA, r.BindDetail = t.initiator, t.responder, t.detail
+	r.Muted = c.muted
+	row := *r
+	row.ProblemsSuppressed += f.ProblemsLeftOut
+	w.batch.Associations.Append(&row)
+}
+
+func (w *worker) heartbeat(rec *record.Record) {
+	h := &rec.Heartbeat
+	w.batch.Coverage.Append(&schema.Interval{
+		Sensor: rec.Sensor, Epoch: rec.Epoch, Source: rec.SourceOf(&record.Item{}),
+		IntervalStart: h.From, IntervalEnd: h.To, Packets: h.Packets, Octets: h.Octets, Segments: h.Segments,
+		DroppedKernel: h.DroppedKernel, DroppedSensor: h.DroppedSensor, Gaps: h.Gaps, LostOctets: h.LostOctets,
+		Undecodable: h.Undecodable, Version: h.Packets,
+	})
+}
+
+func (w *worker) capture(rec *record.Record) {
+	k := &rec.Capture
+	w.batch.Captures.Append(&schema.Capture{
+		SHA256: k.SHA256, Version: Version, Name: rec.SourceOf(&record.Item{}), Sensor: rec.Sensor, Size: k.Size,
+		Format: []byte(k.Format), Frames: k.Frames, Octets: k.Octets, FirstTime: k.First, LastTime: k.Last,
+		Truncated: k.Truncated,
+	})
+}
+
+func modeName(m association.Mode) string {
+	if m == association.ModeUnknown {
+		return ""
+	}
+	return m.String()
+}
+
+// contextName names the application contexts of X.419 Annex A.
+func contextName(oid []byte) string {
+	switch string(oid) {
+	case "2.6.0.1.1":
+		return "mts-forced-access"
+	case "2.6.0.1.2":
+		return "mts-reliable-access"
+	case "2.6.0.1.3":
+		return "mts-forced-reliable-access"
+	case "2.6.0.1.4":
+		return "ms-access"
+	case "2.6.0.1.5":
+		return "ms-reliable-access"
+	case "2.6.0.1.6":
+		return "mts-transfer"
+	case "2.6.0.1.7":
+		return "mts-access-94"
+	case "2.6.0.1.8":
+		return "mts-forced-access-94"
+	case "2.6.0.1.9":
+		return "mts-reliable-access-94"
+	case "2.6.0.1.10":
+		return "mts-forced-reliable-access-94"
+	case "2.6.0.1.11":
+		return "ms-access-94"
+	case "2.6.0.1.12":
+		return "ms-reliable-access-94"
+	}
+	return ""
+}
+
+func identifier(id *x411.MTSIdentifier) schema.MTSIdentifier {
+	return schema.MTSIdentifier{
+		Text: id.Text, Country: id.Domain.Country, ADMD: id.Domain.ADMD, PRMD: id.Domain.PRMD, Local: id.Local,
+	}
+}
+
+func domain(d *x411.DomainIdentifier) schema.Domain {
+	return schema.Domain{Text: d.Text, Country: d.Country, ADMD: d.ADMD, PRMD: d.PRMD}
+}
+
+// orName makes the columns of an OR-name; dda is where its domain-defined
+// attributes are put together.
+func orName(n *x411.ORName, dda *text) schema.ORName {
+	a := &n.Address
+	dda.reset()
+	for i := range a.Attributes {
+		if x := &a.Attributes[i]; x.Kind == x411.AttrDDA {
+			if len(dda.b) > 0 {
+				dda.b = append(dda.b, '/')
+			}
+			dda.octets(x.Type).str("=").octets(x.Value)
+		}
+	}
+	return schema.ORName{
+		Text: n.Text, Key: n.Key, Country: a.Country, ADMD: a.ADMD, PRMD: a.PRMD, Organization: a.Organization,
+		OU1: a.Units[0], OU2: a.Units[1], OU3: a.Units[2], OU4: a.Units[3], CommonName: a.CommonName,
+		Surname: a.Surname, GivenName: a.GivenName, Initials: a.Initials, Generation: a.Generation,
+		X121: a.X121, TerminalID: a.TerminalID, TerminalType: a.TerminalType, NumericID: a.NumericID,
+		DDA: dda.bytes(), DirectoryName: n.DirectoryName,
+	}
+}
+
+// named is a code's name, or its number where it has none.
+func named(t *text, name string, code int64) []byte {
+	if name != "" {
+		return t.reset().str(name).bytes()
+	}
+	return t.reset().int(code).bytes()
+}
+
+// instant is a time in nanoseconds since 1970, 0 where there is none.
+func instant(t *x411.Time) int64 {
+	if t.At.IsZero() {
+		return 0
+	}
+	return t.At.UnixNano()
+}
+
+// seconds cuts a time to whole seconds, as columns hold it.
+func seconds(ns int64) int64 { return ns - ns%1e9 }
+
+// appendSelector appends a selector as text where it is printable, else 0x and
+// hexadecimal digits.
+func appendSelector(dst, v []byte) []byte {
+	for _, b := range v {
+		if b < 0x20 || b > 0x7e {
+			const digits = "0123456789abcdef"
+			dst = append(dst, "0x"...)
+			for _, b := range v {
+				dst = append(dst, digits[b>>4], digits[b&15])
+			}
+			return dst
+		}
+	}
+	return append(dst, v...)
+}
+
+// selector appends octets that may be text.
+func (t *text) selector(v []byte) *text { t.b = appendSelector(t.b, v); return t }
