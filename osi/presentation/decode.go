@@ -1,0 +1,400 @@
+package presentation
+
+import "x400flow/osi/ber"
+
+// Decode decodes the session user data in as the PPDU of the given kind. On
+// failure at is the offset of the octet at fault, and p holds what could be read.
+func (p *PPDU) Decode(kind Kind, in []byte) (code Code, at int) {
+	p.reset(kind)
+	var d ber.Decoder
+	top := d.Reset(in)
+	var e ber.Element
+	if !top.Next(&e) {
+		if top.Code() == ber.None {
+			return ErrPPDU, 0
+		}
+		return berCode(top.Code()), top.ErrOffset()
+	}
+	if !e.Constructed {
+		return ErrPPDU, e.Offset
+	}
+	switch {
+	case kind == CP || kind == CPA:
+		if e.Tag != ber.TagSet {
+			return ErrPPDU, e.Offset
+		}
+		code, at = p.connect(&top, &e, in)
+		if code == OK && kind == CP && p.UserData != nil && e.End < len(in) && !p.followed(in, &e) {
+			return ErrLength, e.End
+		}
+		return code, at
+	case e.Tag == ber.TagSet:
+		// RTORJ or RTAB (X.226 8.2.3, 8.2.4).
+		p.Mode = X410
+		p.RTSE, p.RTSEStart = e.Content, e.Offset+e.Header
+		return OK, 0
+	case e.Tag == ber.TagSequence:
+		p.Mode = Normal
+		p.Provider = kind == Abort
+		return p.normal(&top, &e, in)
+	case e.Tag == ber.Context(0) && kind == Abort:
+		p.Mode = Normal
+		return p.normal(&top, &e, in)
+	}
+	return ErrPPDU, e.Offset
+}
+
+// followed reports whether CPC-types follow a CP (X.226 8.2.1): then user data
+// are sent once more in another transfer syntax. It extends nothing: the first
+// encoding is read.
+func (p *PPDU) followed(in []byte, e *ber.Element) bool {
+	next := in[e.End]
+	return next == 0x61 || next == 0x60
+}
+
+func (p *PPDU) reset(kind Kind) {
+	clear(p.Contexts[:min(p.ContextCount, MaxContexts)])
+	clear(p.Results[:min(p.ResultCount, MaxContexts)])
+	p.Kind, p.Mode, p.Provider = kind, Unknown, false
+	p.Calling, p.Called, p.Responding = nil, nil, nil
+	p.ContextCount, p.ResultCount = 0, 0
+	p.DefaultAbstract, p.DefaultTransfer = nil, nil
+	p.DefaultResult, p.Reason, p.Event = -1, -1, -1
+	p.UserData, p.UserStart, p.RTSE, p.RTSEStart = nil, 0, nil, 0
+	p.Unknown = 0
+}
+
+// connect reads the SET of CP and CPA, whose parts come in any order.
+func (p *PPDU) connect(c *ber.Cursor, set *ber.Element, in []byte) (Code, int) {
+	fields := c.Enter(set)
+	var e ber.Element
+	var normal ber.Element
+	haveNormal := false
+	for fields.Next(&e) {
+		switch e.Tag {
+		case ber.Context(0):
+			sel := fields.Enter(&e)
+			var v ber.Element
+			for sel.Next(&v) {
+				if v.Tag != ber.Context(0) {
+					continue
+				}
+				switch n, ok := ber.Int64(v.Content); {
+				case ok && n == 0:
+					p.Mode = X410
+				case ok && n == 1:
+					p.Mode = Normal
+				default:
+					return ErrMode, v.Offset
+				}
+			}
+			if sel.Code() != ber.None {
+				return berCode(sel.Code()), sel.ErrOffset()
+			}
+		case ber.Context(1):
+			p.RTSE, p.RTSEStart = e.Content, e.Offset+e.Header
+		case ber.Context(2):
+			normal, haveNormal = e, true
+		default:
+			p.Unknown++
+		}
+	}
+	if fields.Code() != ber.None {
+		return berCode(fields.Code()), fields.ErrOffset()
+	}
+	if p.Mode == Unknown {
+		// The mode selector is mandatory; where it is missing the parameters tell.
+		switch {
+		case haveNormal:
+			p.Mode = Normal
+		case p.RTSE != nil:
+			p.Mode = X410
+		default:
+			return ErrMode, set.Offset
+		}
+	}
+	if haveNormal {
+		return p.normal(&fields, &normal, in)
+	}
+	return OK, 0
+}
+
+// normal reads normal-mode-parameters, and ARP's SEQUENCE. Every field of the
+// five has a tag of its own but for [0] and [1].
+func (p *PPDU) normal(c *ber.Cursor, seq *ber.Element, in []byte) (Code, int) {
+	fields := c.Enter(seq)
+	var e ber.Element
+	for fields.Next(&e) {
+		code, at := OK, 0
+		switch {
+		case p.Kind == Abort && e.Tag == ber.Context(0):
+			if p.Provider {
+				p.Reason, code = integer(e.Content)
+			}
+		case p.Kind == Abort && e.Tag == ber.Context(1):
+			p.Event, code = integer(e.Content)
+		case e.Tag == ber.Context(1):
+			p.Calling = e.Content
+		case e.Tag == ber.Context(2):
+			p.Called = e.Content
+		case e.Tag == ber.Context(3):
+			p.Responding = e.Content
+		case e.Tag == ber.Context(4):
+			code, at = p.definitions(&fields, &e)
+		case e.Tag == ber.Context(5):
+			code, at = p.results(&fields, &e)
+		case e.Tag == ber.Context(6):
+			code, at = p.defaults(&fields, &e)
+		case e.Tag == ber.Context(7):
+			p.DefaultResult, code = integer(e.Content)
+		case e.Tag == ber.Context(10):
+			p.Reason, code = integer(e.Content)
+		case e.Tag == ber.App(tagSimple) || e.Tag == ber.App(tagFully):
+			if p.UserData == nil {
+				p.UserData, p.UserStart = in[e.Offset:e.End], e.Offset
+			}
+		case e.Tag.Class() == ber.ContextSpecific && e.Tag.Number() <= 14:
+			// Versions, requirements and options: of no use to a monitor.
+		default:
+			p.Unknown++
+		}
+		if code != OK {
+			if at == 0 {
+				at = e.Offset
+			}
+			return code, at
+		}
+	}
+	return berCode(fields.Code()), fields.ErrOffset()
+}
+
+func integer(content []byte) (int64, Code) {
+	n, ok := ber.Int64(content)
+	if !ok {
+		return -1, ErrValue
+	}
+	return n, OK
+}
+
+// definitions reads a Context-list.
+func (p *PPDU) definitions(c *ber.Cursor, list *ber.Element) (Code, int) {
+	items := c.Enter(list)
+	var item, e, t ber.Element
+	for items.Next(&item) {
+		x := Context{ID: -1}
+		fields := items.Enter(&item)
+		for fields.Next(&e) {
+			switch e.Tag {
+			case ber.TagInteger:
+				n, ok := ber.Int64(e.Content)
+				if !ok {
+					return ErrValue, e.Offset
+				}
+				x.ID = n
+			case ber.TagOID:
+				x.Abstract = e.Content
+			case ber.TagSequence:
+				names := fields.Enter(&e)
+				for names.Next(&t) {
+					if x.TransferCount == 0 {
+						x.Transfer = t.Content
+					}
+					x.TransferCount++
+				}
+				if names.Code() != ber.None {
+					return berCode(names.Code()), names.ErrOffset()
+				}
+			default:
+				p.Unknown++
+			}
+		}
+		if fields.Code() != ber.None {
+			return berCode(fields.Code()), fields.ErrOffset()
+		}
+		if p.ContextCount < MaxContexts {
+			p.Contexts[p.ContextCount] = x
+		}
+		p.ContextCount++
+	}
+	return berCode(items.Code()), items.ErrOffset()
+}
+
+// results reads a Result-list.
+func (p *PPDU) results(c *ber.Cursor, list *ber.Element) (Code, int) {
+	items := c.Enter(list)
+	var item, e ber.Element
+	for items.Next(&item) {
+		r := Result{Result: -1, Reason: -1}
+		fields := items.Enter(&item)
+		for fields.Next(&e) {
+			var ok = true
+			switch e.Tag {
+			case ber.Context(0):
+				r.Result, ok = ber.Int64(e.Content)
+			case ber.Context(1):
+				r.Transfer = e.Content
+			case ber.Context(2):
+				r.Reason, ok = ber.Int64(e.Content)
+			default:
+				p.Unknown++
+			}
+			if !ok {
+				return ErrValue, e.Offset
+			}
+		}
+		if fields.Code() != ber.None {
+			return berCode(fields.Code()), fields.ErrOffset()
+		}
+		if p.ResultCount < MaxContexts {
+			p.Results[p.ResultCount] = r
+		}
+		p.ResultCount++
+	}
+	return berCode(items.Code()), items.ErrOffset()
+}
+
+// defaults reads a Default-context-name.
+func (p *PPDU) defaults(c *ber.Cursor, seq *ber.Element) (Code, int) {
+	fields := c.Enter(seq)
+	var e ber.Element
+	for fields.Next(&e) {
+		switch e.Tag {
+		case ber.Context(0):
+			p.DefaultAbstract = e.Content
+		case ber.Context(1):
+			p.DefaultTransfer = e.Content
+		}
+	}
+	return berCode(fields.Code()), fields.ErrOffset()
+}
+
+// UserData walks the presentation data values of User-data (X.226 8.4).
+type UserData struct {
+	d       ber.Decoder
+	in      []byte
+	top     ber.Cursor
+	lists   ber.Cursor
+	inside  bool
+	code    Code
+	at      int
+	scratch []byte
+}
+
+// Reset starts on in, one User-data.
+func (u *UserData) Reset(in []byte) {
+	u.in = in
+	u.top = u.d.Reset(in)
+	u.inside = false
+	u.code, u.at = OK, 0
+}
+
+// Next puts the next value into p. It returns false at the end and on an error,
+// which Code tells apart. Joined octets live until the next call.
+func (u *UserData) Next(p *PDV) bool {
+	var e ber.Element
+	for u.code == OK {
+		if u.inside {
+			if u.lists.Next(&e) {
+				return u.list(&e, p)
+			}
+			if c := u.lists.Code(); c != ber.None {
+				return u.fail(berCode(c), u.lists.ErrOffset())
+			}
+			u.inside = false
+		}
+		if !u.top.Next(&e) {
+			if c := u.top.Code(); c != ber.None {
+				return u.fail(berCode(c), u.top.ErrOffset())
+			}
+			return false
+		}
+		switch e.Tag {
+		case ber.App(tagSimple):
+			octets, joined, c := u.top.Octets(&e, ber.TagOctetString, u.scratch[:0])
+			if c != ber.None {
+				return u.fail(berCode(c), e.Offset)
+			}
+			if joined {
+				u.scratch = octets
+			}
+			*p = PDV{Context: -1, Form: Simple, Octets: octets, Start: e.Offset + e.Header, Joined: joined}
+			return true
+		case ber.App(tagFully):
+			if !e.Constructed {
+				return u.fail(ErrData, e.Offset)
+			}
+			u.lists, u.inside = u.top.Enter(&e), true
+		default:
+			return u.fail(ErrData, e.Offset)
+		}
+	}
+	return false
+}
+
+// list reads one PDV-list.
+func (u *UserData) list(l *ber.Element, p *PDV) bool {
+	*p = PDV{Context: -1}
+	if l.Tag != ber.TagSequence || !l.Constructed {
+		return u.fail(ErrPDV, l.Offset)
+	}
+	fields := u.lists.Enter(l)
+	var e ber.Element
+	have := false
+	for fields.Next(&e) {
+		switch e.Tag {
+		case ber.TagOID:
+			p.Transfer = e.Content
+		case ber.TagInteger:
+			n, ok := ber.Int64(e.Content)
+			if !ok || n < 0 {
+				return u.fail(ErrValue, e.Offset)
+			}
+			p.Context = n
+		case ber.Context(0):
+			if !e.Constructed {
+				return u.fail(ErrPDV, e.Offset)
+			}
+			p.Form, p.Octets, p.Start, have = SingleASN1, e.Content, e.Offset+e.Header, true
+		case ber.Context(1):
+			octets, joined, c := fields.Octets(&e, ber.TagOctetString, u.scratch[:0])
+			if c != ber.None {
+				return u.fail(berCode(c), e.Offset)
+			}
+			if joined {
+				u.scratch = octets
+			}
+			p.Form, p.Octets, p.Start, p.Joined, have = OctetAligned, octets, e.Offset+e.Header, joined, true
+		case ber.Context(2):
+			bits, unused, c := fields.BitString(&e, u.scratch[:0])
+			if c != ber.None {
+				return u.fail(berCode(c), e.Offset)
+			}
+			p.Joined = e.Constructed
+			if p.Joined {
+				u.scratch = bits
+			}
+			p.Form, p.Octets, p.Unused, have = Arbitrary, bits, unused, true
+			p.Start = e.Offset + e.Header + 1
+		default:
+			return u.fail(ErrPDV, e.Offset)
+		}
+	}
+	if c := fields.Code(); c != ber.None {
+		return u.fail(berCode(c), fields.ErrOffset())
+	}
+	if !have || p.Context < 0 {
+		return u.fail(ErrPDV, l.Offset)
+	}
+	return true
+}
+
+func (u *UserData) fail(c Code, at int) bool {
+	u.code, u.at = c, at
+	return false
+}
+
+// Code returns why Next stopped early, OK when it did not.
+func (u *UserData) Code() Code { return u.code }
+
+// Offset returns the offset of the octet at fault.
+func (u *UserData) Offset() int { return u.at }
