@@ -1,12 +1,204 @@
 package schema
 
-// Form says which form the statements take.
-type Form struct {
-	// Retention is after how long rows of a table expire, by table (messages
-	// and its children, contents, problems, associations, coverage). Default:
-	// never.
-	Retention map[string]Days
+import (
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"x400flow/schema/ddl"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Form says which form the statements take. Engine and placement stand in the
+// migrations as {{table}} and {{engine}}, so that another form, such as that of
+// a cluster, is a matter of these two functions alone.
+type Form struct{}
+
+// A Migration is one step from an empty database to the schema.
+type Migration struct {
+	// Number is its place, from 1.
+	Number int
+	// Name is that of its file without the number: tables.
+	Name string
+	// Digest is the SHA-256 of its file, hexadecimal.
+	Digest string
+
+	source string
+	tables []ddl.Table
+}
+
+// Migrations returns all migrations in order.
+func Migrations() ([]Migration, error) {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(files)
+	var all []Migration
+	var tables []ddl.Table
+	for i, f := range files {
+		b, err := migrationFiles.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		digits, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(f, "migrations/"), ".sql"), "_")
+		n, err := strconv.Atoi(digits)
+		if err != nil || n != i+1 {
+			return nil, fmt.Errorf("migration %s: number %d was expected", f, i+1)
+		}
+		made, err := ddl.Parse(string(b))
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: %w", f, err)
+		}
+		tables = append(slices.Clone(tables), made...)
+		sum := sha256.Sum256(b)
+		all = append(all, Migration{Number: n, Name: name, Digest: hex.EncodeToString(sum[:]), source: string(b), tables: tables})
+	}
+	return all, nil
+}
+
+// Statements returns the migration's statements in order. Each may be run again,
+// or by several programs at once: it then changes nothing.
+func (m *Migration) Statements(f Form) ([]string, error) {
+	t, err := template.New(m.Name).Option("missingkey=error").Funcs(template.FuncMap{
+		"table":  f.table,
+		"engine": f.engine,
+		"view":   m.view,
+	}).Parse(m.source)
+	if err != nil {
+		return nil, fmt.Errorf("migration %d: %w", m.Number, err)
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, nil); err != nil {
+		return nil, fmt.Errorf("migration %d: %w", m.Number, err)
+	}
+	return split(b.String()), nil
+}
+
+// split takes statements apart, each of which ends with ";" at the end of a line.
+func split(sql string) []string {
+	var all []string
+	for s := range strings.SplitSeq(sql+"\n", ";\n") {
+		// Comments and empty lines before a statement are not part of it.
+		for {
+			s = strings.TrimSpace(s)
+			if !strings.HasPrefix(s, "--") {
+				break
+			}
+			_, s, _ = strings.Cut(s, "\n")
+		}
+		if s != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// table returns the name of a table to be created.
+func (f Form) table(name string) string { return "IF NOT EXISTS " + name }
+
+// engine returns a table's engine. by is what a cluster would place rows by, so
+// that those of one message stay together.
+func (f Form) engine(name, version, by string) string { return name + "(" + version + ")" }
+
+// view returns the statement that makes the view of a storage table, to which a
+// condition, settings and the comment may be added.
+func (m *Migration) view(name string) (string, error) {
+	i := slices.IndexFunc(m.tables, func(t ddl.Table) bool { return t.Name == name })
+	if i < 0 {
+		return "", fmt.Errorf("no table %s", name)
+	}
+	t := &m.tables[i]
+	var columns, values []string
+	for _, c := range t.Columns {
+		if c.Hidden {
+			continue
+		}
+		typ, value := shown(&c)
+		columns = append(columns, "    "+c.Name+" "+typ+" COMMENT "+ddl.Quote(c.Comment))
+		if value != c.Name {
+			value += " AS " + c.Name
+		}
+		values = append(values, "    "+value)
+	}
+	return "CREATE OR REPLACE VIEW " + name + "\n(\n" + strings.Join(columns, ",\n") + "\n)\nAS SELECT\n" +
+		strings.Join(values, ",\n") + "\nFROM " + t.Store() + " FINAL", nil
+}
+
+// shown returns the type and the value that a view has for a stored column.
+func shown(c *ddl.Column) (typ, value string) {
+	// The table's name tells the stored column from what is made of it.
+	switch {
+	case c.Null && c.Type == "Int32":
+		return "Nullable(Int32)", "nullIf(" + c.Name + ", -1)"
+	case c.Null:
+		return "Nullable(" + c.Type + ")", "nullIf(" + c.Name + ", toDateTime64(0, 0, 'UTC'))"
+	case c.List:
+		return "Array(String)", "arrayFilter(x -> x != '', splitByChar(',', toString(" + c.Name + ")))"
+	case c.Hex:
+		return "String", "lower(hex(" + c.Name + "))"
+	}
+	return c.Type, c.Name
 }
 
 // Days is a number of days.
 type Days uint32
+
+// expiring are the tables whose rows may expire, by what Retention calls them
+// and the column from which the time counts: capture times, since those that a
+// message states may be false.
+var expiring = map[string]struct{ class, column string }{
+	"associations_store": {"associations", "last_seen"},
+	"messages_store":     {"messages", "captured_at"},
+	"recipients_store":   {"messages", "captured_at"},
+	"trace_store":        {"messages", "captured_at"},
+	"extensions_store":   {"messages", "captured_at"},
+	"bilateral_store":    {"messages", "captured_at"},
+	"contents_store":     {"contents", "captured_at"},
+	"problems_store":     {"problems", "time"},
+	"coverage_store":     {"coverage", "interval_end"},
+}
+
+// Retention says after how many days rows expire: of messages (with recipients,
+// trace, extensions and bilateral), contents, problems, associations and
+// coverage. What is 0 or absent stays for ever.
+type Retention map[string]Days
+
+// TTL is how rows of a table expire.
+type TTL struct {
+	Table string
+	// Expression is what follows TTL, such as
+	// toDateTime(captured_at) + toIntervalDay(90); empty for never.
+	Expression string
+}
+
+// TTLs returns the TTL of every table that may have one, in order of name.
+func (r Retention) TTLs() ([]TTL, error) {
+	known := map[string]bool{}
+	var all []TTL
+	for _, name := range slices.SortedFunc(maps.Keys(expiring), cmp.Compare[string]) {
+		e := expiring[name]
+		known[e.class] = true
+		t := TTL{Table: name}
+		if days := r[e.class]; days > 0 {
+			t.Expression = fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", e.column, days)
+		}
+		all = append(all, t)
+	}
+	for class := range r {
+		if !known[class] {
+			return nil, fmt.Errorf("retention of %q: it is one of %s", class, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		}
+	}
+	return all, nil
+}

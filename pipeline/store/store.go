@@ -3,88 +3,148 @@
 // server.
 //
 // A [Store] runs queries, applies the migrations of package schema and opens
-// [Writer]s. It is safe for concurrent use.
+// [Writer]s. It is safe for concurrent use, and so are Writers; a batch handed to
+// a Writer belongs to it until it gives it out again. Writers refuse nothing but
+// what no repetition can mend: then they stop and say so.
 package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"x400flow/engine"
-	"x400flow/schema"
 )
 
 // Options says which archive and how it is talked to.
 type Options struct {
 	// Target is a directory, such as ./archive, or a server:
-	// clickhouse://user@host:8123/database.
+	// clickhouse://user@host:8123/database, with the parameters that
+	// clickhouse-go takes.
 	Target string
-	// Password is the server's. It is never part of an error.
+	// Password is the server's, if not in Target. It is never part of an error.
 	Password string
 	// Engine is how the directory's engine is started.
 	Engine engine.Options
 	// ReadOnly makes every statement run with the setting readonly=2.
 	ReadOnly bool
-	// Program names the program in the server's query log.
+	// Program names the program to the server.
 	Program string
+	// Connections is how many statements may run at a time. Default 8.
+	Connections int
 }
 
 // Store is an archive, opened.
 type Store struct {
 	conn driver.Conn
+	// options make further connections, as to another database.
+	options  clickhouse.Options
+	database string
+	name     string
 }
 
 // Open prepares the connection; nothing is dialled before the first statement.
-func Open(ctx context.Context, o Options) (*Store, error) { panic("to come") }
+func Open(o Options) (*Store, error) {
+	s := &Store{name: o.Target}
+	if scheme, _, ok := strings.Cut(o.Target, "://"); ok {
+		switch scheme {
+		case "clickhouse", "http", "https":
+		default:
+			return nil, fmt.Errorf("store: %s:// is no scheme of an archive; use clickhouse:// or a directory", scheme)
+		}
+		parsed, err := clickhouse.ParseDSN(withScheme(o.Target, scheme))
+		if err != nil {
+			return nil, errors.New("store: the target is no URL of a server")
+		}
+		s.options = *parsed
+		s.options.Protocol = clickhouse.HTTP
+		if o.Password != "" {
+			s.options.Auth.Password = o.Password
+		}
+		if s.options.Compression == nil {
+			s.options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
+		}
+		s.name = s.options.Addr[0] + "/" + s.options.Auth.Database
+	} else {
+		if o.Target == "" {
+			return nil, errors.New("store: no target")
+		}
+		s.options = clickhouse.Options{
+			Protocol:    clickhouse.HTTP,
+			Addr:        []string{engine.Address().Host},
+			DialContext: engine.Dialer(o.Target, o.Engine),
+			// A proxy of the environment is not for a socket.
+			TransportFunc: func(t *http.Transport) (http.RoundTripper, error) {
+				t.Proxy = nil
+				return t, nil
+			},
+		}
+	}
+	s.database = s.options.Auth.Database
+	s.options.Settings = withSetting(s.options.Settings, "log_comment", o.Program)
+	if o.ReadOnly {
+		s.options.Settings = withSetting(s.options.Settings, "readonly", 2)
+	}
+	if o.Connections <= 0 {
+		o.Connections = 8
+	}
+	s.options.MaxOpenConns, s.options.MaxIdleConns = o.Connections, o.Connections
+	// The client's own time limit of a dial is also its limit of a wait for a free
+	// connection.
+	s.options.DialTimeout = 2 * time.Minute
+	s.options.ReadTimeout = 30 * time.Minute
+	if o.Program != "" {
+		s.options.ClientInfo.Products = append(s.options.ClientInfo.Products, struct{ Name, Version string }{o.Program, "1"})
+	}
+	var err error
+	if s.conn, err = clickhouse.Open(&s.options); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return s, nil
+}
+
+// withScheme returns the target with the scheme that makes clickhouse-go speak
+// HTTP.
+func withScheme(target, scheme string) string {
+	if scheme != "clickhouse" {
+		return target
+	}
+	u, err := url.Parse(target)
+	if err != nil {
+		return target
+	}
+	u.Scheme = "http"
+	if v := u.Query().Get("secure"); v == "true" || v == "1" {
+		u.Scheme = "https"
+	}
+	return u.String()
+}
+
+func withSetting(s clickhouse.Settings, name string, value any) clickhouse.Settings {
+	if s == nil {
+		s = clickhouse.Settings{}
+	}
+	if value != "" {
+		s[name] = value
+	}
+	return s
+}
 
 // Close closes the connections.
-func (s *Store) Close() error { panic("to come") }
+func (s *Store) Close() error { return s.conn.Close() }
 
 // Conn is the connection, for statements of the caller's own.
 func (s *Store) Conn() driver.Conn { return s.conn }
 
-// Migrate brings the archive to the schema of this program. Several programs may
-// try at once.
-func (s *Store) Migrate(ctx context.Context, o schema.Form) error { panic("to come") }
+// Name is the target as it may be shown: without user and password.
+func (s *Store) Name() string { return s.name }
 
-// CheckVersion returns a *VersionError unless the archive has the schema of this
-// program.
-func (s *Store) CheckVersion(ctx context.Context) error { panic("to come") }
-
-// WriterOptions bounds a writer. Zero fields mean the defaults.
-type WriterOptions struct {
-	// Rows and Bytes are how much is collected before it is inserted.
-	Rows  int
-	Bytes int
-	// Queue is how many batches may wait.
-	Queue int
-	// Registerer, if not nil, gets the metrics.
-	Registerer prometheus.Registerer
-}
-
-// Writer inserts batches.
-type Writer struct{}
-
-// NewWriter starts a writer, which ends with ctx or by Close.
-func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer { panic("to come") }
-
-// Batch returns an empty batch, recycled where possible.
-func (w *Writer) Batch() *schema.Batch { panic("to come") }
-
-// Write hands b over; it belongs to the writer from then on. It blocks while the
-// queue is full. ack, if not nil, is called once when every row of b is durable,
-// and never if one is not; it must not block. Batches become durable, and acks
-// are called, in the order of Write. The error is the one that stopped the
-// writer, or ctx's.
-func (w *Writer) Write(ctx context.Context, b *schema.Batch, ack func()) error { panic("to come") }
-
-// Flush inserts what was written and returns when it is durable.
-func (w *Writer) Flush(ctx context.Context) error { panic("to come") }
-
-// Close flushes and ends the writer.
-func (w *Writer) Close(ctx context.Context) error { panic("to come") }
-
-// Err returns the error that stopped the writer, nil while it works.
-func (w *Writer) Err() error { panic("to come") }
+// Ping returns when the archive answers.
+func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }

@@ -96,11 +96,7 @@ func column(line string) (Column, error) {
 		return c, err
 	}
 	c.Comment = comment
-	for _, word := range []string{" CODEC(", " DEFAULT "} {
-		if i := strings.Index(c.Type, word); i >= 0 {
-			c.Type = c.Type[:i]
-		}
-	}
+	c.Type, _, _ = strings.Cut(c.Type, " DEFAULT ")
 	c.GoName = camel(name)
 	if _, notes, ok := strings.Cut(rest, "--"); ok {
 		for note := range strings.FieldsSeq(notes) {

@@ -13,23 +13,24 @@
 --   string  a Go string in the row, not []byte
 --   go:A.B  the name in the row
 -- Partitions are months, from 2000 to 2049: what lies outside, as hostile times
--- may, joins the first or the last.
+-- may, joins the first or the last. The second word of an engine is its version,
+-- the third what a cluster would place rows by.
 
 CREATE TABLE {{table "associations_store"}}
 (
     association UUID COMMENT 'Identifies the connection: hash of its endpoints and initial sequence numbers',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Twice the stream octets, both directions together, up to which this row tells, plus one once the connection has ended; the highest row is shown',
+    version UInt64 COMMENT 'Twice the stream octets, both directions together, up to which this row tells, plus one once the connection has ended; the highest row is shown' CODEC(Delta, ZSTD(1)),
     sensor LowCardinality(String) COMMENT 'Sensor that saw the connection',
     source LowCardinality(String) COMMENT 'Capture file, interface or topic that the connection was first seen in',
-    community_id String CODEC(ZSTD(1)) COMMENT 'Community ID version 1 of the 5-tuple, for joining with other network monitors',
+    community_id String COMMENT 'Community ID version 1 of the 5-tuple, for joining with other network monitors' CODEC(ZSTD(1)),
     client_address LowCardinality(String) COMMENT 'IP address of the side that opened the connection; where the SYN was not seen, the side that is not on the watched port',
     client_port UInt16 COMMENT 'TCP port of the client',
     server_address LowCardinality(String) COMMENT 'IP address of the other side',
     server_port UInt16 COMMENT 'TCP port of the server, 102 by default (RFC 1006 4)',
-    first_seen DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time of the first segment, UTC',
-    last_seen DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time of the last segment, UTC',
-    first_frame UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Number of the frame of the first octets, from 1 within source',
-    last_frame UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Number of the frame of the last octets',
+    first_seen DateTime64(9, 'UTC') COMMENT 'Capture time of the first segment, UTC' CODEC(Delta, ZSTD(1)),
+    last_seen DateTime64(9, 'UTC') COMMENT 'Capture time of the last segment, UTC' CODEC(Delta, ZSTD(1)),
+    first_frame UInt64 COMMENT 'Number of the frame of the first octets, from 1 within source' CODEC(Delta, ZSTD(1)),
+    last_frame UInt64 COMMENT 'Number of the frame of the last octets' CODEC(Delta, ZSTD(1)),
     mid_stream Bool COMMENT 'The SYN was not seen: the connection was first seen in the middle',
     inferred Bool COMMENT 'The session CONNECT was not seen: contexts and mode were inferred from the octets',
     one_direction Bool COMMENT 'Only one direction was captured',
@@ -46,7 +47,7 @@ CREATE TABLE {{table "associations_store"}}
     client_psap LowCardinality(String) COMMENT 'Calling presentation selector, written in the same way (X.226 8.2)',
     server_psap LowCardinality(String) COMMENT 'Called presentation selector, written in the same way (X.226 8.2)',
     tpdu_size UInt32 COMMENT 'Negotiated maximum TPDU size in octets (X.224 13.3.4); 0 when not known',
-    session_id String CODEC(ZSTD(1)) COMMENT 'Session connection identifier: user, common and additional reference, as text (X.225 8.3.1)',
+    session_id String COMMENT 'Session connection identifier: user, common and additional reference, as text (X.225 8.3.1)' CODEC(ZSTD(1)),
     checkpoint_size UInt32 COMMENT 'Negotiated RTSE checkpoint size in units of 1024 octets; 0 is no checkpointing (X.228 8.1)',
     window_size UInt32 COMMENT 'Negotiated RTSE window size in checkpoints (X.228 8.1)',
     dialogue_mode LowCardinality(String) COMMENT 'RTSE dialogue mode: monologue, two-way-alternate, or empty (X.228 8.1)', -- string
@@ -56,7 +57,7 @@ CREATE TABLE {{table "associations_store"}}
     initiator_credentials LowCardinality(String) COMMENT 'Kind of the initiator''s credentials; the credentials themselves are never stored (X.411 8.2)', -- string
     responder_credentials LowCardinality(String) COMMENT 'Kind of the responder''s credentials (X.411 8.2)', -- string
     bind_outcome LowCardinality(String) COMMENT 'accepted, rejected, aborted, or empty when no answer was seen (X.411 12.1.1)', -- string
-    bind_detail String CODEC(ZSTD(1)) COMMENT 'The bind error or the reason of rejection or abort, by name, and where the bind could not be read, why',
+    bind_detail String COMMENT 'The bind error or the reason of rejection or abort, by name, and where the bind could not be read, why' CODEC(ZSTD(1)),
     ended LowCardinality(String) COMMENT 'How the connection ended: fin, rst, idle, evicted, replaced, capture-end, or open', -- string
     release LowCardinality(String) COMMENT 'How the association ended: released, user-abort, provider-abort, rejected, or empty (X.225 7, X.227 7)', -- string
     muted Bool COMMENT 'The sensor was certain that this is not X.400 and published counters only',
@@ -89,22 +90,21 @@ CREATE TABLE {{table "associations_store"}}
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "association"}}
 ORDER BY association
-{{ttl "associations" "last_seen"}}
 COMMENT 'TCP connections on the watched ports, one row for each state told; the view associations shows the latest of each.';
 
 CREATE TABLE {{table "messages_store"}}
 (
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'Identifies the MTS-APDU on its connection: hash of the 5-tuple, direction, TCP sequence number of its first octet and SHA-256 of its octets', -- go:APDU
-    transfer UUID CODEC(ZSTD(1)) COMMENT 'Identifies its transfer: hash of the 5-tuple, direction and TCP sequence number of the first octet',
-    association UUID CODEC(ZSTD(1)) COMMENT 'The connection that it came in: associations.association',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
-    origin_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Arrival time in the first trace element, UTC, that is, when it entered the MTS (X.411 12.3.1); 1970-01-01 00:00:00 when there is none',
+    apdu UUID COMMENT 'Identifies the MTS-APDU on its connection: hash of the 5-tuple, direction, TCP sequence number of its first octet and SHA-256 of its octets' CODEC(ZSTD(1)), -- go:APDU
+    transfer UUID COMMENT 'Identifies its transfer: hash of the 5-tuple, direction and TCP sequence number of the first octet' CODEC(ZSTD(1)),
+    association UUID COMMENT 'The connection that it came in: associations.association' CODEC(ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
+    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC, that is, when it entered the MTS (X.411 12.3.1); 1970-01-01 00:00:00 when there is none' CODEC(Delta, ZSTD(1)),
     kind LowCardinality(String) COMMENT 'message, probe or report (X.411 12.2)', -- string
-    mts_id String CODEC(ZSTD(1)) COMMENT 'Message, probe or report identifier in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.1.1, 12.2.1.2, 12.2.1.3)', -- go:ID.Text
+    mts_id String COMMENT 'Message, probe or report identifier in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.1.1, 12.2.1.2, 12.2.1.3)' CODEC(ZSTD(1)), -- go:ID.Text
     mts_id_country LowCardinality(String) COMMENT 'Country of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:ID.Country
     mts_id_admd LowCardinality(String) COMMENT 'Administration domain of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:ID.ADMD
     mts_id_prmd LowCardinality(String) COMMENT 'Private domain of that identifier''s global-domain-identifier; empty when absent (X.411 8.5.2)', -- go:ID.PRMD
-    mts_id_local String CODEC(ZSTD(1)) COMMENT 'Local identifier of that identifier (X.411 8.5.5.1)', -- go:ID.Local
+    mts_id_local String COMMENT 'Local identifier of that identifier (X.411 8.5.5.1)' CODEC(ZSTD(1)), -- go:ID.Local
     sensor LowCardinality(String) COMMENT 'Sensor that saw it',
     source LowCardinality(String) COMMENT 'Capture file, interface or topic that its first octet came from',
     direction LowCardinality(String) COMMENT 'client-to-server or server-to-client', -- string
@@ -112,13 +112,13 @@ CREATE TABLE {{table "messages_store"}}
     source_port UInt16 COMMENT 'TCP port of the sender',
     destination_address LowCardinality(String) COMMENT 'IP address of the receiver',
     destination_port UInt16 COMMENT 'TCP port of the receiver',
-    first_frame UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Number of the frame of its first octet, from 1 within source',
-    last_frame UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Number of the frame of its last octet',
-    stream_offset UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Octets of its direction before its first octet',
-    stream_end UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Octets of its direction up to and with its last octet',
-    tcp_sequence UInt32 CODEC(ZSTD(1)) COMMENT 'TCP sequence number of its first octet',
-    captured_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time of its first octet, UTC',
-    captured_until DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time of its last octet, UTC',
+    first_frame UInt64 COMMENT 'Number of the frame of its first octet, from 1 within source' CODEC(Delta, ZSTD(1)),
+    last_frame UInt64 COMMENT 'Number of the frame of its last octet' CODEC(Delta, ZSTD(1)),
+    stream_offset UInt64 COMMENT 'Octets of its direction before its first octet' CODEC(Delta, ZSTD(1)),
+    stream_end UInt64 COMMENT 'Octets of its direction up to and with its last octet' CODEC(Delta, ZSTD(1)),
+    tcp_sequence UInt32 COMMENT 'TCP sequence number of its first octet' CODEC(ZSTD(1)),
+    captured_at DateTime64(9, 'UTC') COMMENT 'Capture time of its first octet, UTC' CODEC(Delta, ZSTD(1)),
+    captured_until DateTime64(9, 'UTC') COMMENT 'Capture time of its last octet, UTC' CODEC(Delta, ZSTD(1)),
     sending_mta LowCardinality(String) COMMENT 'MTA-name of the sending side, from the bind (X.411 12.1.1); empty when not known',
     receiving_mta LowCardinality(String) COMMENT 'MTA-name of the receiving side, from the bind (X.411 12.1.1); empty when not known',
     protocol LowCardinality(String) COMMENT 'The X.400 protocol: p1, p3 or p7 (X.419 7 to 9)', -- string
@@ -127,9 +127,9 @@ CREATE TABLE {{table "messages_store"}}
     one_direction Bool COMMENT 'Only this direction was captured: the contexts proposed were taken as accepted',
     interruptions UInt32 COMMENT 'How often the transfer was interrupted and went on (X.228 8.2)',
     resumed Bool COMMENT 'Part of it came in an earlier activity or association (X.228 8.4)',
-    resumed_from UUID CODEC(ZSTD(1)) COMMENT 'The association in which its first octets came, where that is another one; zero otherwise',
-    originator String CODEC(ZSTD(1)) COMMENT 'Originator-name of a message or probe as one line, such as /C=GB/ADMD= /PRMD=X/O=Y/S=Smith/; empty for reports (X.411 12.2.1.1.1)', -- go:Originator.Text
-    originator_key String CODEC(ZSTD(1)) COMMENT 'Originator-name folded for comparison: case and spaces (X.402 18.4)', -- go:Originator.Key
+    resumed_from UUID COMMENT 'The association in which its first octets came, where that is another one; zero otherwise' CODEC(ZSTD(1)),
+    originator String COMMENT 'Originator-name of a message or probe as one line, such as /C=GB/ADMD= /PRMD=X/O=Y/S=Smith/; empty for reports (X.411 12.2.1.1.1)' CODEC(ZSTD(1)), -- go:Originator.Text
+    originator_key String COMMENT 'Originator-name folded for comparison: case and spaces (X.402 18.4)' CODEC(ZSTD(1)), -- go:Originator.Key
     originator_country LowCardinality(String) COMMENT 'country-name, X.121 or ISO 3166 as sent of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.Country
     originator_admd LowCardinality(String) COMMENT 'administration-domain-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.ADMD
     originator_prmd LowCardinality(String) COMMENT 'private-domain-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.PRMD
@@ -138,31 +138,31 @@ CREATE TABLE {{table "messages_store"}}
     originator_ou2 LowCardinality(String) COMMENT 'second organizational-unit-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.OU2
     originator_ou3 LowCardinality(String) COMMENT 'third organizational-unit-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.OU3
     originator_ou4 LowCardinality(String) COMMENT 'fourth organizational-unit-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.OU4
-    originator_common_name String CODEC(ZSTD(1)) COMMENT 'common-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.CommonName
-    originator_surname String CODEC(ZSTD(1)) COMMENT 'personal-name, surname of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.Surname
-    originator_given_name String CODEC(ZSTD(1)) COMMENT 'personal-name, given-name of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.GivenName
+    originator_common_name String COMMENT 'common-name of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.CommonName
+    originator_surname String COMMENT 'personal-name, surname of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.Surname
+    originator_given_name String COMMENT 'personal-name, given-name of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.GivenName
     originator_initials LowCardinality(String) COMMENT 'personal-name, initials of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.Initials
     originator_generation LowCardinality(String) COMMENT 'personal-name, generation-qualifier of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.Generation
-    originator_x121 String CODEC(ZSTD(1)) COMMENT 'network-address (X.121) of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.X121
-    originator_terminal_id String CODEC(ZSTD(1)) COMMENT 'terminal-identifier of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.TerminalID
+    originator_x121 String COMMENT 'network-address (X.121) of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.X121
+    originator_terminal_id String COMMENT 'terminal-identifier of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.TerminalID
     originator_terminal_type LowCardinality(String) COMMENT 'terminal-type, by name or number of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.TerminalType
-    originator_numeric_id String CODEC(ZSTD(1)) COMMENT 'numeric-user-identifier of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.NumericID
-    originator_dda String CODEC(ZSTD(1)) COMMENT 'domain-defined attributes, type=value, one after the other, separated by / as in the text of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.DDA
-    originator_directory_name String CODEC(ZSTD(1)) COMMENT 'directory-name, as RFC 2253 writes it of the originator; empty when absent (X.411 8.5.5, X.402 18)', -- go:Originator.DirectoryName
-    report_destination String CODEC(ZSTD(1)) COMMENT 'Report-destination-name of a report as one line; empty for others (X.411 12.2.1.3.1)', -- go:ReportDestination
-    report_destination_key String CODEC(ZSTD(1)) COMMENT 'Report-destination-name folded for comparison (X.402 18.4)', -- go:ReportDestinationKey
-    subject_mts_id String CODEC(ZSTD(1)) COMMENT 'Subject identifier of a report: the message or probe that it tells of in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2)', -- go:Subject.Text
+    originator_numeric_id String COMMENT 'numeric-user-identifier of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.NumericID
+    originator_dda String COMMENT 'domain-defined attributes, type=value, one after the other, separated by / as in the text of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.DDA
+    originator_directory_name String COMMENT 'directory-name, as RFC 2253 writes it of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.DirectoryName
+    report_destination String COMMENT 'Report-destination-name of a report as one line; empty for others (X.411 12.2.1.3.1)' CODEC(ZSTD(1)), -- go:ReportDestination
+    report_destination_key String COMMENT 'Report-destination-name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:ReportDestinationKey
+    subject_mts_id String COMMENT 'Subject identifier of a report: the message or probe that it tells of in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2)' CODEC(ZSTD(1)), -- go:Subject.Text
     subject_country LowCardinality(String) COMMENT 'Country of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:Subject.Country
     subject_admd LowCardinality(String) COMMENT 'Administration domain of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:Subject.ADMD
     subject_prmd LowCardinality(String) COMMENT 'Private domain of that identifier''s global-domain-identifier; empty when absent (X.411 8.5.2)', -- go:Subject.PRMD
-    subject_local String CODEC(ZSTD(1)) COMMENT 'Local identifier of that identifier (X.411 8.5.5.1)', -- go:Subject.Local
+    subject_local String COMMENT 'Local identifier of that identifier (X.411 8.5.5.1)' CODEC(ZSTD(1)), -- go:Subject.Local
     content_type LowCardinality(String) COMMENT 'Content type by name, a number or OID where it has none; of a report, its subject''s (X.411 8.2.1.1.1.34)',
     content_type_number Int32 COMMENT 'Number of a built-in content type; NULL when extended or absent', -- null
     content_type_oid LowCardinality(String) COMMENT 'OID of an extended content type; empty otherwise',
-    content_identifier String CODEC(ZSTD(1)) COMMENT 'Content identifier; of a report, its subject''s (X.411 8.2.1.1.1.35)',
+    content_identifier String COMMENT 'Content identifier; of a report, its subject''s (X.411 8.2.1.1.1.35)' CODEC(ZSTD(1)),
     eits LowCardinality(String) COMMENT 'Original encoded information types by name, extended ones by OID; of a report, its subject''s (X.411 8.2.1.1.1.33)', -- list go:EITs
     eits_present Bool COMMENT 'Original encoded information types are present, be it without any type', -- go:EITsPresent
-    eits_non_basic String CODEC(ZSTD(1)) COMMENT 'Non-basic parameters of the EITs, readable (X.411 8.5.6)', -- go:EITsNonBasic
+    eits_non_basic String COMMENT 'Non-basic parameters of the EITs, readable (X.411 8.5.6)' CODEC(ZSTD(1)), -- go:EITsNonBasic
     priority LowCardinality(String) COMMENT 'normal, non-urgent or urgent; normal where it is absent; empty for probes and reports (X.411 8.2.1.1.1.8)', -- string
     priority_present Bool COMMENT 'The priority was sent',
     indicators_present Bool COMMENT 'The per-message-indicators were sent (X.411 12.2.1.1.1)',
@@ -172,28 +172,28 @@ CREATE TABLE {{table "messages_store"}}
     content_return_request Bool COMMENT 'Per-message indicator (X.411 8.2.1.1.1.25)',
     service_message Bool COMMENT 'Per-message indicator of domains'' service messages (X.411 8.5.4)',
     indicator_bits UInt32 COMMENT 'All per-message indicators: bit n is bit n of the BIT STRING',
-    deferred_delivery DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Deferred delivery time, UTC; NULL when absent (X.411 8.2.1.1.1.12)', -- null
-    last_trace_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Arrival time in the last trace element, UTC; NULL when there is none (X.411 12.3.1)', -- null
+    deferred_delivery DateTime64(0, 'UTC') COMMENT 'Deferred delivery time, UTC; NULL when absent (X.411 8.2.1.1.1.12)' CODEC(Delta, ZSTD(1)), -- null
+    last_trace_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the last trace element, UTC; NULL when there is none (X.411 12.3.1)' CODEC(Delta, ZSTD(1)), -- null
     recipient_count UInt32 COMMENT 'Rows in recipients',
     recipients_omitted UInt32 COMMENT 'Recipients beyond the decoder''s bound, not in recipients',
     trace_count UInt32 COMMENT 'Elements of the trace information (X.411 12.3.1)',
     internal_trace_count UInt32 COMMENT 'Elements of the internal trace information (X.411 12.3.2)',
     extension_count UInt32 COMMENT 'Rows in extensions',
     content_present Bool COMMENT 'A content, or of a report a returned content, is present',
-    content_size UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Octets of the content, of the returned content of a report, or the content-length of a probe (X.411 8.2.1.2.1.1)',
-    content_sha256 FixedString(32) CODEC(ZSTD(1)) COMMENT 'SHA-256 of the content, hexadecimal; zeros when there is none', -- hex go:ContentSHA256
-    apdu_size UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode included', -- go:APDUSize
-    apdu_sha256 FixedString(32) CODEC(ZSTD(1)) COMMENT 'SHA-256 of those octets, hexadecimal', -- hex go:APDUSHA256
-    additional_information String CODEC(ZSTD(1)) COMMENT 'Additional information of a report, readable (X.411 12.2.1.3.2)',
-    additional_information_raw String CODEC(ZSTD(1)) COMMENT 'Additional information of a report, its encoding',
-    security_label String CODEC(ZSTD(1)) COMMENT 'Message security label, readable; empty when absent (X.411 8.2.1.1.1.30)',
+    content_size UInt64 COMMENT 'Octets of the content, of the returned content of a report, or the content-length of a probe (X.411 8.2.1.2.1.1)' CODEC(Delta, ZSTD(1)),
+    content_sha256 FixedString(32) COMMENT 'SHA-256 of the content, hexadecimal; zeros when there is none' CODEC(ZSTD(1)), -- hex go:ContentSHA256
+    apdu_size UInt64 COMMENT 'Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode included' CODEC(Delta, ZSTD(1)), -- go:APDUSize
+    apdu_sha256 FixedString(32) COMMENT 'SHA-256 of those octets, hexadecimal' CODEC(ZSTD(1)), -- hex go:APDUSHA256
+    additional_information String COMMENT 'Additional information of a report, readable (X.411 12.2.1.3.2)' CODEC(ZSTD(1)),
+    additional_information_raw String COMMENT 'Additional information of a report, its encoding' CODEC(ZSTD(1)),
+    security_label String COMMENT 'Message security label, readable; empty when absent (X.411 8.2.1.1.1.30)' CODEC(ZSTD(1)),
     status LowCardinality(String) COMMENT 'ok, or partial when a field could not be read', -- string
     error_layer LowCardinality(String) COMMENT 'Layer of the first failure, such as x411; empty when ok', -- string
     error_reason LowCardinality(String) COMMENT 'Reason of the first failure', -- string
-    error_path String CODEC(ZSTD(1)) COMMENT 'Path of the field that failed first, such as message/envelope/trace-information/0/arrival-time',
+    error_path String COMMENT 'Path of the field that failed first, such as message/envelope/trace-information/0/arrival-time' CODEC(ZSTD(1)),
     error_offset UInt64 COMMENT 'Octets of the APDU before that failure',
     unknown_fields UInt32 COMMENT 'Elements that no edition of the standard defines',
-    first_unknown String CODEC(ZSTD(1)) COMMENT 'Path of the first of them',
+    first_unknown String COMMENT 'Path of the first of them' CODEC(ZSTD(1)),
     decoder_version UInt32 COMMENT 'Version of the decoder that wrote the row',
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
     INDEX by_transfer transfer TYPE bloom_filter GRANULARITY 1,
@@ -209,22 +209,21 @@ CREATE TABLE {{table "messages_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2000-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2049-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
 ORDER BY (origin_time, apdu)
-{{ttl "messages" "captured_at"}}
 COMMENT 'MTS-APDUs as sighted, each reading of each; the view messages shows each once.';
 
 CREATE TABLE {{table "recipients_store"}}
 (
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'The MTS-APDU that the recipient belongs to: messages.apdu', -- go:APDU
-    origin_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join',
-    captured_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
+    apdu UUID COMMENT 'The MTS-APDU that the recipient belongs to: messages.apdu' CODEC(ZSTD(1)), -- go:APDU
+    origin_time DateTime64(0, 'UTC') COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join' CODEC(Delta, ZSTD(1)),
+    captured_at DateTime64(9, 'UTC') COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here' CODEC(Delta, ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
     position UInt32 COMMENT 'Place among the recipients of the MTS-APDU, from 1',
     kind LowCardinality(String) COMMENT 'messages.kind: message, probe or report (X.411 12.2)', -- string
-    mts_id String CODEC(ZSTD(1)) COMMENT 'messages.mts_id of its MTS-APDU', -- go:MTSID
-    subject_mts_id String CODEC(ZSTD(1)) COMMENT 'Identifier of the message or probe that the recipient belongs to: mts_id itself, or of a report its subject identifier', -- go:SubjectMTSID
+    mts_id String COMMENT 'messages.mts_id of its MTS-APDU' CODEC(ZSTD(1)), -- go:MTSID
+    subject_mts_id String COMMENT 'Identifier of the message or probe that the recipient belongs to: mts_id itself, or of a report its subject identifier' CODEC(ZSTD(1)), -- go:SubjectMTSID
     number Int32 COMMENT 'Originally specified recipient number; NULL when absent (X.411 12.2.1.1.2)', -- null
-    recipient String CODEC(ZSTD(1)) COMMENT 'Recipient-name as one line; of a report, the actual recipient name (X.411 12.2.1.1.2, 12.2.1.3.3)', -- go:Name.Text
-    recipient_key String CODEC(ZSTD(1)) COMMENT 'Recipient-name folded for comparison (X.402 18.4)', -- go:Name.Key
+    recipient String COMMENT 'Recipient-name as one line; of a report, the actual recipient name (X.411 12.2.1.1.2, 12.2.1.3.3)' CODEC(ZSTD(1)), -- go:Name.Text
+    recipient_key String COMMENT 'Recipient-name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:Name.Key
     country LowCardinality(String) COMMENT 'country-name, X.121 or ISO 3166 as sent of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.Country
     admd LowCardinality(String) COMMENT 'administration-domain-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.ADMD
     prmd LowCardinality(String) COMMENT 'private-domain-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.PRMD
@@ -233,17 +232,17 @@ CREATE TABLE {{table "recipients_store"}}
     ou2 LowCardinality(String) COMMENT 'second organizational-unit-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.OU2
     ou3 LowCardinality(String) COMMENT 'third organizational-unit-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.OU3
     ou4 LowCardinality(String) COMMENT 'fourth organizational-unit-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.OU4
-    common_name String CODEC(ZSTD(1)) COMMENT 'common-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.CommonName
-    surname String CODEC(ZSTD(1)) COMMENT 'personal-name, surname of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.Surname
-    given_name String CODEC(ZSTD(1)) COMMENT 'personal-name, given-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.GivenName
+    common_name String COMMENT 'common-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.CommonName
+    surname String COMMENT 'personal-name, surname of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.Surname
+    given_name String COMMENT 'personal-name, given-name of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.GivenName
     initials LowCardinality(String) COMMENT 'personal-name, initials of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.Initials
     generation LowCardinality(String) COMMENT 'personal-name, generation-qualifier of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.Generation
-    x121 String CODEC(ZSTD(1)) COMMENT 'network-address (X.121) of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.X121
-    terminal_id String CODEC(ZSTD(1)) COMMENT 'terminal-identifier of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.TerminalID
+    x121 String COMMENT 'network-address (X.121) of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.X121
+    terminal_id String COMMENT 'terminal-identifier of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.TerminalID
     terminal_type LowCardinality(String) COMMENT 'terminal-type, by name or number of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.TerminalType
-    numeric_id String CODEC(ZSTD(1)) COMMENT 'numeric-user-identifier of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.NumericID
-    dda String CODEC(ZSTD(1)) COMMENT 'domain-defined attributes, type=value, one after the other, separated by / as in the text of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.DDA
-    directory_name String CODEC(ZSTD(1)) COMMENT 'directory-name, as RFC 2253 writes it of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.DirectoryName
+    numeric_id String COMMENT 'numeric-user-identifier of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.NumericID
+    dda String COMMENT 'domain-defined attributes, type=value, one after the other, separated by / as in the text of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.DDA
+    directory_name String COMMENT 'directory-name, as RFC 2253 writes it of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.DirectoryName
     responsibility Bool COMMENT 'The receiving MTA is responsible for this recipient (X.411 12.2.1.1.1.5)',
     originating_mta_report Bool COMMENT 'The originating MTA asks for reports of delivery and non-delivery (X.411 12.2.1.1.1.6)', -- go:OriginatingMTAReport
     originating_mta_non_delivery_report Bool COMMENT 'The originating MTA asks for reports of non-delivery (X.411 12.2.1.1.1.6)', -- go:OriginatingMTANonDeliveryReport
@@ -252,17 +251,17 @@ CREATE TABLE {{table "recipients_store"}}
     indicator_bits UInt32 COMMENT 'All per-recipient indicators: bit n is bit n of the BIT STRING',
     explicit_conversion LowCardinality(String) COMMENT 'Explicit conversion asked for, by name; empty when absent (X.411 8.2.1.1.1.10)',
     outcome LowCardinality(String) COMMENT 'Of a report: delivered or not-delivered; empty otherwise (X.411 12.2.1.3.3)', -- string
-    arrival_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Of a report: arrival time of the subject in its last trace information, UTC; NULL when absent (X.411 12.2.1.3.3)', -- null
+    arrival_time DateTime64(0, 'UTC') COMMENT 'Of a report: arrival time of the subject in its last trace information, UTC; NULL when absent (X.411 12.2.1.3.3)' CODEC(Delta, ZSTD(1)), -- null
     converted_eits LowCardinality(String) COMMENT 'Of a report: converted encoded information types in the last trace information (X.411 12.2.1.3.3)', -- list go:ConvertedEITs
-    delivery_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Of a delivery report: message delivery time, UTC; NULL otherwise (X.411 8.3.1.1.1.2)', -- null
+    delivery_time DateTime64(0, 'UTC') COMMENT 'Of a delivery report: message delivery time, UTC; NULL otherwise (X.411 8.3.1.1.1.2)' CODEC(Delta, ZSTD(1)), -- null
     mts_user_type LowCardinality(String) COMMENT 'Of a delivery report: type of MTS-user, public when absent; empty otherwise (X.411 8.3.1.2.1.5)', -- string go:MTSUserType
     reason_code Int32 COMMENT 'Of a non-delivery report: non-delivery reason code; NULL otherwise (X.411 8.3.1.2.1.6)', -- null
     reason LowCardinality(String) COMMENT 'That code by name; a number where it has none',
     diagnostic_code Int32 COMMENT 'Of a non-delivery report: non-delivery diagnostic code; NULL when absent (X.411 8.3.1.2.1.7)', -- null
     diagnostic LowCardinality(String) COMMENT 'That code by name; a number where it has none',
-    supplementary_information String CODEC(ZSTD(1)) COMMENT 'Of a report: supplementary information (X.411 8.3.1.2.1.8)',
-    intended_recipient String CODEC(ZSTD(1)) COMMENT 'Of a report: originally intended recipient name as one line; empty when absent (X.411 8.3.1.1.1.4)', -- go:Intended
-    intended_recipient_key String CODEC(ZSTD(1)) COMMENT 'Originally intended recipient name folded for comparison (X.402 18.4)', -- go:IntendedKey
+    supplementary_information String COMMENT 'Of a report: supplementary information (X.411 8.3.1.2.1.8)' CODEC(ZSTD(1)),
+    intended_recipient String COMMENT 'Of a report: originally intended recipient name as one line; empty when absent (X.411 8.3.1.1.1.4)' CODEC(ZSTD(1)), -- go:Intended
+    intended_recipient_key String COMMENT 'Originally intended recipient name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:IntendedKey
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
     INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_subject subject_mts_id TYPE bloom_filter GRANULARITY 1,
@@ -273,34 +272,33 @@ CREATE TABLE {{table "recipients_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2000-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2049-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
 ORDER BY (origin_time, apdu, position)
-{{ttl "messages" "captured_at"}}
 COMMENT 'Recipients of messages, probes and reports, each reading of each; the view recipients shows each once.';
 
 CREATE TABLE {{table "trace_store"}}
 (
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'The MTS-APDU that the element belongs to: messages.apdu', -- go:APDU
-    origin_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join',
-    captured_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
+    apdu UUID COMMENT 'The MTS-APDU that the element belongs to: messages.apdu' CODEC(ZSTD(1)), -- go:APDU
+    origin_time DateTime64(0, 'UTC') COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join' CODEC(Delta, ZSTD(1)),
+    captured_at DateTime64(9, 'UTC') COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here' CODEC(Delta, ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
     scope LowCardinality(String) COMMENT 'envelope, or report-subject for the subject''s trace that a report carries (X.411 12.2.1.3.2)', -- string
     level LowCardinality(String) COMMENT 'domain for trace information, internal for internal trace information (X.411 12.3.1, 12.3.2)', -- string
     seq UInt32 COMMENT 'Place within scope and level, from 1, the oldest first',
     kind LowCardinality(String) COMMENT 'messages.kind: message, probe or report (X.411 12.2)', -- string
-    mts_id String CODEC(ZSTD(1)) COMMENT 'messages.mts_id of its MTS-APDU', -- go:MTSID
-    domain String CODEC(ZSTD(1)) COMMENT 'Global domain identifier as one line: /PRMD=X/ADMD=Y/C=GB/ (X.411 8.5.2)', -- go:Domain.Text
+    mts_id String COMMENT 'messages.mts_id of its MTS-APDU' CODEC(ZSTD(1)), -- go:MTSID
+    domain String COMMENT 'Global domain identifier as one line: /PRMD=X/ADMD=Y/C=GB/ (X.411 8.5.2)' CODEC(ZSTD(1)), -- go:Domain.Text
     country LowCardinality(String) COMMENT 'Country of that domain', -- go:Domain.Country
     admd LowCardinality(String) COMMENT 'Administration domain', -- go:Domain.ADMD
     prmd LowCardinality(String) COMMENT 'Private domain; empty when absent', -- go:Domain.PRMD
     mta_name LowCardinality(String) COMMENT 'MTA-name, internal trace only (X.411 12.3.2)',
-    arrival_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Arrival time, UTC; NULL when it could not be read (X.411 12.3.1)', -- null
-    arrival_time_raw String CODEC(ZSTD(1)) COMMENT 'Arrival time as sent, a UTCTime',
+    arrival_time DateTime64(0, 'UTC') COMMENT 'Arrival time, UTC; NULL when it could not be read (X.411 12.3.1)' CODEC(Delta, ZSTD(1)), -- null
+    arrival_time_raw String COMMENT 'Arrival time as sent, a UTCTime' CODEC(ZSTD(1)),
     routing_action LowCardinality(String) COMMENT 'relayed or rerouted (X.411 12.3.1)', -- string
-    attempted_domain String CODEC(ZSTD(1)) COMMENT 'Domain to which a transfer was attempted before rerouting; empty when absent (X.411 12.3.1)', -- go:Attempted.Text
+    attempted_domain String COMMENT 'Domain to which a transfer was attempted before rerouting; empty when absent (X.411 12.3.1)' CODEC(ZSTD(1)), -- go:Attempted.Text
     attempted_country LowCardinality(String) COMMENT 'Country of the attempted domain', -- go:Attempted.Country
     attempted_admd LowCardinality(String) COMMENT 'Administration domain of the attempted domain', -- go:Attempted.ADMD
     attempted_prmd LowCardinality(String) COMMENT 'Private domain of the attempted domain', -- go:Attempted.PRMD
     attempted_mta LowCardinality(String) COMMENT 'MTA to which a transfer was attempted, internal trace only (X.411 12.3.2)',
-    deferred_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Time until which delivery was deferred, UTC; NULL when absent (X.411 12.3.1)', -- null
+    deferred_time DateTime64(0, 'UTC') COMMENT 'Time until which delivery was deferred, UTC; NULL when absent (X.411 12.3.1)' CODEC(Delta, ZSTD(1)), -- null
     converted_eits LowCardinality(String) COMMENT 'Encoded information types after conversion (X.411 12.3.1)', -- list go:ConvertedEITs
     other_actions LowCardinality(String) COMMENT 'Further actions: redirected, dl-operation (X.411 12.3.1)', -- list
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
@@ -310,15 +308,14 @@ CREATE TABLE {{table "trace_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2000-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2049-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
 ORDER BY (origin_time, apdu, scope, level, seq)
-{{ttl "messages" "captured_at"}}
 COMMENT 'Trace information and internal trace information, element by element, each reading of each; the view trace shows each once.';
 
 CREATE TABLE {{table "extensions_store"}}
 (
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'The MTS-APDU that the extension field belongs to: messages.apdu', -- go:APDU
-    origin_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join',
-    captured_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
+    apdu UUID COMMENT 'The MTS-APDU that the extension field belongs to: messages.apdu' CODEC(ZSTD(1)), -- go:APDU
+    origin_time DateTime64(0, 'UTC') COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join' CODEC(Delta, ZSTD(1)),
+    captured_at DateTime64(9, 'UTC') COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here' CODEC(Delta, ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
     scope LowCardinality(String) COMMENT 'Where it stands: message, recipient, report, report-content, reported-recipient, probe, probe-recipient or trace', -- string
     owner UInt32 COMMENT 'recipients.position of the recipient or trace.seq of the element that it belongs to; 0 for the others',
     position UInt32 COMMENT 'Place among the extensions of its owner, from 1',
@@ -328,8 +325,8 @@ CREATE TABLE {{table "extensions_store"}}
     critical_for_submission Bool COMMENT 'Criticality (X.411 9.2)',
     critical_for_transfer Bool COMMENT 'Criticality (X.411 9.2)',
     critical_for_delivery Bool COMMENT 'Criticality (X.411 9.2)',
-    value String CODEC(ZSTD(1)) COMMENT 'The value, readable; empty when it carries none',
-    raw String CODEC(ZSTD(3)) COMMENT 'The encoding of the value',
+    value String COMMENT 'The value, readable; empty when it carries none' CODEC(ZSTD(1)),
+    raw String COMMENT 'The encoding of the value' CODEC(ZSTD(3)),
     octet_offset UInt64 COMMENT 'Octets of the APDU before the extension field',
     error LowCardinality(String) COMMENT 'Why the value could not be read; empty when it could', -- string
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
@@ -338,43 +335,41 @@ CREATE TABLE {{table "extensions_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2000-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2049-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
 ORDER BY (origin_time, apdu, scope, owner, position)
-{{ttl "messages" "captured_at"}}
 COMMENT 'Extension fields, each reading of each; the view extensions shows each once.';
 
 CREATE TABLE {{table "bilateral_store"}}
 (
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'The MTS-APDU that the information belongs to: messages.apdu', -- go:APDU
-    origin_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join',
-    captured_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
+    apdu UUID COMMENT 'The MTS-APDU that the information belongs to: messages.apdu' CODEC(ZSTD(1)), -- go:APDU
+    origin_time DateTime64(0, 'UTC') COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join' CODEC(Delta, ZSTD(1)),
+    captured_at DateTime64(9, 'UTC') COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here' CODEC(Delta, ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
     position UInt32 COMMENT 'Place among the per-domain bilateral informations, from 1',
-    domain String CODEC(ZSTD(1)) COMMENT 'Domain that it is for, as one line: /PRMD=X/ADMD=Y/C=GB/ (X.411 12.2.1.1.1.7)', -- go:Domain.Text
+    domain String COMMENT 'Domain that it is for, as one line: /PRMD=X/ADMD=Y/C=GB/ (X.411 12.2.1.1.1.7)' CODEC(ZSTD(1)), -- go:Domain.Text
     country LowCardinality(String) COMMENT 'Country of that domain', -- go:Domain.Country
     admd LowCardinality(String) COMMENT 'Administration domain', -- go:Domain.ADMD
     prmd LowCardinality(String) COMMENT 'Private domain; empty when absent', -- go:Domain.PRMD
-    value String CODEC(ZSTD(1)) COMMENT 'The information, readable',
-    raw String CODEC(ZSTD(3)) COMMENT 'The encoding of the information',
+    value String COMMENT 'The information, readable' CODEC(ZSTD(1)),
+    raw String COMMENT 'The encoding of the information' CODEC(ZSTD(3)),
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2000-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2049-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
 ORDER BY (origin_time, apdu, position)
-{{ttl "messages" "captured_at"}}
 COMMENT 'Per-domain bilateral information of messages and probes, each reading of each; the view bilateral shows each once.';
 
 CREATE TABLE {{table "contents_store"}}
 (
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'The MTS-APDU that the content belongs to: messages.apdu', -- go:APDU
-    origin_time DateTime64(0, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join',
-    captured_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
+    apdu UUID COMMENT 'The MTS-APDU that the content belongs to: messages.apdu' CODEC(ZSTD(1)), -- go:APDU
+    origin_time DateTime64(0, 'UTC') COMMENT 'messages.origin_time of that MTS-APDU, repeated here so that a time range needs no join' CODEC(Delta, ZSTD(1)),
+    captured_at DateTime64(9, 'UTC') COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here' CODEC(Delta, ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
     kind LowCardinality(String) COMMENT 'content of a message, returned-content of a report, or none', -- string
-    content String CODEC(ZSTD(3)) COMMENT 'Octets of the content; segments of a constructed one joined. Empty when kept is false',
+    content String COMMENT 'Octets of the content; segments of a constructed one joined. Empty when kept is false' CODEC(ZSTD(3)),
     size UInt64 COMMENT 'Octets of the content',
-    sha256 FixedString(32) CODEC(ZSTD(1)) COMMENT 'SHA-256 of the content, hexadecimal; zeros when there is none', -- hex go:SHA256
+    sha256 FixedString(32) COMMENT 'SHA-256 of the content, hexadecimal; zeros when there is none' CODEC(ZSTD(1)), -- hex go:SHA256
     kept Bool COMMENT 'The content is kept; otherwise head and tail alone are',
-    head String CODEC(ZSTD(3)) COMMENT 'Octets of the APDU before the content; of a constructed content, the whole APDU',
-    tail String CODEC(ZSTD(3)) COMMENT 'Octets of the APDU after the content, so that head, content and tail together are the APDU as RTSE delivered it',
+    head String COMMENT 'Octets of the APDU before the content; of a constructed content, the whole APDU' CODEC(ZSTD(3)),
+    tail String COMMENT 'Octets of the APDU after the content, so that head, content and tail together are the APDU as RTSE delivered it' CODEC(ZSTD(3)),
     content_inline Bool COMMENT 'The content was constructed, or there is none: head alone is the whole APDU',
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
     INDEX by_sha256 sha256 TYPE bloom_filter GRANULARITY 1
@@ -382,16 +377,15 @@ CREATE TABLE {{table "contents_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2000-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2049-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
 ORDER BY (origin_time, apdu)
-{{ttl "contents" "captured_at"}}
 COMMENT 'Octets of the MTS-APDUs and their contents, each reading of each; the view contents shows each once.';
 
 CREATE TABLE {{table "problems_store"}}
 (
-    problem UUID CODEC(ZSTD(1)) COMMENT 'Identifies the problem: hash of the 5-tuple, direction, TCP sequence number, layer and reason',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
-    association UUID CODEC(ZSTD(1)) COMMENT 'The connection: associations.association',
-    transfer UUID CODEC(ZSTD(1)) COMMENT 'The transfer that it belongs to: messages.transfer; zero when none',
-    apdu UUID CODEC(ZSTD(1)) COMMENT 'The MTS-APDU that it belongs to: messages.apdu; zero when none', -- go:APDU
+    problem UUID COMMENT 'Identifies the problem: hash of the 5-tuple, direction, TCP sequence number, layer and reason' CODEC(ZSTD(1)),
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
+    association UUID COMMENT 'The connection: associations.association' CODEC(ZSTD(1)),
+    transfer UUID COMMENT 'The transfer that it belongs to: messages.transfer; zero when none' CODEC(ZSTD(1)),
+    apdu UUID COMMENT 'The MTS-APDU that it belongs to: messages.apdu; zero when none' CODEC(ZSTD(1)), -- go:APDU
     sensor LowCardinality(String) COMMENT 'Sensor that saw it',
     source LowCardinality(String) COMMENT 'Capture file, interface or topic',
     client_address LowCardinality(String) COMMENT 'IP address of the client of the connection',
@@ -400,32 +394,31 @@ CREATE TABLE {{table "problems_store"}}
     server_port UInt16 COMMENT 'TCP port of the server',
     layer LowCardinality(String) COMMENT 'Layer that met it: capture, tcp, tpkt, cotp, session, presentation, acse, rtse, x411', -- string
     reason LowCardinality(String) COMMENT 'What is wrong, such as gap, unfinished, truncated', -- string
-    path String CODEC(ZSTD(1)) COMMENT 'Path of the element, where there is one',
+    path String COMMENT 'Path of the element, where there is one' CODEC(ZSTD(1)),
     direction LowCardinality(String) COMMENT 'client-to-server or server-to-client', -- string
     stream_offset UInt64 COMMENT 'Octets of its direction before it',
     tcp_sequence UInt32 COMMENT 'TCP sequence number at that place',
     frame UInt64 COMMENT 'Number of the frame that showed it, from 1 within source',
-    time DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time at which it showed, UTC',
-    octets String CODEC(ZSTD(3)) COMMENT 'Up to 4096 of the octets concerned',
+    time DateTime64(9, 'UTC') COMMENT 'Capture time at which it showed, UTC' CODEC(Delta, ZSTD(1)),
+    octets String COMMENT 'Up to 4096 of the octets concerned' CODEC(ZSTD(3)),
     octet_count UInt64 COMMENT 'How many octets are concerned: lost, skipped, or not understood',
-    sha256 FixedString(32) CODEC(ZSTD(1)) COMMENT 'SHA-256 of all octets concerned, hexadecimal; zeros when they are not known', -- hex go:SHA256
-    detail String CODEC(ZSTD(1)) COMMENT 'More about it in words: what was expected, what it refers to',
+    sha256 FixedString(32) COMMENT 'SHA-256 of all octets concerned, hexadecimal; zeros when they are not known' CODEC(ZSTD(1)), -- hex go:SHA256
+    detail String COMMENT 'More about it in words: what was expected, what it refers to' CODEC(ZSTD(1)),
     decoder_version UInt32 COMMENT 'Version of the decoder that wrote the row',
     INDEX time_range time TYPE minmax GRANULARITY 1,
     INDEX by_association association TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "problem"}}
 ORDER BY problem
-{{ttl "problems" "time"}}
 COMMENT 'What could not be decoded, each reading of each; the view problems shows each once.';
 
 CREATE TABLE {{table "coverage_store"}}
 (
     sensor LowCardinality(String) COMMENT 'Sensor',
-    epoch DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'When the sensor was started, UTC; 1970-01-01 for capture files',
+    epoch DateTime64(9, 'UTC') COMMENT 'When the sensor was started, UTC; 1970-01-01 for capture files' CODEC(Delta, ZSTD(1)),
     source LowCardinality(String) COMMENT 'Capture file or interface watched',
-    interval_start DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Start of the interval in capture time, UTC',
-    interval_end DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'End of the interval, exclusive, UTC',
+    interval_start DateTime64(9, 'UTC') COMMENT 'Start of the interval in capture time, UTC' CODEC(Delta, ZSTD(1)),
+    interval_end DateTime64(9, 'UTC') COMMENT 'End of the interval, exclusive, UTC' CODEC(Delta, ZSTD(1)),
     packets UInt64 COMMENT 'Frames seen',
     octets UInt64 COMMENT 'Octets of these frames',
     segments UInt64 COMMENT 'TCP segments on the watched ports',
@@ -434,28 +427,27 @@ CREATE TABLE {{table "coverage_store"}}
     gaps UInt64 COMMENT 'Places where stream octets are missing',
     lost_octets UInt64 COMMENT 'Stream octets missing',
     undecodable UInt64 COMMENT 'Frames whose headers could not be read',
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown' -- hidden
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)) -- hidden
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "sensor"}}
 ORDER BY (sensor, source, epoch, interval_start)
-{{ttl "coverage" "interval_end"}}
 COMMENT 'What each sensor watched, interval by interval, each reading of each; the view coverage shows each once.';
 
 CREATE TABLE {{table "captures_store"}}
 (
-    sha256 FixedString(32) CODEC(ZSTD(1)) COMMENT 'SHA-256 of the file as stored, hexadecimal', -- hex go:SHA256
-    version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Orders the rows of repeated readings: the highest is shown', -- hidden
-    name String CODEC(ZSTD(1)) COMMENT 'File name as given to ingest; - for standard input',
+    sha256 FixedString(32) COMMENT 'SHA-256 of the file as stored, hexadecimal' CODEC(ZSTD(1)), -- hex go:SHA256
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
+    name String COMMENT 'File name as given to ingest; - for standard input' CODEC(ZSTD(1)),
     sensor LowCardinality(String) COMMENT 'Sensor that read it',
     size UInt64 COMMENT 'Octets of the file as stored',
     format LowCardinality(String) COMMENT 'pcap or pcapng, with .gz or .zst where compressed',
     frames UInt64 COMMENT 'Frames in the file',
     octets UInt64 COMMENT 'Octets of these frames',
-    first_time DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time of the first frame, UTC',
-    last_time DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Capture time of the last frame, UTC',
+    first_time DateTime64(9, 'UTC') COMMENT 'Capture time of the first frame, UTC' CODEC(Delta, ZSTD(1)),
+    last_time DateTime64(9, 'UTC') COMMENT 'Capture time of the last frame, UTC' CODEC(Delta, ZSTD(1)),
     truncated Bool COMMENT 'The file ends within a frame',
     skipped UInt64 COMMENT 'Frames that carry no TCP segment that could be read',
-    skipped_reasons String CODEC(ZSTD(1)) COMMENT 'Those frames by reason, reason=count, separated by commas',
+    skipped_reasons String COMMENT 'Those frames by reason, reason=count, separated by commas' CODEC(ZSTD(1)),
     read_at DateTime('UTC') DEFAULT now() COMMENT 'When it was archived last, UTC' -- default
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "sha256"}}

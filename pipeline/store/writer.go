@@ -1,0 +1,368 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"x400flow/schema"
+)
+
+// WriterOptions bounds a writer. Zero fields mean the defaults.
+type WriterOptions struct {
+	// Rows (of all tables) and Bytes are how much is merged into one block.
+	// Defaults 200,000 and 32 MiB. A batch is never cut.
+	Rows  int
+	Bytes int
+	// Age is how long a batch may wait for others before its block is inserted
+	// all the same. Default 1 s.
+	Age time.Duration
+	// Queue is how many batches may wait to be merged. Default 16.
+	Queue int
+	// Inserters is how many blocks are inserted at a time. Default 2.
+	Inserters int
+	// Registerer, if not nil, gets the metrics. It takes those of one writer.
+	Registerer prometheus.Registerer
+	// OnRetry, if not nil, is told of every attempt that failed and will be
+	// repeated, counting from 1. It must not block.
+	OnRetry func(table string, attempt int, err error)
+}
+
+// Defaults of WriterOptions.
+const (
+	DefaultRows      = 200_000
+	DefaultBytes     = 32 << 20
+	DefaultAge       = time.Second
+	DefaultQueue     = 16
+	DefaultInserters = 2
+)
+
+// maxRecycled bounds the memory of a batch that is kept for reuse.
+const maxRecycled = 16 << 20
+
+// Writer inserts batches. Of each block the tables are inserted in the order of
+// schema.Batch.All, so that what belongs to a message is there before it. The
+// rows of captures, which say that a file was read, wait until everything written
+// before them is durable.
+type Writer struct {
+	store   *Store
+	o       WriterOptions
+	metrics *metrics
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	in     chan item
+	out    chan *block
+	done   sync.WaitGroup
+	// free are batches for callers, blocks those that they are merged in.
+	free   chan *schema.Batch
+	blocks chan *schema.Batch
+
+	// closing guards in: Write sends under its read side, Close closes under its
+	// write side.
+	closing sync.RWMutex
+	closed  bool
+
+	// mu guards what tells which blocks are durable.
+	mu sync.Mutex
+	// moved is closed and made anew when first moves.
+	moved chan struct{}
+	// first is the number of the oldest block that is not durable; finished are
+	// later ones that are.
+	first    uint64
+	finished map[uint64]*block
+}
+
+// item is what Write hands to the collector. An item without a batch is a flush.
+type item struct {
+	batch *schema.Batch
+	ack   func()
+}
+
+// block is what is inserted together.
+type block struct {
+	number uint64
+	batch  *schema.Batch
+	// merged says that batch is one of the writer's own.
+	merged bool
+	acks   []func()
+}
+
+// NewWriter starts a writer, which ends when ctx does, by Close, or when the
+// archive refuses its rows for good.
+func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
+	if o.Rows <= 0 {
+		o.Rows = DefaultRows
+	}
+	if o.Bytes <= 0 {
+		o.Bytes = DefaultBytes
+	}
+	if o.Age <= 0 {
+		o.Age = DefaultAge
+	}
+	if o.Queue <= 0 {
+		o.Queue = DefaultQueue
+	}
+	if o.Inserters <= 0 {
+		o.Inserters = DefaultInserters
+	}
+	w := &Writer{
+		store:    s,
+		o:        o,
+		metrics:  newMetrics(&o),
+		in:       make(chan item, o.Queue),
+		out:      make(chan *block),
+		free:     make(chan *schema.Batch, o.Queue+o.Inserters+2),
+		blocks:   make(chan *schema.Batch, o.Inserters+1),
+		moved:    make(chan struct{}),
+		finished: map[uint64]*block{},
+	}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.done.Go(w.collect)
+	for range o.Inserters {
+		w.done.Go(w.insertBlocks)
+	}
+	return w
+}
+
+// Batch returns an empty batch, a used one where there is one.
+func (w *Writer) Batch() *schema.Batch {
+	select {
+	case b := <-w.free:
+		return b
+	default:
+		return new(schema.Batch)
+	}
+}
+
+// Write hands b over; it belongs to the writer from then on. It blocks while the
+// queue is full. ack, if not nil, is called once when every row of b is durable,
+// and never if one is not; it must not block. Acks are called in the order of
+// Write. The error is the one that stopped the writer, or ctx's: then b was not
+// taken.
+func (w *Writer) Write(ctx context.Context, b *schema.Batch, ack func()) error {
+	return w.send(ctx, item{b, ack})
+}
+
+// Flush inserts what was written and returns when it is durable.
+func (w *Writer) Flush(ctx context.Context) error {
+	durable := make(chan struct{})
+	if err := w.send(ctx, item{nil, func() { close(durable) }}); err != nil {
+		return err
+	}
+	select {
+	case <-durable:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.ctx.Done():
+		// Both may have come.
+		select {
+		case <-durable:
+			return nil
+		default:
+			return context.Cause(w.ctx)
+		}
+	}
+}
+
+func (w *Writer) send(ctx context.Context, it item) error {
+	w.closing.RLock()
+	defer w.closing.RUnlock()
+	if err := w.Err(); err != nil {
+		return err
+	}
+	if w.closed {
+		return errClosed
+	}
+	select {
+	case w.in <- it:
+		w.metrics.queued.Set(float64(len(w.in)))
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.ctx.Done():
+		return context.Cause(w.ctx)
+	}
+}
+
+// Close flushes and ends the writer. When ctx ends first, what is not durable is
+// given up.
+func (w *Writer) Close(ctx context.Context) error {
+	err := w.Flush(ctx)
+	if err == errClosed {
+		return nil
+	}
+	if err != nil {
+		w.cancel(err)
+	}
+	w.closing.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.in)
+	}
+	w.closing.Unlock()
+	w.done.Wait()
+	w.cancel(errClosed)
+	return err
+}
+
+// Err returns the error that stopped the writer, nil while it works.
+func (w *Writer) Err() error { return context.Cause(w.ctx) }
+
+// Done is closed when the writer has stopped.
+func (w *Writer) Done() <-chan struct{} { return w.ctx.Done() }
+
+// recycle keeps a batch for the next caller or block.
+func (w *Writer) recycle(b *schema.Batch, merged bool) {
+	free, most := w.free, maxRecycled
+	if merged {
+		free, most = w.blocks, 2*w.o.Bytes
+	}
+	if b.Bytes() > most {
+		return
+	}
+	b.Reset()
+	select {
+	case free <- b:
+	default:
+	}
+}
+
+// add puts a batch into the block.
+func (w *Writer) add(cur *block, b *schema.Batch) {
+	if cur.batch == nil {
+		if b.Bytes() >= w.o.Bytes/2 || b.Rows() >= w.o.Rows/2 {
+			cur.batch = b
+			return
+		}
+		select {
+		case cur.batch = <-w.blocks:
+		default:
+			cur.batch = new(schema.Batch)
+		}
+		cur.merged = true
+	}
+	cur.batch.AppendAll(b)
+	w.recycle(b, false)
+}
+
+// collect merges batches into blocks.
+func (w *Writer) collect() {
+	defer close(w.out)
+	var cur *block
+	var number uint64
+	age := time.NewTimer(w.o.Age)
+	age.Stop()
+	defer age.Stop()
+	send := func() bool {
+		age.Stop()
+		b := cur
+		cur = nil
+		b.number = number
+		number++
+		select {
+		case w.out <- b:
+			return true
+		case <-w.ctx.Done():
+			return false
+		}
+	}
+	for {
+		select {
+		case it, ok := <-w.in:
+			if !ok {
+				// Close has flushed; what came after that is without a promise.
+				if cur != nil {
+					send()
+				}
+				return
+			}
+			w.metrics.queued.Set(float64(len(w.in)))
+			if cur == nil {
+				cur = new(block)
+				age.Reset(w.o.Age)
+			}
+			if it.batch != nil {
+				w.add(cur, it.batch)
+			}
+			if it.ack != nil {
+				cur.acks = append(cur.acks, it.ack)
+			}
+			full := cur.batch != nil && (cur.batch.Rows() >= w.o.Rows || cur.batch.Bytes() >= w.o.Bytes)
+			if (full || it.batch == nil) && !send() {
+				return
+			}
+		case <-age.C:
+			if cur != nil && !send() {
+				return
+			}
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// insertBlocks inserts blocks one after the other.
+func (w *Writer) insertBlocks() {
+	in := inserter{w: w}
+	for {
+		select {
+		case b, ok := <-w.out:
+			if !ok {
+				return
+			}
+			if b.batch != nil {
+				if err := in.insert(b); err != nil {
+					w.cancel(err)
+					return
+				}
+				w.recycle(b.batch, b.merged)
+				b.batch = nil
+			}
+			w.finish(b)
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// finish notes that b is durable, and acknowledges what has nothing undurable
+// before it. Acks are called under the lock, which keeps them in order.
+func (w *Writer) finish(b *block) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.finished[b.number] = b
+	for {
+		next, ok := w.finished[w.first]
+		if !ok {
+			break
+		}
+		delete(w.finished, w.first)
+		w.first++
+		for _, ack := range next.acks {
+			ack()
+		}
+	}
+	close(w.moved)
+	w.moved = make(chan struct{})
+}
+
+// turn returns when every block before number is durable.
+func (w *Writer) turn(number uint64) error {
+	for {
+		w.mu.Lock()
+		first, moved := w.first, w.moved
+		w.mu.Unlock()
+		if first >= number {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		}
+	}
+}
