@@ -1,0 +1,71 @@
+package oracle
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// acceptance is a line of accepted.txt: a difference that the standard decides
+// against tshark.
+type acceptance struct {
+	line int
+	// judge is what differs from what: "capture" is what tshark follows through
+	// the capture against what it says of the delivered octets, "archive" the
+	// archive against the latter.
+	judge string
+	// capture, apdu and field name the place: apdu is a direction and a number,
+	// or "connection". A field that ends in "*" stands for all that begin so.
+	capture, apdu, field string
+	clause               string
+	// expected is the value that the standard demands; "=" where it is what
+	// tshark says of the delivered octets.
+	expected string
+	why      string
+	used     bool
+}
+
+// acceptances reads the lines of accepted.txt for one judge.
+func acceptances(tb testing.TB, judge string) []*acceptance {
+	tb.Helper()
+	b, err := os.ReadFile("accepted.txt")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out []*acceptance
+	for i, line := range strings.Split(string(b), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		part := strings.Split(line, " | ")
+		if len(part) != 7 {
+			tb.Fatalf("accepted.txt:%d: %d parts, want 7", i+1, len(part))
+		}
+		if part[0] == judge {
+			out = append(out, &acceptance{line: i + 1, judge: part[0], capture: part[1], apdu: part[2], field: part[3], clause: part[4], expected: part[5], why: part[6]})
+		}
+	}
+	return out
+}
+
+// accepted finds the line for a difference, and marks it used.
+func accepted(lines []*acceptance, capture, apdu, field string) *acceptance {
+	for _, a := range lines {
+		prefix, star := strings.CutSuffix(a.field, "*")
+		if a.capture == capture && a.apdu == apdu && (a.field == field || star && strings.HasPrefix(field, prefix)) {
+			a.used = true
+			return a
+		}
+	}
+	return nil
+}
+
+// stale fails for each line of a capture that nothing needed.
+func stale(t *testing.T, lines []*acceptance, capture string) {
+	t.Helper()
+	for _, a := range lines {
+		if a.capture == capture && !a.used {
+			t.Errorf("accepted.txt:%d no longer applies: %s %s %s", a.line, a.capture, a.apdu, a.field)
+		}
+	}
+}
