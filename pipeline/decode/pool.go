@@ -14,7 +14,6 @@ package decode
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -130,12 +129,12 @@ func New(cfg Config, b bus.Bus, w *store.Writer) *Pool {
 // Run decodes until the bus is closed and everything is durable, or until ctx
 // ends or the store fails. It is called once.
 func (p *Pool) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, working := errgroup.WithContext(ctx)
 	for _, w := range p.workers {
-		g.Go(func() error { return w.run(ctx) })
+		g.Go(func() error { return w.run(working) })
 	}
 	g.Go(func() error {
-		err := p.dispatch(ctx)
+		err := p.dispatch(working)
 		for _, w := range p.workers {
 			close(w.queue)
 		}
@@ -295,5 +294,3 @@ func (s *shelf) evictions() uint64 {
 	defer s.mu.Unlock()
 	return s.evicted
 }
-
-var errRecord = fmt.Errorf("record cannot be read")

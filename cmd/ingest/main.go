@@ -1,0 +1,188 @@
+// Ingest archives the X.400 traffic in packet captures.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"x400flow/engine"
+)
+
+const usage = `Ingest reads packet captures and archives the X.400 messages in them.
+
+  ingest -r mta.pcap                        into ./archive
+  ingest -r /var/captures -store /srv/x400  a folder of rotated files, in time order
+  tcpdump -i eth0 -U -w - | ingest -r -     what tcpdump captures, as it comes
+  ingest -r mta.pcap -records mta.records   TPDU stream records, for decode -r
+
+Captures are pcap or pcapng, plain or compressed with gzip or zstd. Reading one
+again changes nothing: rows are identified by what they say.
+
+`
+
+type options struct {
+	read      list
+	store     string
+	records   string
+	ports     ports
+	filter    string
+	sensor    string
+	keep      string
+	workers   int
+	reread    bool
+	verbose   bool
+	group     string
+	memory    size
+	tcpOctets size
+	tcpConn   size
+	maxConns  int
+	idle      time.Duration
+}
+
+func main() {
+	engine.Main()
+	var o options
+	o.ports = ports{102}
+	o.memory, o.tcpOctets, o.tcpConn = 0, 256<<20, 1<<20
+	host, err := os.Hostname()
+	if err != nil {
+		host = "sensor"
+	}
+	flags := flag.NewFlagSet("ingest", flag.ContinueOnError)
+	flags.Var(&o.read, "r", "capture `file`, folder, or - for standard input; may be given several times")
+	flags.StringVar(&o.store, "store", "./archive", "archive `directory`")
+	flags.StringVar(&o.records, "records", "", "write TPDU stream records to this `file` instead of archiving")
+	flags.Var(&o.ports, "port", "TCP `ports` of X.400, separated by commas; matched after VLANs, tunnels and fragments are undone")
+	flags.StringVar(&o.filter, "f", "", "libpcap `filter` on frames as captured; not needed to find the ports, and it misses tagged frames and fragments")
+	flags.StringVar(&o.sensor, "sensor", host, "`name` of this sensor in every row")
+	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
+	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
+	flags.BoolVar(&o.reread, "reread", false, "read captures that are archived already")
+	flags.StringVar(&o.group, "group", "", "`group` that may use the archive's socket")
+	flags.Var(&o.memory, "engine-memory", "most `octets` the embedded ClickHouse may use, such as 4G; 0 is a quarter of the machine's")
+	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
+	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
+	flags.IntVar(&o.maxConns, "max-connections", 65536, "most TCP `connections` followed at once; the longest idle is given up")
+	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
+	flags.BoolVar(&o.verbose, "v", false, "log more")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		os.Exit(2)
+	}
+	if err := o.check(flags); err != nil {
+		fmt.Fprintf(os.Stderr, "ingest: %v\nTry: ingest -h\n", err)
+		os.Exit(2)
+	}
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	err = run(ctx, &o, log, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func (o *options) check(flags *flag.FlagSet) error {
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: captures are named with -r", flags.Arg(0))
+	}
+	if len(o.read) == 0 {
+		return errors.New("nothing to read: name a capture with -r")
+	}
+	if o.keep != "content" && o.keep != "envelope" {
+		return fmt.Errorf("-keep %s: must be content or envelope", o.keep)
+	}
+	if o.workers < 1 {
+		return fmt.Errorf("-workers %d: must be at least 1", o.workers)
+	}
+	if o.sensor == "" {
+		return errors.New("-sensor: must not be empty")
+	}
+	return nil
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, " ") }
+func (l *list) Set(v string) error { *l = append(*l, v); return nil }
+
+// ports is a flag of port numbers separated by commas.
+type ports []uint16
+
+func (p *ports) String() string {
+	s := make([]string, len(*p))
+	for i, n := range *p {
+		s[i] = strconv.Itoa(int(n))
+	}
+	return strings.Join(s, ",")
+}
+
+func (p *ports) Set(v string) error {
+	*p = nil
+	for part := range strings.SplitSeq(v, ",") {
+		n, err := strconv.ParseUint(strings.TrimSpace(part), 10, 16)
+		if err != nil || n == 0 {
+			return fmt.Errorf("%q is no port number from 1 to 65535", part)
+		}
+		*p = append(*p, uint16(n))
+	}
+	return nil
+}
+
+// size is a flag of octets, with the suffixes K, M and G for powers of 1024.
+type size uint64
+
+func (s *size) String() string {
+	for _, u := range []struct {
+		shift  uint
+		suffix string
+	}{{30, "G"}, {20, "M"}, {10, "K"}} {
+		if v := uint64(*s); v != 0 && v%(1<<u.shift) == 0 {
+			return strconv.FormatUint(v>>u.shift, 10) + u.suffix
+		}
+	}
+	return strconv.FormatUint(uint64(*s), 10)
+}
+
+func (s *size) Set(v string) error {
+	digits, shift := v, 0
+	switch {
+	case strings.HasSuffix(v, "K"):
+		digits, shift = v[:len(v)-1], 10
+	case strings.HasSuffix(v, "M"):
+		digits, shift = v[:len(v)-1], 20
+	case strings.HasSuffix(v, "G"):
+		digits, shift = v[:len(v)-1], 30
+	}
+	n, err := strconv.ParseUint(digits, 10, 64-shift)
+	if err != nil {
+		return fmt.Errorf("%q is no size such as 512M", v)
+	}
+	*s = size(n << shift)
+	return nil
+}

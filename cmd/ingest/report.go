@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"x400flow/pipeline/capture"
+	"x400flow/pipeline/decode"
+	"x400flow/pipeline/sensor"
+)
+
+// progress shows a bar while captures are read, when it goes to a terminal.
+type progress struct {
+	stop chan struct{}
+	wait sync.WaitGroup
+}
+
+func newProgress(out *os.File, src *capture.Source, pool *decode.Pool) *progress {
+	p := &progress{stop: make(chan struct{})}
+	if !term.IsTerminal(int(out.Fd())) {
+		return p
+	}
+	_, total := src.Progress()
+	bar := progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetPredictTime(total > 0), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
+	p.wait.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		start := time.Now()
+		for {
+			select {
+			case <-p.stop:
+				bar.Finish()
+				return
+			case <-tick.C:
+				if pool != nil {
+					st := pool.Stats()
+					n := float64(st.Messages + st.Probes + st.Reports)
+					bar.Describe(fmt.Sprintf("%.0f messages/s", n/time.Since(start).Seconds()))
+				}
+				read, _ := src.Progress()
+				bar.Set64(read)
+			}
+		}
+	})
+	return p
+}
+
+func (p *progress) done() {
+	close(p.stop)
+	p.wait.Wait()
+}
+
+// summary says what was read and what came of it.
+func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.Pool, o *options) {
+	frames, table, stats := s.Frames(), s.Table(), s.Stats()
+	files, truncated := 0, 0
+	for _, f := range src.Files() {
+		files++
+		if f.Truncated {
+			truncated++
+		}
+	}
+	fmt.Fprintf(out, "Read %s of %s: %d TCP segments on port %s.\n",
+		count(frames.Frames, "packet"), count(uint64(files), "capture"), frames.Segments, o.ports.String())
+	if truncated > 0 {
+		fmt.Fprintf(out, "%s cut short within its last packet.\n", count(uint64(truncated), "capture is", "captures are"))
+	}
+	if bad := frames.UnknownLink + frames.Short + frames.Malformed + frames.TooDeep; bad > 0 {
+		fmt.Fprintf(out, "%s could not be read: %d of unknown link types, %d cut short, %d malformed, %d encapsulated too deeply.\n",
+			count(bad, "packet"), frames.UnknownLink, frames.Short, frames.Malformed, frames.TooDeep)
+	}
+	if stats.Gaps > 0 {
+		fmt.Fprintf(out, "%s in connections: %d octets are missing from the captures.\n", count(stats.Gaps, "gap"), stats.LostOctets)
+	}
+	if table.Evicted > 0 {
+		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -tcp-memory).\n", count(table.Evicted, "connection was", "connections were"))
+	}
+	if pool == nil {
+		fmt.Fprintf(out, "Wrote %s of %s to %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.records)
+		return
+	}
+	st := pool.Stats()
+	var classes []string
+	total := uint64(0)
+	for _, class := range slices.Sorted(maps.Keys(st.Connections)) {
+		classes = append(classes, fmt.Sprintf("%d %s", st.Connections[class], class))
+		total += st.Connections[class]
+	}
+	fmt.Fprintf(out, "Archived %s, %s and %s in %s (%s) into %s.\n",
+		count(st.Messages, "message"), count(st.Reports, "report"), count(st.Probes, "probe"),
+		count(total, "connection"), strings.Join(classes, ", "), o.store)
+	if st.Problems > 0 {
+		fmt.Fprintf(out, "%s, of which %d transfers that did not come to their end: query -store %s problems\n",
+			count(st.Problems, "problem"), st.Unfinished, o.store)
+	}
+	if st.Poison > 0 {
+		fmt.Fprintf(out, "%s could not be read.\n", count(st.Poison, "record"))
+	}
+}
+
+// count writes a number and what it counts, in the plural where it is not one.
+func count(n uint64, one string, many ...string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	if len(many) > 0 {
+		return fmt.Sprintf("%d %s", n, many[0])
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

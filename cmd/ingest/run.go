@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"x400flow/engine"
+	"x400flow/pipeline/bus"
+	"x400flow/pipeline/bus/memory"
+	"x400flow/pipeline/capture"
+	"x400flow/pipeline/decode"
+	"x400flow/pipeline/record"
+	"x400flow/pipeline/sensor"
+	"x400flow/pipeline/store"
+	"x400flow/pipeline/tcp"
+)
+
+// grace is how long what was read may take to be stored after an interruption.
+const grace = 30 * time.Second
+
+// run reads the captures into the archive or into a record file.
+func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error {
+	var st *store.Store
+	if o.records == "" {
+		var err error
+		st, err = store.Open(store.Options{
+			Target:  o.store,
+			Program: "ingest",
+			Engine:  engine.Options{Group: o.group, MaxMemory: uint64(o.memory)},
+		})
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
+			return err
+		}
+	}
+	src, err := openCaptures(ctx, o, st, log)
+	if err != nil {
+		return err
+	}
+	if src == nil {
+		fmt.Fprintf(out, "Nothing new: every capture named is in %s already (-reread reads them again).\n", o.store)
+		return nil
+	}
+	defer src.Close()
+	var filter *capture.Filter
+	if o.filter != "" {
+		if filter, err = capture.NewFilter(o.filter); err != nil {
+			return err
+		}
+	}
+
+	b := memory.New(0)
+	s := sensor.New(sensor.Config{
+		Name:    o.sensor,
+		Source:  func(file int32) string { return src.Files()[file].Name },
+		Decoder: capture.DecoderConfig{Ports: o.ports},
+		TCP: tcp.Config{
+			Ports: o.ports, MaxConns: o.maxConns, MaxConnOctets: int(o.tcpConn), MaxOctets: int(o.tcpOctets),
+			IdleTimeout: o.idle,
+		},
+	}, b)
+	// What was read is stored even when the reading is interrupted.
+	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stopGrace := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	defer stopGrace()
+
+	g, drain := errgroup.WithContext(drain)
+	var pool *decode.Pool
+	if st == nil {
+		g.Go(func() error { return writeRecords(drain, o.records, b) })
+	} else {
+		writer := st.NewWriter(drain, store.WriterOptions{})
+		pool = decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log}, b, writer)
+		g.Go(func() error {
+			if err := pool.Run(drain); err != nil {
+				return err
+			}
+			return writer.Close(drain)
+		})
+	}
+	p := newProgress(out, src, pool)
+	interrupted := false
+	g.Go(func() error {
+		defer b.Close()
+		var err error
+		interrupted, err = read(ctx, drain, src, s, filter, o)
+		return err
+	})
+	err = g.Wait()
+	p.done()
+	if err != nil {
+		return err
+	}
+	summary(out, src, s, pool, o)
+	if interrupted {
+		return errors.New("interrupted: what was read so far is stored; run the same command again to go on")
+	}
+	return nil
+}
+
+// read gives every frame to the sensor. It stops when ctx ends; what the sensor
+// holds is then published under drain.
+func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, filter *capture.Filter, o *options) (interrupted bool, err error) {
+	var f capture.Frame
+	for n := 0; ; n++ {
+		if n&1023 == 0 && ctx.Err() != nil {
+			// The files can be read again, so connections are left open, as a
+			// crash would. What came through a pipe cannot.
+			if !slices.Contains(o.read, "-") {
+				return true, s.Flush(drain)
+			}
+			return true, s.End(drain, nil)
+		}
+		if err := src.Next(&f); err != nil {
+			if errors.Is(err, io.EOF) {
+				return false, s.End(drain, src.Files())
+			}
+			return false, errors.Join(err, s.Flush(drain))
+		}
+		if filter != nil {
+			if ok, err := filter.Match(&f); err != nil {
+				return false, err
+			} else if !ok {
+				continue
+			}
+		}
+		if err := s.Frame(drain, &f); err != nil {
+			return false, err
+		}
+	}
+}
+
+// writeRecords writes what comes over the bus to a record file.
+func writeRecords(ctx context.Context, name string, b bus.Bus) error {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	w, err := record.NewWriter(file)
+	if err != nil {
+		return err
+	}
+	for {
+		d, err := b.Receive(ctx)
+		if errors.Is(err, io.EOF) {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			return file.Close()
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.Write(d.Record.B); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		d.Record.Release()
+		d.Ack()
+	}
+}
+
+// openCaptures opens the captures, unless all of them are in the archive; then
+// it returns nil. If one is not, all are read, because connections continue
+// across files.
+func openCaptures(ctx context.Context, o *options, st *store.Store, log *slog.Logger) (*capture.Source, error) {
+	cfg := capture.SourceConfig{Paths: o.read, Stdin: os.Stdin}
+	if st != nil && !o.reread && !slices.Contains(o.read, "-") {
+		known, err := archived(ctx, st)
+		if err != nil {
+			return nil, err
+		}
+		old := 0
+		cfg.Skip = func(_ string, _ int64, sum [sha256.Size]byte) bool {
+			if !known[hex.EncodeToString(sum[:])] {
+				return false
+			}
+			old++
+			return true
+		}
+		src, err := capture.OpenSource(cfg)
+		if err != nil {
+			return nil, err
+		}
+		left := len(src.Files())
+		if old == 0 {
+			return opened(src, log)
+		}
+		if err := src.Close(); err != nil {
+			return nil, err
+		}
+		if left == 0 {
+			return nil, nil
+		}
+		log.Info("some captures are archived already; all are read again, because connections may continue across files",
+			"archived", old, "new", left)
+		cfg.Skip = nil
+	}
+	src, err := capture.OpenSource(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return opened(src, log)
+}
+
+// opened says what of a folder is not read.
+func opened(src *capture.Source, log *slog.Logger) (*capture.Source, error) {
+	for _, f := range src.Skipped() {
+		log.Warn("file is not read", "file", f.Name, "error", f.Err)
+	}
+	if len(src.Files()) == 0 {
+		src.Close()
+		return nil, errors.New("no captures found: folders are searched one level deep for pcap and pcapng files")
+	}
+	return src, nil
+}
+
+// archived returns the digests of the captures in the archive.
+func archived(ctx context.Context, st *store.Store) (map[string]bool, error) {
+	rows, err := st.Conn().Query(ctx, "SELECT sha256 FROM captures")
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool)
+	for rows.Next() {
+		var sum string
+		if err := rows.Scan(&sum); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		known[strings.ToLower(sum)] = true
+	}
+	return known, errors.Join(rows.Err(), rows.Close())
+}
