@@ -70,6 +70,12 @@ type decoder struct {
 	attrs []Attribute
 	rdns  []ber.Element
 
+	// value and valueIn are the value of the extension being read and the
+	// cursor that gave it. They stand here because a renderer is called through
+	// the table, for which they would otherwise be allocated.
+	value   ber.Element
+	valueIn ber.Cursor
+
 	path  [maxPath]segment
 	depth int
 

@@ -440,6 +440,8 @@ func (d *decoder) contentType(c *ber.Cursor, e *ber.Element, t *ContentType) {
 
 var eitFields = []field{
 	{"built-in-encoded-information-types", ber.Context(0), 0, true},
+	// EAN of 1985 sends the BIT STRING with its own tag.
+	{"built-in-encoded-information-types", ber.TagBitString, 0, true},
 	{"g3-facsimile", ber.Context(1), 1, false},
 	{"teletex", ber.Context(2), 2, false},
 	// X.411 of 1984.
@@ -768,14 +770,14 @@ func (a *APDU) extensionSet(c *ber.Cursor, e *ber.Element, envelope bool) []Exte
 		}
 		d.pushIndex(i)
 		if d.is(&f, ber.TagSequence) {
-			x, xc, value, ok := d.extension(&in, &f)
+			x, ok := d.extension(&in, &f)
 			if ok && envelope && x.Number == extensionInternalTrace && len(a.InternalTrace) == 0 &&
-				value.Tag == ber.TagSequence {
+				d.value.Tag == ber.TagSequence {
 				// What is wrong inside has been told already.
 				told := d.failures
 				unknown := d.unknown
 				d.push("value")
-				a.InternalTrace = a.trace(&xc, &value, a.InternalTrace)
+				a.InternalTrace = a.trace(&d.valueIn, &d.value, a.InternalTrace)
 				d.pop()
 				d.failures = told
 				d.unknown = unknown

@@ -81,9 +81,9 @@ var extensionFieldFields = []field{
 	{"value", ber.Context(2), 2, false},
 }
 
-// extension reads one ExtensionField (X.411 9.1). value is the cursor and the
-// element of its value, where there is one.
-func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, in ber.Cursor, value ber.Element, hasValue bool) {
+// extension reads one ExtensionField (X.411 9.1). Where it has a value, that is
+// left in d.value and d.valueIn.
+func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, hasValue bool) {
 	x = Extension{Number: -1, Offset: e.Offset}
 	failures := d.failures
 	fields := c.Enter(e)
@@ -106,13 +106,13 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, in ber.
 			v, _ := d.flags(&fields, &f)
 			x.Critical = Criticality(v)
 		case 2:
-			in, value, hasValue = d.only(&fields, &f)
+			d.valueIn, d.value, hasValue = d.only(&fields, &f)
 		}
 		d.pop()
 	}
 	d.complete(extensionFieldFields, seen, e.Offset)
 	if hasValue {
-		x.Raw = in.Raw(&value)
+		x.Raw = d.valueIn.Raw(&d.value)
 		d.push("value")
 		d.out = d.out[:0]
 		render := renderer(renderAny)
@@ -120,12 +120,12 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, in ber.
 			render = standardExtensions[x.Number].render
 		}
 		// The default value of a field is NULL; some senders write it out.
-		if value.Tag != ber.TagNull {
-			d.out = render(d, d.out, &in, &value)
+		if d.value.Tag != ber.TagNull {
+			d.out = render(d, d.out, &d.valueIn, &d.value)
 		}
 		if len(d.out) > d.textLimit {
 			d.out = cutText(d.out, d.textLimit)
-			d.fail(CodeTooLong, value.Offset)
+			d.fail(CodeTooLong, d.value.Offset)
 		}
 		x.Value = d.keep(d.out)
 		d.pop()
@@ -133,7 +133,7 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, in ber.
 	if d.failures != failures {
 		x.Err = d.last
 	}
-	return x, in, value, hasValue
+	return x, hasValue
 }
 
 // cutText cuts s to at most n octets without cutting a character.

@@ -1,0 +1,61 @@
+package x411
+
+import (
+	"testing"
+	"unicode/utf8"
+)
+
+// The expected characters are those of ISO 6937 and of the code charts ISO-IR
+// 102 and 103.
+func TestT61(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"ASCII", "Hello", "Hello"},
+		{"currency sign", "5 $", "5 ¤"},
+		{"dollar and number sign", "\xa4 \xa6", "$ #"},
+		{"umlaut precedes its letter", "M\xc8uller Stra\xfbe", "Müller Straße"},
+		{"the other umlaut", "\xc9o", "ö"},
+		{"acute, grave, circumflex, tilde", "\xc2e\xc1e\xc3e\xc4n", "éèêñ"},
+		{"ring, cedilla, caron, ogonek", "\xcaA\xcbc\xcfz\xcea", "Åçžą"},
+		{"letters of the right half", "\xe1\xe9\xf9\xf1\xec\xf5\xf8", "ÆØøæÞıł"},
+		{"diacritic and space", "\xc2 \xc8 ", "´¨"},
+		{"letter that is not composed", "\xc2q", "q\u0301"},
+		{"diacritic at the end", "a\xc2", "a\ufffd"},
+		{"diacritic before another", "\xc2\xc8u", "\ufffdü"},
+		{"unused position", "\xe5\xc0", "\ufffd\ufffd"},
+		{"C1 controls", "a\x8bb\x80", "ab\ufffd"},
+		{"line end", "a\r\nb", "a\r\nb"},
+		{"ISO 8859-1 designated", "\x1b\x2d\x41M\xfcller", "Müller"},
+		{"ASCII designated to the left", "\x1b\x28\x42$", "$"},
+		{"Greek is not known", "\x1b\x2d\x46\xe1 b", "\ufffd b"},
+		{"left half of an unknown set", "\x1b\x28\x4ea b", "\ufffd \ufffd"},
+		{"two-octet set", "\x1b\x24\x42\x30\x21\x30\x22\x1b\x28\x42ok", "\ufffd\ufffdok"},
+		{"shift out", "M\x0eHu\x0fuller", "Müuller"},
+		{"single shift", "M\x19Huller", "Müller"},
+		{"control sequence", "a\x9b31mb", "ab"},
+		{"escape at the end", "a\x1b", "a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := string(AppendT61(nil, []byte(tt.in))); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzT61(f *testing.F) {
+	f.Add([]byte("M\xc8uller"))
+	f.Add([]byte("\x1b\x24\x42\x30\x21\x1b\x28\x42ok\x0e\x19"))
+	f.Fuzz(func(t *testing.T, s []byte) {
+		out := AppendT61(nil, s)
+		if !utf8.Valid(out) {
+			t.Errorf("%q gives %q", s, out)
+		}
+		if len(out) > 3*len(s) {
+			t.Errorf("%d octets give %d", len(s), len(out))
+		}
+		if plainT61(s) && string(out) != string(s) {
+			t.Errorf("plain %q gives %q", s, out)
+		}
+	})
+}
