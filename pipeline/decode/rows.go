@@ -16,7 +16,7 @@ type rows struct {
 	texts   text
 	content []byte
 	digest  [sha256.Size]byte
-	key     schema.Message
+	message schema.Message
 	rcpt    schema.Recipient
 	trace   schema.TraceElement
 	ext     schema.Extension
@@ -196,32 +196,12 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 
 // transferred takes an APDU that RTSE delivered.
 func (w *worker) transferred(c *connection, rec *record.Record) {
-	ev, a, m := &w.ev, &w.apdu, &w.row.key
+	ev, m := &w.ev, &w.row.message
 	digest := sha256.Sum256(ev.Octets)
-	id, transfer := apduID(&ev.Origin, &digest), transferID(&ev.Origin)
-	status := a.Decode(ev.Octets)
-	if status != x411.StatusOK {
-		at := place(&ev.Origin.Place, ev.Dir)
-		f := finding{
-			layer: x411.Layer, reason: a.Failure.Code.String(), path: a.Failure.Path, item: &at,
-			source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: digest[:],
-			transfer: transfer, apdu: id,
-			detail: w.row.texts.reset().str("at octet ").int(int64(a.Failure.Offset)).str(" of the APDU").bytes(),
-		}
-		w.problem(c, &f)
-		if status == x411.StatusFailed {
-			return
-		}
-	}
 	facts := c.assoc.Facts()
-	know := schema.Knowledge{
-		Opened: !ev.Inferred, Both: !facts.OneDirection, Decoder: Version,
-		CapturedAt: ev.Origin.Time, Sensor: c.text.sensor,
-	}
 	first := record.Item{Source: ev.Origin.Source}
 	*m = schema.Message{
-		APDU: id, Transfer: transfer, Association: c.id, Version: know.Version(), Kind: a.Kind.String(),
-		ID:     identifier(&a.ID),
+		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.id,
 		Sensor: c.text.sensor, Source: rec.SourceOf(&first), Direction: direction(ev.Dir),
 		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
 		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
@@ -231,18 +211,7 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 		SendingMTA: c.text.initiator, ReceivingMTA: c.text.responder,
 		Protocol: protocolName(c.assoc.Class()), Mode: modeName(facts.Mode),
 		Inferred: ev.Inferred, OneDirection: facts.OneDirection, Interruptions: uint32(ev.Interruptions),
-		Resumed:     ev.Interruptions > 0,
-		ContentType: a.ContentType.Text, ContentTypeNumber: a.ContentType.Builtin, ContentTypeOID: a.ContentType.OID,
-		ContentIdentifier: a.ContentID, EITs: a.OriginalEITs.Text, EITsPresent: a.OriginalEITs.Present,
-		EITsNonBasic:          a.OriginalEITs.NonBasic,
-		DeferredDelivery:      instant(&a.DeferredDelivery),
-		AdditionalInformation: a.AdditionalText, AdditionalInformationRaw: a.AdditionalInformation,
-		ContentPresent: a.Content.Present, ContentSize: uint64(a.Content.Size),
-		APDUSize: uint64(len(ev.Octets)), APDUSHA256: digest,
-		RecipientCount: uint32(len(a.Recipients)), RecipientsOmitted: uint32(a.MoreRecipients),
-		TraceCount: uint32(len(a.Trace)), InternalTraceCount: uint32(len(a.InternalTrace)),
-		Status: status.String(), UnknownFields: uint32(a.UnknownFields), FirstUnknown: a.FirstUnknown,
-		DecoderVersion: Version,
+		Resumed: ev.Interruptions > 0, APDUSHA256: digest,
 	}
 	if ev.Dir == association.FromServer {
 		m.SourceAddress, m.DestinationAddress = m.DestinationAddress, m.SourceAddress
@@ -252,8 +221,56 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 		m.SendingMTA, m.ReceivingMTA = m.ReceivingMTA, m.SendingMTA
 	}
 	if ev.Elsewhere {
-		m.ResumedFrom = c.resumed[transfer]
+		m.ResumedFrom = c.resumed[m.Transfer]
 	}
+	status := w.rows(m, ev.Octets)
+	if status != x411.StatusOK {
+		a := &w.apdu
+		at := place(&ev.Origin.Place, ev.Dir)
+		w.problem(c, &finding{
+			layer: x411.Layer, reason: a.Failure.Code.String(), path: a.Failure.Path, item: &at,
+			source: m.Source, octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: digest[:],
+			transfer: m.Transfer, apdu: m.APDU,
+			detail: w.row.texts.reset().str("at octet ").int(int64(a.Failure.Offset)).str(" of the APDU").bytes(),
+		})
+	}
+	if status == x411.StatusFailed {
+		return
+	}
+	switch w.apdu.Kind {
+	case x411.KindMessage:
+		c.row.Messages++
+		w.pool.messages.Add(1)
+	case x411.KindProbe:
+		c.row.Probes++
+		w.pool.probes.Add(1)
+	case x411.KindReport:
+		c.row.Reports++
+		w.pool.reports.Add(1)
+	}
+}
+
+// rows decodes an APDU and appends its rows; m says where it came from. An
+// APDU that cannot be decoded at all gives none.
+func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
+	a := &w.apdu
+	status := a.Decode(octets)
+	if status == x411.StatusFailed {
+		return status
+	}
+	m.Version = schema.Knowledge{
+		Opened: !m.Inferred, Both: !m.OneDirection, Decoder: Version, CapturedAt: m.CapturedAt, Sensor: m.Sensor,
+	}.Version()
+	m.DecoderVersion = Version
+	m.Kind, m.ID, m.Status = a.Kind.String(), identifier(&a.ID), status.String()
+	m.ContentType, m.ContentTypeNumber, m.ContentTypeOID = a.ContentType.Text, a.ContentType.Builtin, a.ContentType.OID
+	m.ContentIdentifier, m.DeferredDelivery = a.ContentID, instant(&a.DeferredDelivery)
+	m.EITs, m.EITsPresent, m.EITsNonBasic = a.OriginalEITs.Text, a.OriginalEITs.Present, a.OriginalEITs.NonBasic
+	m.AdditionalInformation, m.AdditionalInformationRaw = a.AdditionalText, a.AdditionalInformation
+	m.APDUSize, m.ContentPresent, m.ContentSize = uint64(len(octets)), a.Content.Present, uint64(a.Content.Size)
+	m.RecipientCount, m.RecipientsOmitted = uint32(len(a.Recipients)), uint32(a.MoreRecipients)
+	m.TraceCount, m.InternalTraceCount = uint32(len(a.Trace)), uint32(len(a.InternalTrace))
+	m.UnknownFields, m.FirstUnknown = uint32(a.UnknownFields), a.FirstUnknown
 	if len(a.Trace) > 0 {
 		m.OriginTime = seconds(instant(&a.Trace[0].ArrivalTime))
 		m.LastTraceTime = instant(&a.Trace[len(a.Trace)-1].ArrivalTime)
@@ -265,17 +282,11 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 	switch a.Kind {
 	case x411.KindMessage:
 		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
-		c.row.Messages++
-		w.pool.messages.Add(1)
 	case x411.KindProbe:
 		m.ContentSize = uint64(max(a.ContentLength, 0))
-		c.row.Probes++
-		w.pool.probes.Add(1)
 	case x411.KindReport:
 		m.ReportDestination, m.ReportDestinationKey = a.Destination.Text, a.Destination.Key
 		m.Subject = identifier(&a.SubjectID)
-		c.row.Reports++
-		w.pool.reports.Add(1)
 	}
 	if a.Kind != x411.KindReport {
 		m.Originator = orName(&a.Originator, &w.row.dda[0])
@@ -287,8 +298,9 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 		}
 	}
 	w.children(m)
-	w.contents(m)
+	w.contents(m, octets)
 	w.batch.Messages.Append(m)
+	return status
 }
 
 func (w *worker) indicators(m *schema.Message) {
@@ -414,8 +426,8 @@ func (w *worker) extensions(m *schema.Message, list []x411.Extension, scope stri
 }
 
 // contents appends the row that holds m's octets.
-func (w *worker) contents(m *schema.Message) {
-	a, in := &w.apdu, w.ev.Octets
+func (w *worker) contents(m *schema.Message, in []byte) {
+	a := &w.apdu
 	k := &w.row.body
 	*k = schema.Content{
 		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,

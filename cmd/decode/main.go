@@ -1,0 +1,151 @@
+// Decode turns TPDU stream records into the rows of an archive.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"x400flow/engine"
+	"x400flow/pipeline/bus"
+	"x400flow/pipeline/bus/memory"
+	"x400flow/pipeline/decode"
+	"x400flow/pipeline/record"
+	"x400flow/pipeline/store"
+)
+
+const usage = `Decode turns TPDU stream records into the rows of an archive.
+
+  ingest -r mta.pcap -records mta.records   writes records
+  decode -r mta.records -store ./archive    archives them
+  decode -r - < mta.records                 from standard input
+
+The rows are those that ingest -r mta.pcap -store ./archive makes.
+
+`
+
+type options struct {
+	read    string
+	store   string
+	keep    string
+	workers int
+}
+
+func main() {
+	engine.Main()
+	var o options
+	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
+	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
+	flags.StringVar(&o.store, "store", "./archive", "archive `directory`, or clickhouse://user@host:8123/database")
+	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
+	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		os.Exit(2)
+	}
+	if err := o.check(flags); err != nil {
+		fmt.Fprintf(os.Stderr, "decode: %v\nTry: decode -h\n", err)
+		os.Exit(2)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, &o, log, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "decode: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func (o *options) check(flags *flag.FlagSet) error {
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q: the record file is named with -r", flags.Arg(0))
+	case o.read == "":
+		return errors.New("nothing to read: name a record file with -r")
+	case o.keep != "content" && o.keep != "envelope":
+		return fmt.Errorf("-keep %s: must be content or envelope", o.keep)
+	case o.workers < 1:
+		return fmt.Errorf("-workers %d: must be at least 1", o.workers)
+	}
+	return nil
+}
+
+func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error {
+	in := os.Stdin
+	if o.read != "-" {
+		f, err := os.Open(o.read)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	r, err := record.NewReader(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.read, err)
+	}
+	st, err := store.Open(store.Options{Target: o.store, Password: os.Getenv("X400FLOW_STORE_PASSWORD"), Program: "decode"})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
+		return err
+	}
+	writer := st.NewWriter(ctx, store.WriterOptions{})
+	b := memory.New(0)
+	pool := decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log}, b, writer)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := pool.Run(ctx); err != nil {
+			return err
+		}
+		return writer.Close(ctx)
+	})
+	var damaged error
+	g.Go(func() error {
+		defer b.Close()
+		for {
+			rec := record.NewBuffer()
+			if err := r.Next(rec); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				// What came before is archived all the same.
+				damaged = fmt.Errorf("%s: %w", o.read, err)
+				return nil
+			}
+			if err := b.Publish(ctx, bus.Key{}, rec); err != nil {
+				return err
+			}
+		}
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s := pool.Stats()
+	fmt.Fprintf(out, "Read %d records; archived %d messages, %d reports and %d probes into %s; %d problems.\n",
+		s.Records, s.Messages, s.Reports, s.Probes, o.store, s.Problems)
+	if damaged != nil {
+		return damaged
+	}
+	if s.Poison > 0 {
+		return fmt.Errorf("%d records could not be read", s.Poison)
+	}
+	return nil
+}

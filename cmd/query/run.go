@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/term"
+
+	"x400flow/engine"
+	"x400flow/pipeline/store"
+	"x400flow/schema"
+)
+
+// open opens the archive, which must be there and have this program's schema.
+func open(ctx context.Context, o *options) (*store.Store, error) {
+	if !strings.Contains(o.store, "://") {
+		if _, err := os.Stat(o.store); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("there is no archive at %s: name one with -store, or make one with ingest -r CAPTURE -store %s", o.store, o.store)
+		}
+	}
+	st, err := store.Open(store.Options{
+		Target: o.store, Password: os.Getenv("X400FLOW_STORE_PASSWORD"), ReadOnly: !o.write, Program: "query",
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := st.CheckVersion(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+// runSQL runs one statement and copies its result to out as it comes.
+func runSQL(ctx context.Context, o *options, sql string, out *os.File) error {
+	st, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	sql = strings.TrimRight(strings.TrimSpace(sql), "; \t\n")
+	return stream(ctx, st, format(o, out), sql, o.params, out)
+}
+
+func stream(ctx context.Context, st *store.Store, format, sql string, p params, out io.Writer) error {
+	if len(p) > 0 {
+		ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters(p)))
+	}
+	r, err := st.Conn().QueryFormat(ctx, format, sql)
+	if err != nil {
+		return plain(err)
+	}
+	_, err = io.Copy(out, r)
+	return plain(errors.Join(err, r.Close()))
+}
+
+// plain is an error as ClickHouse says it, without what surrounds it.
+func plain(err error) error {
+	var e *clickhouse.Exception
+	if errors.As(err, &e) {
+		text := e.Message
+		if i := strings.Index(text, "\nStack trace"); i >= 0 {
+			text = text[:i]
+		}
+		return errors.New(strings.TrimSpace(text))
+	}
+	return err
+}
+
+// format is the output format asked for, else what suits the output.
+func format(o *options, out *os.File) string {
+	switch {
+	case o.format != "":
+		return o.format
+	case term.IsTerminal(int(out.Fd())):
+		return "PrettyCompactMonoBlock"
+	}
+	return "TabSeparatedWithNames"
+}
+
+// report runs a ready-made report.
+func report(ctx context.Context, o *options, r schema.ReportFile, args []string, out *os.File, messages io.Writer) error {
+	flags := flag.NewFlagSet("query "+r.Name, flag.ContinueOnError)
+	flags.SetOutput(messages)
+	o.define(flags)
+	values := params{}
+	for _, p := range r.Parameters {
+		values[p.Name] = p.Default
+		flags.Func(p.Flag(), fmt.Sprintf("%s (`%s`, default %q)", p.Doc, p.Type, p.Default), func(v string) error {
+			values[p.Name] = v
+			return nil
+		})
+	}
+	flags.Usage = func() {
+		fmt.Fprintf(messages, "%s\n\n%s\n\n", r.Title, r.Doc)
+		flags.PrintDefaults()
+	}
+	// The argument may stand before or after the flags.
+	var argument []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return parseError(err)
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		argument = append(argument, flags.Arg(0))
+		args = flags.Args()[1:]
+	}
+	switch {
+	case r.Argument == "" && len(argument) > 0:
+		return &usageError{fmt.Errorf("%s takes no argument %q", r.Name, argument[0])}
+	case r.Argument != "" && len(argument) != 1:
+		return &usageError{fmt.Errorf("%s takes one argument: %s", r.Name, r.Argument)}
+	case r.Argument != "":
+		values[r.Argument] = argument[0]
+	}
+	for name, v := range o.params {
+		values[name] = v
+	}
+	st, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for i, s := range r.Statements {
+		if len(r.Statements) > 1 && o.format == "" {
+			if i > 0 {
+				fmt.Fprintln(out)
+			}
+			fmt.Fprintln(out, s.Title)
+		}
+		if err := stream(ctx, st, format(o, out), s.SQL, values, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve offers the archive on a TCP address until ctx ends.
+func serve(ctx context.Context, o *options, args []string, messages io.Writer) error {
+	flags := flag.NewFlagSet("query serve", flag.ContinueOnError)
+	flags.SetOutput(messages)
+	flags.StringVar(&o.store, "store", o.store, "archive `directory`")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:8123", "TCP `address` to listen on; there is no password, so think before it leaves this machine")
+	flags.BoolVar(&o.write, "write", o.write, "let statements change the archive")
+	if err := flags.Parse(args); err != nil {
+		return parseError(err)
+	}
+	if flags.NArg() > 0 {
+		return &usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
+	}
+	st, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := st.Close(); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(messages, "Serving %s on http://%s (ClickHouse's HTTP interface); Ctrl-C ends it.\n", o.store, l.Addr())
+	server := &http.Server{Handler: engine.Proxy(o.store, engine.Options{ReadOnly: !o.write}), ReadHeaderTimeout: 10 * time.Second}
+	done := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		server.Shutdown(grace)
+	})
+	defer done()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
