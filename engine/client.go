@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +79,7 @@ func (s *starter) dial(ctx context.Context) (net.Conn, error) {
 			return c, nil
 		}
 		// Whatever else is wrong with the socket, an engine would not mend it.
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ECONNREFUSED) && ctx.Err() == nil {
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.EAGAIN) && ctx.Err() == nil {
 			return nil, fmt.Errorf("engine of %s: %w", dir, err)
 		}
 		_, held, err := lockHolder(dir)
@@ -121,10 +122,8 @@ func (s *starter) start(ctx context.Context, dir string) error {
 	}
 	exe := s.o.Executable
 	if exe == "" {
-		var err error
-		if exe, err = os.Executable(); err != nil {
-			return err
-		}
+		// The file that runs, even if another has taken its name since.
+		exe = "/proc/self/exe"
 	}
 	options, err := json.Marshal(s.o)
 	if err != nil {
@@ -141,6 +140,9 @@ func (s *starter) start(ctx context.Context, dir string) error {
 	}
 	defer r.Close()
 	cmd := exec.Command(exe, marker, dir, string(options))
+	if s.o.Executable == "" {
+		cmd.Args[0] = os.Args[0]
+	}
 	cmd.Dir = "/"
 	// An archive reads the same wherever it is read: times without a zone of
 	// their own are UTC.
@@ -254,4 +256,29 @@ func lookupGroup(name string) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(g.Gid)
+}
+
+// Serve answers HTTP requests on l with Proxy until ctx ends, then lets those
+// under way finish for a few seconds.
+func Serve(ctx context.Context, l net.Listener, dir string, o Options) error {
+	srv := &http.Server{
+		Handler:           Proxy(dir, o),
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxConns)) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryGrace)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		_ = srv.Close()
+	}
+	<-failed
+	return nil
 }

@@ -19,7 +19,6 @@ var (
 	exceptionCode = regexp.MustCompile(`^Code: (\d+)\. `)
 	// libchdb, its own client, wraps what the server said into itself.
 	exceptionTwice = regexp.MustCompile(`(?s)^Code: \d+\. DB::Exception: (Code: \d+\. DB::.*) \(version [^()]*\)\. \([A-Z0-9_]+\)$`)
-	exceptionName  = regexp.MustCompile(`\([A-Z][A-Z0-9_]+\)$`)
 )
 
 // unknownException is UNKNOWN_EXCEPTION.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -152,6 +153,9 @@ func (h *handler) read(r *http.Request) (*request, error) {
 		}
 		q.revision = n
 	}
+	if !settingName.MatchString(q.format) {
+		return q, badRequest("%q is not the name of a format", q.format)
+	}
 	external := ""
 	ct, ctParams, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if ct == "multipart/form-data" {
@@ -184,11 +188,16 @@ func (h *handler) read(r *http.Request) (*request, error) {
 		q.readonly = "2"
 	}
 
+	return q, h.readStatement(r, p, q, external)
+}
+
+// readStatement finds the statement and its data, in the URL and the body.
+func (h *handler) readStatement(r *http.Request, p url.Values, q *request, external string) error {
 	text := p.Get("query")
 	if external != "" {
 		t, err := h.readTables(r, p, q)
 		if err != nil {
-			return q, err
+			return err
 		}
 		if text == "" {
 			text = t
@@ -197,16 +206,16 @@ func (h *handler) read(r *http.Request) (*request, error) {
 		if err == nil && q.stmt.data {
 			err = badRequest("an INSERT with data cannot come with external tables")
 		}
-		return q, err
+		return err
 	}
 	body, err := unpack(r, h.maxBody)
 	if err != nil {
-		return q, err
+		return err
 	}
 	defer body.Close()
 	prefix, whole, err := readPrefix(body, maxQuery)
 	if err != nil {
-		return q, err
+		return err
 	}
 	fromBody := text == ""
 	if fromBody {
@@ -215,15 +224,15 @@ func (h *handler) read(r *http.Request) (*request, error) {
 	q.stmt, err = analyse(text, !fromBody && len(prefix) > 0)
 	switch {
 	case err != nil && (whole || !fromBody):
-		return q, err
+		return err
 	case err != nil || !q.stmt.data && !whole:
-		return q, &exception{code: 62, text: fmt.Sprintf("Code: 62. DB::Exception: Syntax error: Max query size exceeded (%d octets) (SYNTAX_ERROR)", maxQuery)}
+		return &exception{code: 62, text: fmt.Sprintf("Code: 62. DB::Exception: Syntax error: Max query size exceeded (%d octets) (SYNTAX_ERROR)", maxQuery)}
 	case !q.stmt.data && !fromBody && len(prefix) > 0:
 		// A statement that goes on in the body.
 		q.stmt, err = analyse(text+"\n"+string(prefix), false)
-		return q, err
+		return err
 	case !q.stmt.data:
-		return q, nil
+		return nil
 	}
 	head := []byte(text[q.stmt.dataAt:])
 	if !fromBody {
@@ -233,7 +242,7 @@ func (h *handler) read(r *http.Request) (*request, error) {
 		// This format alone may hold expressions.
 		if whole {
 			if err := forbiddenIn(string(head)); err != nil {
-				return q, err
+				return err
 			}
 		} else {
 			q.settings = append(q.settings, param{"input_format_values_interpret_expressions", "0"})
@@ -243,7 +252,7 @@ func (h *handler) read(r *http.Request) (*request, error) {
 		body = io.NopCloser(strings.NewReader(""))
 	}
 	q.data, err = h.spool(head, body)
-	return q, err
+	return err
 }
 
 // readTables reads a multipart body: a field query, and files of external
@@ -309,6 +318,10 @@ func (h *handler) serve(r *http.Request, q *request, out *output) error {
 		return err
 	}
 	defer s.close()
+	if q.readonly != "" && q.readonly != "0" && q.stmt.first == "KILL" {
+		// ClickHouse would let a reader end what others write.
+		return &exception{code: 164, text: "Code: 164. DB::Exception: Cannot execute query in readonly mode. (READONLY)"}
+	}
 	if err := h.setUp(s, q); err != nil {
 		return err
 	}
@@ -322,7 +335,11 @@ func (h *handler) serve(r *http.Request, q *request, out *output) error {
 	defer context.AfterFunc(h.reads, cancel)()
 	err = h.cancellable(ctx, q, func() error {
 		if q.stmt.reads() {
-			err := h.stream(ctx, s, q, out)
+			run := h.stream
+			if !streams(q) {
+				run = h.gather
+			}
+			err := run(ctx, s, q, out)
 			if !errors.Is(err, errNotStreamable) {
 				return err
 			}
@@ -469,6 +486,46 @@ func (h *handler) stream(ctx context.Context, s *session, q *request, out *outpu
 	}
 }
 
+// concatenable are the formats whose pieces, put together, are the whole.
+// libchdb formats every piece of a streamed result as a result of its own: any
+// format with a frame around the rows would come out as many.
+var concatenable = []string{
+	"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "Raw", "CSV", "TSKV", "JSONEachRow", "JSONLines", "NDJSON",
+	"JSONCompactEachRow", "JSONStringsEachRow", "JSONCompactStringsEachRow", "RowBinary", "LineAsString", "RawBLOB", "MsgPack", "Null",
+}
+
+// streams tells whether a query's result can be passed on piece by piece.
+func streams(q *request) bool {
+	// A setting that puts a frame around JSONEachRow.
+	framed := strings.Contains(q.stmt.sql, "json_array_of_rows") ||
+		slices.ContainsFunc(q.settings, func(p param) bool { return strings.Contains(p.name, "json_array_of_rows") })
+	format := cmpOr(q.stmt.outFormat, q.format)
+	return !framed && slices.ContainsFunc(concatenable, func(c string) bool { return strings.EqualFold(c, format) })
+}
+
+// gather runs a query whose result must be formatted as one: libchdb writes it
+// into a file, so that it need not fit into memory.
+func (h *handler) gather(_ context.Context, s *session, q *request, out *output) error {
+	path := filepath.Join(h.temp, "result-"+q.mark)
+	defer os.Remove(path)
+	head, format := q.stmt.sql, "FORMAT "+q.format
+	if q.stmt.outFormat != "" {
+		head, format = q.stmt.sql[:q.stmt.formatAt], q.stmt.sql[q.stmt.formatAt:]
+	}
+	r, err := s.exec(head+"\nINTO OUTFILE "+quote(path)+" COMPRESSION 'none'\n"+format, q.format, q.params)
+	if err != nil {
+		return err
+	}
+	out.count(r.summary())
+	r.free()
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return out.copy(f)
+}
+
 func badRequest(format string, a ...any) *exception {
 	return &exception{code: 36, text: "Code: 36. DB::Exception: " + fmt.Sprintf(format, a...) + " (BAD_ARGUMENTS)"}
 }
@@ -516,7 +573,7 @@ type output struct {
 func (o *output) prepare(r *http.Request, q *request) {
 	o.q, o.began, o.tag = q, time.Now(), exceptionTag()
 	format := cmpOr(q.stmt.outFormat, q.format)
-	if format == "Native" {
+	if strings.EqualFold(format, "Native") {
 		o.recoder = newRecoder(q.revision, o.h.db.timezone, o.h.db.version)
 	}
 	o.enc = choosePacker(r)
@@ -572,6 +629,25 @@ func (o *output) send(b []byte) error {
 	return o.rc.Flush()
 }
 
+// copy sends a file.
+func (o *output) copy(f *os.File) error {
+	b := make([]byte, 256<<10)
+	for {
+		n, err := f.Read(b)
+		if n > 0 {
+			if err := o.send(b[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // hold keeps a piece back in a file.
 func (o *output) hold(b []byte) error {
 	if o.file == nil {
@@ -594,20 +670,8 @@ func (o *output) finish() error {
 		if _, err := o.file.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		b := make([]byte, 256<<10)
-		for {
-			n, err := o.file.Read(b)
-			if n > 0 {
-				if err := o.send(b[:n]); err != nil {
-					return err
-				}
-			}
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return err
-			}
+		if err := o.copy(o.file); err != nil {
+			return err
 		}
 	}
 	if !o.started {

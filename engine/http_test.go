@@ -3,12 +3,14 @@ package engine_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -130,6 +132,61 @@ func TestHTTP(t *testing.T) {
 				t.Error("no display name")
 			}
 		})
+	}
+}
+
+// A format that puts a frame around the rows puts one, however many blocks there
+// are.
+func TestFramedFormats(t *testing.T) {
+	t.Parallel()
+	dir := archive(t)
+	c := client(t, dir)
+	const q = "SELECT number AS n FROM numbers(300000)"
+	for _, settings := range []string{"", "&readonly=1", "&readonly=2"} {
+		for _, sql := range []string{q + " FORMAT JSON", q + "\nFORMAT /* x */ JSON SETTINGS max_block_size = 1000; -- end", q + " SETTINGS max_block_size = 1000 -- end"} {
+			if settings == "&readonly=1" && strings.Contains(sql, "SETTINGS") {
+				continue
+			}
+			a := do(t, c, "POST", "http://engine/?default_format=JSON"+settings, sql)
+			var v struct {
+				Data []struct{ N json.Number }
+				Rows int
+			}
+			if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+				t.Fatalf("%s: status %d, %v: %.300s", sql, a.status, err, a.body)
+			}
+			if v.Rows != 300000 || len(v.Data) != v.Rows || v.Data[299999].N != "299999" {
+				t.Errorf("%s: %d rows, %d said", sql, len(v.Data), v.Rows)
+			}
+		}
+	}
+	a := do(t, c, "POST", "http://engine/?default_format=CSVWithNames", q)
+	if strings.Count(a.body, "n") != 1 || strings.Count(a.body, "\n") != 300001 {
+		t.Errorf("%d headers, %d lines", strings.Count(a.body, "n"), strings.Count(a.body, "\n"))
+	}
+	a = do(t, c, "POST", "http://engine/?default_format=JSONEachRow&output_format_json_array_of_rows=1", q)
+	if err := json.Unmarshal([]byte(a.body), &[]any{}); err != nil {
+		t.Error(err)
+	}
+	a = do(t, c, "POST", "http://engine/?default_format=JSON", "SELECT throwIf(number = 3000000, 'late') FROM numbers(4000000)")
+	if a.status != 500 || a.header.Get("X-ClickHouse-Exception-Code") != "395" {
+		t.Errorf("status %d: %.300s", a.status, a.body)
+	}
+	a = do(t, c, "POST", "http://engine/?default_format=TSV", "SELECT number % 2 AS k, count() FROM numbers(10) GROUP BY k WITH TOTALS ORDER BY k")
+	if a.body != "0\t5\n1\t5\n\n0\t10\n" {
+		t.Errorf("totals: %q", a.body)
+	}
+	// The names of formats know no case; nothing else than a name is taken for one.
+	a = do(t, c, "POST", "http://engine/?default_format=native&client_protocol_version=54460", "SELECT 1")
+	if !strings.HasPrefix(a.body, "\x01\x00\x02\xff\xff\xff\xff\x00\x01\x01\x011\x05UInt8\x00\x01") {
+		t.Errorf("got %q", a.body)
+	}
+	if a := do(t, c, "POST", "http://engine/?default_format=JSON%3BSELECT", "SELECT 1"); a.status == 200 {
+		t.Errorf("got %q", a.body)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "engine.tmp", "*-*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 

@@ -142,8 +142,10 @@ type statement struct {
 	sql string
 	// first is the first keyword, in capitals.
 	first string
-	// outFormat is the format its FORMAT clause names, if any.
+	// outFormat is the format its FORMAT clause names, if any, which starts at
+	// formatAt.
 	outFormat string
+	formatAt  int
 	// data tells that it is an INSERT whose data follow at dataAt, in inFormat.
 	// settings is its SETTINGS clause, which is then not in sql: with data in a
 	// file it has another place.
@@ -171,7 +173,7 @@ func syntaxError(format string, a ...any) *exception {
 func analyse(src string, bodyFollows bool) (statement, error) {
 	l := lexer{src: src}
 	t := l.next()
-	if t.kind == tokEnd {
+	if t.kind == tokEnd || t.mark(';') {
 		return statement{}, syntaxError("Empty query.")
 	}
 	s := statement{first: strings.ToUpper(t.text)}
@@ -202,7 +204,7 @@ func analyse(src string, bodyFollows bool) (statement, error) {
 		}
 		// After a column named format a direction may stand.
 		if c.kind == tokWord && b.is("FORMAT") && !c.is("ASC") && !c.is("DESC") && (t.kind == tokEnd || t.mark(';') || t.is("SETTINGS")) && depth == 0 {
-			s.outFormat = c.text
+			s.outFormat, s.formatAt = c.text, b.pos
 		}
 		if t.mark(';') {
 			end = t.pos

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -384,6 +385,30 @@ func TestTerminate(t *testing.T) {
 	}
 	if err := engine.Stop(ctx, t.TempDir()); err != nil {
 		t.Errorf("stopping what does not run: %v", err)
+	}
+}
+
+// A query that would run for ever does not keep an engine from leaving.
+func TestTerminateUnderQuery(t *testing.T) {
+	t.Parallel()
+	dir := archive(t)
+	c := open(t, dir, nil)
+	mustExec(t, c, "SELECT 1")
+	done := make(chan error, 1)
+	go func() {
+		done <- c.Exec(context.WithoutCancel(t.Context()), "SELECT count() FROM numbers(1000000000000000) WHERE NOT ignore(sipHash64(number)) SETTINGS max_threads = 1")
+	}()
+	waitFor(t, "the query", 10*time.Second, func() bool {
+		return count(t, c, "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'") == 1
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := engine.Stop(ctx, dir); err != nil {
+		t.Error(err)
+	}
+	var ex *clickhouse.Exception
+	if err := <-done; !errors.As(err, &ex) || ex.Code != 394 {
+		t.Errorf("the query: %v", err)
 	}
 }
 

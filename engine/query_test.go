@@ -159,6 +159,7 @@ func TestReadOnly(t *testing.T) {
 			"WITH 2 AS x INSERT INTO t SELECT x",
 			"EXPLAIN SELECT 1 SETTINGS readonly = 0; INSERT INTO t SELECT 2",
 			"CREATE FUNCTION f AS x -> x",
+			"KILL QUERY WHERE 1",
 		} {
 			if err := c.Exec(t.Context(), sql); err == nil {
 				t.Errorf("readonly %d let through: %s", level, sql)
