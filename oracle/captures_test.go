@@ -221,7 +221,16 @@ func (c *capture) expected(t *testing.T) (apdus map[string][]facts, bind facts) 
 		if n == nil {
 			t.Fatalf("%s: tshark shows no MTS-APDU %s %d", c.name, s.direction, i+1)
 		}
-		apdus[s.direction] = append(apdus[s.direction], apduFacts(t, n))
+		f := apduFacts(t, n)
+		f.set("mode", bind["mode"])
+		f.set("protocol", "p1")
+		f.set("sending_mta", bind["initiator_mta"])
+		f.set("receiving_mta", bind["responder_mta"])
+		if s.direction == "s2c" {
+			f.set("sending_mta", bind["responder_mta"])
+			f.set("receiving_mta", bind["initiator_mta"])
+		}
+		apdus[s.direction] = append(apdus[s.direction], f)
 	}
 	return apdus, bind
 }
@@ -243,6 +252,9 @@ func TestBothWaysAgree(t *testing.T) {
 				}
 				for i, n := range nodes {
 					got := apduFacts(t, n)
+					for _, of := range []string{"mode", "protocol", "sending_mta", "receiving_mta"} {
+						got.set(of, want[direction][i][of])
+					}
 					apdu := fmt.Sprintf("%s %d", direction, i+1)
 					for _, field := range diff(got, want[direction][i]) {
 						if a := accepted(lines, c.name, apdu, field); a == nil || a.expected != "=" {

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -212,6 +213,22 @@ func bits(n *node) (v uint32) {
 	return v
 }
 
+// messageFlags and recipientFlags are the named bits that have a column.
+var (
+	messageFlags   = []string{"disclosure_of_other_recipients", "implicit_conversion_prohibited", "alternate_recipient_allowed", "content_return_request"}
+	recipientFlags = []string{"responsibility", "originating_mta_report", "originating_mta_non_delivery_report", "originator_report", "originator_non_delivery_report"}
+)
+
+// setFlags sets the named bits that are set.
+func (f facts) setFlags(prefix string, n *node, columns []string) {
+	for _, name := range bitNames(n) {
+		name = strings.ToLower(strings.ReplaceAll(name, "-", "_"))
+		if slices.Contains(columns, name) {
+			f.set(prefix+name, "1")
+		}
+	}
+}
+
 func (f facts) setNumber(field string, n *node) {
 	if n != nil {
 		f.set(field, n.Show)
@@ -328,6 +345,10 @@ func apduFacts(tb testing.TB, apdu *node) facts {
 		} else {
 			f.set("priority", "normal")
 		}
+		if c := apdu.path("p1.message_element", "p1.content"); c != nil {
+			f.set("content_size", strconv.Itoa(len(c.octets())))
+			f.set("content_sha256", fmt.Sprintf("%x", sha256.Sum256(c.octets())))
+		}
 	case "1":
 		f.set("kind", "report")
 		f.report(apdu.kid("p1.report_element"))
@@ -338,6 +359,18 @@ func apduFacts(tb testing.TB, apdu *node) facts {
 		f.setNumber("content_size", env.kid("p1.content_length"))
 	default:
 		tb.Fatalf("MTS-APDU %q", apdu.ShowName)
+	}
+	// What the archive derives from the fields.
+	for _, level := range []string{"trace", "internal_trace"} {
+		n := 0
+		for f[fmt.Sprintf("%s[%d].routing_action", level, n+1)] != "" {
+			n++
+		}
+		f.set(level+"_count", number(uint32(n)))
+		if level == "trace" && n > 0 {
+			f.set("origin_time", f["trace[1].arrival_time"])
+			f.set("last_trace_time", f[fmt.Sprintf("trace[%d].arrival_time", n)])
+		}
 	}
 	return f
 }
@@ -351,6 +384,7 @@ func (f facts) messageEnvelope(env *node) {
 	if b := env.kid("p1.per_message_indicators"); b != nil {
 		f.set("indicators_present", "1")
 		f.set("indicator_bits", number(bits(b)))
+		f.setFlags("", b, messageFlags)
 	}
 	f.setTime("deferred_delivery", env.kid("p1.deferred_delivery_time"))
 	f.setTrace("trace", env.kid("p1.trace_information"))
@@ -367,6 +401,7 @@ func (f facts) messageEnvelope(env *node) {
 			f.setName(p+"recipient", r.kid("p1.recipient_name_element"), p)
 			f.setNumber(p+"number", r.kid("p1.originally_specified_recipient_number"))
 			f.set(p+"indicator_bits", number(bits(r.kid("p1.per_recipient_indicators"))))
+			f.setFlags(p, r.kid("p1.per_recipient_indicators"), recipientFlags)
 			f.set(p+"explicit_conversion", r.kid("p1.explicit_conversion").label())
 		}
 	}
@@ -404,6 +439,7 @@ func (f facts) report(report *node) {
 			f.setName(p+"recipient", r.kid("p1.actual_recipient_name_element"), p)
 			f.setNumber(p+"number", r.kid("p1.originally_specified_recipient_number"))
 			f.set(p+"indicator_bits", number(bits(r.kid("p1.per_recipient_indicators"))))
+			f.setFlags(p, r.kid("p1.per_recipient_indicators"), recipientFlags)
 			last := r.kid("p1.last_trace_information_element")
 			f.setTime(p+"arrival_time", last.kid("p1.arrival_time"))
 			f.set(p+"converted_eits", eits(last.kid("p1.converted_encoded_information_types_element")))
@@ -411,6 +447,8 @@ func (f facts) report(report *node) {
 			if d := typ.kid("p1.delivery_element"); d != nil {
 				f.set(p+"outcome", "delivered")
 				f.setTime(p+"delivery_time", d.kid("p1.message_delivery_time"))
+				f.set(p+"mts_user_type", "public") // X.411 8.3.1.2.1.5: when absent.
+				f.set(p+"mts_user_type", d.kid("p1.type_of_MTS_user").label())
 			}
 			if d := typ.kid("p1.non_delivery_element"); d != nil {
 				f.set(p+"outcome", "not-delivered")
