@@ -385,6 +385,27 @@ func (it *Iterator) Err() error {
 // fault.
 func (it *Iterator) Offset() int { return it.off }
 
+// Plausible reports whether an NSDU of the given length may begin with the
+// octets in prefix, as a TPDU of any class. Where prefix is too short to tell,
+// it is plausible.
+func Plausible(prefix []byte, length int) bool {
+	if length < 3 {
+		return false
+	}
+	if len(prefix) == 0 {
+		return true
+	}
+	li := int(prefix[0])
+	if li < 2 || li == 255 || li+1 > length {
+		return false
+	}
+	if len(prefix) < 2 {
+		return true
+	}
+	kind, ok := kindOf(prefix[1])
+	return ok && li >= int(fixed[kind>>4])
+}
+
 // maxSmallUser is the most user data that a class 0 TPDU other than DT may
 // carry: DR's 64 octets (X.224 13.5.5), and room for who sends more.
 const maxSmallUser = 128
@@ -394,24 +415,15 @@ const maxSmallUser = 128
 // to find a place to resume in a damaged stream. Where prefix is too short to
 // tell, it is credible.
 func Credible(prefix []byte, length int) bool {
-	if length < 3 {
-		return false
-	}
-	if len(prefix) == 0 {
-		return true
-	}
-	prefix = prefix[:min(len(prefix), length)]
-	li := int(prefix[0])
-	if li < 2 || li == 255 || li+1 > length {
+	if !Plausible(prefix, length) {
 		return false
 	}
 	if len(prefix) < 2 {
 		return true
 	}
-	kind, ok := kindOf(prefix[1])
-	if !ok || li < int(fixed[kind>>4]) {
-		return false
-	}
+	prefix = prefix[:min(len(prefix), length)]
+	li := int(prefix[0])
+	kind, _ := kindOf(prefix[1])
 	switch kind {
 	case DT, ED:
 		return li == 2

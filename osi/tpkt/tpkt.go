@@ -8,8 +8,8 @@
 //
 // # Resynchronisation
 //
-// In step, a TPKT begins where the one before ended, and version 3 with a
-// length of 7 or more is enough to believe it. A gap inside a TPKT whose header
+// In step, a TPKT begins where the one before ended, and version 3, a length of 7
+// or more and a TPDU of any class behind it are enough to believe it. A gap inside a TPKT whose header
 // was seen leaves the place of the next one known; it is believed if a credible
 // TPDU of class 0 follows its header. Otherwise, and in a stream first seen in
 // the middle, the framer seeks a header (version 3, reserved 0, length 7 or
@@ -102,14 +102,14 @@ type Framer struct {
 	in  []byte // What is left of the last run.
 	pos uint64 // Stream offset of the first octet not given yet.
 
-	state    State
-	resync   bool   // The next TPDU is the first after a break.
-	boundary bool   // In Resync: a header is expected at pos.
-	skipTo   uint64 // In Resync, if above pos: where a header is expected.
-	skip     int    // Octets at the front found to be in no TPKT.
-	accepted bool   // A TPKT begins after skip.
-	skipped  uint64 // Octets skipped since the last TPDU.
-	nextScan int    // Held octets below which a further search is of no use.
+	state      State
+	resync     bool   // The next TPDU is the first after a break.
+	boundary   bool   // In Resync: a header is expected at pos.
+	skipTo     uint64 // In Resync, if above pos: where a header is expected.
+	skip       int    // Octets at the front found to be in no TPKT.
+	accepted   bool   // A TPKT begins after skip.
+	skipped    uint64 // Octets skipped since the last TPDU.
+	nextSearch uint64 // Stream offset below whose reach a search behind the front is not repeated.
 
 	final bool   // Nothing follows what is held, but
 	lost  uint64 // so many octets are missing there.
@@ -205,8 +205,8 @@ func (f *Framer) Next(u *Unit) bool {
 		}
 		switch {
 		case f.state == TLS:
-			n := len(f.front())
-			*u = Unit{Kind: Encrypted, Offset: f.pos, First: f.pos, Data: f.take(n)}
+			*u = Unit{Kind: Encrypted, Offset: f.pos, First: f.pos}
+			u.Data = f.take(len(f.front()))
 			return true
 		case f.skip > 0:
 			n := min(f.skip, MaxPiece)
@@ -234,7 +234,8 @@ func (f *Framer) Next(u *Unit) bool {
 }
 
 func (f *Framer) giveSkipped(u *Unit, n int) {
-	*u = Unit{Kind: Skipped, Offset: f.pos, First: f.pos, Data: f.take(n)}
+	*u = Unit{Kind: Skipped, Offset: f.pos, First: f.pos}
+	u.Data = f.take(n)
 	f.skipped += uint64(n)
 	if f.skipped >= NotTPKTOctets && f.state == Resync {
 		f.state = NotTPKT
@@ -254,7 +255,6 @@ func (f *Framer) breakHere() {
 	if f.state == Unknown || f.state == InSync {
 		f.state = Resync
 	}
-	f.nextScan = 0
 }
 
 // step reads the TPKT that is expected at the front. It reports whether it
@@ -285,7 +285,7 @@ func (f *Framer) step(u *Unit) (given, more bool) {
 			}
 			return false, false
 		}
-		f.state, f.boundary, f.skipTo, f.resync, f.nextScan = Resync, false, 0, true, 0
+		f.state, f.boundary, f.skipTo, f.resync = Resync, false, 0, true
 		return false, true
 	}
 	if verdict == whole {
@@ -340,8 +340,9 @@ func header(v []byte, strict bool) (total int, _ verdict) {
 		return 0, impossible
 	}
 	// The reserved octet is zero. One who writes something else there is
-	// believed only if what follows is a TPDU.
-	if (strict || v[1] != 0) && (strict && v[1] != 0 || !cotp.Credible(v[HeaderLen:], total-HeaderLen)) {
+	// believed only in step, and if what follows is surely a TPDU.
+	nsdu, length := v[HeaderLen:], total-HeaderLen
+	if strict && v[1] != 0 || !cotp.Plausible(nsdu, length) || (strict || v[1] != 0) && !cotp.Credible(nsdu, length) {
 		return 0, impossible
 	}
 	if len(v) < total {
@@ -380,70 +381,67 @@ func tls(v []byte, start bool) verdict {
 func (f *Framer) seek() bool {
 	if f.held() > 0 {
 		f.hold(maxHeld)
-		if !f.final && len(f.in) == 0 && f.held() < f.nextScan {
-			return false
-		}
 	}
 	v := f.front()
-	at, found := search(v, f.final)
-	f.skip, f.accepted = at, found
+	at, found := first(v, f.final)
+	if !found && at == 0 {
+		// A TPKT that is not whole may begin here. To look behind it for every
+		// few octets would cost their square.
+		if end := f.pos + uint64(len(v)); end >= f.nextSearch {
+			f.nextSearch = end + uint64(max(64, len(v)/8))
+			at, found = chained(v)
+		}
+	}
 	if found || at > 0 {
-		f.nextScan = 0
+		f.skip, f.accepted = at, found
 		return true
 	}
-	if f.final {
-		f.skip = len(v)
-		return true
-	}
-	// A TPKT that is not whole may begin here: wait for the rest of it. To
-	// search again for every few octets would cost their square.
-	before := f.held()
 	f.hold(maxHeld)
-	n := f.held()
-	f.nextScan = n + max(64, n/8)
-	if total, _ := header(f.buf[f.r:], true); total > n {
-		f.nextScan = min(f.nextScan, total)
-	} else if total == 0 {
-		f.nextScan = n + 1
-	}
-	return n > before && len(f.in) > 0
+	return false
 }
 
-// search returns the place of the first TPKT in v that can be believed, or else
-// of the first that may become one, or else len(v). If final, v will not grow,
-// and only whole TPKTs count.
-func search(v []byte, final bool) (at int, found bool) {
-	pending := -1
+// first returns the place of the first TPKT in v that can be believed or, if v
+// may grow, may become one; or else len(v). It is found if it can be believed.
+func first(v []byte, final bool) (at int, found bool) {
 	for i := 0; i < len(v); i++ {
 		j := bytes.IndexByte(v[i:], 3)
 		if j < 0 {
 			break
 		}
 		i += j
-		total, verdict := header(v[i:], true)
-		switch {
-		case verdict == impossible:
-		case verdict == partial:
-			if pending < 0 && !final {
-				pending = i
+		switch total, verdict := header(v[i:], true); verdict {
+		case partial:
+			if !final {
+				return i, false
 			}
-		default:
-			next, verdict := header(v[i+total:], true)
-			if verdict == impossible {
-				continue
-			}
-			if pending < 0 {
+		case whole:
+			if _, next := header(v[i+total:], true); next != impossible {
 				return i, true
-			}
-			if verdict == whole {
-				if _, verdict = header(v[i+total+next:], true); verdict != impossible {
-					return i, true
-				}
 			}
 		}
 	}
-	if pending >= 0 {
-		return pending, false
-	}
 	return len(v), false
+}
+
+// chained returns the place of the first of two whole TPKTs in a row.
+func chained(v []byte) (at int, found bool) {
+	for i := 1; i < len(v); i++ {
+		j := bytes.IndexByte(v[i:], 3)
+		if j < 0 {
+			break
+		}
+		i += j
+		total, verdict := header(v[i:], true)
+		if verdict != whole {
+			continue
+		}
+		next, verdict := header(v[i+total:], true)
+		if verdict != whole {
+			continue
+		}
+		if _, verdict = header(v[i+total+next:], true); verdict != impossible {
+			return i, true
+		}
+	}
+	return 0, false
 }
