@@ -240,11 +240,13 @@ func (h *handler) readStatement(r *http.Request, p url.Values, q *request, exter
 	}
 	if strings.EqualFold(q.stmt.inFormat, "Values") {
 		// This format alone may hold expressions.
+		known := false
 		if whole {
-			if err := forbiddenIn(string(head)); err != nil {
+			if known, err = forbiddenIn(string(head)); err != nil {
 				return err
 			}
-		} else {
+		}
+		if !known {
 			q.settings = append(q.settings, param{"input_format_values_interpret_expressions", "0"})
 		}
 	}
@@ -323,6 +325,9 @@ func (h *handler) serve(r *http.Request, q *request, out *output) error {
 		return &exception{code: 164, text: "Code: 164. DB::Exception: Cannot execute query in readonly mode. (READONLY)"}
 	}
 	if err := h.setUp(s, q); err != nil {
+		return err
+	}
+	if err := h.secondLook(s, q); err != nil {
 		return err
 	}
 	if q.stmt.data {
@@ -435,6 +440,21 @@ func (h *handler) setUp(s *session, q *request) error {
 		return do("SET readonly = " + q.readonly)
 	}
 	return nil
+}
+
+// secondLook has ClickHouse itself write a statement down as it understands it,
+// if there may be something in it to refuse, and looks at that.
+func (h *handler) secondLook(s *session, q *request) error {
+	if q.stmt.data || !suspicious(q.stmt.sql) {
+		return nil
+	}
+	r, err := s.exec("SELECT formatQuery("+quote(q.stmt.sql)+")", "RawBLOB", nil)
+	if err != nil {
+		return err
+	}
+	defer r.free()
+	_, err = analyse(string(r.bytes()), false)
+	return err
 }
 
 // insert hands the data of an INSERT over as a file.

@@ -106,6 +106,7 @@ func TestHTTP(t *testing.T) {
 		{name: "WITH", method: "POST", url: "http://engine/", body: "WITH 1 AS x SELECT x", want: "1\n", status: 200},
 		{name: "parenthesis", method: "POST", url: "http://engine/", body: "(SELECT 1) UNION ALL (SELECT 1);;", want: "1\n1\n", status: 200},
 		{name: "time zone", method: "POST", url: "http://engine/", body: "SELECT toDateTime(0), timezone()", want: "1970-01-01 00:00:00\tUTC\n", status: 200, header: map[string]string{"X-ClickHouse-Timezone": "UTC"}},
+		{name: "a column named file", method: "POST", url: "http://engine/?param_p=b", body: "SELECT file || '\\'' || {p:String}, file FROM (SELECT 'a' AS file) -- x", want: "a\\'b\ta\n", status: 200},
 		{name: "comments", method: "POST", url: "http://engine/", body: "/* ; */ -- ;\n SELECT ';' # ;\n", want: ";\n", status: 200},
 		{name: "query goes on in the body", method: "POST", url: get("SELECT 1,"), body: "2", want: "1\t2\n", status: 200},
 		{name: "query too long", method: "POST", url: "http://engine/", body: "SELECT '" + strings.Repeat("x", 1<<20) + "'", want: "~Max query size", status: 400},

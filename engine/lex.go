@@ -19,7 +19,7 @@ const (
 	tokString           // String literal or heredoc.
 	tokNumber
 	tokMark // Any other single octet.
-	tokBad  // Unterminated string, identifier or comment.
+	tokBad  // Unterminated string, identifier or comment, or what is not ASCII.
 )
 
 type token struct {
@@ -34,14 +34,19 @@ func (t token) is(keyword string) bool {
 
 func (t token) mark(c byte) bool { return t.kind == tokMark && t.text[0] == c }
 
-// lexer splits ClickHouse SQL into tokens, skipping space and comments.
+// lexer splits ClickHouse SQL into tokens, skipping space and comments. Since
+// what is refused depends on it, it must never see a string where ClickHouse
+// sees none, nor the other way round; where it cannot be sure it gives tokBad.
+// So it does with octets beyond ASCII outside quotes: ClickHouse takes some for
+// space, a minus, or quotation marks, and the rest for errors. A number is its
+// digits alone, which shows no fewer words than there are.
 type lexer struct {
 	src string
 	pos int
 }
 
 func isWordStart(c byte) bool {
-	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -50,12 +55,12 @@ func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 func (l *lexer) next() token {
 	for {
-		for l.pos < len(l.src) && (isSpace(l.src[l.pos]) || l.src[l.pos] == 0) {
+		for l.pos < len(l.src) && isSpace(l.src[l.pos]) {
 			l.pos++
 		}
 		rest := l.src[l.pos:]
 		switch {
-		case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "# "), strings.HasPrefix(rest, "#!"):
+		case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "# "), strings.HasPrefix(rest, "#!"):
 			if i := strings.IndexByte(rest, '\n'); i >= 0 {
 				l.pos += i + 1
 			} else {
@@ -84,10 +89,12 @@ func (l *lexer) next() token {
 		return l.take(tokWord, n)
 	case isDigit(c):
 		n := 1
-		for n < len(rest) && (isWordStart(rest[n]) || isDigit(rest[n]) || rest[n] == '.') {
+		for n < len(rest) && isDigit(rest[n]) {
 			n++
 		}
 		return l.take(tokNumber, n)
+	case c >= 0x80 || c == 0:
+		return l.take(tokBad, len(rest))
 	case c == '\'':
 		return l.quoted(tokString, c)
 	case c == '`' || c == '"':
@@ -191,7 +198,7 @@ func analyse(src string, bodyFollows bool) (statement, error) {
 	for {
 		t := l.next()
 		if t.kind == tokBad {
-			return s, syntaxError("unterminated string, identifier or comment at position %d.", t.pos+1)
+			return s, syntaxError("failed at position %d: unterminated string, identifier or comment, or a character that must be in quotes.", t.pos+1)
 		}
 		if err := forbidden(b, c, t); err != nil {
 			return s, err
@@ -248,18 +255,24 @@ func forbidden(b, c, t token) error {
 	return nil
 }
 
+// suspicious tells whether a statement might hold what forbidden refuses, even in
+// a way that the lexer does not see.
+func suspicious(sql string) bool {
+	return strings.Contains(strings.ToLower(sql), "file") || strings.Contains(sql, `\`)
+}
+
 // forbiddenIn looks for what forbidden refuses in the data of an INSERT in the
-// Values format, which may hold expressions.
-func forbiddenIn(values string) error {
+// Values format, which may hold expressions. It returns false if it cannot tell.
+func forbiddenIn(values string) (known bool, err error) {
 	l := lexer{src: values}
 	var b, c token
 	for {
 		t := l.next()
 		if t.kind == tokEnd || t.kind == tokBad {
-			return nil
+			return t.kind == tokEnd, nil
 		}
 		if err := forbidden(b, c, t); err != nil {
-			return err
+			return true, err
 		}
 		b, c = c, t
 	}
@@ -301,7 +314,7 @@ func (s *statement) insertHead(src string, bodyFollows bool) (bool, error) {
 			}
 			return found("Values", len(src), len(src))
 		case t.kind == tokBad:
-			return false, syntaxError("unterminated string, identifier or comment at position %d.", t.pos+1)
+			return false, syntaxError("failed at position %d: unterminated string, identifier or comment, or a character that must be in quotes.", t.pos+1)
 		case t.mark(';') && depth == 0 && bodyFollows:
 			return found("Values", t.pos, len(src))
 		case t.mark('('):

@@ -37,6 +37,9 @@ func TestAnalyse(t *testing.T) {
 		{name: "file", src: "SELECT file('x')", code: 497},
 		{name: "a column named file", src: "SELECT file, (file) FROM captures WHERE file IN ('x')", want: statement{first: "SELECT", sql: "SELECT file, (file) FROM captures WHERE file IN ('x')"}},
 		{name: "file applied", src: "SELECT * APPLY ( `file` ) FROM t", code: 497},
+		{name: "quotation marks of another kind", src: "SELECT ‘x’", code: 62},
+		{name: "spaces of another kind", src: "SELECT\u00a01", code: 62},
+		{name: "a word after a number", src: "SELECT 1e5, 0x1F, 1.5", want: statement{first: "SELECT", sql: "SELECT 1e5, 0x1F, 1.5"}},
 		{name: "file in disguise", src: "SELECT `\\x66ile`('x')", code: 497},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

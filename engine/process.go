@@ -276,7 +276,8 @@ const privileges = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE T
 // settings can be given to libchdb in no other way that also brings profiles and
 // privileges. The constraints keep requests from what kills the process: parse
 // trees so deep that their destruction overflows the stack, and the signals of
-// the profilers, which Go's run-time takes for its own.
+// the profilers, which Go's run-time takes for its own; and from other dialects,
+// which the engine does not read.
 func writeConfig(dir string, o Options) (string, error) {
 	esc := func(s string) string {
 		var b strings.Builder
@@ -300,6 +301,7 @@ func writeConfig(dir string, o Options) (string, error) {
 <constraints>
 <max_parser_depth><max>1000</max></max_parser_depth>
 <max_ast_depth><max>1000</max></max_ast_depth>
+<dialect><const/></dialect>
 <query_profiler_real_time_period_ns><const/></query_profiler_real_time_period_ns>
 <query_profiler_cpu_time_period_ns><const/></query_profiler_cpu_time_period_ns>
 </constraints>
