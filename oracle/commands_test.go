@@ -165,9 +165,20 @@ func (f facts) addRow(prefix string, r row, columns []string) {
 // transfer.
 func (a archive) apdus(tb testing.TB, association string) map[string][]facts {
 	tb.Helper()
+	all := a.allAPDUs(tb)
 	out := map[string][]facts{}
-	byID := map[string]facts{}
-	for _, r := range a.query(tb, "SELECT * FROM messages WHERE association = '"+association+"' ORDER BY direction, stream_offset") {
+	for _, r := range a.query(tb, "SELECT apdu, direction FROM messages WHERE association = '"+association+"' ORDER BY direction, stream_offset") {
+		direction := map[string]string{"client-to-server": "c2s", "server-to-client": "s2c"}[r["direction"]]
+		out[direction] = append(out[direction], all[r["apdu"]])
+	}
+	return out
+}
+
+// allAPDUs returns every MTS-APDU of the archive by its identifier.
+func (a archive) allAPDUs(tb testing.TB) map[string]facts {
+	tb.Helper()
+	out := map[string]facts{}
+	for _, r := range a.query(tb, "SELECT * FROM messages") {
 		f := facts{}
 		f.addRow("", r, messageColumns)
 		f.addRow("", r, messageFlags)
@@ -180,23 +191,25 @@ func (a archive) apdus(tb testing.TB, association string) map[string][]facts {
 		if r["status"] != "ok" {
 			f.set("status", strings.Join([]string{r["status"], r["error_layer"], r["error_reason"], r["error_path"]}, " "))
 		}
-		byID[r["apdu"]] = f
-		direction := map[string]string{"client-to-server": "c2s", "server-to-client": "s2c"}[r["direction"]]
-		out[direction] = append(out[direction], f)
+		out[r["apdu"]] = f
 	}
-	for _, r := range a.query(tb, "SELECT * FROM recipients ORDER BY apdu, position") {
-		if f := byID[r["apdu"]]; f != nil {
+	for _, r := range a.query(tb, "SELECT * FROM recipients") {
+		if f := out[r["apdu"]]; f != nil {
 			f.addRow("recipient["+r["position"]+"].", r, recipientColumns)
 			f.addRow("recipient["+r["position"]+"].", r, recipientFlags)
+		} else {
+			tb.Errorf("a recipient of %s, which is not in messages", r["apdu"])
 		}
 	}
-	for _, r := range a.query(tb, "SELECT * FROM trace ORDER BY apdu, scope, level, seq") {
-		if f := byID[r["apdu"]]; f != nil {
+	for _, r := range a.query(tb, "SELECT * FROM trace") {
+		if f := out[r["apdu"]]; f != nil {
 			name := map[string]string{
 				"envelope domain": "trace", "envelope internal": "internal_trace",
 				"report-subject domain": "subject_trace", "report-subject internal": "subject_internal_trace",
 			}[r["scope"]+" "+r["level"]]
 			f.addRow(name+"["+r["seq"]+"].", r, traceColumns)
+		} else {
+			tb.Errorf("a trace element of %s, which is not in messages", r["apdu"])
 		}
 	}
 	return out
