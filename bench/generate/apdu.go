@@ -377,6 +377,7 @@ func (w *world) report(s *message, at time.Time) *message {
 // apduWriter encodes MTS-APDUs; one belongs to each run.
 type apduWriter struct {
 	outer, inner encoder
+	octetAligned bool // The EXTERNAL holds the APDU as an OCTET STRING.
 }
 
 // encode encodes m as it stands now, wrapped in an EXTERNAL unless bare, and returns the
@@ -390,7 +391,12 @@ func (w *apduWriter) encode(m *message, bare bool, s style, explicit bool, r *ra
 		// EXTERNAL with the presentation context of the message transfer's abstract syntax.
 		x = e.open(tagExternal)
 		e.integer(tagInteger, contextMTSE)
-		a = e.open(0xa0)
+		if w.octetAligned {
+			e.b = append(e.b, 0x81)
+			a = len(e.b)
+		} else {
+			a = e.open(0xa0)
+		}
 	}
 	switch m.kind {
 	case ledger.KindMessage:
@@ -410,7 +416,10 @@ func (w *apduWriter) encode(m *message, bare bool, s style, explicit bool, r *ra
 		e.close(t)
 	}
 	if !bare {
+		indefinite := e.style.indefinite
+		e.style.indefinite = indefinite && !w.octetAligned
 		e.close(a)
+		e.style.indefinite = indefinite
 		e.close(x)
 	}
 	return e.b, l

@@ -49,7 +49,7 @@ func newAssociation(w *world, p plan) *association {
 	w.opened++
 	a := &association{w: w, rng: rand.New(rand.NewPCG(w.options.Seed, uint64(w.opened)<<8|1)), activity: [2]int{0, 0}}
 	r, o := a.rng, &w.options
-	c := &conn{o: o, rng: r, now: max(w.clock, p.ready.UnixNano()) + r.Int64N(50_000_000), mss: o.MSS}
+	c := &conn{o: o, rng: r, delay: 2, now: max(w.clock, p.ready.UnixNano()) + r.Int64N(50_000_000), mss: o.MSS}
 	c.v6 = p.a.v6.IsValid() && p.b.v6.IsValid()
 	c.timestamps = r.Float64() < o.TimestampsRate
 	c.tiny = r.Float64() < o.TinyRate
@@ -237,6 +237,12 @@ func (a *association) converse(p plan) {
 			a.pieces = 100 + r.IntN(a.pieces-100)
 		}
 	}
+	a.apdu.octetAligned = false
+	if r.Float64() < o.OddRate {
+		s.bareBind, s.wide, s.concatenate = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+		s.octetAligned, s.segmented = r.IntN(2) == 0, r.IntN(2) == 0
+		a.apdu.octetAligned = a.normal && r.IntN(2) == 0
+	}
 	s.twoWay = r.Float64() < o.TwoWayRate || (p.resume != nil && p.resume.from != p.a)
 	if a.normal && r.IntN(4) == 0 {
 		s.callingP, s.calledP = []byte("pA"), []byte("pMTA")
@@ -401,11 +407,16 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 	serial, offset := t.serial, t.offset
 	c.flush(d)
 	from := c.position(d)
+	var start []byte // ACTIVITY START in one TSDU with the first DATA TRANSFER.
 	if t.begun {
 		a.say(d, func(b []byte) []byte { return activityResume(b, t.oldID, serial, id, old) })
 	} else {
 		t.start = a.clock()
-		a.say(d, func(b []byte) []byte { return activityStart(b, id) })
+		if a.setup.concatenate {
+			start = activityStart(nil, id)
+		} else {
+			a.say(d, func(b []byte) []byte { return activityStart(b, id) })
+		}
 	}
 
 	// What will befall this activity, and after which piece.
@@ -439,8 +450,9 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 			size = min(size, a.pieces)
 		}
 		var at int
-		a.tsdu, at = a.setup.data(a.tsdu[:0], t.octets[offset:offset+size], indefinite)
+		a.tsdu, at = a.setup.data(append(a.tsdu[:0], start...), t.octets[offset:offset+size], indefinite)
 		where := a.send(d, a.tsdu, at)
+		start = nil
 		if r.IntN(2) == 0 {
 			c.flush(d)
 		}

@@ -17,12 +17,12 @@ import (
 // everything turns on all that the generator can do.
 func everything() Options {
 	o := DefaultOptions()
-	o.Messages = 300
+	o.Messages = 400
 	o.NoiseRate, o.LossRate, o.DisorderRate, o.DuplicateRate = 0.1, 0.01, 0.1, 0.1
 	o.TinyRate, o.MidStreamRate, o.OneWayRate = 0.1, 0.05, 0.05
-	o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate = 0.1, 0.1, 0.1, 0.1
+	o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate = 0.1, 0.1, 0.1, 0.15
 	o.ConstructedAllRate, o.AbortRate, o.RefuseRate, o.OpenRate = 0.1, 0.1, 0.1, 0.05
-	o.TwoWayRate, o.RepeatRate = 0.3, 0.1
+	o.TwoWayRate, o.RepeatRate, o.OddRate, o.LateRate = 0.3, 0.1, 0.2, 0.05
 	return o
 }
 

@@ -49,8 +49,11 @@ type conn struct {
 	mss        int
 	tiny       bool
 	buf        []byte
-	held       []frame // Frames that disorder keeps back.
-	release    int     // Frames to pass before they go.
+	held       []frame // The frame that disorder keeps back, if any.
+	release    int     // Frames to pass before it goes.
+	heldSide   int     // Its direction.
+	late       bool    // It may be passed by the other direction's frames too.
+	delay      int     // Segments that an acknowledgement waits for.
 	settled    bool    // The handshake is over: what follows may be lost or disordered.
 	blind      bool    // The capture has not begun.
 	stopped    bool    // The reader went away.
@@ -75,11 +78,11 @@ func (c *conn) wait(min, max int64) { c.now += min + c.rng.Int64N(max-min+1) }
 
 func (c *conn) open() {
 	c.wait(1000, 200_000)
-	c.packet(client, flagSYN, 0, nil)
+	c.packet(client, flagSYN, 0)
 	c.wait(100_000, 2_000_000)
-	c.packet(server, flagSYN|flagACK, 0, nil)
+	c.packet(server, flagSYN|flagACK, 0)
 	c.wait(20_000, 500_000)
-	c.packet(client, flagACK, 0, nil)
+	c.packet(client, flagACK, 0)
 	c.settled = true
 }
 
@@ -149,8 +152,9 @@ func (c *conn) data(d, flags int, b []byte) {
 			c.blind = false
 		}
 	}
-	if s.unacked++; s.unacked >= 2 {
+	if s.unacked++; s.unacked >= c.delay {
 		c.acknowledge(1 - d)
+		c.delay = 2 + c.rng.IntN(6)
 	}
 	if o.DuplicateRate > 0 && c.rng.Float64() < o.DuplicateRate {
 		c.repeat(d)
@@ -204,7 +208,7 @@ func (s *side) keep(b []byte) {
 // acknowledge sends a segment without data.
 func (c *conn) acknowledge(d int) {
 	c.wait(1_000, 50_000)
-	c.packet(d, flagACK, c.side[d].sent, nil)
+	c.packet(d, flagACK, c.side[d].sent)
 }
 
 // repeat sends octets again, with boundaries of their own (a retransmission that was not needed,
@@ -249,11 +253,11 @@ func (c *conn) segment(d, flags int, from int64, b []byte, fresh bool) {
 	}
 	s.octets += len(b)
 	s.packets++
-	c.emit()
+	c.emit(d)
 }
 
 // packet sends a segment without data; offset is the stream offset of its sequence number.
-func (c *conn) packet(d, flags int, offset int64, _ []byte) {
+func (c *conn) packet(d, flags int, offset int64) {
 	if c.blind || c.side[d].deaf {
 		return
 	}
@@ -262,7 +266,7 @@ func (c *conn) packet(d, flags int, offset int64, _ []byte) {
 	if flags&flagSYN != 0 {
 		c.handshake++
 	}
-	c.emit()
+	c.emit(d)
 }
 
 // build makes the frame in c.buf: Ethernet, IP, TCP.
@@ -370,14 +374,19 @@ func fold(s uint64) uint16 {
 }
 
 // emit hands the frame in c.buf on, or keeps it back for a few frames.
-func (c *conn) emit() {
+func (c *conn) emit(d int) {
 	if c.stopped {
 		return
 	}
-	if c.settled && c.o.DisorderRate > 0 && len(c.held) == 0 && c.rng.Float64() < c.o.DisorderRate {
-		c.held = append(c.held, frame{octets: append([]byte(nil), c.buf...)})
-		c.release = 1 + c.rng.IntN(4)
-		return
+	if len(c.held) > 0 && d != c.heldSide && !c.late {
+		c.letGo()
+	}
+	if rate := c.o.DisorderRate + c.o.LateRate; c.settled && rate > 0 && len(c.held) == 0 {
+		if p := c.rng.Float64(); p < rate {
+			c.held = append(c.held, frame{octets: append([]byte(nil), c.buf...)})
+			c.release, c.heldSide, c.late = 1+c.rng.IntN(4), d, p >= c.o.DisorderRate
+			return
+		}
 	}
 	c.stopped = !c.yield(frame{at: c.now, octets: c.buf})
 	if len(c.held) > 0 {
@@ -405,13 +414,13 @@ func (c *conn) close(d int) {
 	c.letGo()
 	c.settled = false
 	c.wait(10_000, 2_000_000)
-	c.packet(d, flagFIN|flagACK, c.side[d].sent, nil)
+	c.packet(d, flagFIN|flagACK, c.side[d].sent)
 	c.side[d].sent++
 	c.wait(50_000, 1_000_000)
-	c.packet(1-d, flagFIN|flagACK, c.side[1-d].sent, nil)
+	c.packet(1-d, flagFIN|flagACK, c.side[1-d].sent)
 	c.side[1-d].sent++
 	c.wait(20_000, 500_000)
-	c.packet(d, flagACK, c.side[d].sent, nil)
+	c.packet(d, flagACK, c.side[d].sent)
 	c.side[0].sent--
 	c.side[1].sent--
 }
@@ -422,7 +431,7 @@ func (c *conn) reset(d int) {
 	c.letGo()
 	c.settled = false
 	c.wait(10_000, 2_000_000)
-	c.packet(d, flagRST|flagACK, c.side[d].sent, nil)
+	c.packet(d, flagRST|flagACK, c.side[d].sent)
 }
 
 func (c *conn) identity() ledger.Connection {

@@ -51,6 +51,11 @@ type Options struct {
 	TwoWayRate    float64 // Of normal-mode associations, two-way alternate.
 	RichRate      float64 // Of messages, those with many extensions and rare address attributes.
 
+	// OddRate is of associations, those with rare but valid forms: a bind without the tags of
+	// ROSE's BIND, presentation data values and EXTERNALs as octet strings, RTTR in segments,
+	// extended user data, extended concatenation of SPDUs.
+	OddRate float64
+
 	IndefiniteRate  float64 // Of APDUs, those in indefinite lengths.
 	NonMinimalRate  float64 // Of APDUs, those with lengths longer than they need be.
 	ConstructedRate float64 // Of APDUs, those with constructed OCTET STRINGs.
@@ -74,7 +79,8 @@ type Options struct {
 	TimestampsRate float64 // Of connections, TCP timestamps option.
 	WrapRate       float64 // Of connections, sequence numbers that wrap early.
 	TinyRate       float64 // Of connections, segments of one to a few octets.
-	DisorderRate   float64 // Of segments.
+	DisorderRate   float64 // Of segments, moved behind some that follow in the same direction.
+	LateRate       float64 // Of segments, captured late, perhaps after the acknowledgement of what they carry.
 	DuplicateRate  float64 // Of segments.
 	LossRate       float64 // Of segments with data: missing from the capture.
 	SnapLen        int     // Frames are cut after so many octets; 0 for no cut.

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 	"time"
@@ -136,6 +137,11 @@ type setup struct {
 	applicationNumber  int
 	indefinite         bool // PPDUs in the indefinite form.
 	rejectContext      bool // An additional context is proposed and refused.
+	bareBind           bool // The bind lacks the tags [16], [17], [18].
+	wide               bool // So many contexts that user data is extended.
+	concatenate        bool // Extended concatenation of SPDUs.
+	octetAligned       bool // Data values as OCTET STRINGs.
+	segmented          bool // RTTR in segments.
 }
 
 func (s *setup) encoder() *encoder { return &encoder{style: style{indefinite: s.indefinite}} }
@@ -179,7 +185,7 @@ func (s *setup) rtorqFields(e *encoder) {
 		e.close(r)
 	} else {
 		o := e.open(0xa0)
-		if s.normal {
+		if s.normal && !s.bareBind {
 			b := e.open(0xb0) // bind argument [16] (X.219 annex A)
 			s.credentials(e, s.initiator)
 			e.close(b)
@@ -213,7 +219,7 @@ func (s *setup) rtoacFields(e *encoder) {
 		e.close(r)
 	} else {
 		o := e.open(0xa0)
-		if s.normal {
+		if s.normal && !s.bareBind {
 			b := e.open(0xb1)
 			s.credentials(e, s.respond)
 			e.close(b)
@@ -274,9 +280,12 @@ func (s *setup) cp() []byte {
 	contexts := []struct {
 		id  int
 		oid string
-	}{{contextACSE, oidACSE}, {contextRTSE, oidRTSE}, {contextMTSE, oidMTSE}, {7, "1.3.6.1.4.1.99999.400.1"}}
-	if !s.rejectContext {
-		contexts = contexts[:3]
+	}{{contextACSE, oidACSE}, {contextRTSE, oidRTSE}, {contextMTSE, oidMTSE}}
+	for i := range s.refusedContexts() {
+		contexts = append(contexts, struct {
+			id  int
+			oid string
+		}{7 + 2*i, "1.3.6.1.4.1.99999.400." + strconv.Itoa(1+i)})
 	}
 	for _, c := range contexts {
 		i := e.open(tagSequence)
@@ -305,6 +314,17 @@ func (s *setup) cp() []byte {
 	return e.b
 }
 
+// refusedContexts is how many contexts are proposed that the responder refuses.
+func (s *setup) refusedContexts() int {
+	switch {
+	case s.wide:
+		return 14
+	case s.rejectContext:
+		return 1
+	}
+	return 0
+}
+
 func (s *setup) results(e *encoder) {
 	r := e.open(0xa5)
 	for range 3 {
@@ -313,7 +333,7 @@ func (s *setup) results(e *encoder) {
 		e.oid(0x81, oidBER)
 		e.close(i)
 	}
-	if s.rejectContext {
+	for range s.refusedContexts() {
 		i := e.open(tagSequence)
 		e.integer(0x80, 2)
 		e.integer(0x82, 1)
@@ -407,10 +427,18 @@ func appendUserData(b []byte, v []byte) []byte {
 	return appendParam(b, pgiUserData, v)
 }
 
+// options are the protocol options: able to receive extended concatenated SPDUs, or not.
+func (s *setup) options() []byte {
+	if s.concatenate {
+		return []byte{1}
+	}
+	return []byte{0}
+}
+
 // connect appends the CONNECT SPDU (X.225 8.3.1).
 func (s *setup) connect(b []byte) []byte {
 	p := appendParam(nil, pgiConnection, s.ref.append(nil, piCalling))
-	item := appendParam(nil, piOptions, []byte{0})
+	item := appendParam(nil, piOptions, s.options())
 	if s.maximum > 0 {
 		item = appendParam(item, piMaximumSize, []byte{byte(s.maximum >> 8), byte(s.maximum), byte(s.maximum >> 8), byte(s.maximum)})
 	}
@@ -430,7 +458,7 @@ func (s *setup) connect(b []byte) []byte {
 // accept appends the ACCEPT SPDU (X.225 8.3.2).
 func (s *setup) accept(b []byte) []byte {
 	p := appendParam(nil, pgiConnection, s.ref.append(nil, piCalledReference))
-	item := appendParam(nil, piOptions, []byte{0})
+	item := appendParam(nil, piOptions, s.options())
 	item = appendParam(item, piVersion, []byte{2})
 	item = appendParam(item, piTokenSetting, []byte{0})
 	p = appendParam(p, pgiConnectAccept, item)
@@ -566,13 +594,30 @@ func (s *setup) pleaseTurn(b []byte, priority int) []byte {
 
 // data appends DATA TRANSFER with a piece of an APDU, and tells where in b the piece begins.
 func (s *setup) data(b []byte, piece []byte, indefinite bool) ([]byte, int) {
-	b = append(give(b), siGiveTokens, 0) // SI 1 after a category 0 SPDU is DATA TRANSFER.
+	if len(b) == 0 {
+		b = give(b)
+	}
+	b = append(b, siGiveTokens, 0) // SI 1 after a category 0 SPDU is DATA TRANSFER.
 	if !s.normal {
 		return append(b, piece...), len(b)
 	}
 	// RTTR, an OCTET STRING, in fully encoded user data.
 	e := encoder{b: b, style: style{indefinite: indefinite}}
-	if indefinite {
+	if s.segmented {
+		// RTTR in two segments.
+		e.style.indefinite = false
+		done := pdv(&e, contextRTSE)
+		m := e.open(tagOctetString | 0x20)
+		half := (len(piece) + 1) / 2
+		e.primitive(tagOctetString, piece[:half])
+		if half < len(piece) {
+			e.primitive(tagOctetString, piece[half:])
+		}
+		e.close(m)
+		done()
+		return e.b, bytes.Index(e.b[len(b):], piece[:half]) + len(b)
+	}
+	if indefinite && !s.octetAligned {
 		done := pdv(&e, contextRTSE)
 		e.b = append(e.b, tagOctetString)
 		e.b = e.appendLength(e.b, len(piece))
@@ -591,7 +636,12 @@ func (s *setup) data(b []byte, piece []byte, indefinite bool) ([]byte, int) {
 	e.b = e.appendLength(e.b, 1+size(list)+list)
 	e.b = append(e.b, tagSequence)
 	e.b = e.appendLength(e.b, list)
-	e.b = append(e.b, tagInteger, 1, contextRTSE, 0xa0)
+	e.b = append(e.b, tagInteger, 1, contextRTSE)
+	if s.octetAligned {
+		e.b = append(e.b, 0x81)
+	} else {
+		e.b = append(e.b, 0xa0)
+	}
 	e.b = e.appendLength(e.b, octets)
 	e.b = append(e.b, tagOctetString)
 	e.b = e.appendLength(e.b, len(piece))

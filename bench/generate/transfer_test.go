@@ -104,6 +104,7 @@ func TestTransfers(t *testing.T) {
 	o := DefaultOptions()
 	o.Messages, o.SegmentRate, o.PerAssociation, o.X410Rate = 250, 1, 6, 0.4
 	o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate = 0.2, 0.15, 0.1, 0.1
+	o.OddRate = 0.4
 	o.TwoWayRate, o.RepeatRate, o.ConstructedAllRate, o.AbortRate = 0.4, 0.05, 0.2, 0.1
 	g := generate(t, o)
 	all := streams(t, packets(t, g.capture), g.ledger)
@@ -134,10 +135,16 @@ func TestTransfers(t *testing.T) {
 					continue
 				}
 				body := u[2:]
+				var piece []byte
 				p := func() map[byte][]byte { return parameters(body[liSize(body):]) }
 				switch body[0] {
 				case siActivityStart:
-					r.open = &activity{id: string(p()[piActivity]), at: map[int]int{}, seq: -1, first: a.ID}
+					n := liSize(body) + int(body[1])
+					r.open = &activity{id: string(parameters(body[liSize(body):n])[piActivity]), at: map[int]int{}, seq: -1, first: a.ID}
+					if len(body) > n {
+						// DATA TRANSFER concatenated.
+						piece = body[n+2:]
+					}
 				case siResume:
 					link := parameters(p()[pgiLinking])
 					old := r.old[string(link[piActivity])]
@@ -159,30 +166,7 @@ func TestTransfers(t *testing.T) {
 					}
 					r.open = &activity{id: string(p()[piActivity]), at: map[int]int{serial: keep}, octets: old.octets[:keep:keep], serial: serial, seq: old.seq, first: old.first}
 				case siGiveTokens: // DATA TRANSFER
-					piece := body[2:]
-					at := offsets[i][4:]
-					if r.normal {
-						for _, want := range []byte{0x61, 0x30} {
-							tag, content, _, ok := berElement(piece)
-							if !ok || tag != want {
-								t.Fatalf("association %d: user data is % x", a.ID, piece[:8])
-							}
-							piece = content
-						}
-						_, _, n, _ := berElement(piece)
-						if !bytes.Equal(piece[:n], []byte{2, 1, contextRTSE}) {
-							t.Fatalf("association %d: context % x", a.ID, piece[:n])
-						}
-						_, piece, _, _ = berElement(piece[n:])
-						_, piece, _, _ = berElement(piece)
-						if r.open.seq < 0 {
-							at = offsets[i][bytes.Index(u, piece):]
-						}
-					}
-					if r.open.seq < 0 {
-						r.open.seq = at[0]
-					}
-					r.open.octets = append(r.open.octets, piece...)
+					piece = body[2:]
 				case siMinorSync:
 					r.open.serial++
 					if s := string(p()[piSerial]); s != strconv.Itoa(r.open.serial) {
@@ -201,6 +185,9 @@ func TestTransfers(t *testing.T) {
 					r.open = nil
 				case siDiscard:
 					r.open = nil
+				}
+				if piece != nil {
+					r.data(t, a.ID, u, offsets[i], piece)
 				}
 			}
 			if r.open != nil {
@@ -257,6 +244,45 @@ func TestTransfers(t *testing.T) {
 	if len(broken) != cut {
 		t.Errorf("%d activities were never resumed, the ledger has %d", len(broken), cut)
 	}
+}
+
+// data takes a DATA TRANSFER's user information, which ends its TSDU.
+func (r *reader) data(t *testing.T, association int, u []byte, offsets []int, piece []byte) {
+	t.Helper()
+	at := offsets[len(u)-len(piece):]
+	if r.normal {
+		for _, want := range []byte{0x61, 0x30} {
+			tag, content, _, ok := berElement(piece)
+			if !ok || tag != want {
+				t.Fatalf("association %d: user data is % x", association, piece[:8])
+			}
+			piece = content
+		}
+		_, _, n, _ := berElement(piece)
+		if !bytes.Equal(piece[:n], []byte{2, 1, contextRTSE}) {
+			t.Fatalf("association %d: context % x", association, piece[:n])
+		}
+		_, piece, _, _ = berElement(piece[n:])
+		tag, rttr, _, _ := berElement(piece)
+		piece = rttr
+		if tag == 0x24 {
+			piece = nil
+			for len(rttr) > 0 {
+				_, s, n, _ := berElement(rttr)
+				if piece == nil {
+					at = offsets[bytes.Index(u, s):]
+				}
+				piece = append(piece, s...)
+				rttr = rttr[n:]
+			}
+		} else if r.open.seq < 0 {
+			at = offsets[bytes.Index(u, piece):]
+		}
+	}
+	if r.open.seq < 0 {
+		r.open.seq = at[0]
+	}
+	r.open.octets = append(r.open.octets, piece...)
 }
 
 // liSize is the size of an SPDU's identifier and length indicator.

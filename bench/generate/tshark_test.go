@@ -102,6 +102,7 @@ var kinds = []struct {
 	{"disorder and repetitions", func(o *Options) { o.DisorderRate, o.DuplicateRate = 0.1, 0.1 }},
 	{"sequence numbers that wrap", func(o *Options) { o.WrapRate = 1 }},
 	{"formats of 1984", func(o *Options) { o.plain1984, o.ReportRate = true, 0.8 }},
+	{"rare forms", func(o *Options) { o.OddRate = 1 }},
 	{"noise", func(o *Options) { o.NoiseRate, o.Messages = 0.8, 10 }},
 }
 
@@ -126,6 +127,10 @@ func TestTsharkFindsNothingMalformed(t *testing.T) {
 			g := generate(t, o)
 			list := complaints(t, g.capture)
 			for _, c := range list {
+				// A bind without ROSE's tag begins like a RO-INVOKE to tshark.
+				if k.name == "rare forms" && strings.HasSuffix(c, "\tROS\tBER Error: Wrong field in SEQUENCE: expected class:UNIVERSAL(0) tag:2(INTEGER) but found class:CONTEXT(2) tag:1") {
+					continue
+				}
 				t.Errorf("%s", c)
 			}
 			if len(list) > 0 && os.Getenv("X400GEN_KEEP") != "" {
@@ -389,8 +394,8 @@ func readSetup(t *testing.T, capture []byte) string {
 func TestTsharkReadsBinds(t *testing.T) {
 	needTshark(t)
 	o := plainOptions()
-	o.RefuseRate, o.RecoverRate, o.SegmentRate, o.TwoWayRate, o.PerAssociation, o.RichRate = 0.3, 0.2, 1, 0.3, 3, 0
-	o.X410Rate, o.Messages = 0.4, 12
+	o.RefuseRate, o.RecoverRate, o.SegmentRate, o.TwoWayRate, o.PerAssociation, o.RichRate = 0.3, 0.9, 1, 0.3, 3, 0
+	o.X410Rate, o.Messages, o.Corpus = 0.4, 12, Corpus{Steps: []CorpusStep{{Weight: 1, Min: 5000, Max: 9000}}}
 	g := generate(t, o)
 	var out string
 	for id, c := range separate(t, g) {
