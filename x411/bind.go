@@ -132,7 +132,7 @@ func (b *Bind) decode(octets []byte, role BindRole) {
 	b.Failure = d.failure
 	b.UnknownFields = d.unknown
 	b.FirstUnknown = d.firstUnknown
-	if b.Status == StatusOK && d.failures > 0 {
+	if b.Status == StatusOK && d.failure.Code != CodeNone {
 		b.Status = StatusPartial
 	}
 }

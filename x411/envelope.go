@@ -43,7 +43,7 @@ func (a *APDU) decode(octets []byte) {
 	a.UnknownFields = d.unknown
 	a.FirstUnknown = d.firstUnknown
 	// mtsAPDU has set StatusOK where there is an envelope.
-	if a.Status == StatusOK && d.failures > 0 {
+	if a.Status == StatusOK && d.failure.Code != CodeNone {
 		a.Status = StatusPartial
 	}
 }

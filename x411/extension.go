@@ -507,9 +507,11 @@ func renderTrace(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 			return dst
 		}
 		d.pushIndex(i)
-		var t TraceElement
-		d.traceElement(&in, &f, &t)
-		dst = t.append(dst)
+		if d.is(&f, ber.TagSequence) {
+			var t TraceElement
+			d.traceElement(&in, &f, &t)
+			dst = t.append(dst)
+		}
 		d.pop()
 	}
 	d.end(&in)

@@ -84,16 +84,18 @@ func rdn(t testing.TB, id byte, value string, arcs ...int) []byte {
 	return el(set, el(seq, oid(t, 0x06, arcs...), str(id, value)))
 }
 
-// Tags and types are those of X.411 Figure 2, labels those of RFC 2156 section
-// 4.2, the order that of the package documentation.
-func TestORNameText(t *testing.T) {
+type orNameCase struct {
+	name   string
+	octets []byte
+	text   string
+	key    string
+}
+
+// orNameCases have tags and types of X.411 Figure 2, labels of RFC 2156 section
+// 4.2 and the order of the package documentation.
+func orNameCases(t testing.TB) []orNameCase {
 	gb := el(seq, country("GB"))
-	tests := []struct {
-		name   string
-		octets []byte
-		text   string
-		key    string
-	}{
+	return []orNameCase{
 		{"mnemonic", name(el(seq, country("GB"), admd(" "), el(0xa2, str(prn, "X")), str(0x83, "Y"),
 			el(0xa5, str(0x80, "Smith"), str(0x81, "Ann"), str(0x82, "AB"), str(0x83, "Jr")),
 			el(0xa6, str(prn, "Z"), str(prn, "Z2"), str(prn, "Z3"), str(prn, "Z4"))), nil,
@@ -176,7 +178,10 @@ func TestORNameText(t *testing.T) {
 		{"indefinite lengths", []byte{0x60, 0x80, 0x30, 0x80, 0x61, 0x80, 0x13, 2, 'G', 'B', 0, 0, 0xa5, 0x80, 0x80, 1, 'S', 0, 0, 0, 0, 0, 0},
 			"/C=GB/S=S/", "/C=gb/S=s/"},
 	}
-	for _, tt := range tests {
+}
+
+func TestORNameText(t *testing.T) {
+	for _, tt := range orNameCases(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			n, d := decodeName(t, tt.octets)
 			if d.failures > 0 || d.unknown > 0 {
@@ -285,9 +290,9 @@ func TestDamagedORName(t *testing.T) {
 }
 
 func FuzzORName(f *testing.F) {
-	f.Add(orName("Smith"))
-	f.Add(name(el(seq, country("GB")), dda(prn, "A", "B"), attr(3, str(ttx, "M\xc8uller")), attr(24, ucs4(set, "ü")),
-		attr(22, el(seq, str(0x80, "1"))), attr(16, el(set, el(seq, str(prn, "a"))))))
+	for _, tt := range orNameCases(f) {
+		f.Add(tt.octets)
+	}
 	var a APDU
 	for _, file := range realNames(f) {
 		in := realOctets(f, file)
