@@ -121,13 +121,22 @@ type Suspended struct {
 	// Interruptions counts how often the transfer was broken off.
 	Interruptions int
 
+	// First is the key under which it was started, Key the one under which it was
+	// interrupted last; they differ if it was resumed before. A sender may name
+	// either.
+	First Key
+
 	octets      []byte
 	checkpoints []checkpoint
-	inferred    bool
+	begun       bool
+	elsewhere   bool
+	dir         uint8
+	pieces      int
+	last        Place
 	buffers     *Buffers
 }
 
-// Size returns how much memory the octets take.
+// Size returns how many octets of memory it takes.
 func (s *Suspended) Size() int { return cap(s.octets) + 16*cap(s.checkpoints) }
 
 // Octets returns what was received, for the caller to read only.

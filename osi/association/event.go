@@ -53,6 +53,8 @@ type Event struct {
 	Activity []byte
 
 	ROSE rose.APDU
+
+	text string
 }
 
 // Why says how a transfer came to be unfinished.
@@ -87,7 +89,7 @@ func (w Why) String() string {
 
 // Text says in words what a Problem, an Abort or a Refusal is. It does not
 // allocate.
-func (e *Event) Text() string { return "" }
+func (e *Event) Text() string { return e.text }
 
 // Mode is the mode of the presentation protocol.
 type Mode uint8
@@ -145,73 +147,20 @@ type Facts struct {
 	RTSE                               bool
 	CheckpointSize, WindowSize         int64 // As agreed, or proposed. CheckpointSize in units of 1024 octets, 0 for none.
 	TwoWayAlternate                    bool
-	Proposed, Accepted, Refused        bool // CONNECT, ACCEPT, REFUSE were seen.
-	Inferred                           bool // The opening was not seen.
-	OneDirection                       bool // Only one direction was seen so far.
+	Initiator                          uint8 // The direction that CONNECT came from.
+	Proposed, Accepted, Refused        bool  // CONNECT, ACCEPT, REFUSE were seen.
+	Inferred                           bool  // The opening was not seen.
+	OneDirection                       bool  // TPDUs of one direction only were seen so far.
 	Released, Aborted                  bool
 	// APDUs, UnfinishedAPDUs and Operations count events.
 	APDUs, UnfinishedAPDUs, Operations uint64
 	// Problems counts all, ProblemsLeftOut those for which there was no event.
 	Problems, ProblemsLeftOut uint64
-	// UnknownParameters counts session parameters that X.225 does not name.
+	// TPDUs counts those with data, by direction, ForeignTSDUs those that are no
+	// SPDU.
+	TPDUs        [2]uint64
+	ForeignTSDUs uint64
+	// UnknownParameters counts parameters and fields that the standards do not
+	// name.
 	UnknownParameters uint64
 }
-
-// Association is the stack of one association.
-type Association struct {
-	cfg    Config
-	facts  Facts
-	class  Class
-	events []Event
-	next   int
-}
-
-// New returns an Association.
-func New(cfg Config) *Association {
-	a := &Association{}
-	a.Reset(cfg)
-	return a
-}
-
-// Reset makes a new Association of an old one, keeping its memory.
-func (a *Association) Reset(cfg Config) { a.cfg = cfg }
-
-// TPDU takes the next TPKT's content. Events must be drained after it.
-func (a *Association) TPDU(in TPDU) {}
-
-// Gap says that octets of a direction are missing before its next TPDU, lost of
-// them where that is known. seq is the sequence number of the first of them.
-func (a *Association) Gap(dir uint8, seq uint32, lost uint64) {}
-
-// End says that the connection ended at the given capture time.
-func (a *Association) End(reason EndReason, time int64) {}
-
-// Next puts the next event into ev. It returns false when there is none.
-func (a *Association) Next(ev *Event) bool { return false }
-
-// Detach ends the loan of all octets given so far where Config.Lasting is set:
-// what is still needed of them is copied.
-func (a *Association) Detach() {}
-
-// Facts returns what is known so far. It is valid until Reset.
-func (a *Association) Facts() *Facts { return &a.facts }
-
-// Class returns what the connection carries, as far as is known.
-func (a *Association) Class() Class { return a.class }
-
-// SetClass tells what the caller found out, such as ClassEncrypted.
-func (a *Association) SetClass(c Class) { a.class = c }
-
-// NotX400 reports whether the connection certainly does not carry X.400.
-func (a *Association) NotX400() bool { return false }
-
-// Definite reports whether Class will not change any more.
-func (a *Association) Definite() bool { return false }
-
-// Buffered returns how many octets of memory the association holds for
-// unfinished transfers and TSDUs.
-func (a *Association) Buffered() int { return 0 }
-
-// Surrender gives away a transfer that is interrupted or under way, because it
-// was resumed in another association before the end of this one was seen.
-func (a *Association) Surrender(k Key) (*Suspended, bool) { return nil, false }

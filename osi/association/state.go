@@ -1,0 +1,352 @@
+package association
+
+import (
+	"x400flow/osi/acse"
+	"x400flow/osi/cotp"
+	"x400flow/osi/presentation"
+	"x400flow/osi/rtse"
+	"x400flow/osi/session"
+)
+
+// Association is the stack of one association.
+type Association struct {
+	cfg         Config
+	facts       Facts
+	class       Class
+	sure        bool // The class is definite.
+	foreignData int  // Data that nothing of X.400 fits, while the class is open.
+	markers     int  // TSDUs that were searched for what tells ICCP from MMS.
+
+	events   []Event
+	next     int
+	spill    Event // What a left-out problem is written to.
+	problems int   // Problem events so far.
+
+	dir       [2]direction
+	transfer  [2]transfer
+	suspended []*Suspended // Interrupted here and not resumed.
+	handover  []*Suspended // To be given to Config.Suspend once events are drained.
+	spare     []byte       // A buffer for the next transfer.
+	lent      [][]byte     // Buffers that events refer to.
+	names     []byte       // Identifiers that events refer to.
+
+	arena                  []byte // What Facts refers to.
+	defined                bool   // Facts.Contexts is the list that was proposed.
+	finish                 Place  // Of a FINISH that awaits its answer.
+	finishing, established bool
+	finishDir              uint8
+
+	tpdu cotp.TPDU
+	one  [1]mark
+	spdu session.SPDU
+	ppdu presentation.PPDU
+	data presentation.UserData
+	pdv  presentation.PDV
+	acse acse.APDU
+	rtse rtse.APDU
+}
+
+// direction is the state of one direction below RTSE.
+type direction struct {
+	tsdu    joiner
+	open    bool // A TSDU is being joined.
+	skip    bool // The rest of a TSDU is being passed over.
+	unsure  bool // Octets are missing: where a TSDU begins is not known.
+	begun   bool // A TPDU with data was seen.
+	ssdu    joiner
+	segment session.Kind // Of the SSDU that is being joined.
+}
+
+// New returns an Association.
+func New(cfg Config) *Association {
+	a := &Association{}
+	a.Reset(cfg)
+	return a
+}
+
+// Reset makes a new Association of an old one, keeping its memory. What is
+// suspended is handed over first.
+func (a *Association) Reset(cfg Config) {
+	a.settle()
+	a.share()
+	a.settle()
+	if cfg.MaxAPDU <= 0 {
+		cfg.MaxAPDU = DefaultMaxAPDU
+	}
+	if cfg.MaxSuspended <= 0 {
+		cfg.MaxSuspended = DefaultMaxSuspended
+	}
+	if cfg.MaxProblems <= 0 {
+		cfg.MaxProblems = DefaultMaxProblems
+	}
+	a.cfg = cfg
+	contexts := a.facts.Contexts[:0]
+	a.facts = Facts{ApplicationProtocol: -1, Contexts: contexts}
+	a.class, a.sure, a.foreignData, a.markers = ClassEmpty, false, 0, 0
+	a.events, a.next, a.problems = a.events[:0], 0, 0
+	for i := range a.dir {
+		d := &a.dir[i]
+		d.tsdu.reset()
+		d.ssdu.reset()
+		*d = direction{tsdu: d.tsdu, ssdu: d.ssdu}
+		t := &a.transfer[i]
+		a.recycle(t.buf)
+		*t = transfer{checkpoints: t.checkpoints[:0], activity: t.activity[:0]}
+	}
+	a.arena = a.arena[:0]
+	a.defined, a.finishing, a.established = false, false, false
+}
+
+// settle takes back what events referred to, and hands over what was suspended.
+func (a *Association) settle() {
+	a.events, a.next = a.events[:0], 0
+	for i, b := range a.lent {
+		a.recycle(b)
+		a.lent[i] = nil
+	}
+	a.lent, a.names = a.lent[:0], a.names[:0]
+	a.hand()
+}
+
+func (a *Association) hand() {
+	for i, s := range a.handover {
+		if a.cfg.Suspend != nil {
+			a.cfg.Suspend(s)
+		} else {
+			s.Release()
+		}
+		a.handover[i] = nil
+	}
+	a.handover = a.handover[:0]
+}
+
+// recycle keeps a transfer's buffer for the next one.
+func (a *Association) recycle(b []byte) {
+	switch {
+	case cap(b) == 0:
+	case cap(b) <= maxSpare && cap(b) > cap(a.spare):
+		a.spare = b[:0]
+	case cap(b) > maxSpare:
+		a.cfg.Buffers.put(b)
+	}
+}
+
+// Next puts the next event into ev. It returns false when there is none.
+func (a *Association) Next(ev *Event) bool {
+	if a.next >= len(a.events) {
+		a.hand()
+		return false
+	}
+	*ev = a.events[a.next]
+	a.next++
+	return true
+}
+
+// TPDU takes the next TPKT's content. Events must be drained after it.
+func (a *Association) TPDU(in TPDU) {
+	a.settle()
+	in.Dir &= 1
+	place := Place{in.Seq, in.Offset, in.Time, in.Frame, in.Source}
+	a.one[0] = mark{0, place}
+	v := view{in.Octets, 0, a.one[:]}
+	if a.NotX400() {
+		a.count(in.Dir)
+		if !a.sure {
+			a.refine(in.Octets)
+		}
+		return
+	}
+	a.recognise(v)
+	for off := 0; off < len(in.Octets) && !a.NotX400(); {
+		n, err := cotp.Decode(in.Octets[off:], &a.tpdu)
+		if err != nil {
+			code, _ := err.(cotp.Code)
+			if a.class == ClassEmpty {
+				a.class = ClassUndecodable
+			}
+			a.problem(LayerCOTP, uint8(code), code.Error(), in.Dir, v.sub(off, len(in.Octets)), n)
+			a.lose(in.Dir)
+			break
+		}
+		if n <= 0 {
+			break
+		}
+		a.transport(in.Dir, v.sub(off, off+n))
+		off += n
+	}
+	if !a.cfg.Lasting {
+		a.Detach()
+	}
+}
+
+// count keeps the facts that hold for every class.
+func (a *Association) count(dir uint8) {
+	a.facts.TPDUs[dir]++
+	a.dir[dir].begun = true
+	a.facts.OneDirection = !a.dir[1-dir].begun
+}
+
+// transport takes one decoded TPDU, a.tpdu.
+func (a *Association) transport(dir uint8, v view) {
+	t := &a.tpdu
+	a.dir[dir].begun = true
+	a.facts.OneDirection = !a.dir[1-dir].begun
+	switch t.Kind {
+	case cotp.CR, cotp.CC:
+		if t.Kind == cotp.CR || len(a.facts.CallingTSAP) == 0 {
+			a.facts.CallingTSAP = a.keep(t.CallingTSAP)
+		}
+		if t.Kind == cotp.CR || len(a.facts.CalledTSAP) == 0 {
+			a.facts.CalledTSAP = a.keep(t.CalledTSAP)
+		}
+		if t.TPDUSize != 0 {
+			a.facts.TPDUSize = t.TPDUSize
+		}
+	case cotp.DT, cotp.ED:
+		a.facts.TPDUs[dir]++
+		a.dt(dir, v.sub(len(v.octets)-len(t.User), len(v.octets)), t.EOT)
+	case cotp.DR:
+		if !a.facts.Proposed && !a.facts.Inferred && a.facts.TPDUs == [2]uint64{} {
+			e := a.emit(Refusal, dir, v.place(0))
+			e.Layer, e.Reason, e.text = LayerCOTP, int64(t.Reason), "transport connection refused"
+		}
+	case cotp.ER:
+		e := a.emit(Abort, dir, v.place(0))
+		e.Layer, e.Reason, e.text = LayerCOTP, int64(t.Reason), "transport protocol error"
+	}
+}
+
+// dt takes the user data of one DT TPDU.
+func (a *Association) dt(dir uint8, v view, eot bool) {
+	d := &a.dir[dir]
+	if d.skip {
+		d.skip = !eot
+		return
+	}
+	if d.unsure && !d.open {
+		// Octets are missing before: this may be the middle of a TSDU.
+		if !begins(v.octets, eot) {
+			d.skip = !eot
+			return
+		}
+		d.unsure = false
+	}
+	if len(v.octets) == 0 && !eot {
+		return
+	}
+	if !d.open {
+		if a.open(dir, v); a.NotX400() {
+			return
+		}
+		if eot {
+			if len(v.octets) > 0 {
+				a.tsdu(dir, v)
+			}
+			return
+		}
+		d.open = true
+		d.tsdu.reset()
+	}
+	if len(d.tsdu.buf)+len(v.octets) > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
+		a.own(ErrTSDUSize, dir, d.tsdu.view(), 0)
+		a.damage(dir, TooLarge)
+		d.open, d.skip = false, !eot
+		d.lentTSDU(a)
+		return
+	}
+	d.tsdu.add(v)
+	if eot {
+		d.open = false
+		a.tsdu(dir, d.tsdu.view())
+	}
+}
+
+// begins reports whether octets that follow a gap are the beginning of a TSDU.
+func begins(octets []byte, eot bool) bool {
+	it := session.Iterate(octets)
+	var s session.SPDU
+	for it.Next(&s) {
+		if s.UnknownCount > 0 {
+			return false
+		}
+	}
+	return it.Code() == session.OK && (eot || s.Kind == session.DataTransfer)
+}
+
+// lose forgets the TSDU that a direction was in the middle of: octets of it are
+// missing.
+func (a *Association) lose(dir uint8) {
+	d := &a.dir[dir]
+	if d.open {
+		a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
+		d.lentTSDU(a)
+	}
+	if d.segment != session.None {
+		d.segment = session.None
+		d.ssdu.reset()
+	}
+	d.open, d.skip, d.unsure = false, false, true
+	a.damage(dir, Lost)
+}
+
+// lentTSDU leaves the joined octets to the events that refer to them.
+func (d *direction) lentTSDU(a *Association) {
+	a.lent = append(a.lent, d.tsdu.buf)
+	d.tsdu.buf, d.tsdu.marks = nil, d.tsdu.marks[:0]
+}
+
+// Gap says that octets of a direction are missing before its next TPDU, lost of
+// them where that is known. seq is the sequence number of the first of them.
+func (a *Association) Gap(dir uint8, seq uint32, lost uint64) {
+	a.settle()
+	if !a.NotX400() {
+		a.lose(dir & 1)
+	}
+}
+
+// End says that the connection ended at the given capture time.
+func (a *Association) End(reason EndReason, time int64) {
+	a.settle()
+	if a.NotX400() {
+		return
+	}
+	for dir := range uint8(2) {
+		if d := &a.dir[dir]; d.open {
+			a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
+			d.lentTSDU(a)
+			d.open = false
+		}
+	}
+	if a.finishing {
+		// The answer was not captured.
+		a.finishing = false
+		a.release(a.finishDir, a.finish, false)
+	}
+	a.close(Ended, Place{Time: time})
+}
+
+// keep copies octets into the arena that Facts refers to.
+func (a *Association) keep(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	n := len(a.arena)
+	a.arena = append(a.arena, b...)
+	return a.arena[n:len(a.arena):len(a.arena)]
+}
+
+// Facts returns what is known so far. It is valid until Reset.
+func (a *Association) Facts() *Facts { return &a.facts }
+
+// Buffered returns how many octets of memory the association holds for
+// unfinished transfers and TSDUs.
+func (a *Association) Buffered() int {
+	n := 0
+	for i := range a.dir {
+		n += cap(a.dir[i].tsdu.buf) + cap(a.dir[i].ssdu.buf) + cap(a.transfer[i].buf)
+	}
+	for _, s := range a.suspended {
+		n += s.Size()
+	}
+	return n
+}

@@ -1,0 +1,482 @@
+package association
+
+import (
+	"bytes"
+
+	"x400flow/osi/ber"
+	"x400flow/osi/rose"
+)
+
+// transfer is an APDU on its way, or the activity that is to bring one (X.228
+// 7.3).
+type transfer struct {
+	active bool
+	// headless says that the beginning was not seen.
+	headless bool
+	// bad says why it can no longer become an APDU; octets are not kept then.
+	bad Why
+
+	origin    Origin
+	begun     bool // origin is set.
+	last      Place
+	at        Place  // Of the SPDU that began the activity, or the first data.
+	whole     []byte // The only piece so far, borrowed from the TPDU.
+	buf       []byte // The pieces so far, owned.
+	pieces    int
+	exception int64 // Reason of an exception report, -1 without.
+
+	checkpoints   []checkpoint
+	serial        uint32 // Of the next checkpoint.
+	interruptions int
+	acknowledged  bool
+	elsewhere     bool
+	activity      []byte
+	first         Key // Where it was started, if it was resumed.
+}
+
+// maxCheckpoints is how many checkpoints are remembered: a sender resumes from
+// one that was acknowledged, and windows are much smaller (X.228 6.1.4).
+const maxCheckpoints = 1024
+
+// maxHeadless is how much is kept, as evidence, of a transfer whose beginning
+// was not seen.
+const maxHeadless = 4096
+
+func (t *transfer) octets() []byte {
+	if t.whole != nil {
+		return t.whole
+	}
+	return t.buf
+}
+
+// begin starts an activity.
+func (a *Association) begin(dir uint8, at Place, activity []byte) *transfer {
+	t := &a.transfer[dir]
+	if t.active {
+		a.unfinished(dir, Superseded, at)
+	}
+	*t = transfer{active: true, at: at, last: at, exception: -1, serial: 1,
+		buf: t.buf[:0], checkpoints: t.checkpoints[:0], activity: append(t.activity[:0], activity...)}
+	a.foreignData = 0
+	return t
+}
+
+// headless begins a transfer of which only a later part was seen.
+func (a *Association) headless(dir uint8, at Place) *transfer {
+	t := a.begin(dir, at, nil)
+	t.headless, t.bad = true, Lost
+	return t
+}
+
+// piece adds octets to the transfer. stable says that they belong to the TPDU,
+// not to memory that the next value overwrites.
+func (a *Association) piece(dir uint8, octets []byte, first, last Place, stable bool) {
+	t := &a.transfer[dir]
+	if !t.begun {
+		t.begun = true
+		t.origin = Origin{a.cfg.Connection, dir, first}
+	}
+	t.pieces++
+	if t.bad != WhyNone {
+		if t.headless && len(t.buf) < maxHeadless {
+			a.own1(t)
+			t.buf = append(t.buf, octets[:min(len(octets), maxHeadless-len(t.buf))]...)
+		}
+		return
+	}
+	t.last = last
+	size := len(t.octets())
+	if size+len(octets) > a.cfg.MaxAPDU {
+		t.bad = TooLarge
+		return
+	}
+	if size == 0 && stable {
+		t.whole = octets
+		return
+	}
+	a.own1(t)
+	if t.whole != nil {
+		t.buf = append(t.buf[:0], t.whole...)
+		t.whole = nil
+	}
+	t.buf = append(t.buf, octets...)
+}
+
+// own1 gives the transfer a buffer.
+func (a *Association) own1(t *transfer) {
+	if cap(t.buf) == 0 {
+		t.buf, a.spare = a.spare, nil
+		if cap(t.buf) == 0 {
+			t.buf = a.cfg.Buffers.get()
+		}
+	}
+}
+
+// Detach ends the loan of all octets given so far where Config.Lasting is set:
+// what is still needed of them is copied.
+func (a *Association) Detach() {
+	for i := range a.transfer {
+		t := &a.transfer[i]
+		if t.whole != nil {
+			a.own1(t)
+			t.buf = append(t.buf[:0], t.whole...)
+			t.whole = nil
+		}
+	}
+}
+
+// damage says that a transfer under way can no longer become an APDU.
+func (a *Association) damage(dir uint8, why Why) {
+	if t := &a.transfer[dir]; t.active && t.bad == WhyNone {
+		t.bad = why
+	}
+}
+
+// checkpoint takes a MINOR SYNC POINT.
+func (a *Association) checkpoint(dir uint8, serial uint32, have bool) {
+	t := &a.transfer[dir]
+	if !t.active || t.bad != WhyNone {
+		return
+	}
+	if !have {
+		serial = t.serial
+	}
+	if len(t.checkpoints) == maxCheckpoints {
+		n := copy(t.checkpoints, t.checkpoints[maxCheckpoints/2:])
+		t.checkpoints = t.checkpoints[:n]
+	}
+	t.checkpoints = append(t.checkpoints, checkpoint{serial, len(t.octets())})
+	t.serial = serial + 1
+}
+
+// rewind drops what came after a checkpoint; ok is false where that one is not
+// known. Serial number 0 is before the first.
+func (t *transfer) rewind(serial uint32) (ok bool) {
+	n := len(t.checkpoints)
+	for n > 0 && t.checkpoints[n-1].serial != serial {
+		n--
+	}
+	at := 0
+	if n > 0 {
+		at = t.checkpoints[n-1].at
+	} else if serial != 0 {
+		return false
+	}
+	t.checkpoints = t.checkpoints[:n]
+	t.serial = serial + 1
+	t.buf = t.buf[:at]
+	return true
+}
+
+// finishTransfer takes an ACTIVITY END (X.228 7.3.4): the APDU is complete.
+func (a *Association) finishTransfer(dir uint8, at Place, v view) {
+	t := &a.transfer[dir]
+	if !t.active {
+		if a.facts.Inferred || !a.facts.Proposed || a.facts.APDUs+a.facts.UnfinishedAPDUs == 0 && !a.established {
+			a.headless(dir, at)
+			a.unfinished(dir, Lost, at)
+			return
+		}
+		a.own(ErrEndless, dir, v, 0)
+		return
+	}
+	if t.bad == WhyNone && len(t.octets()) == 0 {
+		t.bad = Empty
+	}
+	if t.bad != WhyNone {
+		a.unfinished(dir, t.bad, at)
+		return
+	}
+	octets := t.octets()
+	context := a.deliver(octets)
+	a.facts.APDUs++
+	e := a.emit(APDU, dir, at)
+	a.describe(e, t)
+	e.Octets = octets
+	if context > 0 {
+		e.Context = context
+		e.Abstract = a.abstract(context)
+	}
+	if a.class == ClassP3 || a.class == ClassP7 {
+		a.operation(e, octets)
+	}
+	a.endTransfer(t)
+}
+
+// describe fills in what an event says of a transfer.
+func (a *Association) describe(e *Event, t *transfer) {
+	e.Origin, e.Last, e.Pieces = t.origin, t.last, t.pieces
+	if !t.begun {
+		e.Origin = Origin{a.cfg.Connection, e.Dir, t.at}
+		e.Last = t.at
+	}
+	e.Interruptions, e.Elsewhere, e.Acknowledged = t.interruptions, t.elsewhere, t.acknowledged
+	e.Activity, e.Session = a.lend(t.activity), a.facts.SessionID
+}
+
+// endTransfer leaves the buffer to the events that refer to it.
+func (a *Association) endTransfer(t *transfer) {
+	if t.whole == nil && cap(t.buf) > 0 {
+		a.lent = append(a.lent, t.buf)
+		t.buf = nil
+	}
+	t.whole = nil
+	t.active = false
+}
+
+// lend copies octets for the life of the events.
+func (a *Association) lend(b []byte) []byte {
+	n := len(a.names)
+	a.names = append(a.names, b...)
+	return a.names[n:len(a.names):len(a.names)]
+}
+
+// unfinished tells of a transfer that was broken off for good.
+func (a *Association) unfinished(dir uint8, why Why, at Place) {
+	t := &a.transfer[dir]
+	if t.headless {
+		why = Lost
+	}
+	a.tellUnfinished(dir, why, at, t)
+	a.endTransfer(t)
+}
+
+func (a *Association) tellUnfinished(dir uint8, why Why, at Place, t *transfer) *Event {
+	a.facts.UnfinishedAPDUs++
+	if len(a.events) >= maxEvents {
+		a.facts.ProblemsLeftOut++
+		a.spill = Event{}
+		return &a.spill
+	}
+	e := a.emit(Unfinished, dir, at)
+	a.describe(e, t)
+	e.Why, e.Octets, e.Reason = why, t.octets(), t.exception
+	e.text = why.String()
+	return e
+}
+
+// suspend tells of a transfer that was broken off and may be resumed, and keeps
+// what was received up to its last checkpoint.
+func (a *Association) suspend(dir uint8, why Why, at Place) {
+	t := &a.transfer[dir]
+	if t.headless {
+		a.unfinished(dir, why, at)
+		return
+	}
+	if t.whole != nil {
+		a.own1(t)
+		t.buf = append(t.buf[:0], t.whole...)
+		t.whole = nil
+	}
+	e := a.tellUnfinished(dir, why, at, t)
+	e.Suspended = true
+	a.keepSuspended(a.toSuspended(t, dir))
+	t.buf, t.active = nil, false
+}
+
+// toSuspended makes a Suspended of a transfer, which loses its octets.
+func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
+	n := 0
+	if len(t.checkpoints) > 0 {
+		n = t.checkpoints[len(t.checkpoints)-1].at
+	}
+	n = min(n, len(t.buf))
+	s := &Suspended{
+		Key:           Key{string(a.facts.SessionID), string(t.activity)},
+		First:         t.first,
+		Origin:        t.origin,
+		Interruptions: t.interruptions + 1,
+		begun:         t.begun,
+		elsewhere:     t.elsewhere,
+		dir:           dir,
+		pieces:        t.pieces,
+		last:          t.last,
+		// The octets behind the checkpoint belong to the event that tells of the
+		// interruption: a resumed transfer must not write over them.
+		octets:      t.buf[:n:n],
+		checkpoints: append([]checkpoint(nil), t.checkpoints...),
+		buffers:     a.cfg.Buffers,
+	}
+	if s.First == (Key{}) {
+		s.First = s.Key
+	}
+	return s
+}
+
+func (a *Association) keepSuspended(s *Suspended) {
+	if len(a.suspended) >= a.cfg.MaxSuspended {
+		a.giveUp(a.suspended[0])
+		a.suspended = append(a.suspended[:0], a.suspended[1:]...)
+	}
+	a.suspended = append(a.suspended, s)
+}
+
+// giveUp hands over what this association no longer keeps.
+func (a *Association) giveUp(s *Suspended) {
+	if s.Key.Session != "" && a.cfg.Suspend != nil {
+		a.handover = append(a.handover, s)
+	}
+}
+
+// share hands over all that is suspended, since this association is over.
+func (a *Association) share() {
+	for i, s := range a.suspended {
+		a.giveUp(s)
+		a.suspended[i] = nil
+	}
+	a.suspended = a.suspended[:0]
+}
+
+// resume takes an ACTIVITY RESUME (X.228 7.8.3).
+func (a *Association) resume(dir uint8, at Place, v view) {
+	s := &a.spdu
+	t := a.begin(dir, at, s.Activity)
+	key := Key{Session: string(sessionID(nil, &s.Link)), Activity: string(s.OldActivity)}
+	old, elsewhere := a.find(key, dir), false
+	if old == nil && key.Session != "" && a.cfg.Resume != nil {
+		if found, ok := a.cfg.Resume(key); ok {
+			old, elsewhere = found, true
+		}
+	}
+	if old == nil {
+		t.bad = NotResumable
+		if s.HasLinkSerial {
+			t.serial = s.LinkSerial + 1
+		}
+		e := a.own(ErrResume, dir, v, 0)
+		a.name(e, key)
+		return
+	}
+	t.buf, t.checkpoints = old.octets, append(t.checkpoints[:0], old.checkpoints...)
+	t.begun, t.origin, t.last, t.pieces = old.begun, old.Origin, old.last, old.pieces
+	t.interruptions, t.elsewhere, t.first = old.Interruptions, elsewhere || old.elsewhere, old.First
+	if !s.HasLinkSerial || !t.rewind(s.LinkSerial) {
+		t.bad = NotResumable
+		e := a.own(ErrCheckpoint, dir, v, 0)
+		a.name(e, key)
+	}
+}
+
+// name puts a key into an event.
+func (a *Association) name(e *Event, key Key) {
+	e.Activity = a.lend([]byte(key.Activity))
+	e.Session = a.lend([]byte(key.Session))
+	if key.Session == "" {
+		e.Session = a.facts.SessionID
+	}
+}
+
+// find looks for, and forgets, an activity that was suspended here.
+func (a *Association) find(key Key, dir uint8) *Suspended {
+	for i := len(a.suspended) - 1; i >= 0; i-- {
+		s := a.suspended[i]
+		if s.dir != dir || !s.is(key) {
+			continue
+		}
+		a.suspended = append(a.suspended[:i], a.suspended[i+1:]...)
+		return s
+	}
+	return nil
+}
+
+// is reports whether s is meant by key. Without a session the key is of the same
+// association.
+func (s *Suspended) is(key Key) bool {
+	return key.Activity == s.Key.Activity && (key.Session == "" || key.Session == s.Key.Session) ||
+		key.Activity == s.First.Activity && (key.Session == "" || key.Session == s.First.Session)
+}
+
+// Surrender gives away a transfer that is interrupted or under way, because it
+// was resumed in another association before the end of this one was seen.
+func (a *Association) Surrender(k Key) (*Suspended, bool) {
+	for i, s := range a.suspended {
+		if s.is(k) {
+			a.suspended = append(a.suspended[:i], a.suspended[i+1:]...)
+			return s, true
+		}
+	}
+	if k.Session == "" || k.Session != string(a.facts.SessionID) {
+		return nil, false
+	}
+	for dir := range uint8(2) {
+		t := &a.transfer[dir]
+		if !t.active || t.headless || string(t.activity) != k.Activity {
+			continue
+		}
+		a.Detach()
+		s := a.toSuspended(t, dir)
+		t.buf, t.active = nil, false
+		return s, true
+	}
+	return nil, false
+}
+
+// deliver looks at a complete APDU: it returns the presentation context of the
+// EXTERNAL that it is in normal mode, 0 without, and tells the class where the
+// opening was not seen.
+func (a *Association) deliver(octets []byte) (context int64) {
+	var d ber.Decoder
+	c := d.Reset(octets)
+	var e, f ber.Element
+	if !c.Next(&e) {
+		return 0
+	}
+	apdu, inner := e, c
+	if a.facts.Mode == ModeNormal && e.Tag == ber.TagExternal && e.Constructed {
+		inner = c.Enter(&e)
+		apdu = ber.Element{}
+		fields := inner
+		for fields.Next(&f) {
+			switch f.Tag {
+			case ber.TagInteger:
+				context, _ = ber.Int64(f.Content)
+			case ber.Context(0):
+				inner = fields.Enter(&f)
+				inner.Next(&apdu)
+			}
+		}
+	}
+	if a.class.X400() && a.class != ClassX400 || !apdu.Constructed {
+		return context
+	}
+	// MTS-APDU: message [0], report [1], probe [2], each a SEQUENCE of SETs
+	// (X.411 12.2). ROSE: invoke [1], result [2] and so on begin with an INTEGER.
+	in := inner.Enter(&apdu)
+	t, ok := in.Peek()
+	switch {
+	case !ok:
+	case apdu.Tag.Class() != ber.ContextSpecific:
+	case apdu.Tag.Number() <= 2 && t == ber.TagSet:
+		a.setClass(ClassP1, true)
+	case apdu.Tag.Number() >= 1 && apdu.Tag.Number() <= 4 && (t == ber.TagInteger || t == ber.TagSequence):
+		a.setClass(ClassP3, false)
+	}
+	return context
+}
+
+// operation makes an Operation of an APDU event whose octets are a ROSE APDU,
+// within an EXTERNAL or not.
+func (a *Association) operation(e *Event, octets []byte) {
+	value := octets
+	if bytes.HasPrefix(octets, []byte{0x28}) {
+		var d ber.Decoder
+		c := d.Reset(octets)
+		var x, f ber.Element
+		if !c.Next(&x) {
+			return
+		}
+		in := c.Enter(&x)
+		for in.Next(&f) {
+			if f.Tag == ber.Context(0) || f.Tag == ber.Context(1) && !f.Constructed {
+				value = f.Content
+			}
+		}
+	}
+	var r rose.APDU
+	if code, _ := r.Decode(value); code != rose.OK {
+		return
+	}
+	a.facts.APDUs--
+	a.facts.Operations++
+	e.Kind, e.ROSE, e.Octets = Operation, r, value
+}
