@@ -248,23 +248,20 @@ func (d *Decoder) mpls(b []byte) *uint64 {
 	if len(b) == 0 {
 		return &d.counters.Short
 	}
+	// An Ethernet address may begin with 4 or 6 as well; that an EtherType, an
+	// IP version and a header length stand in its place by chance is less likely.
+	if credibleEthernet(b) {
+		return d.ethernet(b)
+	}
 	switch b[0] >> 4 {
 	case 4:
-		if credibleIPv4(b) || !credibleEthernet(b) {
-			return d.ipv4(b)
-		}
+		return d.ipv4(b)
 	case 6:
-		if credibleIPv6(b) || !credibleEthernet(b) {
-			return d.ipv6(b)
-		}
-	case 0:
-		// A control word (RFC 4385) before Ethernet, if that is likely.
+		return d.ipv6(b)
+	case 0: // A control word (RFC 4385).
 		if len(b) > 4 && credibleEthernet(b[4:]) {
 			return d.ethernet(b[4:])
 		}
-	}
-	if credibleEthernet(b) {
-		return d.ethernet(b)
 	}
 	return &d.counters.NotIP
 }
@@ -290,8 +287,6 @@ func credibleEthernet(b []byte) bool {
 			return credibleIPv4(b[i+2:])
 		case 0x86dd:
 			return credibleIPv6(b[i+2:])
-		case 0x8847, 0x8848:
-			return true
 		case 0x8100, 0x88a8, 0x9100, 0x9200:
 		default:
 			return false
@@ -514,7 +509,7 @@ func (d *Decoder) udp(b []byte) *uint64 {
 	port, body := binary.BigEndian.Uint16(b[2:]), b[8:]
 	switch port {
 	case 4789, 8472:
-		if len(body) >= 8 && body[0]&0x08 != 0 && body[7] == 0 && credibleEthernet(body[8:]) {
+		if len(body) >= 8 && body[0]&0x08 != 0 && body[7] == 0 {
 			return d.ethernet(body[8:])
 		}
 	case 6081:

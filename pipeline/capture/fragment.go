@@ -11,8 +11,12 @@ const maxFragments = 1024
 // datagramCost is what a datagram costs besides its octets.
 const datagramCost = 256
 
-// maxSpare bounds the datagrams kept for use again.
-const maxSpare = 16
+// Datagrams kept for use again are bounded in number and size: their buffers
+// count as held as soon as they are used.
+const (
+	maxSpare       = 16
+	maxSpareOctets = 4096
+)
 
 type fragmentKey struct {
 	src, dst [16]byte
@@ -197,7 +201,7 @@ func (t *fragments) recycle() {
 }
 
 func (t *fragments) keep(g *datagram) {
-	if len(t.spare) < maxSpare {
+	if len(t.spare) < maxSpare && cap(g.buf) <= maxSpareOctets {
 		t.spare = append(t.spare, g)
 	}
 }
