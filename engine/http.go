@@ -99,6 +99,9 @@ func (q *request) close() {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-ClickHouse-Server-Display-Name", h.db.name)
+	rc := http.NewResponseController(w)
+	// The deadline of an earlier response on this connection is not ours.
+	_ = rc.SetWriteDeadline(time.Time{})
 	switch r.URL.Path {
 	case "/":
 	case "/ping", "/replicas_status":
@@ -119,7 +122,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "Ok.\n")
 		return
 	}
-	out := &output{w: w, rc: http.NewResponseController(w), h: h}
+	out := &output{w: w, rc: rc, h: h}
 	q, err := h.read(r)
 	if q != nil {
 		defer q.close()

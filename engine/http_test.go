@@ -371,6 +371,17 @@ func TestProxy(t *testing.T) {
 				t.Errorf("read-only %v, %s: status %d: %s", tc.o.ReadOnly, q, a.status, a.body)
 			}
 		}
+		// An exception in the middle of a result comes through.
+		var ex *clickhouse.Exception
+		rows, err := c.Query(t.Context(), "SELECT number, throwIf(number = 3000000, 'too far') FROM numbers(10000000)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+		}
+		if err := rows.Err(); !errors.As(err, &ex) || ex.Code != 395 {
+			t.Errorf("mid-stream: %v", err)
+		}
 		if a := do(t, srv.Client(), "GET", srv.URL+"/ping", ""); a.body != "Ok.\n" {
 			t.Errorf("ping: %+v", a)
 		}

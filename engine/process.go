@@ -36,6 +36,7 @@ const (
 	maxLog         = 1 << 20
 	queryGrace     = 5 * time.Second
 	shutdownGrace  = 2 * time.Minute
+	closeGrace     = time.Minute
 	leavingPause   = 50 * time.Millisecond
 	goMemory       = 1 << 30
 	housekeeping   = 30 * time.Second
@@ -142,6 +143,12 @@ func run(dir, options string, say func(string)) error {
 	say(saidReady)
 	reason := serve(dir, l, db, o, signals)
 	logf("leaving: %s", reason)
+	// Nothing acknowledged depends on a clean end; the next engine does depend on
+	// this one's end.
+	time.AfterFunc(closeGrace, func() {
+		logf("libchdb has not closed in %v", closeGrace)
+		os.Exit(1)
+	})
 	db.close()
 	logf("closed")
 	return nil
