@@ -189,30 +189,45 @@ func (a *address) seal() *address {
 	for _, d := range a.dda {
 		l.Attributes = append(l.Attributes, ledger.Attribute{Type: "DDA:" + d[0], Value: d[1]})
 	}
-	var b strings.Builder
-	for _, at := range l.Attributes {
-		b.WriteByte('/')
-		if t, ok := strings.CutPrefix(at.Type, "DDA:"); ok {
-			b.WriteString("DDA:" + mark(t, `/\=`, '\\'))
-		} else {
-			b.WriteString(at.Type)
-		}
-		b.WriteByte('=')
-		b.WriteString(escape(at.Value))
-	}
-	b.WriteByte('/')
 	for i := len(a.directory) - 1; i >= 0; i-- {
 		if l.Directory != "" {
 			l.Directory += ","
 		}
 		l.Directory += directoryKeywords[a.directory[i][0]] + "=" + a.directory[i][1]
 	}
-	if l.Directory != "" {
-		b.WriteString("DN=" + escape(l.Directory) + "/")
-	}
-	l.Text = b.String()
+	l.Text, l.Key = layOut(l, false), layOut(l, true)
 	a.ledger = l
 	return a
+}
+
+// layOut writes the attributes and the directory name as text, the values folded for
+// comparison or as they are (X.402 18.4).
+func layOut(l *ledger.Address, fold bool) string {
+	with := func(s string) string {
+		if fold {
+			return strings.ToLower(strings.Join(strings.Fields(s), " "))
+		}
+		return s
+	}
+	var b strings.Builder
+	for _, at := range l.Attributes {
+		b.WriteByte('/')
+		if t, ok := strings.CutPrefix(at.Type, "DDA:"); ok {
+			b.WriteString("DDA:" + mark(with(t), `/\=`, '\\'))
+		} else {
+			b.WriteString(at.Type)
+		}
+		v := with(at.Value)
+		if fold && at.Type == "C" && v == "310" {
+			v = "us" // X.121's code for the United States; no other numeric one is generated.
+		}
+		b.WriteString("=" + escape(v))
+	}
+	b.WriteByte('/')
+	if l.Directory != "" {
+		b.WriteString("DN=" + escape(with(l.Directory)) + "/")
+	}
+	return b.String()
 }
 
 var directoryKeywords = map[string]string{"2.5.4.6": "C", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.3": "CN"}

@@ -19,17 +19,15 @@ type reader struct {
 	normal bool
 	open   *activity
 	old    map[string]*activity // By activity identifier, those that were interrupted.
-	done   []*activity
 }
 
 type activity struct {
-	id      string
-	octets  []byte
-	at      map[int]int // Octets before each checkpoint.
-	serial  int
-	seq     int // Stream offset of the first octet.
-	stopped string
-	first   int // Association where it began.
+	id     string
+	octets []byte
+	at     map[int]int // Octets before each checkpoint.
+	serial int
+	seq    int // Stream offset of the first octet.
+	first  int // Association where it began.
 }
 
 // sessionUnits gives the TSDUs in a stream and the offset of each one's octets.
@@ -201,13 +199,13 @@ func TestTransfers(t *testing.T) {
 		byISN[a.Connection] = a.ID
 	}
 	for _, s := range g.ledger.Sightings {
-		d, isn, first := client, s.ClientISN, s.Association
+		d, first := client, s.Association
 		c := s.Connection
 		if s.Began != nil {
 			c = *s.Began
 			first = byISN[c]
 		}
-		isn = c.ClientISN
+		isn := c.ClientISN
 		if s.Direction == ledger.ToClient {
 			d, isn = server, c.ServerISN
 		}

@@ -108,7 +108,7 @@ var kinds = []struct {
 
 func plainOptions() Options {
 	o := DefaultOptions()
-	o.Messages, o.Concurrent, o.MaxRecipients = 40, 1, 4
+	o.Messages, o.Concurrent, o.MaxRecipients = 25, 1, 4
 	o.X410Rate, o.TwoWayRate, o.RichRate, o.SegmentRate = 0, 0, 0.1, 0
 	o.IndefiniteRate, o.NonMinimalRate, o.ConstructedRate, o.ShuffleRate = 0, 0, 0, 0
 	o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate, o.RepeatRate = 0, 0, 0, 0, 0

@@ -227,6 +227,10 @@ type MTSIdentifier struct {
 type Address struct {
 	Text       string      `json:"text"`
 	Attributes []Attribute `json:"attributes"`
+	// Key is the text with its values folded for comparison (X.402 18.4): lower
+	// case, without leading and trailing spaces, runs of spaces made one, a numeric
+	// country code as the alphabetic one, an ADMD of spaces empty.
+	Key string `json:"key"`
 	// Directory is the directory name, empty where the OR-name has none. It is
 	// not among the Attributes.
 	Directory string `json:"directory,omitempty"`

@@ -46,6 +46,11 @@ type Options struct {
 
 	Window int // 1 if 0.
 
+	// Fragment is how many octets an IPv4 packet may have; larger ones go in
+	// fragments. 0 for no limit.
+	Fragment int
+
+	GRE  bool     // Put IP packets into GRE (RFC 2784) between two routers.
 	VLAN []uint16 // Tags put on, outermost first.
 	MPLS []uint32 // Labels put between Ethernet and IP, outermost first.
 
@@ -139,7 +144,6 @@ type side struct {
 	seq     uint32 // Of the first pending octet.
 	pending []byte
 	bounds  []int // Ends of the segments as they came.
-	push    bool
 }
 
 // late is a frame kept back until so many others have passed.
@@ -149,20 +153,21 @@ type late struct {
 }
 
 type rewriter struct {
-	o     Options
-	rng   *rand.Rand
-	out   *writer
-	at    int64
-	conns map[key]*conn
-	order []*conn
-	wrap  []byte
+	o      Options
+	rng    *rand.Rand
+	out    *writer
+	at     int64
+	conns  map[key]*conn
+	order  []*conn
+	wrap   []byte
+	tunnel []byte
+	id     uint16 // Identification of the last tunnel packet.
 }
 
 const (
 	flagFIN = 0x01
 	flagSYN = 0x02
 	flagRST = 0x04
-	flagPSH = 0x08
 )
 
 // segment is where the parts of a TCP segment are in its frame.
@@ -398,9 +403,59 @@ func (m *rewriter) put(b []byte, wire int) {
 	if wire < 0 {
 		wire = len(b)
 	}
+	typ := uint16(0)
+	if len(b) >= 14 {
+		typ = binary.BigEndian.Uint16(b[12:])
+	}
+	ip := typ == 0x0800 || typ == 0x86dd
+	if m.o.GRE && ip {
+		w := append(m.tunnel[:0], b[:12]...)
+		w = append(w, 0x08, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2)
+		binary.BigEndian.PutUint16(w[16:], uint16(24+len(b)-14))
+		m.id++
+		binary.BigEndian.PutUint16(w[18:], m.id)
+		binary.BigEndian.PutUint16(w[24:], checksum(0, w[14:34]))
+		w = append(append(w, 0, 0, byte(typ>>8), byte(typ)), b[14:]...)
+		wire += len(w) - len(b)
+		m.tunnel, b, typ = w, w, 0x0800
+	}
+	if m.o.Fragment > 0 && typ == 0x0800 && len(b) == wire && m.fragment(b) {
+		return
+	}
+	m.encapsulate(b, wire, ip)
+}
+
+// fragment sends an IPv4 packet in fragments (RFC 791 section 3.2) if it is too large.
+func (m *rewriter) fragment(b []byte) bool {
+	ip := b[14:]
+	if len(ip) < 20 {
+		return false
+	}
+	header, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	if total > len(ip) || header < 20 || total <= max(m.o.Fragment, header+8) || binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 {
+		return false
+	}
+	step := max(8, (m.o.Fragment-header)&^7)
+	for off := 0; off < total-header; off += step {
+		n := min(step, total-header-off)
+		f := append(append([]byte(nil), b[:14+header]...), ip[header+off:header+off+n]...)
+		p := f[14:]
+		binary.BigEndian.PutUint16(p[2:], uint16(header+n))
+		field := uint16(off / 8)
+		if off+n < total-header {
+			field |= 0x2000
+		}
+		binary.BigEndian.PutUint16(p[6:], field)
+		binary.BigEndian.PutUint16(p[10:], 0)
+		binary.BigEndian.PutUint16(p[10:], checksum(0, p[:header]))
+		m.encapsulate(f, len(f), true)
+	}
+	return true
+}
+
+// encapsulate writes a frame with the tags and labels that were asked for.
+func (m *rewriter) encapsulate(b []byte, wire int, ip bool) {
 	if len(b) >= 14 && len(m.o.VLAN)+len(m.o.MPLS) > 0 {
-		typ := binary.BigEndian.Uint16(b[12:])
-		ip := typ == 0x0800 || typ == 0x86dd
 		w := append(m.wrap[:0], b[:12]...)
 		for i, v := range m.o.VLAN {
 			tpid := uint16(0x8100)

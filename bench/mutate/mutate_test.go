@@ -214,6 +214,23 @@ func TestEncapsulation(t *testing.T) {
 	if got := tshark(b.Bytes(), "-Y", "p1", "-e", "p1.local_identifier"); !slices.Equal(got, want) {
 		t.Errorf("identifiers %q, expected %q", got, want)
 	}
+	for what, o := range map[string]Options{
+		"fragments":     {Fragment: 300},
+		"tunnel":        {GRE: true, MinSegment: 10, MaxSegment: 400},
+		"all of it":     {GRE: true, Fragment: 200, VLAN: []uint16{5}, MPLS: []uint32{17}},
+		"tiny fragment": {Fragment: 1},
+	} {
+		var b bytes.Buffer
+		if err := Rewrite(&b, bytes.NewReader(capture), o); err != nil {
+			t.Fatal(err)
+		}
+		if got := tshark(b.Bytes(), "-o", "ip.defragment:TRUE", "-Y", "p1", "-e", "p1.local_identifier"); !slices.Equal(got, want) {
+			t.Errorf("%s: identifiers %q, expected %q", what, got, want)
+		}
+		if bad := tshark(b.Bytes(), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", "ip.checksum.status == 0", "-e", "frame.number"); len(bad) > 1 || bad[0] != "" {
+			t.Errorf("%s: wrong checksums in frames %q", what, bad)
+		}
+	}
 	for _, row := range tshark(b.Bytes(), "-e", "ieee8021ad.id", "-e", "vlan.id", "-e", "mpls.label") {
 		if row != "100\t7\t16,99" {
 			t.Fatalf("tags and labels are %q", row)
