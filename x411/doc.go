@@ -37,9 +37,8 @@
 //	PD-OFFICE PD-OFFICE-NUM PD-CODE PD-C PD-EXT-ADDRESS PD-EXT-DELIVERY
 //	PD-SERVICE NET-NUM NET-SUB NET-PSAP DDA:type DN
 //
-// The labels are those of RFC 2156 section 4.2, with ADMD and PRMD in full,
-// N-ID for the numeric user identifier and T-TY for the terminal type (X.402
-// Annex F). An attribute that is present with an empty value is written: EAN of
+// The labels are those of RFC 2156 section 4.2, with N-ID rather than UA-ID for
+// the numeric user identifier. An attribute that is present with an empty value is written: EAN of
 // 1985 sends "/C=/ADMD=/PRMD=uk/". Values stand as sent, leading, trailing and
 // repeated spaces included.
 //
@@ -73,7 +72,7 @@
 // # Match key
 //
 // [ORName.Key] has the same layout with values folded for comparison (X.402
-// 18.4): lower case, leading and trailing spaces removed, runs of spaces one. A
+// clause 18): lower case, leading and trailing spaces removed, runs of spaces one. A
 // numeric country code that X.121 assigns to one country is written as the
 // ISO 3166 alpha-2 code, an ADMD of spaces is empty. Control characters count as
 // spaces.
@@ -85,4 +84,12 @@
 // absent; ADMD and C are always written, with empty values if they are empty.
 // In PRMD, ADMD and C "/", "=" and "$" are preceded by "$" (RFC 2156 section
 // 4.2, std-pair). The local identifier stands as sent.
+//
+// # Extension values
+//
+// The value of an extension is text: the standard's name of a code (the number
+// where it has none), the text of an OR-name, a time as RFC 3339 writes it, or
+// items "name=value" separated by "; ". Values whose type is not known are
+// written in ASN.1 value notation. Opaque octets are hexadecimal, at most 64 of
+// them; encrypted data are told by size alone.
 package x411

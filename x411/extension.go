@@ -55,7 +55,7 @@ var standardExtensions = [...]extensionDef{
 	38: {"internal-trace-information", renderTrace},
 	39: {"reporting-MTA-name", renderReportingMTA},
 	40: {"multiple-originator-certificates", renderExtendedCertificates},
-	41: {"blind-copy-recipients", renderORNames},
+	41: {"blind-copy-recipients", renderBlindCopies},
 	42: {"dl-exempted-recipients", renderORNames},
 	43: {"body-part-encryption-token", renderAny},
 	44: {"forwarded-content-token", renderAny},
@@ -220,12 +220,54 @@ func renderORNames(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte
 			return dst
 		}
 		d.pushIndex(i)
-		if f.Tag == tagORName {
+		if d.is(&f, tagORName) {
 			dst = d.appendORName(dst, &in, &f)
-		} else {
-			// blind-copy-recipients holds OR-descriptors (X.420).
-			dst = d.appendAny(dst, &in, &f)
 		}
+		d.pop()
+	}
+	d.end(&in)
+	return dst
+}
+
+// renderBlindCopies renders a SEQUENCE OF RecipientSpecifier (X.420 7.1.1), each
+// by the formal name, or else the free-form name, of its OR-descriptor.
+func renderBlindCopies(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !d.is(e, ber.TagSequence, ber.TagSet) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f, g, h ber.Element
+	for i := 0; in.Next(&f); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		if d.full(dst) {
+			return dst
+		}
+		d.pushIndex(i)
+		specifier := in.Enter(&f)
+		for specifier.Next(&g) {
+			if g.Tag != ber.Context(0) {
+				continue // What is asked of the recipient.
+			}
+			at := len(dst)
+			descriptor := specifier.Enter(&g)
+			for descriptor.Next(&h) {
+				switch h.Tag {
+				case tagORName:
+					dst = d.appendORName(dst[:at], &descriptor, &h)
+				case ber.Context(0):
+					if len(dst) > at {
+						continue
+					}
+					if s, ok := d.octets(&descriptor, &h); ok {
+						dst = appendQuoted(dst, d.teletex(s))
+					}
+				}
+			}
+			d.end(&descriptor)
+		}
+		d.end(&specifier)
 		d.pop()
 	}
 	d.end(&in)

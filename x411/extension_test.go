@@ -55,7 +55,8 @@ func label(t testing.TB, id byte) []byte {
 const labelText = `policy=1.3.26.1; classification=secret; privacy-mark=NOFORN; categories=1.3.26.2 (5), 1.3.26.3 ({"EYES", TRUE})`
 
 // extensionCases are all extensions of X.411 with values encoded by hand after
-// X.411 Figure 2.
+// X.411 Figure 2. tshark 4.0 reads the values of 1 to 40, 42 and 45 as they are
+// given here; those of 36, 41, 43, 44 and 46 it does not decode.
 func extensionCases(t testing.TB) []extensionCase {
 	t.Helper()
 	enum := func(v byte) []byte { return num(10, v) }
@@ -128,14 +129,14 @@ func extensionCases(t testing.TB) []extensionCase {
 			"/PRMD=X/ADMD= /C=GB/ mta-1 DN=CN=mta", 0, 0},
 		{"multiple-originator-certificates", extn(40, nil, el(set, el(0xa0, el(seq, rdn(t, prn, "dir", 2, 5, 4, 3))), el(0xa1, cert))),
 			"directory-entry=CN=dir | " + certText, 0, 0},
-		{"blind-copy-recipients", extn(41, nil, el(seq, el(set, el(0xa0, orName("S"))))),
-			`{[0] {[APPLICATION 0] {{[APPLICATION 1] {"GB"}, [APPLICATION 2] {" "}, [2] {"X"}, [5] {[0] "S"}}}}}`, 0, 0},
+		{"blind-copy-recipients", extn(41, nil, el(seq, el(set, el(0xa0, str(0x80, "S. Smith"), orName("Smith")), el(0x81, []byte{5, 0x20})),
+			el(set, el(0xa0, str(0x80, "M\xc8uller"))))), smith + `; "Müller"`, 0, 0},
 		{"dl-exempted-recipients", extn(42, nil, el(set, orName("Smith"), orName("Jones"))), smith + "; /C=GB/ADMD= /PRMD=X/S=Jones/", 0, 0},
 		{"body-part-encryption-token", extn(43, nil, el(seq, num(2, 1))), "{1}", 0, 0},
 		{"forwarded-content-token", extn(44, nil, el(seq, num(2, 1))), "{1}", 0, 0},
-		{"certificate-selectors", extn(45, nil, el(set, el(0xa0, num(0x80, 1)), el(0xa4, num(0x80, 2)))),
-			"encryption-recipient={[0] '01'H}; message-origin-authentication={[0] '02'H}", 0, 0},
-		{"certificate-selectors-override", extn(46, nil, el(set, el(0xa1, num(0x80, 1)))), "encryption-originator={[0] '01'H}", 0, 0},
+		{"certificate-selectors", extn(45, nil, el(set, el(0xa0, num(0x80, 1), el(0xa1, el(seq, rdn(t, prn, "CA", 2, 5, 4, 3)))), el(0xa4, num(0x80, 2), str(0x82, "\x09")))),
+			"encryption-recipient={serialNumber=01, issuer=CN=CA}; message-origin-authentication={serialNumber=02, subjectKeyIdentifier=09}", 0, 0},
+		{"certificate-selectors-override", extn(46, nil, el(set, el(0xa1, num(0x80, 1)))), "encryption-originator={serialNumber=01}", 0, 0},
 
 		{"", extn(99, nil, str(prn, "x")), `"x"`, 0, 0},
 		{"message-security-label", el(seq, el(0xa0, num(2, 20)), el(0xa2, label(t, set))), labelText, 0, 0},

@@ -104,7 +104,7 @@ func (k AttributeKind) Label() string {
 	return ""
 }
 
-// Form is the form of an attribute's value (X.402 18.3).
+// Form is the form of an attribute's value (X.402 clause 18).
 type Form uint8
 
 // The forms, in the order in which the text prefers them.

@@ -848,7 +848,8 @@ func appendFolded(dst, value []byte, isType bool) []byte {
 }
 
 // dccCountry is a run of X.121 data country codes that are assigned to one
-// country (X.121 Annex D), with its ISO 3166 alpha-2 code.
+// country (X.121 Annex D), with its ISO 3166 alpha-2 code. The table holds
+// countries with X.400 services; any other code stands as it is.
 type dccCountry struct {
 	first, last uint16
 	alpha       string
@@ -856,13 +857,13 @@ type dccCountry struct {
 
 var dccCountries = [...]dccCountry{
 	{202, 202, "gr"}, {204, 205, "nl"}, {206, 206, "be"}, {208, 209, "fr"},
-	{212, 212, "mc"}, {214, 215, "es"}, {216, 216, "hu"}, {222, 223, "it"},
-	{226, 226, "ro"}, {228, 229, "ch"}, {232, 232, "at"}, {234, 237, "gb"},
-	{238, 239, "dk"}, {240, 240, "se"}, {242, 242, "no"}, {244, 244, "fi"},
-	{250, 251, "ru"}, {255, 255, "ua"}, {260, 260, "pl"}, {262, 265, "de"},
+	{212, 212, "mc"}, {214, 214, "es"}, {216, 216, "hu"}, {222, 222, "it"},
+	{226, 226, "ro"}, {228, 228, "ch"}, {232, 232, "at"}, {234, 237, "gb"},
+	{238, 238, "dk"}, {240, 240, "se"}, {242, 242, "no"}, {244, 244, "fi"},
+	{250, 250, "ru"}, {255, 255, "ua"}, {260, 260, "pl"}, {262, 265, "de"},
 	{268, 268, "pt"}, {270, 270, "lu"}, {272, 272, "ie"}, {274, 274, "is"},
 	{278, 278, "mt"}, {280, 280, "cy"}, {284, 284, "bg"}, {286, 286, "tr"},
-	{302, 303, "ca"}, {310, 316, "us"}, {334, 335, "mx"}, {404, 404, "in"},
+	{302, 303, "ca"}, {310, 316, "us"}, {334, 334, "mx"}, {404, 404, "in"},
 	{425, 425, "il"}, {440, 443, "jp"}, {450, 450, "kr"}, {460, 460, "cn"},
 	{505, 505, "au"}, {525, 525, "sg"}, {530, 530, "nz"}, {655, 655, "za"},
 	{722, 722, "ar"}, {724, 724, "br"}, {730, 730, "cl"},

@@ -183,8 +183,7 @@ var selectorNames = []string{
 	"token-signature", "message-origin-authentication",
 }
 
-// renderSelectors renders CertificateSelectors with each CertificateAssertion
-// (X.509 12.7.2) as it is encoded.
+// renderSelectors renders CertificateSelectors.
 func renderSelectors(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	if !d.is(e, ber.TagSet) {
 		return dst
@@ -199,10 +198,48 @@ func renderSelectors(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []by
 			continue
 		}
 		dst = appendItem(dst, at, selectorNames[n])
-		dst = d.appendList(dst, &in, &f)
+		dst = d.appendAssertion(dst, &in, &f)
 	}
 	d.end(&in)
 	return dst
+}
+
+var assertionNames = []string{
+	"serialNumber", "issuer", "subjectKeyIdentifier", "authorityKeyIdentifier",
+	"certificateValid", "privateKeyValid", "subjectPublicKeyAlgID", "keyUsage",
+	"subjectAltName", "policy", "pathToName", "subject", "nameConstraints",
+}
+
+// appendAssertion appends a CertificateAssertion (X.509 12.7.2) as
+// "{serialNumber=01, issuer=CN=...}".
+func (d *decoder) appendAssertion(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	in := c.Enter(e)
+	var f ber.Element
+	dst = append(dst, '{')
+	for i := 0; in.Next(&f); i++ {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		n := f.Tag.Number()
+		if f.Tag.Class() != ber.ContextSpecific || int(n) >= len(assertionNames) {
+			dst = d.appendAny(dst, &in, &f)
+			continue
+		}
+		dst = append(dst, assertionNames[n]...)
+		dst = append(dst, '=')
+		switch {
+		case n == 1 || n == 11:
+			dst = d.appendName(dst, &in, &f)
+		case f.Constructed:
+			dst = d.appendList(dst, &in, &f)
+		case n == 0 || n == 2:
+			dst = appendHex(dst, f.Content, maxHex)
+		default:
+			dst = appendOpaque(dst, f.Content)
+		}
+	}
+	d.end(&in)
+	return append(dst, '}')
 }
 
 // renderToken renders a Token (X.411 8.5.10). An asymmetric token is told in
