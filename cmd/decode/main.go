@@ -28,6 +28,7 @@ const usage = `Decode turns TPDU stream records into the rows of an archive.
   ingest -r mta.pcap -records mta.records   writes records
   decode -r mta.records -store ./archive    archives them
   decode -r - < mta.records                 from standard input
+  decode -again -store ./archive            decodes what an older version archived anew
 
 The rows are those that ingest -r mta.pcap -store ./archive makes.
 
@@ -38,6 +39,8 @@ type options struct {
 	store   string
 	keep    string
 	workers int
+	again   bool
+	all     bool
 }
 
 func main() {
@@ -48,6 +51,8 @@ func main() {
 	flags.StringVar(&o.store, "store", "./archive", "archive `directory`, or clickhouse://user@host:8123/database")
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
+	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
+	flags.BoolVar(&o.all, "all", false, "with -again: whichever decoder made the rows")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -76,7 +81,11 @@ func (o *options) check(flags *flag.FlagSet) error {
 	switch {
 	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q: the record file is named with -r", flags.Arg(0))
-	case o.read == "":
+	case o.again && o.read != "":
+		return errors.New("-again reads the archive, -r a record file: not both")
+	case o.all && !o.again:
+		return errors.New("-all goes with -again")
+	case o.read == "" && !o.again:
 		return errors.New("nothing to read: name a record file with -r")
 	case o.keep != "content" && o.keep != "envelope":
 		return fmt.Errorf("-keep %s: must be content or envelope", o.keep)
@@ -87,6 +96,9 @@ func (o *options) check(flags *flag.FlagSet) error {
 }
 
 func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error {
+	if o.again {
+		return again(ctx, o, out)
+	}
 	in := os.Stdin
 	if o.read != "-" {
 		f, err := os.Open(o.read)
@@ -100,14 +112,11 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.read, err)
 	}
-	st, err := store.Open(store.Options{Target: o.store, Password: os.Getenv("X400FLOW_STORE_PASSWORD"), Program: "decode"})
+	st, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
-		return err
-	}
 	writer := st.NewWriter(ctx, store.WriterOptions{})
 	b := memory.New(0)
 	pool := decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log}, b, writer)
@@ -147,5 +156,33 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	if s.Poison > 0 {
 		return fmt.Errorf("%d records could not be read", s.Poison)
 	}
+	return nil
+}
+
+// open opens the archive and brings its schema up to date.
+func open(ctx context.Context, o *options) (*store.Store, error) {
+	st, err := store.Open(store.Options{Target: o.store, Password: os.Getenv("X400FLOW_STORE_PASSWORD"), Program: "decode"})
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+// again decodes what is archived anew.
+func again(ctx context.Context, o *options, out io.Writer) error {
+	st, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	s, err := decode.Again(ctx, st, o.all)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Decoded %d APDUs anew; %d cannot be, because their contents were not kept, and %d are not understood by this decoder.\n",
+		s.Decoded, s.Without, s.Failed)
 	return nil
 }

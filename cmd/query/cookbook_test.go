@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"x400flow/engine"
+)
+
+var update = flag.Bool("update", false, "write the answers into docs/cookbook.md")
+
+func TestMain(m *testing.M) {
+	engine.Main()
+	os.Exit(m.Run())
+}
+
+// build builds a command of the project.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), name)
+	cmd := exec.Command("go", "build", "-o", bin, "x400flow/cmd/"+name)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", name, err, out)
+	}
+	return bin
+}
+
+// demonstration archives the captures that make run archives.
+func demonstration(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "archive")
+	cmd := exec.Command(build(t, "ingest"), "-r", "../../testdata/mta", "-store", dir, "-sensor", "demo")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ingest: %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if err := engine.Stop(context.Background(), dir); err != nil {
+			t.Log(err)
+		}
+	})
+	return dir
+}
+
+var (
+	question = regexp.MustCompile("(?s)(\n## [^\n]+\n.*?```sql\n)(.*?)(```\n)(\n```text\n.*?```\n)?")
+	files    = regexp.MustCompile(`\S*testdata/mta/`)
+)
+
+// TestCookbook runs the questions of docs/cookbook.md and compares the answers
+// with those that stand there.
+func TestCookbook(t *testing.T) {
+	name := "../../docs/cookbook.md"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := demonstration(t)
+	query := build(t, "query")
+	n := 0
+	out := question.ReplaceAllFunc(text, func(b []byte) []byte {
+		n++
+		m := question.FindSubmatch(b)
+		title, _, _ := strings.Cut(strings.TrimPrefix(string(m[1]), "\n## "), "\n")
+		var stdout, stderr bytes.Buffer
+		cmd := exec.Command(query, "-store", dir, "-format", "PrettyCompactMonoBlock", string(m[2]))
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v\n%s", title, err, &stderr)
+			return b
+		}
+		answer := "\n```text\n" + files.ReplaceAllString(stdout.String(), "") + "```\n"
+		if !*update && answer != string(m[4]) {
+			t.Errorf("%s: the answer is\n%s\nbut docs/cookbook.md says%s\n(go test ./cmd/query -update writes it there)", title, answer, m[4])
+		}
+		return []byte(string(m[1]) + string(m[2]) + string(m[3]) + answer)
+	})
+	if n != 20 {
+		t.Errorf("%d questions, want 20", n)
+	}
+	if *update {
+		if err := os.WriteFile(name, out, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
