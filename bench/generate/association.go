@@ -39,10 +39,11 @@ type transfer struct {
 	seq    uint32
 	start  time.Time
 	whole  bool
-	offset int // Octets up to the checkpoint from which to go on.
-	serial int // That checkpoint's number.
-	oldID  int // Activity identifier of the part before.
-	sent   int // Most octets sent so far.
+	doubt  bool // What is missing can be done without.
+	offset int  // Octets up to the checkpoint from which to go on.
+	serial int  // That checkpoint's number.
+	oldID  int  // Activity identifier of the part before.
+	sent   int  // Most octets sent so far.
 }
 
 func newAssociation(w *world, p plan) *association {
@@ -440,9 +441,11 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 	indefinite := r.IntN(2) == 0
 	// The last checkpoint confirmed and the octets before it; the octets before the last one sent.
 	acked, kept, mark := t.serial, t.offset, t.offset
+	// Where these checkpoints end in the stream.
+	keptEnd, markEnd := c.position(d), c.position(d)
 	confirm := func() {
 		a.answer(1-d, func(b []byte) []byte { return serialSPDU(please(b), siMinorSyncAck, serial) })
-		acked, kept = serial, mark
+		acked, kept, keptEnd = serial, mark, markEnd
 	}
 	for n := 1; ; n++ {
 		size := len(t.octets) - offset
@@ -471,6 +474,7 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 		}
 		serial, mark = serial+1, offset
 		a.say(d, func(b []byte) []byte { return serialSPDU(give(b), siMinorSync, serial) })
+		markEnd = c.position(d)
 		if fate != "" && n == after && r.IntN(2) == 0 {
 			break
 		}
@@ -491,14 +495,21 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 		}
 		a.say(d, func(b []byte) []byte { return reasonSPDU(give(b), 25, 0) })
 		a.answer(1-d, func(b []byte) []byte { return appendSPDU(please(b), siInterruptAck, nil) })
-		t.whole = t.whole && s.captured(from, c.position(d))
+		t.see(s, from, keptEnd, c.position(d))
 		t.offset, t.serial, t.oldID, t.how = kept, acked, id, "resumed"
 		c.wait(1_000_000, 100_000_000)
 		a.transferAll(d, m, t, nil)
 		return
 	case "recover":
 		a.c.flush(d)
-		t.whole = t.whole && s.captured(from, c.position(d))
+		t.see(s, from, keptEnd, c.position(d))
+		switch {
+		case a.l.ConnectSeen:
+		case a.l.AcceptSeen:
+			t.doubt = true
+		default:
+			t.whole = false
+		}
 		if t.first == nil {
 			id := c.identity()
 			t.first = &id
@@ -533,17 +544,24 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 	a.say(d, func(b []byte) []byte { return serialSPDU(give(b), siActivityEnd, serial) })
 	c.flush(d)
 	end := a.clock()
-	t.whole = t.whole && s.captured(from, c.position(d))
+	t.see(s, from, c.position(d), c.position(d))
 	a.answer(1-d, func(b []byte) []byte { return serialSPDU(please(b), siEndAck, serial) })
 	sum := sha256.Sum256(t.octets)
 	sighting := &ledger.Sighting{Association: a.l.ID, Connection: c.identity(), Direction: direction(d), Seq: t.seq, Began: t.first,
-		SHA256: hex.EncodeToString(sum[:]), Size: len(t.octets), Started: t.start, Ended: end, Whole: t.whole, Transfer: t.how,
+		SHA256: hex.EncodeToString(sum[:]), Size: len(t.octets), Started: t.start, Ended: end, Whole: t.whole && !t.doubt, Doubtful: t.whole && t.doubt, Transfer: t.how,
 		BindSeen: a.l.ConnectSeen, Kind: t.kind, APDU: t.apdu}
 	a.l.Sightings++
 	w.write(ledger.Entry{Sighting: sighting})
 	if m != nil {
 		w.arrived(m, end)
 	}
+}
+
+// see notes what the capture has of an activity: from its beginning to the checkpoint where it
+// will be resumed, and from there to its end.
+func (t *transfer) see(s *side, from, checkpoint, to int64) {
+	t.whole = t.whole && s.captured(from, checkpoint)
+	t.doubt = t.doubt || !s.captured(checkpoint, to)
 }
 
 // remaining counts the pieces that are still to be sent.

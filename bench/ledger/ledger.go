@@ -168,10 +168,17 @@ type Sighting struct {
 	Started time.Time `json:"started"` // ACTIVITY START sent.
 	Ended   time.Time `json:"ended"`   // ACTIVITY END sent.
 
-	// Whole says that every octet of every TPDU that the transfer needs, from
-	// ACTIVITY START to ACTIVITY END and through all of its activities, is in the
-	// capture. Only whole transfers may become messages.
+	// Whole says that the capture has every octet of every TPDU of the transfer,
+	// from ACTIVITY START to ACTIVITY END and through all of its activities, and
+	// where it began in another association, that association's CONNECT, which bears
+	// the identifier that the resume names. A whole transfer must become a message.
 	Whole bool `json:"whole"`
+	// Doubtful says of a transfer that is not whole that only octets are missing
+	// which it can do without: those that an interrupted activity sent after
+	// the checkpoint from which it was resumed, or a CONNECT whose ACCEPT repeats the
+	// session connection identifier. It may become a message or not. Those that are
+	// neither whole nor doubtful must not.
+	Doubtful bool `json:"doubtful,omitempty"`
 	// Transfer is "single", "segmented", "resumed" (in the same association),
 	// "recovered" (in another one) or "repeated" (the whole APDU again in a new activity).
 	Transfer string `json:"transfer"`
