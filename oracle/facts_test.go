@@ -105,8 +105,8 @@ func orName(n *node) []attribute {
 		for i := range dda.Kids {
 			d := &dda.Kids[i]
 			if d.Name == "p1.BuiltInDomainDefinedAttribute_element" {
-				typ := strings.ReplaceAll(escape(d.kid("p1.type").text()), "=", `\=`)
-				out = append(out, attribute{"DDA:" + typ, "", d.kid("p1.value").text()})
+				typ := strings.ReplaceAll(escape(d.choice("p1.printable.type", "p1.type").text()), "=", `\=`)
+				out = append(out, attribute{"DDA:" + typ, "", d.choice("p1.printable.value", "p1.value").text()})
 			}
 		}
 	}

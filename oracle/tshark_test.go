@@ -181,8 +181,9 @@ var dissected sync.Map
 // two octets so that nothing else moves.
 func implicitTypes(apdu []byte) []byte {
 	apdu = bytes.Clone(apdu)
-	for i := 2; i+5 <= len(apdu); i++ {
-		if apdu[i-2] == 0x30 && bytes.HasPrefix(apdu[i:], []byte{0xa0, 3, 2, 1}) {
+	for i := 4; i+5 <= len(apdu); i++ {
+		// After the header of a SEQUENCE with a length of one to three octets.
+		if (apdu[i-2] == 0x30 || apdu[i-3] == 0x30 || apdu[i-4] == 0x30) && bytes.HasPrefix(apdu[i:], []byte{0xa0, 3, 2, 1}) {
 			copy(apdu[i:], []byte{0x80, 0x82, 0, 1})
 		}
 	}
