@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -199,6 +200,8 @@ func Proxy(dir string, o Options) http.Handler {
 			MaxIdleConns:    16,
 		},
 		FlushInterval: -1,
+		// What breaks off is the client's to see.
+		ErrorLog: log.New(io.Discard, "", 0),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, "Code: 210. DB::NetException: "+err.Error()+" (NETWORK_ERROR)", http.StatusBadGateway)
 		},
