@@ -221,7 +221,11 @@ func openCaptures(ctx context.Context, o *options, st *store.Store, log *slog.Lo
 // opened says what of a folder is not read.
 func opened(src *capture.Source, log *slog.Logger) (*capture.Source, error) {
 	for _, f := range src.Skipped() {
-		log.Warn("file is not read", "file", f.Name, "error", f.Err)
+		level := slog.LevelWarn
+		if errors.Is(f.Err, capture.ErrFormat) {
+			level = slog.LevelDebug // Folders hold other files, too.
+		}
+		log.Log(context.Background(), level, "file is not read", "file", f.Name, "error", f.Err)
 	}
 	if len(src.Files()) == 0 {
 		src.Close()

@@ -73,6 +73,10 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func command(ctx context.Context, args []string, in *os.File, out *os.File, messages io.Writer) error {
+	reports, err := schema.Reports()
+	if err != nil {
+		return err
+	}
 	o := options{store: "./archive", params: params{}}
 	flags := flag.NewFlagSet("query", flag.ContinueOnError)
 	flags.SetOutput(messages)
@@ -83,7 +87,7 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 		fmt.Fprint(messages, usage)
 		flags.PrintDefaults()
 		fmt.Fprint(messages, "\nReports:\n")
-		for _, r := range schema.Reports() {
+		for _, r := range reports {
 			fmt.Fprintf(messages, "  %-12s %s\n", r.Name, r.Title)
 		}
 	}
@@ -95,11 +99,13 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 		if rest[0] == "serve" {
 			return serve(ctx, &o, rest[1:], messages)
 		}
-		if r, ok := schema.Report(rest[0]); ok {
-			return report(ctx, &o, r, rest[1:], out, messages)
+		for i := range reports {
+			if reports[i].Name == rest[0] {
+				return report(ctx, &o, &reports[i], rest[1:], out, messages)
+			}
 		}
 	}
-	sql, err := statement(&o, rest, in)
+	sql, err := statement(&o, rest, in, reports)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -121,7 +127,7 @@ func parseError(err error) error {
 }
 
 // statement returns the SQL to run: the argument, the file, or standard input.
-func statement(o *options, args []string, in *os.File) (string, error) {
+func statement(o *options, args []string, in *os.File, reports []schema.Report) (string, error) {
 	switch {
 	case o.file != "" && len(args) > 0:
 		return "", errors.New("both -file and an argument: which SQL?")
@@ -130,7 +136,7 @@ func statement(o *options, args []string, in *os.File) (string, error) {
 		return string(b), err
 	case len(args) == 1 && args[0] != "-":
 		if !strings.ContainsAny(strings.TrimSpace(args[0]), " \t\n(") {
-			return "", fmt.Errorf("%q is neither a report nor SQL; reports are %s", args[0], strings.Join(reportNames(), ", "))
+			return "", fmt.Errorf("%q is neither a report nor SQL; reports are %s", args[0], strings.Join(names(reports), ", "))
 		}
 		return args[0], nil
 	case len(args) > 1:
@@ -145,10 +151,10 @@ func statement(o *options, args []string, in *os.File) (string, error) {
 	return string(b), err
 }
 
-func reportNames() []string {
+func names(reports []schema.Report) []string {
 	var names []string
-	for _, r := range schema.Reports() {
-		names = append(names, r.Name)
+	for i := range reports {
+		names = append(names, reports[i].Name)
 	}
 	return names
 }

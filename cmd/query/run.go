@@ -47,7 +47,7 @@ func runSQL(ctx context.Context, o *options, sql string, out *os.File) error {
 	}
 	defer st.Close()
 	sql = strings.TrimRight(strings.TrimSpace(sql), "; \t\n")
-	return stream(ctx, st, format(o, out), sql, o.params, out)
+	return stream(ctx, st, format(o, out, "TabSeparated"), sql, o.params, out)
 }
 
 func stream(ctx context.Context, st *store.Store, format, sql string, p params, out io.Writer) error {
@@ -75,36 +75,43 @@ func plain(err error) error {
 	return err
 }
 
-// format is the output format asked for, else what suits the output.
-func format(o *options, out *os.File) string {
+// format is the output format asked for, else a table on a terminal, else the one
+// given.
+func format(o *options, out *os.File, otherwise string) string {
 	switch {
 	case o.format != "":
 		return o.format
 	case term.IsTerminal(int(out.Fd())):
 		return "PrettyCompactMonoBlock"
 	}
-	return "TabSeparatedWithNames"
+	return otherwise
 }
 
-// report runs a ready-made report.
-func report(ctx context.Context, o *options, r schema.ReportFile, args []string, out *os.File, messages io.Writer) error {
+// report runs a ready-made report. Its parameters are flags, but for the one
+// that must be given: that is the argument.
+func report(ctx context.Context, o *options, r *schema.Report, args []string, out *os.File, messages io.Writer) error {
 	flags := flag.NewFlagSet("query "+r.Name, flag.ContinueOnError)
 	flags.SetOutput(messages)
 	o.define(flags)
 	values := params{}
-	for _, p := range r.Parameters {
+	required := ""
+	for _, p := range r.Params {
+		if p.Required {
+			required = p.Name
+			continue
+		}
 		values[p.Name] = p.Default
-		flags.Func(p.Flag(), fmt.Sprintf("%s (`%s`, default %q)", p.Doc, p.Type, p.Default), func(v string) error {
+		flags.Func(p.Name, fmt.Sprintf("%s (`%s`, default %q)", p.About, p.Type, p.Default), func(v string) error {
 			values[p.Name] = v
 			return nil
 		})
 	}
 	flags.Usage = func() {
-		fmt.Fprintf(messages, "%s\n\n%s\n\n", r.Title, r.Doc)
+		fmt.Fprintf(messages, "%s: %s\n\n  %s\n\n", r.Title, r.About, r.Example)
 		flags.PrintDefaults()
 	}
-	// The argument may stand before or after the flags.
-	var argument []string
+	// The argument may stand before the flags or after them.
+	var given []string
 	for {
 		if err := flags.Parse(args); err != nil {
 			return parseError(err)
@@ -112,16 +119,15 @@ func report(ctx context.Context, o *options, r schema.ReportFile, args []string,
 		if flags.NArg() == 0 {
 			break
 		}
-		argument = append(argument, flags.Arg(0))
-		args = flags.Args()[1:]
+		given, args = append(given, flags.Arg(0)), flags.Args()[1:]
 	}
 	switch {
-	case r.Argument == "" && len(argument) > 0:
-		return &usageError{fmt.Errorf("%s takes no argument %q", r.Name, argument[0])}
-	case r.Argument != "" && len(argument) != 1:
-		return &usageError{fmt.Errorf("%s takes one argument: %s", r.Name, r.Argument)}
-	case r.Argument != "":
-		values[r.Argument] = argument[0]
+	case required == "" && len(given) > 0:
+		return &usageError{fmt.Errorf("%s takes no argument %q", r.Name, given[0])}
+	case required != "" && len(given) != 1:
+		return &usageError{fmt.Errorf("%s takes one argument, %s, such as: %s", r.Name, required, r.Example)}
+	case required != "":
+		values[required] = given[0]
 	}
 	for name, v := range o.params {
 		values[name] = v
@@ -138,7 +144,7 @@ func report(ctx context.Context, o *options, r schema.ReportFile, args []string,
 			}
 			fmt.Fprintln(out, s.Title)
 		}
-		if err := stream(ctx, st, format(o, out), s.SQL, values, out); err != nil {
+		if err := stream(ctx, st, format(o, out, "TabSeparatedWithNames"), s.SQL, values, out); err != nil {
 			return err
 		}
 	}
