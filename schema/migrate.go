@@ -184,11 +184,9 @@ type TTL struct {
 
 // TTLs returns the TTL of every table that may have one, in order of name.
 func (r Retention) TTLs() ([]TTL, error) {
-	known := map[string]bool{}
 	var all []TTL
 	for _, name := range slices.SortedFunc(maps.Keys(expiring), cmp.Compare[string]) {
 		e := expiring[name]
-		known[e.class] = true
 		t := TTL{Table: name}
 		if days := r[e.class]; days > 0 {
 			t.Expression = fmt.Sprintf("toDateTime(%s) + toIntervalDay(%d)", e.column, days)
@@ -196,9 +194,18 @@ func (r Retention) TTLs() ([]TTL, error) {
 		all = append(all, t)
 	}
 	for class := range r {
-		if !known[class] {
-			return nil, fmt.Errorf("retention of %q: it is one of %s", class, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		if known := RetentionClasses(); !slices.Contains(known, class) {
+			return nil, fmt.Errorf("retention of %q: it is one of %s", class, strings.Join(known, ", "))
 		}
 	}
 	return all, nil
+}
+
+// RetentionClasses returns what a Retention may name.
+func RetentionClasses() []string {
+	known := map[string]bool{}
+	for _, e := range expiring {
+		known[e.class] = true
+	}
+	return slices.Sorted(maps.Keys(known))
 }

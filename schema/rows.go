@@ -776,7 +776,7 @@ type Message struct {
 	ImplicitConversionProhibited bool
 	// Per-message indicator (X.411 8.2.1.1.1.3).
 	AlternateRecipientAllowed bool
-	// Per-message indicator (X.411 8.2.1.1.1.25).
+	// Per-message indicator (X.411 8.2.1.1.1.23).
 	ContentReturnRequest bool
 	// Per-message indicator of domains' service messages (X.411 8.5.4).
 	ServiceMessage bool
@@ -1631,7 +1631,7 @@ type Recipient struct {
 	// All per-recipient indicators: bit n is bit n of the BIT STRING.
 	IndicatorBits uint32
 	// Explicit conversion asked for, by name; empty when absent (X.411
-	// 8.2.1.1.1.10).
+	// 8.2.1.1.1.11).
 	ExplicitConversion []byte
 	// Of a report: delivered or not-delivered; empty otherwise (X.411
 	// 12.2.1.3.3).

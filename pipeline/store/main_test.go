@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,19 +61,22 @@ func exec(t *testing.T, s *Store, sql string) {
 // text form, separated by " | ".
 func query(t *testing.T, s *Store, sql string) []string {
 	t.Helper()
-	r, err := s.Conn().QueryFormat(t.Context(), "TSV", strings.TrimSuffix(strings.TrimSpace(sql), ";"))
+	return queryAs(t, s, "TSV", sql)
+}
+
+// queryAs is query in a format of its own.
+func queryAs(t *testing.T, s *Store, format, sql string) []string {
+	t.Helper()
+	r, err := s.Conn().QueryFormat(t.Context(), format, strings.TrimSuffix(strings.TrimSpace(sql), ";"))
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	defer r.Close()
-	var b strings.Builder
-	if _, err := fmt.Fprint(&b, readAll(t, r)); err != nil {
-		t.Fatal(err)
-	}
-	if b.Len() == 0 {
+	text := readAll(t, r)
+	if text == "" {
 		return nil
 	}
-	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(b.String(), "\t", " | "), "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\t", " | "), "\n"), "\n")
 }
 
 // insert writes rows and waits until they are durable.

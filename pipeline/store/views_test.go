@@ -271,18 +271,28 @@ func TestAssociationsAcrossReadings(t *testing.T) {
 // Times that no clock shows make few partitions, and their rows are found.
 func TestHostileTimes(t *testing.T) {
 	s := archive(t)
+	keys := query(t, s, "SELECT partition_key, groupArray(name) FROM (SELECT name, partition_key FROM system.tables WHERE database = currentDatabase() AND partition_key != '' ORDER BY name) GROUP BY partition_key")
+	if len(keys) != 1 || !strings.Contains(keys[0], "['bilateral_store','contents_store','extensions_store','messages_store','recipients_store','trace_store']") {
+		t.Errorf("partition keys %q, want one for a message and its children", keys)
+	}
+	// The least of these tables stands for them all.
 	insert(t, s, func(b *schema.Batch) {
 		for i := range 2000 {
 			// A month apart each, from 1950 on, beyond what a UTCTime can tell.
 			origin := time.Date(1950, time.Month(1+i), 1, 0, 0, 0, 0, time.UTC).UnixNano()
-			b.Messages.Append(&schema.Message{APDU: [16]byte{byte(i), byte(i >> 8)}, OriginTime: origin})
+			b.Bilaterals.Append(&schema.Bilateral{APDU: [16]byte{byte(i), byte(i >> 8)}, OriginTime: origin})
 		}
 	})
-	if got := query(t, s, "SELECT count(), min(origin_time), max(origin_time) FROM messages"); got[0] != "2000 | 1950-01-01 00:00:00 | 2116-08-01 00:00:00" {
+	if got := query(t, s, "SELECT count(), min(origin_time), max(origin_time) FROM bilateral"); got[0] != "2000 | 1950-01-01 00:00:00 | 2116-08-01 00:00:00" {
 		t.Errorf("got %s", got[0])
 	}
-	got := query(t, s, "SELECT uniqExact(partition) <= 600, min(partition), max(partition) FROM system.parts WHERE active AND table = 'messages_store' AND database = currentDatabase()")
-	if got[0] != "1 | 200001 | 204912" {
+	got := query(t, s, "SELECT uniqExact(partition), min(partition), max(partition) FROM system.parts WHERE active AND table = 'bilateral_store' AND database = currentDatabase()")
+	if got[0] != "240 | 202001 | 203912" {
 		t.Errorf("partitions: %s", got[0])
+	}
+	// A range of origin times finds its partition.
+	explained := strings.Join(query(t, s, "EXPLAIN indexes = 1 SELECT * FROM bilateral WHERE origin_time >= '2024-02-01 00:00:00' AND origin_time < '2024-03-01 00:00:00'"), "\n")
+	if !strings.Contains(explained, "Parts: 1/240") {
+		t.Errorf("explained:\n%s", explained)
 	}
 }

@@ -169,7 +169,7 @@ CREATE TABLE {{table "messages_store"}}
     disclosure_of_other_recipients Bool COMMENT 'Per-message indicator (X.411 8.2.1.1.1.7)',
     implicit_conversion_prohibited Bool COMMENT 'Per-message indicator (X.411 8.2.1.1.1.9)',
     alternate_recipient_allowed Bool COMMENT 'Per-message indicator (X.411 8.2.1.1.1.3)',
-    content_return_request Bool COMMENT 'Per-message indicator (X.411 8.2.1.1.1.25)',
+    content_return_request Bool COMMENT 'Per-message indicator (X.411 8.2.1.1.1.23)',
     service_message Bool COMMENT 'Per-message indicator of domains'' service messages (X.411 8.5.4)',
     indicator_bits UInt32 COMMENT 'All per-message indicators: bit n is bit n of the BIT STRING',
     deferred_delivery DateTime64(0, 'UTC') COMMENT 'Deferred delivery time, UTC; NULL when absent (X.411 8.2.1.1.1.12)' CODEC(Delta, ZSTD(1)), -- null
@@ -249,7 +249,7 @@ CREATE TABLE {{table "recipients_store"}}
     originator_report Bool COMMENT 'The originator asks for reports of delivery and non-delivery (X.411 8.2.1.1.1.22)',
     originator_non_delivery_report Bool COMMENT 'The originator asks for reports of non-delivery (X.411 8.2.1.1.1.22)',
     indicator_bits UInt32 COMMENT 'All per-recipient indicators: bit n is bit n of the BIT STRING',
-    explicit_conversion LowCardinality(String) COMMENT 'Explicit conversion asked for, by name; empty when absent (X.411 8.2.1.1.1.10)',
+    explicit_conversion LowCardinality(String) COMMENT 'Explicit conversion asked for, by name; empty when absent (X.411 8.2.1.1.1.11)',
     outcome LowCardinality(String) COMMENT 'Of a report: delivered or not-delivered; empty otherwise (X.411 12.2.1.3.3)', -- string
     arrival_time DateTime64(0, 'UTC') COMMENT 'Of a report: arrival time of the subject in its last trace information, UTC; NULL when absent (X.411 12.2.1.3.3)' CODEC(Delta, ZSTD(1)), -- null
     converted_eits LowCardinality(String) COMMENT 'Of a report: converted encoded information types in the last trace information (X.411 12.2.1.3.3)', -- list go:ConvertedEITs
