@@ -25,6 +25,20 @@
 // file, url, s3, remote, executable and their like). There are no users and no
 // passwords: the socket's mode says who may talk to it.
 //
+// Every request has a session of its own, so no setting outlives it; the setting
+// readonly (1 or 2) is set last in it and cannot be undone by what it runs. A
+// SELECT whose format needs no frame (Native, TSV, CSV, JSONEachRow, RowBinary
+// and the like) is streamed; any other (JSON, Parquet, Pretty) is written to
+// engine.tmp first, because libchdb frames every piece of a streamed result. An
+// INSERT's data go through engine.tmp too; one Native block that falls into one
+// partition becomes one part, so it is there whole or not at all.
+//
+// Known limits: Native results leave out the time zone of DateTime('zone'), since
+// libchdb writes revision 0, and the engine's own zone is UTC; DateTime64 keeps
+// it. There are no HTTP sessions (session_id is ignored), and async_insert is
+// ignored as well. What a writer may store is his own business: VALUES beyond
+// 1 MiB of text are taken without expressions.
+//
 // Everything exported is safe for concurrent use.
 package engine
 
