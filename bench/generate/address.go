@@ -114,6 +114,7 @@ type address struct {
 	ou              []string
 	cn              string
 	s, g, i, q      string
+	cnTeletex       string // A teletex form beside the printable common name.
 	oForm, nameForm form
 	ouForm, cnForm  form
 	ddaForm         form
@@ -283,6 +284,9 @@ func (e *encoder) universal(tag byte, f form, v string) {
 	} else {
 		e.primitive(tagBMP, b)
 	}
+	if len(v)%2 == 0 {
+		e.text(tagPrintable, "de") // iso-639-language-code
+	}
 	e.close(m)
 }
 
@@ -397,6 +401,7 @@ func (e *encoder) extensionAttributes(a *address) {
 		}
 	}
 	pick(a.cnForm, a.cn, 1, 2, 24)
+	pick(formTeletex, a.cnTeletex, 0, 2, 0)
 	pick(a.oForm, a.o, 0, 3, 25)
 	if a.s != "" && a.nameForm != formPrintable {
 		e.member()
@@ -558,6 +563,9 @@ func richAddress(r *rand.Rand, d *domain) *address {
 	switch r.IntN(6) {
 	case 0:
 		a.cn = choose(r, roles)
+		if r.IntN(3) == 0 {
+			a.cnTeletex = a.cn + " ä"
+		}
 	case 1:
 		a.cn, a.cnForm = choose(r, accented), anyForm()
 	case 2:

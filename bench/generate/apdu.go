@@ -44,6 +44,7 @@ type message struct {
 	destination *address
 	subjectHops []traceElement
 	returned    bool
+	additional  string // additional-information: billing, as X.411 of 1984 has it.
 	contentExt  []extension
 	envelopeExt []extension
 }
@@ -320,6 +321,9 @@ func (w *world) report(s *message, at time.Time) *message {
 	m.returned = s.kind == ledger.KindMessage && s.content.size < 4096 && r.IntN(6) == 0
 	if r.IntN(8) == 0 {
 		m.eits = nil
+	}
+	if r.IntN(10) == 0 {
+		m.additional = "billing " + strconv.Itoa(r.IntN(1000))
 	}
 	if !m.old {
 		rate := m.rich
@@ -701,6 +705,13 @@ func (w *apduWriter) reportFields(m *message, l *ledger.APDU, explicit bool) {
 	if m.returned {
 		e.member()
 		w.contents(m, l, 0x81)
+	}
+	if m.additional != "" {
+		e.member()
+		a := e.open(0xa2)
+		e.text(tagIA5, m.additional)
+		l.AdditionalInformation = hex.EncodeToString(e.b[a:])
+		e.close(a)
 	}
 	if len(m.contentExt) > 0 {
 		e.member()

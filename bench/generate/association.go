@@ -241,6 +241,7 @@ func (a *association) converse(p plan) {
 	a.apdu.octetAligned = false
 	if r.Float64() < o.OddRate {
 		s.bareBind, s.wide, s.concatenate = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+		s.anonymous = !s.bareBind && r.IntN(3) == 0
 		s.octetAligned, s.segmented = r.IntN(2) == 0, r.IntN(2) == 0
 		a.apdu.octetAligned = a.normal && r.IntN(2) == 0
 	}
@@ -264,7 +265,8 @@ func (a *association) converse(p plan) {
 	a.say(client, s.connect)
 	c.turn(client)
 	l.ConnectSeen = c.side[client].captured(from, c.position(client))
-	if s.recover == nil {
+	named := s.recover == nil && !s.anonymous
+	if named {
 		l.InitiatorMTA = p.a.name
 		w.summary.Secrets++
 	}
@@ -288,7 +290,10 @@ func (a *association) converse(p plan) {
 	s.indefinite = p.a.indefinite
 	l.AcceptSeen = c.side[server].captured(from, c.position(server))
 	if s.recover == nil {
-		l.Bind, l.ResponderMTA = "accepted", p.b.name
+		l.Bind = "accepted"
+	}
+	if named {
+		l.ResponderMTA = p.b.name
 		w.summary.Secrets++
 	}
 

@@ -138,6 +138,7 @@ type setup struct {
 	indefinite         bool // PPDUs in the indefinite form.
 	rejectContext      bool // An additional context is proposed and refused.
 	bareBind           bool // The bind lacks the tags [16], [17], [18].
+	anonymous          bool // The bind is the unauthenticated alternative, which names nobody.
 	wide               bool // So many contexts that user data is extended.
 	concatenate        bool // Extended concatenation of SPDUs.
 	octetAligned       bool // Data values as OCTET STRINGs.
@@ -150,7 +151,11 @@ func (s *setup) encoder() *encoder { return &encoder{style: style{indefinite: s.
 func (m *mta) secret() string { return "SECRET-" + m.short }
 
 func (s *setup) credentials(e *encoder, m *mta) {
-	// MTABindArgument and -Result: authenticated [1] SET (X.411 figure 2, 12.1.1).
+	// MTABindArgument and -Result: NULL or authenticated [1] SET (X.411 figure 2, 12.1.1).
+	if s.anonymous {
+		e.raw(tagNull, 0)
+		return
+	}
 	a := e.open(0xa1)
 	e.text(0x80, m.name)
 	c := e.open(0xa1)

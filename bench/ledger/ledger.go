@@ -112,6 +112,7 @@ type Association struct {
 	CheckpointSize     int    `json:"checkpoint_size"` // Kilo-octets, as the acceptor chose.
 	WindowSize         int    `json:"window_size"`
 
+	// The names are empty where the bind is the unauthenticated alternative, which has none.
 	InitiatorMTA string `json:"initiator_mta,omitempty"`
 	ResponderMTA string `json:"responder_mta,omitempty"` // Empty where the bind was refused.
 	// Bind is "accepted", "refused" (BindError tells why), or empty where the
@@ -213,9 +214,10 @@ type APDU struct {
 	Subject       string `json:"subject,omitempty"` // The IPM's heading, where the content is one.
 
 	// Reports only.
-	Destination  *Address       `json:"destination,omitempty"`
-	SubjectID    *MTSIdentifier `json:"subject_id,omitempty"`
-	SubjectTrace []TraceElement `json:"subject_trace,omitempty"`
+	Destination           *Address       `json:"destination,omitempty"`
+	SubjectID             *MTSIdentifier `json:"subject_id,omitempty"`
+	SubjectTrace          []TraceElement `json:"subject_trace,omitempty"`
+	AdditionalInformation string         `json:"additional_information,omitempty"` // Octets inside its [2] tag, hexadecimal.
 	// ContentExtensions are the extensions of the report's content.
 	ContentExtensions []Extension `json:"content_extensions,omitempty"`
 }
