@@ -1,0 +1,303 @@
+package schema
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"x400flow/schema/ddl"
+)
+
+// fill sets every field of a row to something.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Struct:
+			fill(f)
+		case reflect.Slice:
+			f.SetBytes(bytes.Repeat([]byte{'x'}, 10+i))
+		case reflect.String:
+			f.SetString("message")
+		}
+	}
+}
+
+func TestAppendDoesNotAllocate(t *testing.T) {
+	var (
+		b     Batch
+		assoc Association
+		msg   Message
+		rcpt  Recipient
+		trace TraceElement
+		ext   Extension
+		bil   Bilateral
+		body  Content
+		prob  Problem
+		iv    Interval
+		capt  Capture
+	)
+	for _, row := range []any{&assoc, &msg, &rcpt, &trace, &ext, &bil, &body, &prob, &iv, &capt} {
+		fill(reflect.ValueOf(row).Elem())
+	}
+	body.Content = make([]byte, 100<<10)
+	run := func() {
+		for range 50 {
+			b.Associations.Append(&assoc)
+			b.Messages.Append(&msg)
+			b.Recipients.Append(&rcpt)
+			b.Trace.Append(&trace)
+			b.Extensions.Append(&ext)
+			b.Bilaterals.Append(&bil)
+			b.Contents.Append(&body)
+			b.Problems.Append(&prob)
+			b.Coverage.Append(&iv)
+			b.Captures.Append(&capt)
+		}
+		if b.Rows() != 500 {
+			t.Fatalf("%d rows, want 500", b.Rows())
+		}
+		b.Reset()
+	}
+	run()
+	if n := testing.AllocsPerRun(10, run); n != 0 {
+		t.Errorf("%v allocations for 500 rows, want 0", n)
+	}
+}
+
+// What was appended stays as it was, whatever becomes of the row and of other
+// batches, until Reset.
+func TestBatchOwnsItsRows(t *testing.T) {
+	var a, b Problems
+	text := make([]byte, 0, 1<<20)
+	var want []string
+	for round := range 3 {
+		for i := range 2000 {
+			text = text[:(i*37)%300]
+			if i%500 == 7 {
+				text = text[:(i*131)%(200<<10)]
+			}
+			for j := range text {
+				text[j] = byte('a' + (i+j+round)%26)
+			}
+			want = append(want, string(text))
+			a.Append(&Problem{Detail: text, Reason: "r"})
+		}
+		b.AppendAll(&a)
+		a.Reset()
+		if a.Rows() != 0 || a.Bytes() != 0 || len(a.Detail) != 0 {
+			t.Fatal("Reset left something")
+		}
+	}
+	if b.Rows() != len(want) || !slices.Equal(b.Detail, want) {
+		t.Error("strings changed")
+	}
+	total := 0
+	for _, s := range want {
+		total += len(s)
+	}
+	if b.Bytes() < total {
+		t.Errorf("Bytes() = %d, less than the %d of its texts", b.Bytes(), total)
+	}
+	columns := b.Columns()
+	for i, c := range columns {
+		if n := reflect.ValueOf(b.Column(i)).Len(); n != len(want) {
+			t.Errorf("column %s has %d rows, want %d", c.Name, n, len(want))
+		}
+	}
+}
+
+// Memory that one large batch needed is not kept for ever.
+func TestArenaGivesBack(t *testing.T) {
+	var a arena
+	for range 100 {
+		a.copy(make([]byte, 2<<20))
+	}
+	a.reset()
+	kept := 0
+	for _, c := range a.chunks {
+		kept += cap(c)
+	}
+	if kept > keptChunks {
+		t.Errorf("kept %d octets, want at most %d", kept, keptChunks)
+	}
+}
+
+func FuzzArena(f *testing.F) {
+	f.Add([]byte("\x01\x02\xff\x00abc"))
+	f.Fuzz(func(t *testing.T, lengths []byte) {
+		var a arena
+		for range 2 {
+			var got, want []string
+			for i, n := range lengths {
+				s := strings.Repeat(string(rune('a'+i%26)), int(n)*int(n)*3)
+				want = append(want, s)
+				got = append(got, a.copyString(s))
+			}
+			if !slices.Equal(got, want) {
+				t.Fatal("strings changed")
+			}
+			a.reset()
+		}
+	})
+}
+
+func TestRowsAreUpToDate(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "rows.go")
+	if b, err := exec.Command("go", "run", "./generate", "-o", out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	want, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("rows.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("rows.go is stale: go generate ./schema")
+	}
+}
+
+func TestVersionOrder(t *testing.T) {
+	// From the poorest to the richest.
+	all := []Knowledge{
+		{Decoder: 9, CapturedAt: 1},
+		{Both: true, Decoder: 1, CapturedAt: 1},
+		{Opened: true, Decoder: 1, CapturedAt: 1},
+		{Opened: true, Both: true, Decoder: 1, CapturedAt: 9e18},
+		{Opened: true, Both: true, Decoder: 1, CapturedAt: 1e18 + 1e6},
+		{Opened: true, Both: true, Decoder: 1, CapturedAt: 1e18},
+		{Opened: true, Both: true, Decoder: 1, CapturedAt: -5},
+		{Opened: true, Both: true, Decoder: 2, CapturedAt: 1e18},
+		{Opened: true, Both: true, Decoder: 5000, CapturedAt: 1e18},
+	}
+	for i := range len(all) - 1 {
+		if a, b := all[i].Version(), all[i+1].Version(); a >= b {
+			t.Errorf("%+v has %x, not below %x of %+v", all[i], a, b, all[i+1])
+		}
+	}
+	a, b := Knowledge{Sensor: []byte("tap1")}, Knowledge{Sensor: []byte("tap2")}
+	if a.Version() == b.Version() {
+		t.Error("two sensors have one version")
+	}
+}
+
+func TestStatements(t *testing.T) {
+	all, err := Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 2 || all[0].Name != "tables" || all[1].Name != "views" {
+		t.Fatalf("migrations %v", all)
+	}
+	for _, m := range all {
+		statements, err := m.Statements(Form{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range statements {
+			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") {
+				t.Errorf("migration %d: %q cannot be repeated", m.Number, s[:min(60, len(s))])
+			}
+			if strings.Contains(s, "{{") {
+				t.Errorf("migration %d: %q", m.Number, s)
+			}
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	got := split("-- A comment;\n-- more\n\nSELECT ';' -- within\n, 1;\n-- last\nSELECT 2;\n-- nothing\n")
+	want := []string{"SELECT ';' -- within\n, 1", "SELECT 2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestParseTable(t *testing.T) {
+	for _, test := range []struct {
+		name, sql string
+		want      ddl.Column
+		fails     string
+	}{
+		{"plain", "    a_sha256 FixedString(32) COMMENT 'it''s, so' CODEC(ZSTD(1)), -- hex go:A.B",
+			ddl.Column{Name: "a_sha256", Type: "FixedString(32)", Comment: "it's, so", GoName: "A.B", Hex: true}, ""},
+		{"default", "    mta_id DateTime('UTC') DEFAULT now() COMMENT 'c' -- default",
+			ddl.Column{Name: "mta_id", Type: "DateTime('UTC')", Comment: "c", GoName: "MTAID", Default: true}, ""},
+		{"no comment", "    a String", ddl.Column{}, "no column with a COMMENT"},
+		{"unknown note", "    a String COMMENT 'c' -- odd", ddl.Column{}, "unknown note"},
+		{"open literal", "    a String COMMENT 'c", ddl.Column{}, "without an end"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tables, err := ddl.Parse("CREATE TABLE {{table \"x_store\"}}\n(\n" + test.sql + "\n)\nENGINE = E\nCOMMENT 'the table'\n")
+			if test.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), test.fails) {
+					t.Fatalf("got %v, want an error with %q", err, test.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(tables) != 1 || tables[0].Name != "x" || tables[0].Comment != "the table" || len(tables[0].Columns) != 1 || tables[0].Columns[0] != test.want {
+				t.Errorf("got %+v, want %+v", tables, test.want)
+			}
+		})
+	}
+}
+
+func TestParseReport(t *testing.T) {
+	r, err := parseReport("x", "-- title: T\n-- about: A: b.\n-- param n UInt64 = 1: One.\n-- param s String = : None.\n-- param id String: Needed.\n-- example: query x\n\n-- statement: First\nSELECT 1;\n\n-- statement: Second\nSELECT 2;\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Report{Name: "x", Title: "T", About: "A: b.", Example: "query x",
+		Params:     []Param{{"n", "UInt64", "1", false, "One."}, {"s", "String", "", false, "None."}, {"id", "String", "", true, "Needed."}},
+		Statements: []Statement{{"First", "SELECT 1"}, {"Second", "SELECT 2"}}}
+	if !reflect.DeepEqual(r, want) {
+		t.Errorf("got %+v, want %+v", r, want)
+	}
+	for _, text := range []string{"", "SELECT 1;\n", "-- title: T\n\nSELECT 1;\n", "-- title: T\n-- odd: 1\n\nSELECT 1;\n"} {
+		if _, err := parseReport("x", text); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
+// The parameters that a report declares are those that its statements have.
+func TestReportParameters(t *testing.T) {
+	all, err := Reports()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		used := map[string]bool{}
+		for _, s := range r.Statements {
+			rest := s.SQL
+			for {
+				var name string
+				var ok bool
+				if _, rest, ok = strings.Cut(rest, "{"); !ok {
+					break
+				}
+				name, rest, _ = strings.Cut(rest, "}")
+				used[name] = true
+			}
+		}
+		for _, p := range r.Params {
+			if !used[p.Name+":"+p.Type] {
+				t.Errorf("%s: %s is declared, not used", r.Name, p.Name)
+			}
+			delete(used, p.Name+":"+p.Type)
+		}
+		if len(used) > 0 {
+			t.Errorf("%s: %v are used, not declared", r.Name, used)
+		}
+	}
+}
