@@ -149,29 +149,6 @@ func packets(tb testing.TB, file string, args ...string) []node {
 	return doc.Packets
 }
 
-// split writes each connection of a capture to a file of its own, in the order
-// of their first segments, so that tshark reads one at a time.
-func split(tb testing.TB, file string) []string {
-	tb.Helper()
-	last := -1
-	for _, row := range fields(tb, file, "tcp", "tcp.stream") {
-		if n, err := strconv.Atoi(row[0]); err == nil {
-			last = max(last, n)
-		}
-	}
-	if last == 0 {
-		return []string{file}
-	}
-	dir := tb.TempDir()
-	var out []string
-	for n := range last + 1 {
-		name := filepath.Join(dir, strconv.Itoa(n)+".pcapng")
-		tshark(tb, file, "-Y", "tcp.stream=="+strconv.Itoa(n), "-w", name)
-		out = append(out, name)
-	}
-	return out
-}
-
 // dissected keeps what tshark said of an MTS-APDU, by its SHA-256: it takes a
 // third of a second for each.
 var dissected sync.Map

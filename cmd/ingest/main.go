@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"x400flow/engine"
+	"x400flow/pipeline/store"
 )
 
 const usage = `Ingest reads packet captures and archives the X.400 messages in them.
@@ -47,6 +48,7 @@ type options struct {
 	tcpConn   size
 	maxConns  int
 	idle      time.Duration
+	block     int
 }
 
 func main() {
@@ -74,6 +76,7 @@ func main() {
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
 	flags.IntVar(&o.maxConns, "max-connections", 65536, "most TCP `connections` followed at once; the longest idle is given up")
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
+	flags.IntVar(&o.block, "block", store.DefaultRows, "`rows` inserted at a time, about; fewer are visible sooner and cost more")
 	flags.BoolVar(&o.verbose, "v", false, "log more")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
@@ -118,6 +121,9 @@ func (o *options) check(flags *flag.FlagSet) error {
 	}
 	if o.workers < 1 {
 		return fmt.Errorf("-workers %d: must be at least 1", o.workers)
+	}
+	if o.block < 1 {
+		return fmt.Errorf("-block %d: must be at least 1", o.block)
 	}
 	if o.sensor == "" {
 		return errors.New("-sensor: must not be empty")

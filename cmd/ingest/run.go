@@ -84,8 +84,13 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	if st == nil {
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
 	} else {
-		writer := st.NewWriter(drain, store.WriterOptions{})
-		pool = decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log}, b, writer)
+		writer := st.NewWriter(drain, store.WriterOptions{Rows: o.block, OnRetry: func(table string, attempt int, err error) {
+			log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
+		}})
+		pool = decode.New(decode.Config{
+			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
+			BatchRows: min(o.block, decode.DefaultBatchRows),
+		}, b, writer)
 		g.Go(func() error {
 			if err := pool.Run(drain); err != nil {
 				return err

@@ -35,13 +35,12 @@ output format that ClickHouse has. docs/schema.md says what is in which table.
 `
 
 type options struct {
-	store    string
-	format   string
-	file     string
-	params   params
-	write    bool
-	listen   string
-	password string
+	store  string
+	format string
+	file   string
+	params params
+	write  bool
+	listen string
 }
 
 func main() {

@@ -103,7 +103,6 @@ type Sensor struct {
 	watch      map[int32]*interval
 	lastFile   int32
 	lastWatch  *interval
-	unseen     capture.Counters // As of the last heartbeat.
 }
 
 type openConn = tcp.Conn[conn]
