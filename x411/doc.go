@@ -71,9 +71,9 @@
 //
 // # Match key
 //
-// [ORName.Key] has the same layout with values folded for comparison (X.402
-// clause 18): lower case, leading and trailing spaces removed, runs of spaces one. A
-// numeric country code that X.121 assigns to one country is written as the
+// [ORName.Key] has the same layout folded for comparison (X.402 clause 18):
+// labels and values in lower case, leading and trailing spaces removed, runs of
+// spaces one. A numeric country code that X.121 assigns to one country is written as the
 // ISO 3166 alpha-2 code, an ADMD of spaces is empty. Control characters count as
 // spaces.
 //

@@ -720,7 +720,7 @@ func (d *decoder) finishName(n *ORName) {
 	out = d.arena
 	for k := range AttrDDA {
 		if c := chosen[k]; c != 0 {
-			out = appendLabel(out, at, attrLabel[k])
+			out = appendKeyLabel(out, at, attrLabel[k])
 			out = appendKey(out, &attrs[c-1])
 			out = append(out, '/')
 		}
@@ -728,7 +728,7 @@ func (d *decoder) finishName(n *ORName) {
 	if ddas {
 		for i := range attrs {
 			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
-				out = appendLabel(out, at, "DDA:")
+				out = appendKeyLabel(out, at, "DDA:")
 				out = appendFolded(out[:len(out)-1], attrs[i].Type, true)
 				out = append(out, '=')
 				out = appendFolded(out, attrs[i].Value, false)
@@ -737,7 +737,7 @@ func (d *decoder) finishName(n *ORName) {
 		}
 	}
 	if n.DirectoryName != nil {
-		out = appendLabel(out, at, "DN")
+		out = appendKeyLabel(out, at, "DN")
 		out = appendFolded(out, n.DirectoryName, false)
 		out = append(out, '/')
 	}
@@ -786,6 +786,18 @@ func appendLabel(dst []byte, at int, label string) []byte {
 	}
 	dst = append(dst, label...)
 	return append(dst, '=')
+}
+
+// appendKeyLabel is appendLabel in lower case.
+func appendKeyLabel(dst []byte, at int, label string) []byte {
+	n := len(dst)
+	dst = appendLabel(dst, at, label)
+	for i := n; i < len(dst); i++ {
+		if b := dst[i]; b >= 'A' && b <= 'Z' {
+			dst[i] = b + 'a' - 'A'
+		}
+	}
+	return dst
 }
 
 // appendEscaped appends a value with "/" and "\", and "=" where it is a type,

@@ -214,9 +214,9 @@ func layOut(l *ledger.Address, fold bool) string {
 	for _, at := range l.Attributes {
 		b.WriteByte('/')
 		if t, ok := strings.CutPrefix(at.Type, "DDA:"); ok {
-			b.WriteString("DDA:" + mark(with(t), `/\=`, '\\'))
+			b.WriteString(with("DDA:") + mark(with(t), `/\=`, '\\'))
 		} else {
-			b.WriteString(at.Type)
+			b.WriteString(with(at.Type))
 		}
 		v := with(at.Value)
 		if fold && at.Type == "C" && v == "310" {
@@ -226,7 +226,7 @@ func layOut(l *ledger.Address, fold bool) string {
 	}
 	b.WriteByte('/')
 	if l.Directory != "" {
-		b.WriteString("DN=" + escape(with(l.Directory)) + "/")
+		b.WriteString(with("DN=") + escape(with(l.Directory)) + "/")
 	}
 	return b.String()
 }

@@ -37,7 +37,15 @@ func build(t *testing.T, name string) string {
 func demonstration(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "archive")
-	cmd := exec.Command(build(t, "ingest"), "-r", "../../testdata/mta", "-store", dir, "-sensor", "demo")
+	cmd := exec.Command(build(t, "ingest"), "-store", dir, "-sensor", "demo")
+	cmd.Dir = "../../testdata/mta"
+	captures, err := filepath.Glob(filepath.Join(cmd.Dir, "*.pcap"))
+	if err != nil || len(captures) == 0 {
+		t.Fatalf("captures in %s: %v, %v", cmd.Dir, captures, err)
+	}
+	for _, c := range captures {
+		cmd.Args = append(cmd.Args, "-r", filepath.Base(c))
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ingest: %v\n%s", err, out)
 	}
@@ -49,10 +57,7 @@ func demonstration(t *testing.T) string {
 	return dir
 }
 
-var (
-	question = regexp.MustCompile("(?s)(\n## [^\n]+\n.*?```sql\n)(.*?)(```\n)(\n```text\n.*?```\n)?")
-	files    = regexp.MustCompile(`\S*testdata/mta/`)
-)
+var question = regexp.MustCompile("(?s)(\n## [^\n]+\n.*?```sql\n)(.*?)(```\n)(\n```text\n.*?```\n)?")
 
 // TestCookbook runs the questions of docs/cookbook.md and compares the answers
 // with those that stand there.
@@ -76,7 +81,7 @@ func TestCookbook(t *testing.T) {
 			t.Errorf("%s: %v\n%s", title, err, &stderr)
 			return b
 		}
-		answer := "\n```text\n" + files.ReplaceAllString(stdout.String(), "") + "```\n"
+		answer := "\n```text\n" + stdout.String() + "```\n"
 		if !*update && answer != string(m[4]) {
 			t.Errorf("%s: the answer is\n%s\nbut docs/cookbook.md says%s\n(go test ./cmd/query -update writes it there)", title, answer, m[4])
 		}
