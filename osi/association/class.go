@@ -174,23 +174,35 @@ func (a *Association) NotX400() bool {
 // Definite reports whether Class will not change any more.
 func (a *Association) Definite() bool { return a.sure }
 
-// recognise looks at a TPKT's content for protocols that are no OSI transport
-// or announce themselves in the CR TPDU.
+// recognise looks at a TPKT's content for protocols that announce themselves in
+// the CR TPDU.
 func (a *Association) recognise(v view) {
 	b := v.octets
 	if a.class.X400() || a.facts.Proposed || len(b) < 2 {
 		return
 	}
-	switch {
-	case b[1]&0xF0 == 0xE0 && len(b) >= 7:
-		if remoteDesktop(b[7:]) {
-			a.setClass(ClassRDP, true)
-		}
-	case b[0] == 0x08 && len(b) > 4 && b[1] <= 2 && int(b[1])+2 < len(b) && b[2+b[1]]&0x80 == 0:
-		// Q.931: protocol discriminator 8, a call reference of up to two octets
-		// and a message type. As a TPDU it would have an unknown code.
+	if b[1]&0xF0 == 0xE0 && len(b) >= 7 && remoteDesktop(b[7:]) {
+		a.setClass(ClassRDP, true)
+	}
+}
+
+// Outside takes octets that stand in no TPKT with a TPDU. They may tell what the
+// connection carries instead; there are no events of them.
+func (a *Association) Outside(octets []byte) {
+	if a.class > ClassUnknown || a.facts.Proposed {
+		return
+	}
+	if callSignalling(octets) {
 		a.setClass(ClassH323, true)
 	}
+}
+
+// callSignalling reports whether octets begin with a TPKT that has a Q.931
+// message in it (H.225.0 7.1): protocol discriminator 8, a call reference of up
+// to two octets. A TPDU has a code where the call reference's length stands, and
+// none is as small.
+func callSignalling(b []byte) bool {
+	return len(b) >= 6 && b[0] == 3 && b[1] == 0 && int(b[2])<<8|int(b[3]) > 9 && b[4] == 8 && b[5] <= 2
 }
 
 // remoteDesktop reports whether the variable part of a CR is MS-RDPBCGR's
@@ -226,6 +238,11 @@ func (a *Association) open(dir uint8, v view) {
 // stranger takes a TSDU that is not session, in a connection of which nothing
 // else is known.
 func (a *Association) stranger(dir uint8, v view) {
+	if initiateMMS(v.octets) {
+		// MMS right above transport.
+		a.setClass(ClassMMS, false)
+		return
+	}
 	a.facts.ForeignTSDUs++
 	if a.facts.ForeignTSDUs == 1 {
 		a.own(ErrNotSession, dir, v, 0)
@@ -240,8 +257,10 @@ func (a *Association) stranger(dir uint8, v view) {
 func (a *Association) foreign(dir uint8, u view, value []byte) {
 	a.foreignData++
 	switch {
-	case confirmedMMS(value):
-		if a.foreignData >= 2 {
+	case serviceMMS(value):
+		// A ROSE invocation that is linked to another looks like a confirmed
+		// request, but nothing of ROSE like an unconfirmed one.
+		if value[0] == 0xA3 || a.foreignData >= 2 {
 			a.setClass(ClassMMS, false)
 		}
 	case a.foreignData >= maxForeign:
@@ -249,11 +268,12 @@ func (a *Association) foreign(dir uint8, u view, value []byte) {
 	}
 }
 
-// confirmedMMS reports whether a value looks like an MMS confirmed request,
-// response or error (ISO 9506-2): [0] to [2] with an invoke identifier and a
-// context-specific element, where ROSE has an INTEGER or a SEQUENCE.
-func confirmedMMS(value []byte) bool {
-	if len(value) < 6 || value[0] < 0xA0 || value[0] > 0xA2 {
+// serviceMMS reports whether a value looks like an MMS confirmed request,
+// response or error, [0] to [2] with an invoke identifier and a context-specific
+// element, or like an unconfirmed one, [3] with a context-specific element
+// (ISO 9506-2 7.1). ROSE has an INTEGER or a SEQUENCE in their places.
+func serviceMMS(value []byte) bool {
+	if len(value) < 6 || value[0] < 0xA0 || value[0] > 0xA3 {
 		return false
 	}
 	var d ber.Decoder
@@ -263,11 +283,35 @@ func confirmedMMS(value []byte) bool {
 		return false
 	}
 	in := c.Enter(&e)
-	if !in.Next(&f) || f.Tag != ber.TagInteger {
+	if value[0] < 0xA3 && (!in.Next(&f) || f.Tag != ber.TagInteger) {
 		return false
 	}
 	t, ok := in.Peek()
 	return ok && t.Class() == ber.ContextSpecific
+}
+
+// initiateMMS reports whether a value is an MMS Initiate-Request, [8], or
+// -Response, [9] (ISO 9506-2 8.2): the numbers of services outstanding, [1] and
+// [2], and the detail, [4], must be there.
+func initiateMMS(value []byte) bool {
+	if len(value) < 6 || value[0] != 0xA8 && value[0] != 0xA9 {
+		return false
+	}
+	var d ber.Decoder
+	c := d.Reset(value)
+	var e, f ber.Element
+	if !c.Next(&e) {
+		return false
+	}
+	in := c.Enter(&e)
+	var have uint8
+	for in.Next(&f) {
+		if f.Tag.Class() != ber.ContextSpecific || f.Tag.Number() > 4 || f.Constructed != (f.Tag.Number() == 4) {
+			return false
+		}
+		have |= 1 << f.Tag.Number()
+	}
+	return in.Code() == ber.None && have&0b10110 == 0b10110
 }
 
 // markers are object names of TASE.2 (IEC 60870-6-503) that an association

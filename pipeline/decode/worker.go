@@ -350,6 +350,9 @@ func (w *worker) skip(c *connection, rec *record.Record, it *record.Item) {
 		r.first.Octets, r.first.Digest = nil, nil
 		r.source = append(r.source[:0], rec.SourceOf(it)...)
 	}
+	if it.Kind == record.Skipped {
+		c.assoc.Outside(it.Octets)
+	}
 	r.octets += uint64(len(it.Octets)) + it.Lost
 	r.whole = r.whole && it.Lost == 0 && it.Redacted == 0
 	if room := maxEvidence - len(r.evidence); room > 0 {

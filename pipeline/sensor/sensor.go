@@ -116,6 +116,7 @@ type interval struct {
 // conn is what the sensor keeps of one connection.
 type conn struct {
 	id     [16]byte
+	file   int32 // It was first seen there.
 	framer [2]tpkt.Framer
 	dir    [2]direction
 
@@ -334,6 +335,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 		switch ev.Kind {
 		case tcp.Open:
 			s.stats.Connections++
+			st.file = ev.File
 			st.framer[0].Reset(c.MidStream)
 			st.framer[1].Reset(c.MidStream)
 		case tcp.Data:
@@ -509,9 +511,12 @@ func (s *Sensor) endSkipped(ctx context.Context, c *openConn, dir tcp.Dir) error
 func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file int32) error {
 	st := &c.State
 	p := s.append(c, it, file)
-	if it.Kind == record.TPDU {
+	switch it.Kind {
+	case record.TPDU:
 		s.probe(st, it)
 		s.track(c, &p)
+	case record.Skipped:
+		s.probe(st, it)
 	}
 	if !st.held() && (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) {
 		return s.publish(ctx, c, record.Open)
@@ -529,10 +534,14 @@ func (s *Sensor) probe(st *conn, it *record.Item) {
 		st.class = s.probes.Get().(*association.Association)
 		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld})
 	}
-	st.class.TPDU(association.TPDU{
-		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets,
-	})
-	for st.class.Next(&s.event) {
+	if it.Kind == record.Skipped {
+		st.class.Outside(it.Octets)
+	} else {
+		st.class.TPDU(association.TPDU{
+			Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets,
+		})
+		for st.class.Next(&s.event) {
+		}
 	}
 	st.probes++
 	if !st.class.Definite() && st.probes < maxProbes {
@@ -615,7 +624,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 			return nil
 		}
 		s.open(c, c.Last)
-		s.source(st, s.seg.File)
+		s.source(st, st.file) // The frame at hand may be of another connection.
 	}
 	if !st.preambleDone {
 		s.savePreamble(st)
