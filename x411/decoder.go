@@ -24,14 +24,16 @@ var (
 	tagContentID     = ber.App(10)
 )
 
-// field is one element of a SET or SEQUENCE. Several fields with the same id
+// Field is one element of a SET or SEQUENCE. Several fields with the same ID
 // are alternatives of a CHOICE.
-type field struct {
-	name      string
-	tag       ber.Tag
-	id        uint8
-	mandatory bool
+type Field struct {
+	Name      string
+	Tag       ber.Tag
+	ID        uint8 // Below 32.
+	Mandatory bool
 }
+
+type field = Field
 
 // segment is one step of the path to the value being read. index counts where
 // name is empty.
@@ -76,8 +78,10 @@ type decoder struct {
 	value   ber.Element
 	valueIn ber.Cursor
 
-	path  [maxPath]segment
-	depth int
+	// prefix stands before every path.
+	prefix []byte
+	path   [maxPath]segment
+	depth  int
 
 	failure  Failure
 	failures int
@@ -99,6 +103,7 @@ func (d *decoder) start(in []byte, l *Limits) ber.Cursor {
 	d.oids = reuse(d.oids, keep/24)
 	d.attrs = reuse(d.attrs, keep/128)
 	d.rdns = reuse(d.rdns, keep/96)
+	d.prefix = nil
 	d.depth = 0
 	d.failure = Failure{}
 	d.failures = 0
@@ -149,8 +154,9 @@ func (d *decoder) pop() { d.depth-- }
 // keepPath writes the path to the arena.
 func (d *decoder) keepPath() []byte {
 	at := len(d.arena)
+	d.arena = append(d.arena, d.prefix...)
 	for i := range min(d.depth, maxPath) {
-		if i > 0 {
+		if len(d.arena) > at {
 			d.arena = append(d.arena, '/')
 		}
 		switch s := &d.path[i]; s.kind {
@@ -221,13 +227,13 @@ func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields []field, seen *uint
 			d.stray(e)
 			continue
 		}
-		if *seen&(1<<f.id) != 0 {
-			d.failIn(f.name, CodeDuplicate, e.Offset)
+		if *seen&(1<<f.ID) != 0 {
+			d.failIn(f.Name, CodeDuplicate, e.Offset)
 			continue
 		}
-		*seen |= 1 << f.id
-		d.push(f.name)
-		return int(f.id)
+		*seen |= 1 << f.ID
+		d.push(f.Name)
+		return int(f.ID)
 	}
 	d.end(c)
 	return -1
@@ -235,7 +241,7 @@ func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields []field, seen *uint
 
 func find(fields []field, t ber.Tag) *field {
 	for i := range fields {
-		if fields[i].tag == t {
+		if fields[i].Tag == t {
 			return &fields[i]
 		}
 	}
@@ -245,9 +251,9 @@ func find(fields []field, t ber.Tag) *field {
 // complete notes the mandatory fields that the element at offset lacks.
 func (d *decoder) complete(fields []field, seen uint32, offset int) {
 	for i := range fields {
-		if f := &fields[i]; f.mandatory && seen&(1<<f.id) == 0 {
-			d.failIn(f.name, CodeMissing, offset)
-			seen |= 1 << f.id
+		if f := &fields[i]; f.Mandatory && seen&(1<<f.ID) == 0 {
+			d.failIn(f.Name, CodeMissing, offset)
+			seen |= 1 << f.ID
 		}
 	}
 }

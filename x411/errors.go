@@ -35,6 +35,12 @@ const (
 	CodeBadExternal
 	// CodeTooLong: a text exceeds Limits.Text and was cut.
 	CodeTooLong
+	// CodeNotContent: the octets are no value of the content type.
+	CodeNotContent
+	// CodeTooNested: forwarded messages are nested deeper than the limit.
+	CodeTooNested
+	// CodeTooMany: there are more than the limit allows; the rest is counted.
+	CodeTooMany
 
 	// CodeBER plus a ber.Code is a failure of the encoding.
 	CodeBER Code = 64
@@ -55,6 +61,9 @@ var codeText = [...]string{
 	CodeBadBits:       "not a bit string",
 	CodeBadExternal:   "not an EXTERNAL with one MTS-APDU",
 	CodeTooLong:       "text longer than the limit",
+	CodeNotContent:    "not a value of the content type",
+	CodeTooNested:     "nested deeper than the limit",
+	CodeTooMany:       "more than the limit",
 }
 
 // String returns the code as a short English phrase.
