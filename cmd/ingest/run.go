@@ -151,7 +151,7 @@ func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, fil
 }
 
 // writeRecords writes what comes over the bus to a record file.
-func writeRecords(ctx context.Context, name string, b bus.Bus) error {
+func writeRecords(ctx context.Context, name string, b bus.Receiver) error {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err

@@ -60,7 +60,9 @@ type Config struct {
 	MaxAPDU      int
 	// MaxProblems bounds the problem rows of one connection.
 	MaxProblems int
-	Log         *slog.Logger
+	// DeadLetter, if not nil, is given the records that cannot be read.
+	DeadLetter bus.DeadLetter
+	Log        *slog.Logger
 }
 
 // Stats count what was decoded.
@@ -80,7 +82,7 @@ type Stats struct {
 // Pool decodes what a bus delivers.
 type Pool struct {
 	cfg     Config
-	bus     bus.Bus
+	bus     bus.Receiver
 	writer  *store.Writer
 	order   *order
 	shelf   *shelf
@@ -101,7 +103,7 @@ type job struct {
 }
 
 // New returns a pool that reads b and writes to w.
-func New(cfg Config, b bus.Bus, w *store.Writer) *Pool {
+func New(cfg Config, b bus.Receiver, w *store.Writer) *Pool {
 	def := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d
@@ -156,11 +158,23 @@ func (p *Pool) dispatch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if d.Record == nil {
+			if err := p.settle(ctx); err != nil {
+				return err
+			}
+			d.Ack()
+			continue
+		}
 		p.records.Add(1)
 		kind, id, err := record.Peek(d.Record.B)
 		if err != nil {
 			p.poison.Add(1)
 			p.cfg.Log.Error("record cannot be read", "octets", len(d.Record.B), "error", err)
+			if p.cfg.DeadLetter != nil {
+				if err := p.cfg.DeadLetter(ctx, &d, err); err != nil {
+					return err
+				}
+			}
 			d.Record.Release()
 			d.Ack()
 			continue

@@ -105,7 +105,9 @@ func (w *worker) run(ctx context.Context) error {
 				close(j.flush)
 				continue
 			}
-			w.do(&j)
+			if err := w.do(ctx, &j); err != nil {
+				return err
+			}
 			w.pool.order.done(w.shard)
 			if w.batch.Rows() >= w.pool.cfg.BatchRows || w.batch.Bytes() >= w.pool.cfg.BatchOctets {
 				if err := w.flush(ctx); err != nil {
@@ -144,12 +146,17 @@ func (w *worker) flush(ctx context.Context) error {
 }
 
 // do decodes one record.
-func (w *worker) do(j *job) {
+func (w *worker) do(ctx context.Context, j *job) error {
 	w.job = j.number
 	rec := &w.rec
 	if err := rec.Decode(j.delivery.Record.B); err != nil {
 		w.pool.poison.Add(1)
 		w.pool.cfg.Log.Error("record cannot be read", "octets", len(j.delivery.Record.B), "error", err)
+		if w.pool.cfg.DeadLetter != nil {
+			if err := w.pool.cfg.DeadLetter(ctx, &j.delivery, err); err != nil {
+				return err
+			}
+		}
 	} else {
 		switch rec.Kind {
 		case record.KindConnection:
@@ -162,6 +169,7 @@ func (w *worker) do(j *job) {
 	}
 	j.delivery.Record.Release()
 	j.delivery.Ack()
+	return nil
 }
 
 // connection takes one connection's record.

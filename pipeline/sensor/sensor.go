@@ -86,7 +86,7 @@ type Stats struct {
 // A Sensor makes records of frames.
 type Sensor struct {
 	cfg     Config
-	bus     bus.Bus
+	bus     bus.Publisher
 	decoder *capture.Decoder
 	table   *tcp.Table[conn]
 	seg     capture.Segment
@@ -161,7 +161,7 @@ type piece struct {
 }
 
 // New returns a sensor that publishes on b.
-func New(cfg Config, b bus.Bus) *Sensor {
+func New(cfg Config, b bus.Publisher) *Sensor {
 	def := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d
@@ -638,7 +638,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	if end != record.Open && st.queued {
 		s.forget(c)
 	}
-	return s.send(ctx, key(&c.Key), rec)
+	return s.send(ctx, bus.KeyOf(c.Client.Addr(), c.Server.Addr()), rec)
 }
 
 // forget takes a connection that has ended off the dirty list.
@@ -680,13 +680,6 @@ func counters(c *tcp.Counters) record.Counters {
 		RetransmittedOctets: c.RetransmittedOctets, ConflictOctets: c.ConflictOctets,
 		Gaps: c.Gaps, LostOctets: c.Lost, OutOfOrder: c.OutOfOrder,
 	}
-}
-
-// key returns what keeps the traffic of two hosts together on the bus.
-func key(k *capture.FlowKey) (out bus.Key) {
-	copy(out[:16], k.LoIP[:])
-	copy(out[16:], k.HiIP[:])
-	return out
 }
 
 // connectionID identifies a connection by its ends and where its sequence

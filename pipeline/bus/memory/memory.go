@@ -29,6 +29,7 @@ type Bus struct {
 	close sync.Once
 
 	mu     sync.Mutex
+	offset int64 // Of the next record delivered.
 	octets int
 	limit  int
 	room   chan struct{} // Closed and replaced when octets leave and somebody waits.
@@ -49,7 +50,7 @@ func New(limit int) *Bus {
 	}
 }
 
-// Publish implements bus.Bus. The key has no meaning here: there is one place.
+// Publish implements bus.Publisher. The key has no meaning here: there is one place.
 func (b *Bus) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error {
 	for {
 		b.mu.Lock()
@@ -80,7 +81,7 @@ func (b *Bus) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error 
 	}
 }
 
-// Receive implements bus.Bus.
+// Receive implements bus.Receiver. An Ack does nothing here.
 func (b *Bus) Receive(ctx context.Context) (bus.Delivery, error) {
 	select {
 	case rec := <-b.queue:
@@ -106,12 +107,14 @@ func (b *Bus) Receive(ctx context.Context) (bus.Delivery, error) {
 func (b *Bus) deliver(rec *record.Buffer) bus.Delivery {
 	b.mu.Lock()
 	b.octets -= len(rec.B)
+	offset := b.offset
+	b.offset++
 	if b.waits {
 		close(b.room)
 		b.room, b.waits = make(chan struct{}), false
 	}
 	b.mu.Unlock()
-	return bus.Delivery{Record: rec, Ack: func() {}}
+	return bus.Delivery{Offset: offset, Record: rec, Ack: func() {}}
 }
 
 // InFlight returns the octets published and not yet received.
@@ -121,7 +124,7 @@ func (b *Bus) InFlight() int {
 	return b.octets
 }
 
-// Close implements bus.Bus. Publishers must have returned.
+// Close tells that nothing more will be published. Publishers must have returned.
 func (b *Bus) Close() error {
 	b.close.Do(func() { close(b.done) })
 	return nil

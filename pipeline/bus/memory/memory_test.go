@@ -11,7 +11,10 @@ import (
 	"x400flow/pipeline/record"
 )
 
-var _ bus.Bus = (*Bus)(nil)
+var (
+	_ bus.Publisher = (*Bus)(nil)
+	_ bus.Receiver  = (*Bus)(nil)
+)
 
 func rec(n int) *record.Buffer { return &record.Buffer{B: make([]byte, n)} }
 
@@ -31,7 +34,7 @@ func TestOrderAndEnd(t *testing.T) {
 	}
 	for i := range 3 {
 		d, err := b.Receive(ctx)
-		if err != nil || len(d.Record.B) != i+1 {
+		if err != nil || len(d.Record.B) != i+1 || d.Lane != 0 || d.Offset != int64(i) {
 			t.Fatalf("delivery %d: %v, %v", i, d, err)
 		}
 	}
