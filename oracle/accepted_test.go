@@ -1,7 +1,10 @@
 package oracle
 
 import (
+	"bytes"
+	"encoding/hex"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -18,6 +21,8 @@ type acceptance struct {
 	// or "connection". A field that ends in "*" stands for all that begin so.
 	capture, apdu, field string
 	clause               string
+	// octets are the encoding that decides, which the MTS-APDU has.
+	octets []byte
 	// expected is the value that the standard demands; "=" where it is what
 	// tshark says of the delivered octets.
 	expected string
@@ -38,11 +43,18 @@ func acceptances(tb testing.TB, judge string) []*acceptance {
 			continue
 		}
 		part := strings.Split(line, " | ")
-		if len(part) != 7 {
-			tb.Fatalf("accepted.txt:%d: %d parts, want 7", i+1, len(part))
+		if len(part) != 8 {
+			tb.Fatalf("accepted.txt:%d: %d parts, want 8", i+1, len(part))
+		}
+		octets, err := hex.DecodeString(strings.ReplaceAll(part[5], " ", ""))
+		if err != nil || len(octets) == 0 {
+			tb.Fatalf("accepted.txt:%d: octets %q: %v", i+1, part[5], err)
 		}
 		if part[0] == judge {
-			out = append(out, &acceptance{line: i + 1, judge: part[0], capture: part[1], apdu: part[2], field: part[3], clause: part[4], expected: part[5], why: part[6]})
+			out = append(out, &acceptance{
+				line: i + 1, judge: part[0], capture: part[1], apdu: part[2], field: part[3], clause: part[4],
+				octets: octets, expected: part[6], why: part[7],
+			})
 		}
 	}
 	return out
@@ -60,12 +72,25 @@ func accepted(lines []*acceptance, capture, apdu, field string) *acceptance {
 	return nil
 }
 
-// stale fails for each line of a capture that nothing needed.
-func stale(t *testing.T, lines []*acceptance, capture string) {
+// stale fails for each line of a capture that nothing needed, and for each whose
+// octets are not in the MTS-APDU.
+func stale(t *testing.T, lines []*acceptance, c *capture) {
 	t.Helper()
 	for _, a := range lines {
-		if a.capture == capture && !a.used {
+		if a.capture != c.name {
+			continue
+		}
+		if !a.used {
 			t.Errorf("accepted.txt:%d no longer applies: %s %s %s", a.line, a.capture, a.apdu, a.field)
+			continue
+		}
+		direction, number, _ := strings.Cut(a.apdu, " ")
+		n, err := strconv.Atoi(number)
+		delivered := c.delivered(t)[direction]
+		if err != nil || n < 1 || n > len(delivered) {
+			t.Errorf("accepted.txt:%d: there is no MTS-APDU %s", a.line, a.apdu)
+		} else if !bytes.Contains(delivered[n-1], a.octets) {
+			t.Errorf("accepted.txt:%d: MTS-APDU %s does not have the octets % x", a.line, a.apdu, a.octets)
 		}
 	}
 }

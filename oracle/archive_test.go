@@ -42,7 +42,7 @@ func TestArchiveEqualsTshark(t *testing.T) {
 					compare(t, lines, c.name, fmt.Sprintf("%s %d", direction, i+1), got[direction][i], w)
 				}
 			}
-			stale(t, lines, c.name)
+			stale(t, lines, &c)
 			checkProblems(t, a, &c)
 		})
 	}

@@ -61,7 +61,7 @@ func realCaptures() []capture {
 	return []capture{
 		{
 			name: "n02", file: mta + "n02-normal-ckpt1k-window3.pcap",
-			apdus:   sources("c2s", n("n02-normal-ckpt1k-window3.resp.03")),
+			apdus:   sources("c2s", n("n02-normal-ckpt1k-window3.resp.02"), n("n02-normal-ckpt1k-window3.resp.03")),
 			missing: []string{"c2s 24816-27516", "s2c 497-557"},
 		},
 		{
@@ -131,6 +131,13 @@ func needReference(t *testing.T, file string) {
 // one connection, by direction.
 func inCapture(tb testing.TB, file string) (apdus map[string][]*node, bind facts) {
 	tb.Helper()
+	type seen struct {
+		apdus map[string][]*node
+		bind  facts
+	}
+	if s, ok := dissected.Load(file); ok {
+		return s.(seen).apdus, s.(seen).bind
+	}
 	apdus, bind = map[string][]*node{}, facts{}
 	for _, p := range packets(tb, file, "-Y", "cotp") {
 		direction := "s2c"
@@ -156,17 +163,19 @@ func inCapture(tb testing.TB, file string) (apdus map[string][]*node, bind facts
 				bind.set("mode", map[string]string{"0": "x410-1984", "1": "normal"}[n.Show])
 			case "rtse.recover_element":
 				bind.set("recover", "1")
-			case "cotp.src_tsap_bytes":
+			// The names of tshark's versions up to 4.0, and those since.
+			case "cotp.src-tsap-bytes", "cotp.src_tsap_bytes":
 				if bind["client_tsap"] == "" {
 					bind.set("client_tsap", selector(n.octets()))
 				}
-			case "cotp.dst_tsap_bytes":
+			case "cotp.dst-tsap-bytes", "cotp.dst_tsap_bytes":
 				if bind["server_tsap"] == "" {
 					bind.set("server_tsap", selector(n.octets()))
 				}
 			}
 		})
 	}
+	dissected.Store(file, seen{apdus, bind})
 	return apdus, bind
 }
 
@@ -180,44 +189,60 @@ func selector(b []byte) string {
 	return string(b)
 }
 
-// expected returns what tshark says of each MTS-APDU of c, by direction in the
-// order of transfer, and of its binds.
-func (c *capture) expected(t *testing.T) (apdus map[string][]facts, bind facts) {
+// delivered returns the octets of each MTS-APDU of c, by direction in the order
+// of transfer. Those of normal mode are without the EXTERNAL around them.
+func (c *capture) delivered(t *testing.T) map[string][][]byte {
 	t.Helper()
 	seen, bind := inCapture(t, c.file)
-	var octets map[string][][]byte
+	var transferred map[string][][]byte
 	if bind["mode"] == "x410-1984" {
 		client, server := streams(t, c.file)
-		octets = map[string][][]byte{
+		transferred = map[string][][]byte{
 			"c2s": transfers1984(t, join(t, client)),
 			"s2c": transfers1984(t, join(t, server)),
 		}
 	}
-	apdus = map[string][]facts{}
+	out := map[string][][]byte{}
 	for _, s := range c.apdus {
-		i := len(apdus[s.direction])
-		var n *node
+		i := len(out[s.direction])
+		var b []byte
 		switch {
 		case s.file != "":
 			needReference(t, s.file)
-			b, err := os.ReadFile(s.file)
-			if err != nil {
+			var err error
+			if b, err = os.ReadFile(s.file); err != nil {
 				t.Fatal(err)
 			}
 			if strings.HasSuffix(s.file, ".apdu") {
 				b = mtsAPDU(b)
 			}
-			if octets != nil && !bytes.Equal(octets[s.direction][i], b) {
+			if transferred != nil && !bytes.Equal(transferred[s.direction][i], b) {
 				t.Errorf("%s: transfer %d in the capture is not %s", c.name, i+1, s.file)
 			}
-			n = dissectAPDU(t, b).find("p1.MTS_APDU")
-		case octets != nil:
-			n = dissectAPDU(t, octets[s.direction][i]).find("p1.MTS_APDU")
+		case transferred != nil:
+			b = transferred[s.direction][i]
 		case i < len(seen[s.direction]):
 			// The field's value is the octets within the outermost tag.
-			n = seen[s.direction][i]
-			n = dissectAPDU(t, tlv(0xa0|byte(n.number()), n.octets())).find("p1.MTS_APDU")
+			n := seen[s.direction][i]
+			b = tlv(0xa0|byte(n.number()), n.octets())
+		default:
+			t.Fatalf("%s: tshark shows no MTS-APDU %s %d", c.name, s.direction, i+1)
 		}
+		out[s.direction] = append(out[s.direction], b)
+	}
+	return out
+}
+
+// expected returns what tshark says of each MTS-APDU of c, by direction in the
+// order of transfer, and of its binds.
+func (c *capture) expected(t *testing.T) (apdus map[string][]facts, bind facts) {
+	t.Helper()
+	_, bind = inCapture(t, c.file)
+	delivered := c.delivered(t)
+	apdus = map[string][]facts{}
+	for _, s := range c.apdus {
+		i := len(apdus[s.direction])
+		n := dissectAPDU(t, delivered[s.direction][i]).find("p1.MTS_APDU")
 		if n == nil {
 			t.Fatalf("%s: tshark shows no MTS-APDU %s %d", c.name, s.direction, i+1)
 		}
@@ -250,8 +275,14 @@ func TestBothWaysAgree(t *testing.T) {
 				if len(nodes) > len(want[direction]) {
 					t.Fatalf("%s: tshark follows %d MTS-APDUs, %d were delivered", direction, len(nodes), len(want[direction]))
 				}
-				for i, n := range nodes {
+				i := -1
+				for _, n := range nodes {
 					got := apduFacts(t, n)
+					i++
+					// Of a capture with gaps tshark follows fewer.
+					for len(c.missing) > 0 && i < len(want[direction])-1 && got["mts_id"] != want[direction][i]["mts_id"] {
+						i++
+					}
 					for _, of := range []string{"mode", "protocol", "sending_mta", "receiving_mta"} {
 						got.set(of, want[direction][i][of])
 					}
@@ -263,7 +294,7 @@ func TestBothWaysAgree(t *testing.T) {
 					}
 				}
 			}
-			stale(t, lines, c.name)
+			stale(t, lines, &c)
 		})
 	}
 }

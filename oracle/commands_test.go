@@ -76,7 +76,13 @@ func newArchive(tb testing.TB) archive {
 // the command said.
 func (a archive) ingest(tb testing.TB, captures ...string) string {
 	tb.Helper()
-	args := []string{"-store", a.dir, "-sensor", "oracle", "-port", "102,1720,3389"}
+	return a.ingestWith(tb, nil, captures...)
+}
+
+// ingestWith is ingest with further flags.
+func (a archive) ingestWith(tb testing.TB, flags []string, captures ...string) string {
+	tb.Helper()
+	args := append([]string{"-store", a.dir, "-sensor", "oracle", "-port", "102,1720,3389"}, flags...)
 	for _, c := range captures {
 		args = append(args, "-r", c)
 	}
@@ -182,9 +188,7 @@ func (a archive) allAPDUs(tb testing.TB) map[string]facts {
 		f := facts{}
 		f.addRow("", r, messageColumns)
 		f.addRow("", r, messageFlags)
-		if r["content_present"] == "1" || r["kind"] == "probe" {
-			f.set("content_size", r["content_size"])
-		}
+		f.set("content_size", r["content_size"])
 		if r["content_present"] == "1" {
 			f.set("content_sha256", strings.ToLower(r["content_sha256"]))
 		}

@@ -3,6 +3,7 @@ package oracle
 import (
 	"encoding/hex"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -124,8 +125,8 @@ func compareLedger(t *testing.T, a archive, l *ledger.Ledger) {
 
 	type ends struct{ client, server string }
 	connections := map[ends][]row{}
-	for _, r := range a.query(t, "SELECT *, concat(client_address, ':', toString(client_port)) AS client, concat(server_address, ':', toString(server_port)) AS server FROM associations ORDER BY first_seen") {
-		e := ends{r["client"], r["server"]}
+	for _, r := range a.query(t, "SELECT * FROM associations ORDER BY first_seen") {
+		e := ends{net.JoinHostPort(r["client_address"], r["client_port"]), net.JoinHostPort(r["server_address"], r["server_port"])}
 		connections[e] = append(connections[e], r)
 	}
 	for _, as := range l.Associations {

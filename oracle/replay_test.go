@@ -119,7 +119,7 @@ func TestReadingTwiceChangesNothing(t *testing.T) {
 	}
 	a.ingest(t, own(t)...)
 	sameDigest(t, "read again", a.digest(t, true), want)
-	a.ingest(t, append([]string{"-reread"}, own(t)...)...)
+	a.ingestWith(t, []string{"-reread"}, own(t)...)
 	sameDigest(t, "decoded again", a.digest(t, true), want)
 }
 
@@ -291,7 +291,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	search("the record file", b)
 
 	a := newArchive(t)
-	search("what ingest says", []byte(a.ingest(t, append([]string{"-v"}, files...)...)))
+	search("what ingest says", []byte(a.ingestWith(t, []string{"-v"}, files...)))
 	for table := range tables {
 		out, errs := command(t, "query", "-store", a.dir, "-format", "TabSeparatedRaw", "SELECT * FROM "+table)
 		search("table "+table, []byte(out+errs))

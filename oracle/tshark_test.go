@@ -149,8 +149,8 @@ func packets(tb testing.TB, file string, args ...string) []node {
 	return doc.Packets
 }
 
-// dissected keeps what tshark said of an MTS-APDU, by its SHA-256: it takes a
-// third of a second for each.
+// dissected keeps what tshark said of an MTS-APDU, by its SHA-256, or of a
+// capture, by its name: it takes a third of a second for each.
 var dissected sync.Map
 
 // implicitTypes writes standard-extension types coded as a0 03 02 01 nn, which

@@ -139,8 +139,8 @@ func (m *Migration) view(name string) (string, error) {
 func shown(c *ddl.Column) (typ, value string) {
 	// The table's name tells the stored column from what is made of it.
 	switch {
-	case c.Null && c.Type == "Int32":
-		return "Nullable(Int32)", "nullIf(" + c.Name + ", -1)"
+	case c.Null && (c.Type == "Int32" || c.Type == "Int64"):
+		return "Nullable(" + c.Type + ")", "nullIf(" + c.Name + ", -1)"
 	case c.Null:
 		return "Nullable(" + c.Type + ")", "nullIf(" + c.Name + ", toDateTime64(0, 0, 'UTC'))"
 	case c.List:

@@ -800,8 +800,9 @@ type Message struct {
 	// A content, or of a report a returned content, is present.
 	ContentPresent bool
 	// Octets of the content, of the returned content of a report, or the
-	// content-length of a probe (X.411 8.2.1.2.1.1).
-	ContentSize uint64
+	// content-length of a probe; NULL when there is none (X.411 8.2.1.2.1.1).
+	// NULL is -1 here.
+	ContentSize int64
 	// SHA-256 of the content, hexadecimal; zeros when there is none.
 	ContentSHA256 [32]byte
 	// Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode
@@ -922,7 +923,7 @@ type Messages struct {
 	InternalTraceCount           []uint32
 	ExtensionCount               []uint32
 	ContentPresent               []bool
-	ContentSize                  []uint64
+	ContentSize                  []int64
 	ContentSHA256                []string
 	APDUSize                     []uint64
 	APDUSHA256                   []string
@@ -1361,7 +1362,7 @@ var columnsOfMessages = [...]Column{
 	{"internal_trace_count", "UInt32"},
 	{"extension_count", "UInt32"},
 	{"content_present", "Bool"},
-	{"content_size", "UInt64"},
+	{"content_size", "Int64"},
 	{"content_sha256", "String"},
 	{"apdu_size", "UInt64"},
 	{"apdu_sha256", "String"},

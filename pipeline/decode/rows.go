@@ -267,7 +267,10 @@ func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
 	m.ContentIdentifier, m.DeferredDelivery = a.ContentID, instant(&a.DeferredDelivery)
 	m.EITs, m.EITsPresent, m.EITsNonBasic = a.OriginalEITs.Text, a.OriginalEITs.Present, a.OriginalEITs.NonBasic
 	m.AdditionalInformation, m.AdditionalInformationRaw = a.AdditionalText, a.AdditionalInformation
-	m.APDUSize, m.ContentPresent, m.ContentSize = uint64(len(octets)), a.Content.Present, uint64(a.Content.Size)
+	m.APDUSize, m.ContentPresent, m.ContentSize = uint64(len(octets)), a.Content.Present, -1
+	if a.Content.Present {
+		m.ContentSize = int64(a.Content.Size)
+	}
 	m.RecipientCount, m.RecipientsOmitted = uint32(len(a.Recipients)), uint32(a.MoreRecipients)
 	m.TraceCount, m.InternalTraceCount = uint32(len(a.Trace)), uint32(len(a.InternalTrace))
 	m.UnknownFields, m.FirstUnknown = uint32(a.UnknownFields), a.FirstUnknown
@@ -283,7 +286,7 @@ func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
 	case x411.KindMessage:
 		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
 	case x411.KindProbe:
-		m.ContentSize = uint64(max(a.ContentLength, 0))
+		m.ContentSize = max(a.ContentLength, -1)
 	case x411.KindReport:
 		m.ReportDestination, m.ReportDestinationKey = a.Destination.Text, a.Destination.Key
 		m.Subject = identifier(&a.SubjectID)

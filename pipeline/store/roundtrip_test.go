@@ -65,8 +65,9 @@ func extremes(v reflect.Value, number *int, high bool) []string {
 			}
 			want = append(want, fmt.Sprint(f.Int()))
 		case reflect.Int64:
-			// The ends of what nanoseconds can tell, 1677 and 2262, on whole
-			// seconds: a UTCTime has no more.
+			// Times, in nanoseconds: the ends of what they can tell, 1677 and
+			// 2262, on whole seconds, since a UTCTime has no more. The few that
+			// are no times are divided in the same way.
 			f.SetInt(math.MinInt64 / 1_000_000_000 * 1_000_000_000)
 			if high {
 				f.SetInt(math.MaxInt64 / 1_000_000_000 * 1_000_000_000)
@@ -84,6 +85,8 @@ func asText(c schema.Column) string {
 	switch {
 	case c.Type == "String":
 		return "hex(" + c.Name + ")"
+	case c.Type == "Int64":
+		return "toString(intDiv(" + c.Name + ", 1000000000))"
 	case strings.HasPrefix(c.Type, "DateTime64(9"):
 		return "intDiv(toUnixTimestamp64Nano(" + c.Name + "), 1000000000)"
 	case strings.HasPrefix(c.Type, "DateTime64"):

@@ -57,6 +57,8 @@ func kindOf(c *ddl.Column) (kind, error) {
 		return kind{"uint64", "[]uint64", "UInt64", 8}, nil
 	case "Int32":
 		return kind{"int32", "[]int32", "Int32", 4}, nil
+	case "Int64":
+		return kind{"int64", "[]int64", "Int64", 8}, nil
 	case "FixedString(32)":
 		return kind{"[32]byte", "[]string", "String", 16}, nil
 	case "DateTime64(9, 'UTC')", "DateTime64(0, 'UTC')":
@@ -138,7 +140,7 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		}
 		fields = append(fields, field{c, k, strings.ReplaceAll(c.GoName, ".", "")})
 		told := c.Comment
-		if c.Null && k.row == "int32" {
+		if c.Null && (c.Type == "Int32" || c.Type == "Int64") {
 			told += ". NULL is -1 here"
 		}
 		group, _, grouped := strings.Cut(c.GoName, ".")

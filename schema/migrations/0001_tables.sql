@@ -180,7 +180,7 @@ CREATE TABLE {{table "messages_store"}}
     internal_trace_count UInt32 COMMENT 'Elements of the internal trace information (X.411 12.3.2)',
     extension_count UInt32 COMMENT 'Rows in extensions',
     content_present Bool COMMENT 'A content, or of a report a returned content, is present',
-    content_size UInt64 COMMENT 'Octets of the content, of the returned content of a report, or the content-length of a probe (X.411 8.2.1.2.1.1)' CODEC(Delta, ZSTD(1)),
+    content_size Int64 COMMENT 'Octets of the content, of the returned content of a report, or the content-length of a probe; NULL when there is none (X.411 8.2.1.2.1.1)' CODEC(Delta, ZSTD(1)), -- null
     content_sha256 FixedString(32) COMMENT 'SHA-256 of the content, hexadecimal; zeros when there is none' CODEC(ZSTD(1)), -- hex go:ContentSHA256
     apdu_size UInt64 COMMENT 'Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode included' CODEC(Delta, ZSTD(1)), -- go:APDUSize
     apdu_sha256 FixedString(32) COMMENT 'SHA-256 of those octets, hexadecimal' CODEC(ZSTD(1)), -- hex go:APDUSHA256

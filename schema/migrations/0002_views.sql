@@ -60,7 +60,7 @@ CREATE OR REPLACE VIEW journeys
     content_type LowCardinality(String) COMMENT 'Content type by name (X.411 8.2.1.1.1.34)',
     content_identifier String COMMENT 'Content identifier (X.411 8.2.1.1.1.35)',
     priority LowCardinality(String) COMMENT 'normal, non-urgent or urgent; empty for a probe (X.411 8.2.1.1.1.8)',
-    content_size UInt64 COMMENT 'Octets of the content, of the largest sighting',
+    content_size Nullable(Int64) COMMENT 'Octets of the content, or the content-length of a probe, of the largest sighting; NULL when there is none',
     sightings UInt64 COMMENT 'Rows of messages: connections and transfers that it was seen in',
     first_captured DateTime64(9, 'UTC') COMMENT 'Capture time of its first octet anywhere, UTC',
     last_captured DateTime64(9, 'UTC') COMMENT 'Capture time of its last octet anywhere, UTC',
