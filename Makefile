@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test check race libchdb need-npm need-tshark docs bench clean
+.PHONY: run build test check race libchdb kafka need-java need-npm need-tshark docs bench clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -29,8 +29,12 @@ build:
 libchdb: need-npm
 	@engine/fetch-libchdb.sh
 
+## kafka: Apache Kafka, pinned and verified, into the user's cache, for the tests
+kafka: need-java
+	@pipeline/bus/kafka/kafkatest/fetch-kafka.sh
+
 ## test: everything: formatting, vet, static analysis, all tests, the race detector
-test: need-tshark libchdb check
+test: need-tshark libchdb kafka check
 	$(GO) test -timeout 20m ./...
 	$(MAKE) race
 
@@ -63,3 +67,8 @@ need-tshark:
 	@command -v tshark >/dev/null && command -v gcc >/dev/null && command -v mergecap >/dev/null || { \
 	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq tshark gcc libc6-dev; \
 	else echo 'the tests compare with tshark: sudo apt-get install tshark gcc libc6-dev'; exit 1; fi; }
+
+need-java:
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq openjdk-17-jre-headless maven; \
+	else echo 'the tests start Apache Kafka: sudo apt-get install openjdk-17-jre-headless maven'; exit 1; fi; }
