@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"x400flow/cmd/internal/config"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/bus/memory"
@@ -56,20 +57,22 @@ func main() {
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
+		fmt.Fprint(flags.Output(), config.Usage)
 	}
-	if err := flags.Parse(os.Args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return
-		}
-		os.Exit(2)
+	err := config.Parse(flags, os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
 	}
-	if err := o.check(flags); err != nil {
+	if err == nil {
+		err = o.check(flags)
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "decode: %v\nTry: decode -h\n", err)
 		os.Exit(2)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, &o, log, os.Stderr)
+	err = run(ctx, &o, log, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "decode: %v\n", err)

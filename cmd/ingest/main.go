@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"x400flow/cmd/internal/config"
 	"x400flow/engine"
 	"x400flow/pipeline/store"
 )
@@ -81,14 +82,16 @@ func main() {
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
+		fmt.Fprint(flags.Output(), config.Usage)
 	}
-	if err := flags.Parse(os.Args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return
-		}
-		os.Exit(2)
+	err = config.Parse(flags, os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
 	}
-	if err := o.check(flags); err != nil {
+	if err == nil {
+		err = o.check(flags)
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "ingest: %v\nTry: ingest -h\n", err)
 		os.Exit(2)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/term"
 
+	"x400flow/cmd/internal/config"
 	"x400flow/engine"
 	"x400flow/schema"
 )
@@ -83,15 +84,17 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 	flags.StringVar(&o.file, "file", "", "read the SQL from this `file`")
 	flags.BoolVar(&o.write, "write", false, "let statements change the archive")
 	flags.Usage = func() {
-		fmt.Fprint(messages, usage)
+		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
-		fmt.Fprint(messages, "\nReports:\n")
+		fmt.Fprint(flags.Output(), config.Usage, "Reports:\n")
 		for _, r := range reports {
-			fmt.Fprintf(messages, "  %-12s %s\n", r.Name, r.Title)
+			fmt.Fprintf(flags.Output(), "  %-12s %s\n", r.Name, r.Title)
 		}
 	}
-	if err := flags.Parse(args); err != nil {
-		return parseError(err)
+	if err := config.Parse(flags, args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return &usageError{err}
 	}
 	rest := flags.Args()
 	if len(rest) > 0 {
