@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	playShards()
 	engine.Main()
 	if _, err := engine.Library(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

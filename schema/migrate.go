@@ -19,11 +19,6 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Form says which form the statements take. Engine and placement stand in the
-// migrations as {{table}} and {{engine}}, so that another form, such as that of
-// a cluster, is a matter of these two functions alone.
-type Form struct{}
-
 // A Migration is one step from an empty database to the schema.
 type Migration struct {
 	// Number is its place, from 1.
@@ -70,10 +65,16 @@ func Migrations() ([]Migration, error) {
 // Statements returns the migration's statements in order. Each may be run again,
 // or by several programs at once: it then changes nothing.
 func (m *Migration) Statements(f Form) ([]string, error) {
+	if err := f.check(); err != nil {
+		return nil, fmt.Errorf("migration %d: %w", m.Number, err)
+	}
+	p := placer{form: f, placed: map[string]string{}}
 	t, err := template.New(m.Name).Option("missingkey=error").Funcs(template.FuncMap{
-		"table":  f.table,
-		"engine": f.engine,
-		"view":   m.view,
+		"table":     p.table,
+		"engine":    p.engine,
+		"partition": f.partition,
+		"name":      f.name,
+		"view":      func(name string) (string, error) { return m.view(f, name) },
 	}).Parse(m.source)
 	if err != nil {
 		return nil, fmt.Errorf("migration %d: %w", m.Number, err)
@@ -82,7 +83,7 @@ func (m *Migration) Statements(f Form) ([]string, error) {
 	if err := t.Execute(&b, nil); err != nil {
 		return nil, fmt.Errorf("migration %d: %w", m.Number, err)
 	}
-	return split(b.String()), nil
+	return p.withDistributed(split(b.String())), nil
 }
 
 // split takes statements apart, each of which ends with ";" at the end of a line.
@@ -104,16 +105,9 @@ func split(sql string) []string {
 	return all
 }
 
-// table returns the name of a table to be created.
-func (f Form) table(name string) string { return "IF NOT EXISTS " + name }
-
-// engine returns a table's engine. by is what a cluster would place rows by, so
-// that those of one message stay together.
-func (f Form) engine(name, version, by string) string { return name + "(" + version + ")" }
-
 // view returns the statement that makes the view of a storage table, to which a
 // condition, settings and the comment may be added.
-func (m *Migration) view(name string) (string, error) {
+func (m *Migration) view(f Form, name string) (string, error) {
 	i := slices.IndexFunc(m.tables, func(t ddl.Table) bool { return t.Name == name })
 	if i < 0 {
 		return "", fmt.Errorf("no table %s", name)
@@ -131,7 +125,7 @@ func (m *Migration) view(name string) (string, error) {
 		}
 		values = append(values, "    "+value)
 	}
-	return "CREATE OR REPLACE VIEW " + name + "\n(\n" + strings.Join(columns, ",\n") + "\n)\nAS SELECT\n" +
+	return "CREATE OR REPLACE VIEW " + f.name(name) + "\n(\n" + strings.Join(columns, ",\n") + "\n)\nAS SELECT\n" +
 		strings.Join(values, ",\n") + "\nFROM " + t.Store() + " FINAL", nil
 }
 

@@ -59,7 +59,14 @@ func (in *inserter) table(t schema.Columnar) error {
 		// replicated tables. Other tables remember no tokens, on purpose: they
 		// note one before the part is there, so that a crash between would make
 		// the repetition a loss. There the sorting key removes what is twice.
+		// A Distributed table cuts a block among the shards, always in the same way,
+		// and hands the token on: a shard that has its part leaves out the
+		// repetition, one that has not takes it.
 		"insert_deduplication_token": in.token(t),
+		// An acknowledged block is in a part on every shard concerned: neither queued
+		// on disk for a shard nor in a server's memory.
+		"distributed_foreground_insert": 1,
+		"async_insert":                  0,
 		// The partition key is bounded by itself.
 		"max_partitions_per_insert_block": 0,
 	}

@@ -35,22 +35,10 @@ func (e *VersionError) Error() string {
 
 // MigrateOptions says what Migrate makes.
 type MigrateOptions struct {
-	Form schema.Form
 	// Retention, if not nil, is set on every table; what it does not name stays
 	// for ever.
 	Retention schema.Retention
 }
-
-const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations
-(
-    number UInt32 COMMENT 'Number of the migration',
-    name String COMMENT 'Its name',
-    digest String COMMENT 'SHA-256 of its source, hexadecimal',
-    applied_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was applied, UTC'
-)
-ENGINE = ReplacingMergeTree
-ORDER BY number
-COMMENT 'Migrations applied; the highest number is the version of the schema.'`
 
 // Codes of ClickHouse's exceptions.
 const (
@@ -72,10 +60,14 @@ func (s *Store) Migrate(ctx context.Context, o MigrateOptions) error {
 	if err != nil {
 		return err
 	}
-	err = s.migrationStep(ctx, createMigrations)
+	create, err := s.form.MigrationsTable()
+	if err != nil {
+		return err
+	}
+	err = s.migrationStep(ctx, create)
 	if exceptionCode(err) == codeUnknownDatabase && s.database != "" {
 		if err = s.createDatabase(ctx); err == nil {
-			err = s.migrationStep(ctx, createMigrations)
+			err = s.migrationStep(ctx, create)
 		}
 	}
 	if err != nil {
@@ -96,7 +88,7 @@ func (s *Store) Migrate(ctx context.Context, o MigrateOptions) error {
 			}
 			continue
 		}
-		statements, err := m.Statements(o.Form)
+		statements, err := m.Statements(s.form)
 		if err != nil {
 			return err
 		}
@@ -111,8 +103,41 @@ func (s *Store) Migrate(ctx context.Context, o MigrateOptions) error {
 			return fmt.Errorf("store %s: migration %d (%s): %w", s.name, m.Number, m.Name, err)
 		}
 	}
+	if err := s.checkForm(ctx); err != nil {
+		return err
+	}
 	if o.Retention != nil {
 		return s.retain(ctx, o.Retention)
+	}
+	return nil
+}
+
+// checkForm returns an error where the archive was made in another form than
+// the one asked for: no migration turns one into the other.
+func (s *Store) checkForm(ctx context.Context) error {
+	ask := func(sql string) (answer string, err error) {
+		if err := s.conn.QueryRow(ctx, sql).Scan(&answer); err != nil {
+			return "", fmt.Errorf("store %s: %w", s.name, err)
+		}
+		return answer, nil
+	}
+	const tables = " FROM system.tables WHERE database = currentDatabase() AND name = "
+	made, err := ask("SELECT if(engine = 'Distributed', extract(engine_full, '^Distributed\\(\\'([^\\']*)'), '')" + tables + "'messages_store'")
+	switch {
+	case err != nil:
+		return err
+	case made != s.form.Cluster && made == "":
+		return fmt.Errorf("store %s: was not made for a cluster: leave out -cluster %s, or take another database", s.name, s.form.Cluster)
+	case made != s.form.Cluster:
+		return fmt.Errorf("store %s: was made with -cluster %s: give it here too", s.name, made)
+	case s.form.Partition == "":
+		return nil
+	}
+	if made, err = ask("SELECT if(startsWith(partition_key, 'toYYYYMMDD('), 'day', 'month')" + tables + "'" + s.form.Local("messages_store") + "'"); err != nil {
+		return err
+	}
+	if made != s.form.Partition {
+		return fmt.Errorf("store %s: was made with partitions of a %s, which stays so: leave out -partition, or take another database", s.name, made)
 	}
 	return nil
 }
@@ -141,7 +166,7 @@ func (s *Store) createDatabase(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+strings.ReplaceAll(s.database, "`", "")+"`")
+	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+strings.ReplaceAll(s.database, "`", "")+"`"+s.form.OnCluster())
 }
 
 // applied returns the digests of the migrations applied, and the highest number.
@@ -192,19 +217,20 @@ func (s *Store) retain(ctx context.Context, r schema.Retention) error {
 		return err
 	}
 	for _, t := range ttls {
+		table := s.form.Local(t.Table)
 		var made string
-		if err := s.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '"+t.Table+"'").Scan(&made); err != nil {
+		if err := s.conn.QueryRow(ctx, "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '"+table+"'").Scan(&made); err != nil {
 			return fmt.Errorf("store %s: retention: %w", s.name, err)
 		}
 		has := strings.Contains(made, " TTL ")
-		sql := "ALTER TABLE " + t.Table + " MODIFY TTL " + t.Expression
+		change := " MODIFY TTL " + t.Expression
 		switch {
 		case t.Expression == "" && !has, t.Expression != "" && strings.Contains(made, " TTL "+t.Expression+" "):
 			continue
 		case t.Expression == "":
-			sql = "ALTER TABLE " + t.Table + " REMOVE TTL"
+			change = " REMOVE TTL"
 		}
-		if err := s.conn.Exec(ctx, sql); err != nil {
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+s.form.OnCluster()+change); err != nil {
 			return fmt.Errorf("store %s: retention: %w", s.name, err)
 		}
 	}

@@ -1,13 +1,17 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"x400flow/engine"
 	"x400flow/schema"
 )
 
@@ -151,5 +155,43 @@ func TestRowsFitTheTables(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: columns %q, want %q", c.Table(), got, want)
 		}
+	}
+}
+
+func TestPartitionsOfDays(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "archive")
+	openAs := func(f schema.Form) *Store {
+		s, err := Open(Options{Target: dir, Form: f, Engine: engineOptions})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	s := openAs(schema.Form{Partition: schema.Day})
+	t.Cleanup(func() {
+		if err := engine.Stop(context.Background(), dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Migrate(t.Context(), MigrateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	insert(t, s, func(b *schema.Batch) {
+		for i := range 3 {
+			b.Messages.Append(&schema.Message{APDU: [16]byte{byte(i)}, OriginTime: time.Date(2024, 2, 28+i, 1, 0, 0, 0, time.UTC).UnixNano()})
+		}
+	})
+	if got := query(t, s, "SELECT partition FROM system.parts WHERE active AND table = 'messages_store' ORDER BY 1"); !slices.Equal(got, []string{"20240228", "20240229", "20240301"}) {
+		t.Errorf("partitions %q", got)
+	}
+	if err := openAs(schema.Form{}).Migrate(t.Context(), MigrateOptions{}); err != nil {
+		t.Errorf("without -partition: %v", err)
+	}
+	if err := openAs(schema.Form{Partition: schema.Month}).Migrate(t.Context(), MigrateOptions{}); err == nil || !strings.Contains(err.Error(), "partitions of a day") {
+		t.Errorf("with partitions of a month: %v", err)
+	}
+	if _, err := Open(Options{Target: dir, Form: schema.Form{Cluster: "x400"}}); err == nil || !strings.Contains(err.Error(), "-cluster x400 goes with a server") {
+		t.Errorf("a directory as a cluster: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"x400flow/engine"
+	"x400flow/schema"
 )
 
 // Options says which archive and how it is talked to.
@@ -31,6 +32,8 @@ type Options struct {
 	Target string
 	// Password is the server's, if not in Target. It is never part of an error.
 	Password string
+	// Form is the form that the archive is made in, or was.
+	Form schema.Form
 	// Engine is how the directory's engine is started.
 	Engine engine.Options
 	// ReadOnly makes every statement run with the setting readonly=2.
@@ -48,11 +51,12 @@ type Store struct {
 	options  clickhouse.Options
 	database string
 	name     string
+	form     schema.Form
 }
 
 // Open prepares the connection; nothing is dialled before the first statement.
 func Open(o Options) (*Store, error) {
-	s := &Store{name: o.Target}
+	s := &Store{name: o.Target, form: o.Form}
 	if scheme, _, ok := strings.Cut(o.Target, "://"); ok {
 		switch scheme {
 		case "clickhouse", "http", "https":
@@ -75,6 +79,9 @@ func Open(o Options) (*Store, error) {
 	} else {
 		if o.Target == "" {
 			return nil, errors.New("store: no target")
+		}
+		if o.Form.Cluster != "" {
+			return nil, fmt.Errorf("store: -cluster %s goes with a server, clickhouse://..., not with the directory %s", o.Form.Cluster, o.Target)
 		}
 		s.options = clickhouse.Options{
 			Protocol:    clickhouse.HTTP,

@@ -19,19 +19,24 @@ func (s *Store) Supersede(ctx context.Context) error {
 	// On replicated tables a mutation is to have the same effect on each replica;
 	// that rows with a higher version are there makes it so.
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"allow_nondeterministic_mutations": 1, "mutations_sync": 2}))
+	stale := func(table, messages string) string {
+		return fmt.Sprintf(`SELECT t.apdu, t.version FROM (SELECT apdu, version FROM %s) AS t
+INNER JOIN (SELECT apdu, max(version) AS newest FROM %s GROUP BY apdu) AS m ON m.apdu = t.apdu
+WHERE t.version < m.newest`, table, messages)
+	}
+	messages := s.form.Local("messages_store")
 	for _, table := range append(childTables, "messages_store") {
 		// Nothing is rewritten when there is nothing to remove.
-		stale := fmt.Sprintf(`SELECT t.apdu, t.version FROM %s AS t
-INNER JOIN (SELECT apdu, max(version) AS newest FROM messages_store GROUP BY apdu) AS m ON m.apdu = t.apdu
-WHERE t.version < m.newest`, table)
 		var n uint64
-		if err := s.conn.QueryRow(ctx, "SELECT count() FROM ("+stale+")").Scan(&n); err != nil {
+		if err := s.conn.QueryRow(ctx, "SELECT count() FROM ("+stale(table, "messages_store")+")").Scan(&n); err != nil {
 			return fmt.Errorf("store %s: %s: %w", s.name, table, err)
 		}
 		if n == 0 {
 			continue
 		}
-		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE (apdu, version) IN ("+stale+")"); err != nil {
+		// Each server of a cluster has all that belongs to the MTS-APDUs it has.
+		local := s.form.Local(table)
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+local+s.form.OnCluster()+" DELETE WHERE (apdu, version) IN ("+stale(local, messages)+")"); err != nil {
 			return fmt.Errorf("store %s: %s: %w", s.name, table, err)
 		}
 	}

@@ -12,9 +12,10 @@
 --   default filled by the engine, not by the writer
 --   string  a Go string in the row, not []byte
 --   go:A.B  the name in the row
--- Partitions are months, from 2020 to 2039: what lies outside, as hostile times
--- may, joins the first or the last. The second word of an engine is its version,
--- the third what a cluster would place rows by.
+-- Partitions are months or days, from 2020 to 2039: what lies outside, as hostile
+-- times may, joins the first or the last. The second word of an engine is its
+-- version, the third what a cluster places rows by: part of the sorting key, so
+-- that equal rows meet, and the same for all that belongs to an MTS-APDU.
 
 CREATE TABLE {{table "associations_store"}}
 (
@@ -207,7 +208,7 @@ CREATE TABLE {{table "messages_store"}}
     INDEX by_mta (sending_mta, receiving_mta) TYPE set(100) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
-PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2020-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2039-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
+PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu)
 COMMENT 'MTS-APDUs as sighted, each reading of each; the view messages shows each once.';
 
@@ -270,7 +271,7 @@ CREATE TABLE {{table "recipients_store"}}
     INDEX by_outcome outcome TYPE set(8) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
-PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2020-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2039-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
+PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, position)
 COMMENT 'Recipients of messages, probes and reports, each reading of each; the view recipients shows each once.';
 
@@ -306,7 +307,7 @@ CREATE TABLE {{table "trace_store"}}
     INDEX by_mta mta_name TYPE set(100) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
-PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2020-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2039-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
+PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, scope, level, seq)
 COMMENT 'Trace information and internal trace information, element by element, each reading of each; the view trace shows each once.';
 
@@ -333,7 +334,7 @@ CREATE TABLE {{table "extensions_store"}}
     INDEX by_name name TYPE set(100) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
-PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2020-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2039-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
+PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, scope, owner, position)
 COMMENT 'Extension fields, each reading of each; the view extensions shows each once.';
 
@@ -353,7 +354,7 @@ CREATE TABLE {{table "bilateral_store"}}
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
-PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2020-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2039-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
+PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, position)
 COMMENT 'Per-domain bilateral information of messages and probes, each reading of each; the view bilateral shows each once.';
 
@@ -375,7 +376,7 @@ CREATE TABLE {{table "contents_store"}}
     INDEX by_sha256 sha256 TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
-PARTITION BY toYYYYMM(toDate(greatest(toDateTime64('2020-01-01 00:00:00', 0, 'UTC'), least(toDateTime64('2039-12-31 23:59:59', 0, 'UTC'), origin_time)), 'UTC'))
+PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu)
 COMMENT 'Octets of the MTS-APDUs and their contents, each reading of each; the view contents shows each once.';
 

@@ -2,9 +2,13 @@
 -- what follows it belongs to the same statement. Reading FINAL, a view shows of
 -- each row the reading with the highest version only. The sorting keys begin with
 -- what the partition follows from, so that equal rows always share a partition.
+-- On a cluster a storage table is Distributed: FINAL is done by each shard, which
+-- has all readings of a row, and what is looked up in another table is GLOBAL,
+-- looked up once for all shards. A view is a query of its own, so the server that
+-- was asked joins views.
 
 {{view "associations"}}
-WHERE association NOT IN
+WHERE association GLOBAL NOT IN
 (
     -- A connection first seen in the middle, when another reading saw more of it.
     SELECT late.association
@@ -37,10 +41,10 @@ COMMENT 'Per-domain bilateral information of messages and probes (X.411 12.2.1.1
 COMMENT 'Octets of the MTS-APDUs: content and what stands around it. if(content_inline, head, concat(head, content, tail)) is the APDU as RTSE delivered it, where kept.';
 
 {{view "problems"}}
-WHERE NOT (reason = 'unfinished' AND transfer IN
+WHERE NOT (reason = 'unfinished' AND transfer GLOBAL IN
 (
     SELECT transfer FROM messages_store
-    WHERE transfer IN (SELECT transfer FROM problems_store WHERE reason = 'unfinished' AND transfer != toUUID('00000000-0000-0000-0000-000000000000'))
+    WHERE transfer GLOBAL IN (SELECT transfer FROM problems_store WHERE reason = 'unfinished' AND transfer != toUUID('00000000-0000-0000-0000-000000000000'))
 ))
 COMMENT 'What could not be decoded, with up to 4096 of its octets. An unfinished transfer is hidden once its message is there, from another reading or a resumed activity.';
 
@@ -50,7 +54,7 @@ COMMENT 'What each sensor watched, interval by interval, and what it lost: were 
 {{view "captures"}}
 COMMENT 'Capture files read, by digest.';
 
-CREATE OR REPLACE VIEW journeys
+CREATE OR REPLACE VIEW {{name "journeys"}}
 (
     mts_id String COMMENT 'Message or probe identifier in the text form of RFC 2156 4.7; where it could not be read, messages.apdu of the sighting',
     kind LowCardinality(String) COMMENT 'message or probe (X.411 12.2)',
@@ -153,7 +157,7 @@ LEFT JOIN
 ) AS p ON p.mts_id = m.mts_id
 COMMENT 'Messages and probes, each once, however many taps and hops saw it: its sightings, hops, recipients and reports.';
 
-CREATE OR REPLACE VIEW flows
+CREATE OR REPLACE VIEW {{name "flows"}}
 (
     hour DateTime('UTC') COMMENT 'Hour of the first sighting between the two, capture time, UTC',
     sending_mta String COMMENT 'MTA-name of the sending side (X.411 12.1.1); its address where the bind was not seen',
@@ -189,7 +193,7 @@ FROM
 GROUP BY hour, sending_mta, receiving_mta
 COMMENT 'Traffic from MTA to MTA by hour, each message once per pair however often it was seen between them.';
 
-CREATE OR REPLACE VIEW hops
+CREATE OR REPLACE VIEW {{name "hops"}}
 (
     mts_id String COMMENT 'Message, probe or report identifier in the text form of RFC 2156 4.7',
     kind LowCardinality(String) COMMENT 'message, probe or report (X.411 12.2)',
@@ -226,7 +230,7 @@ WHERE seq > 1
 GROUP BY mts_id, kind, level, seq, from_domain, from_mta, to_domain, to_mta, from_time, to_time
 COMMENT 'Latency between successive trace arrivals, each hop of a message once however many MTS-APDUs carry it.';
 
-CREATE OR REPLACE VIEW deliveries
+CREATE OR REPLACE VIEW {{name "deliveries"}}
 (
     mts_id String COMMENT 'Message or probe identifier in the text form of RFC 2156 4.7',
     kind LowCardinality(String) COMMENT 'message or probe (X.411 12.2)',
