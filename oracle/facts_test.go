@@ -258,10 +258,25 @@ func eits(n *node) string {
 	}
 	if ext := n.choice("p1.extended_encoded_information_types", "p1.external_encoded_information_types"); ext != nil {
 		for _, k := range ext.Kids {
-			out = append(out, k.Show)
+			out = append(out, eitName(k.Show))
 		}
 	}
 	return strings.Join(out, ",")
+}
+
+// eitName is the name of an extended encoded information type of X.411 Annex A
+// or X.420 Annex D, of those that occur here; else its OID.
+func eitName(oid string) string {
+	switch oid {
+	case "2.6.3.4.2":
+		return "id-eit-ia5-text"
+	case "2.6.1.12.0":
+		return "id-eit-file-transfer"
+	}
+	if rest, ok := strings.CutPrefix(oid, "1.0.10021.7.1.0."); ok {
+		return "id-cs-eit-authority-" + rest
+	}
+	return oid
 }
 
 // setTrace sets the elements of trace or internal trace information.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -270,7 +271,11 @@ func ledgerFacts(s *ledger.Sighting) facts {
 	setID("mts_id", "mts_id_", &s.Identifier)
 	setName("originator", "originator_", s.Originator)
 	if e := s.EncodedInformationTypes; e != nil {
-		f.set("eits", strings.Join(append(append([]string{}, e.BuiltIn...), e.Extended...), ","))
+		names := slices.Clone(e.BuiltIn)
+		for _, oid := range e.Extended {
+			names = append(names, eitName(oid))
+		}
+		f.set("eits", strings.Join(names, ","))
 	}
 	if c := s.ContentType; c != nil {
 		if c.OID != "" {

@@ -135,8 +135,9 @@ type EITs struct {
 	// NonBasic is a readable text of the non-basic parameters, nil when there
 	// are none.
 	NonBasic []byte
-	// Text lists the types by name, extended ones by OID:
-	// "ia5-text,g3-facsimile,2.6.3.4.2". It is empty when there are none.
+	// Text lists the types by name, extended ones by the name of their OID, or
+	// by the OID where the standards give none:
+	// "ia5-text,id-eit-ia5-text,1.2.3.4". It is empty when there are none.
 	Text []byte
 }
 
@@ -193,7 +194,8 @@ type Extension struct {
 	// one.
 	OID []byte
 	// Name is the standard's name, such as message-security-label; empty when
-	// the number is unknown.
+	// the number is unknown. A private extension has one where STANAG 4406
+	// gives it.
 	Name string
 	// Critical is the criticality.
 	Critical Criticality

@@ -33,8 +33,8 @@ func TestMessageFields(t *testing.T) {
 	compare(t, describe(&a), []string{
 		"id: [/PRMD=12/ADMD=a$/b$=$$c/C=GB/;m.1]",
 		"originator: /C=GB/ADMD= /PRMD=X/S=Smith/",
-		"eits: ia5-text,g4-class-1,mixed-mode,2.6.3.4.2,1.3.6",
-		"content-type: 2.6.3.3.1",
+		"eits: ia5-text,g4-class-1,mixed-mode,id-eit-ia5-text,1.3.6",
+		"content-type: id-cont-inner-envelope",
 		"content-id: cid",
 		"priority: urgent",
 		"indicators: disclosure-of-other-recipients,implicit-conversion-prohibited,alternate-recipient-allowed," +

@@ -423,7 +423,11 @@ func (d *decoder) contentType(c *ber.Cursor, e *ber.Element, t *ContentType) {
 	t.Builtin = -1
 	if e.Tag == ber.TagOID {
 		t.OID, _ = d.oid(c, e)
-		t.Text = t.OID
+		if t.Text = t.OID; nameOfOID(contentTypeOIDs[:], t.OID) != "" {
+			at := len(d.arena)
+			d.arena = append(d.arena, nameOfOID(contentTypeOIDs[:], t.OID)...)
+			t.Text = d.kept(at)
+		}
 		return
 	}
 	if t.Builtin = d.code(c, e); t.Builtin < 0 {
@@ -523,7 +527,7 @@ func (d *decoder) eits(c *ber.Cursor, e *ber.Element, t *EITs) {
 		if len(d.arena) > at {
 			d.arena = append(d.arena, ',')
 		}
-		d.arena = append(d.arena, oid...)
+		d.arena = appendEIT(d.arena, oid)
 	}
 	t.Text = d.kept(at)
 }

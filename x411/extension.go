@@ -57,13 +57,24 @@ var standardExtensions = [...]extensionDef{
 	40: {"multiple-originator-certificates", renderExtendedCertificates},
 	41: {"blind-copy-recipients", renderBlindCopies},
 	42: {"dl-exempted-recipients", renderORNames},
-	43: {"body-part-encryption-token", renderAny},
-	44: {"forwarded-content-token", renderAny},
+	43: {"body-part-encryption-token", renderBodyPartTokens},
+	44: {"forwarded-content-token", renderBodyPartTokens},
 	45: {"certificate-selectors", renderSelectors},
 	46: {"certificate-selectors-override", renderSelectors},
 }
 
 const extensionInternalTrace = 38
+
+// privateExtension is a private extension that a standard defines.
+type privateExtension struct {
+	oid string
+	def extensionDef
+}
+
+var privateExtensions = [...]privateExtension{
+	// STANAG 4406 Annex A, id-nato-mmhs-mmts.
+	{"1.3.26.0.4406.0.8.0", extensionDef{"priority-level-qualifier", renderNamed("low", "high")}},
+}
 
 // ExtensionName returns the standard's name of a standard extension, "" for an
 // unknown number.
@@ -111,14 +122,19 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, hasValu
 		d.pop()
 	}
 	d.complete(extensionFieldFields, seen, e.Offset)
+	render := renderer(renderAny)
+	if x.Name != "" {
+		render = standardExtensions[x.Number].render
+	}
+	for i := range privateExtensions {
+		if p := &privateExtensions[i]; p.oid == string(x.OID) {
+			x.Name, render = p.def.name, p.def.render
+		}
+	}
 	if hasValue {
 		x.Raw = d.valueIn.Raw(&d.value)
 		d.push("value")
 		d.out = d.out[:0]
-		render := renderer(renderAny)
-		if x.Name != "" {
-			render = standardExtensions[x.Number].render
-		}
 		// The default value of a field is NULL; some senders write it out.
 		if d.value.Tag != ber.TagNull {
 			d.out = render(d, d.out, &d.valueIn, &d.value)

@@ -71,6 +71,15 @@ func extensionCases(t testing.TB) []extensionCase {
 				el(0xa1, algorithm(t), el(3, []byte{0, 1})), label(t, 0xa2), num(0x83, 1), num(0x84, 7)))),
 			el(0xa1, oid(t, 6, 1, 3, 14, 3, 2, 7)), el(0x82, []byte{0, 1, 2, 3})),
 		algorithm(t), el(3, []byte{0, 0xab, 0xcd}))))
+	const tokenText = "type=2.6.3.6.0; signature-algorithm=1.2.840.113549.1.1.4; recipient=" + smith +
+		"; time=1996-05-01T09:59:00Z; signed-data=message-token-signed-data {content-confidentiality-algorithm-identifier=1.3.14.3.2.7; " +
+		"content-integrity-check={algorithm=1.2.840.113549.1.1.4; value='01'H}; message-security-label=" + labelText +
+		"; proof-of-delivery-request=proof-of-delivery-requested; message-sequence-number=7}; encryption-algorithm=1.3.14.3.2.7; encrypted-data=3 octets; " +
+		"algorithm=1.2.840.113549.1.1.4; signature='ABCD'H"
+	// Of what an EncryptionToken may hold, all.
+	encryption := el(set, algorithm(t), el(3, []byte{0, 1, 2}), el(0xa0, num(0x80, 1)), el(0xa1, cert), el(0xa2, num(0x80, 2)), el(0xa3, el(0xa1, cert)))
+	const encryptionText = "encryption-algorithm=1.2.840.113549.1.1.4; encrypted-key=2 octets; recipient-certificate-selector={serialNumber=01}; " +
+		"recipient-certificate={" + certText + "}; originator-certificate-selector={serialNumber=02}; originator-certificates={" + certText + "}"
 	nameAndTime := func(surname, at string) []byte { return el(seq, orName(surname), str(utc, at)) }
 	internal := el(seq,
 		el(seq, gdi("X"), str(ia5, "mta-1"), el(set, str(0x80, "960501095900Z"), num(0x82, 0))),
@@ -92,11 +101,7 @@ func extensionCases(t testing.TB) []extensionCase {
 		{"originator-return-address", extn(13, nil, el(seq, standard("Smith"))), smith, 0, 0},
 		{"physical-delivery-report-request", extn(14, nil, num(2, 3)), "return-of-notification-by-MHS-and-PDS", 0, 0},
 		{"originator-certificate", extn(15, nil, el(seq, cert)), certText, 0, 0},
-		{"message-token", extn(16, nil, token), "type=2.6.3.6.0; signature-algorithm=1.2.840.113549.1.1.4; recipient=" + smith +
-			"; time=1996-05-01T09:59:00Z; signed-data=message-token-signed-data {content-confidentiality-algorithm-identifier=1.3.14.3.2.7; " +
-			"content-integrity-check={{1.2.840.113549.1.1.4, NULL}, '01'H}; message-security-label=" + labelText +
-			"; proof-of-delivery-request=1; message-sequence-number=7}; encryption-algorithm=1.3.14.3.2.7; encrypted-data=3 octets; " +
-			"algorithm=1.2.840.113549.1.1.4; signature='ABCD'H", 0, 0},
+		{"message-token", extn(16, nil, token), tokenText, 0, 0},
 		{"content-confidentiality-algorithm-identifier", extn(17, nil, el(seq, oid(t, 6, 1, 3, 14, 3, 2, 7), str(octs, "\x01\x02"))), "1.3.14.3.2.7 ('0102'H)", 0, 0},
 		{"content-integrity-check", extn(18, nil, signature(t)), signText, 0, 0},
 		{"message-origin-authentication-check", extn(19, nil, signature(t)), signText, 0, 0},
@@ -132,8 +137,10 @@ func extensionCases(t testing.TB) []extensionCase {
 		{"blind-copy-recipients", extn(41, nil, el(seq, el(set, el(0xa0, str(0x80, "S. Smith"), orName("Smith")), el(0x81, []byte{5, 0x20})),
 			el(set, el(0xa0, str(0x80, "M\xc8uller"))))), smith + `; "Müller"`, 0, 0},
 		{"dl-exempted-recipients", extn(42, nil, el(set, orName("Smith"), orName("Jones"))), smith + "; /C=GB/ADMD= /PRMD=X/S=Jones/", 0, 0},
-		{"body-part-encryption-token", extn(43, nil, el(seq, num(2, 1))), "{1}", 0, 0},
-		{"forwarded-content-token", extn(44, nil, el(seq, num(2, 1))), "{1}", 0, 0},
+		{"body-part-encryption-token", extn(43, nil, el(set, el(set, num(2, 1), encryption), el(set, num(2, 2), el(0xa0, el(set, num(2, 1), encryption))))),
+			"part 1 {" + encryptionText + "}; part 2 {part 1 {" + encryptionText + "}}", 0, 0},
+		{"forwarded-content-token", extn(44, nil, el(set, el(set, num(2, 1), token), el(set, num(2, 2), el(set, el(set, num(2, 1), token))))),
+			"part 1 {" + tokenText + "}; part 2 {part 1 {" + tokenText + "}}", 0, 0},
 		{"certificate-selectors", extn(45, nil, el(set, el(0xa0, num(0x80, 1), el(0xa1, el(seq, rdn(t, prn, "CA", 2, 5, 4, 3)))), el(0xa4, num(0x80, 2), str(0x82, "\x09")))),
 			"encryption-recipient={serialNumber=01, issuer=CN=CA}; message-origin-authentication={serialNumber=02, subjectKeyIdentifier=09}", 0, 0},
 		{"certificate-selectors-override", extn(46, nil, el(set, el(0xa1, num(0x80, 1)))), "encryption-originator={serialNumber=01}", 0, 0},
@@ -144,6 +151,8 @@ func extensionCases(t testing.TB) []extensionCase {
 		{"content-correlator", extn(23, nil, el(5)), "", 0, 0},
 		{"private", el(seq, oid(t, 0x83, 1, 3, 26, 9), el(0xa2, num(2, 9))), "9", 0, 0},
 		{"private", el(seq, el(0xa3, oid(t, 6, 1, 3, 26, 9)), el(0xa2, el(seq, num(2, 9), el(5)))), "{9, NULL}", 0, 0},
+
+		{"priority-level-qualifier", el(seq, oid(t, 0x83, 1, 3, 26, 0, 4406, 0, 8, 0), el(0xa2, num(10, 1))), "high", 0, 0},
 
 		{"latest-delivery-time", extn(5, nil, str(utc, "soon")), "soon", 0, CodeBadTime},
 		{"recipient-reassignment-prohibited", extn(1, nil, str(prn, "x")), "", 0, CodeUnexpectedTag},
@@ -166,7 +175,7 @@ func TestExtensions(t *testing.T) {
 					if x.Number != -1 || string(x.OID) != "1.3.26.9" || x.Name != "" {
 						t.Errorf("number %d, OID %s, name %s", x.Number, x.OID, x.Name)
 					}
-				} else if x.Name != tt.name || x.OID != nil {
+				} else if x.Name != tt.name || (x.OID != nil) != (tt.name == "priority-level-qualifier") {
 					t.Errorf("name %q, want %q", x.Name, tt.name)
 				}
 				if string(x.Value) != tt.value {

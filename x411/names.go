@@ -1,5 +1,7 @@
 package x411
 
+import "bytes"
+
 // RoutingAction is a RoutingAction (X.411 12.3.1).
 type RoutingAction int32
 
@@ -153,6 +155,57 @@ func ContentTypeName(builtin int32) string {
 		}
 	}
 	return ""
+}
+
+// oidName is an object identifier in dotted form and its name.
+type oidName struct{ oid, name string }
+
+func nameOfOID(table []oidName, oid []byte) string {
+	for i := range table {
+		if table[i].oid == string(oid) {
+			return table[i].name
+		}
+	}
+	return ""
+}
+
+var (
+	// eitOIDs are the encoded information types of X.411 Annex A (id-eit) and of
+	// X.420 Annex D (id-eit).
+	eitOIDs = [...]oidName{
+		{"2.6.3.4.0", "id-eit-unknown"}, {"2.6.3.4.1", "id-eit-telex"}, {"2.6.3.4.2", "id-eit-ia5-text"},
+		{"2.6.3.4.3", "id-eit-g3-facsimile"}, {"2.6.3.4.4", "id-eit-g4-class-1"},
+		{"2.6.3.4.5", "id-eit-teletex"}, {"2.6.3.4.6", "id-eit-videotex"}, {"2.6.3.4.7", "id-eit-voice"},
+		{"2.6.3.4.8", "id-eit-sfd"}, {"2.6.3.4.9", "id-eit-mixed-mode"},
+		{"2.6.1.12.0", "id-eit-file-transfer"}, {"2.6.1.12.1", "id-eit-voice"},
+		{"2.6.1.12.1.0", "id-voice-11khz-sample"}, {"2.6.1.12.1.1", "id-voice-22khz-sample"},
+		{"2.6.1.12.1.2", "id-voice-cd-quality"}, {"2.6.1.12.1.3", "id-voice-g711-mu-law"},
+		{"2.6.1.12.1.4", "id-voice-g726-32k-adpcm"}, {"2.6.1.12.1.5", "id-voice-g728-16k-ld-celp"},
+	}
+	// contentTypeOIDs are the content types that X.411 and X.420 Annex D and
+	// STANAG 4406 name by object identifiers.
+	contentTypeOIDs = [...]oidName{
+		{"2.6.3.3.0", "id-cont-undefined"}, {"2.6.3.3.1", "id-cont-inner-envelope"},
+		{"2.6.1.10.0", "id-mct-p2-1984"}, {"2.6.1.10.1", "id-mct-p2-1988"},
+		{"1.3.26.0.4406.0.4.1", "id-mct-p772"},
+	}
+)
+
+// charsetEITs is id-cs-eit-authority (X.420 Annex D): what follows is a
+// registration number of the International Register of Coded Character Sets.
+const charsetEITs = "1.0.10021.7.1.0."
+
+// appendEIT appends the name of an extended encoded information type, its OID
+// where it has none.
+func appendEIT(dst, oid []byte) []byte {
+	if name := nameOfOID(eitOIDs[:], oid); name != "" {
+		return append(dst, name...)
+	}
+	if rest, ok := bytes.CutPrefix(oid, []byte(charsetEITs)); ok {
+		dst = append(dst, "id-cs-eit-authority-"...)
+		return append(dst, rest...)
+	}
+	return append(dst, oid...)
 }
 
 func nameOf(names []string, v int64) string {

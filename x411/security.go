@@ -42,6 +42,11 @@ func renderSignature(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []by
 	if !d.is(e, ber.TagSequence) {
 		return dst
 	}
+	return d.appendSignature(dst, c, e)
+}
+
+// appendSignature appends a SIGNATURE under whatever tag.
+func (d *decoder) appendSignature(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	at := len(dst)
 	in := c.Enter(e)
 	var f ber.Element
@@ -148,11 +153,15 @@ func (d *decoder) appendCertificateTime(dst []byte, c *ber.Cursor, e *ber.Elemen
 	return appendTime(dst, &t)
 }
 
-// renderExtendedCertificates renders ExtendedCertificates, separated by "; ".
+// renderExtendedCertificates renders ExtendedCertificates, separated by " | ".
 func renderExtendedCertificates(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	if !d.is(e, ber.TagSet, ber.TagSequence) {
 		return dst
 	}
+	return d.appendExtendedCertificates(dst, c, e)
+}
+
+func (d *decoder) appendExtendedCertificates(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	in := c.Enter(e)
 	var f ber.Element
 	for i := 0; in.Next(&f); i++ {
@@ -248,6 +257,10 @@ func renderToken(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	if !d.is(e, ber.TagSequence) {
 		return dst
 	}
+	return d.appendToken(dst, c, e)
+}
+
+func (d *decoder) appendToken(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	at := len(dst)
 	in := c.Enter(e)
 	var f ber.Element
@@ -402,20 +415,124 @@ func (d *decoder) appendMessageTokenData(dst []byte, c *ber.Cursor, e *ber.Eleme
 			dst = d.appendAlgorithm(dst, &in, &f)
 		case ber.Context(1):
 			dst = appendItem(dst, at, "content-integrity-check")
-			dst = d.appendList(dst, &in, &f)
+			dst = append(dst, '{')
+			dst = d.appendSignature(dst, &in, &f)
+			dst = append(dst, '}')
 		case ber.Context(2):
 			dst = appendItem(dst, at, "message-security-label")
 			dst = d.appendSecurityLabel(dst, &in, &f)
 		case ber.Context(3):
 			dst = appendItem(dst, at, "proof-of-delivery-request")
-			if v, ok := d.integer(&in, &f); ok {
-				dst = appendInt(dst, v)
-			}
+			dst = d.appendNamed(dst, &in, &f, proofOfDeliveryRequestNames)
 		case ber.Context(4):
 			dst = appendItem(dst, at, "message-sequence-number")
 			if v, ok := d.integer(&in, &f); ok {
 				dst = appendInt(dst, v)
 			}
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	return dst
+}
+
+// proofOfDeliveryRequestNames are those of ProofOfDeliveryRequest (X.411
+// 8.2.1.1.2.13).
+var proofOfDeliveryRequestNames = []string{"proof-of-delivery-not-requested", "proof-of-delivery-requested"}
+
+// renderBodyPartTokens renders BodyPartTokens and ForwardedContentToken (X.420
+// Annex E): for each body part "part n {what its token holds}". Of an encrypted
+// key the size alone is told.
+func renderBodyPartTokens(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !d.is(e, ber.TagSet, ber.TagSequence) {
+		return dst
+	}
+	return d.appendBodyPartTokens(dst, c, e)
+}
+
+func (d *decoder) appendBodyPartTokens(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	in := c.Enter(e)
+	var f, g ber.Element
+	// Declared out here because what is declared within a loop and handed to
+	// the same function would be allocated.
+	var part, inner ber.Cursor
+	for i := 0; in.Next(&f); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		if d.full(dst) {
+			return dst
+		}
+		d.pushIndex(i)
+		dst = append(dst, "part"...)
+		part = in.Enter(&f)
+		for part.Next(&g) {
+			switch g.Tag {
+			case ber.TagInteger:
+				dst = append(dst, ' ')
+				if v, ok := d.integer(&part, &g); ok {
+					dst = appendInt(dst, v)
+				}
+			case ber.TagSequence:
+				dst = append(dst, " {"...)
+				dst = append(d.appendToken(dst, &part, &g), '}')
+			case ber.Context(0):
+				dst = append(dst, " {"...)
+				dst = append(d.appendBodyPartTokens(dst, &part, &g), '}')
+			case ber.TagSet:
+				dst = append(dst, " {"...)
+				// An EncryptionToken begins with an AlgorithmIdentifier or a
+				// BIT STRING or a tag of its own, the tokens of an inner
+				// message with a SET.
+				inner = part.Enter(&g)
+				if t, ok := inner.Peek(); ok && t == ber.TagSet {
+					dst = d.appendBodyPartTokens(dst, &part, &g)
+				} else {
+					dst = d.appendEncryptionToken(dst, &part, &g)
+				}
+				dst = append(dst, '}')
+			default:
+				d.stray(&g)
+			}
+		}
+		d.end(&part)
+		d.pop()
+	}
+	d.end(&in)
+	return dst
+}
+
+// appendEncryptionToken appends an EncryptionToken (X.420 Annex E).
+func (d *decoder) appendEncryptionToken(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	at := len(dst)
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagSequence:
+			dst = appendItem(dst, at, "encryption-algorithm")
+			dst = d.appendAlgorithm(dst, &in, &f)
+		case ber.TagBitString:
+			dst = appendItem(dst, at, "encrypted-key")
+			if bits, _, ok := d.bitString(&in, &f); ok {
+				dst = appendInt(dst, int64(len(bits)))
+				dst = append(dst, " octets"...)
+			}
+		case ber.Context(0):
+			dst = appendItem(dst, at, "recipient-certificate-selector")
+			dst = d.appendAssertion(dst, &in, &f)
+		case ber.Context(1):
+			dst = appendItem(dst, at, "recipient-certificate")
+			dst = append(dst, '{')
+			dst = append(d.appendCertificates(dst, &in, &f), '}')
+		case ber.Context(2):
+			dst = appendItem(dst, at, "originator-certificate-selector")
+			dst = d.appendAssertion(dst, &in, &f)
+		case ber.Context(3):
+			dst = appendItem(dst, at, "originator-certificates")
+			dst = append(dst, '{')
+			dst = append(d.appendExtendedCertificates(dst, &in, &f), '}')
 		default:
 			d.stray(&f)
 		}

@@ -157,11 +157,11 @@ CREATE TABLE {{table "messages_store"}}
     subject_admd LowCardinality(String) COMMENT 'Administration domain of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:Subject.ADMD
     subject_prmd LowCardinality(String) COMMENT 'Private domain of that identifier''s global-domain-identifier; empty when absent (X.411 8.5.2)', -- go:Subject.PRMD
     subject_local String COMMENT 'Local identifier of that identifier (X.411 8.5.5.1)' CODEC(ZSTD(1)), -- go:Subject.Local
-    content_type LowCardinality(String) COMMENT 'Content type by name, a number or OID where it has none; of a report, its subject''s (X.411 8.2.1.1.1.34)',
+    content_type LowCardinality(String) COMMENT 'Content type by name (of an OID: X.411 Annex A, X.420 Annex D, STANAG 4406), a number or OID where it has none; of a report, its subject''s (X.411 8.2.1.1.1.34)',
     content_type_number Int32 COMMENT 'Number of a built-in content type; NULL when extended or absent', -- null
     content_type_oid LowCardinality(String) COMMENT 'OID of an extended content type; empty otherwise',
     content_identifier String COMMENT 'Content identifier; of a report, its subject''s (X.411 8.2.1.1.1.35)' CODEC(ZSTD(1)),
-    eits LowCardinality(String) COMMENT 'Original encoded information types by name, extended ones by OID; of a report, its subject''s (X.411 8.2.1.1.1.33)', -- list go:EITs
+    eits LowCardinality(String) COMMENT 'Original encoded information types by name: extended ones by that of their OID (X.411 Annex A, X.420 Annex D), or by the OID; of a report, its subject''s (X.411 8.2.1.1.1.33)', -- list go:EITs
     eits_present Bool COMMENT 'Original encoded information types are present, be it without any type', -- go:EITsPresent
     eits_non_basic String COMMENT 'Non-basic parameters of the EITs, readable (X.411 8.5.6)' CODEC(ZSTD(1)), -- go:EITsNonBasic
     priority LowCardinality(String) COMMENT 'normal, non-urgent or urgent; normal where it is absent; empty for probes and reports (X.411 8.2.1.1.1.8)', -- string

@@ -498,7 +498,8 @@ func (d *Decoder) deliveryEnvelope(c *ber.Cursor, e *ber.Element) {
 		case ber.TagOID:
 			oid, _ := d.v.OID(&in, &f)
 			d.add("content-type", 0, oid, -1)
-		case ber.App(6):
+		case ber.Context(0), ber.App(6):
+			// DeliveredContentType is [0]; the tag of other envelopes is met, too.
 			d.number("content-type", 0, &in, &f, nil)
 		case ber.App(7):
 			d.number("priority", 0, &in, &f, priorityNames)

@@ -106,7 +106,7 @@ func cases(t testing.TB) []fieldCase {
 	}
 	const listText = "type=primary-address-list; list-name=/C=GB/ADMD= /S=List/; list-name-free-form=All ships; " +
 		"list-name-telephone=+44 1; notification-request=action; reply-request=both | type=copy-address-list; list-name-free-form=Copy list"
-	envelope := el(0xa1, orName("Ann"), num(0x46, 22), num(0x47, 2), el(0xa3, orName("Cat")),
+	envelope := el(0xa1, orName("Ann"), num(0x80, 22), num(0x47, 2), el(0xa3, orName("Cat")),
 		slices.Concat([]byte{0xa4}, orName("Bob")[1:]), str(0x87, "960501095900Z"), str(0x88, "id 1"))
 	parameters := el(set, str(0x80, "960501100000Z"), envelope)
 	parameterItems := []Item{
