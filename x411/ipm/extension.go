@@ -1,0 +1,547 @@
+package ipm
+
+import (
+	"x400flow/osi/ber"
+	"x400flow/x411"
+)
+
+// known is an extension that X.420 defines, told by the contents octets of its
+// object identifier.
+type known struct {
+	oid string
+	Definition
+}
+
+// definitions are those of X.420 Annexes A, B and G: heading extensions under
+// 2.6.1.5, security extensions under 2.6.1.18, other notification types under
+// 2.6.1.19 and recipient extensions under 2.6.1.20.
+var definitions = [...]known{
+	{"\x56\x01\x05\x00", Definition{"incomplete-copy", renderNull}},
+	{"\x56\x01\x05\x01", Definition{"languages", renderStrings}},
+	{"\x56\x01\x05\x02", Definition{"auto-submitted", renderAutoSubmitted}},
+	{"\x56\x01\x05\x03", Definition{"body-part-signatures", renderSignatures}},
+	{"\x56\x01\x05\x04", Definition{"ipm-security-label", renderSecurityLabel}},
+	{"\x56\x01\x05\x05", Definition{"authorization-time", renderTime}},
+	{"\x56\x01\x05\x06", Definition{"circulation-list-recipients", renderCirculation}},
+	{"\x56\x01\x05\x07", Definition{"distribution-codes", renderDistribution}},
+	{"\x56\x01\x05\x08", Definition{"extended-subject", renderUniversal}},
+	{"\x56\x01\x05\x09", Definition{"information-category", renderCategories}},
+	{"\x56\x01\x05\x0a", Definition{"manual-handling-instructions", renderUniversals}},
+	{"\x56\x01\x05\x0b", Definition{"originators-reference", renderUniversal}},
+	{"\x56\x01\x05\x0c", Definition{"precedence-policy-identifier", renderOID}},
+	{"\x56\x01\x12\x00", Definition{"ipm-security-request", renderSecurityRequest}},
+	{"\x56\x01\x12\x01", Definition{"ipn-security-response", renderSecurityResponse}},
+	{"\x56\x01\x13\x00", Definition{"absence-advice", renderAbsence}},
+	{"\x56\x01\x13\x01", Definition{"change-of-address-advice", renderNewAddress}},
+	{"\x56\x01\x14\x00", Definition{"circulation-list-indicator", renderNull}},
+	{"\x56\x01\x14\x01", Definition{"precedence", renderPrecedence}},
+}
+
+func (c *Content) define(oid []byte) (Definition, bool) {
+	for i := range definitions {
+		if definitions[i].oid == string(oid) {
+			return definitions[i].Definition, true
+		}
+	}
+	if c.More != nil {
+		return c.More(oid)
+	}
+	return Definition{}, false
+}
+
+// extensionSet reads a SET OF IPMSExtension.
+func (c *Content) extensionSet(cur *ber.Cursor, e *ber.Element, scope Scope, owner int) {
+	r := &c.r
+	in := cur.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f); i++ {
+		r.PushIndex(i)
+		if len(c.extensions) >= c.limits.Extensions {
+			r.Fail(x411.CodeTooMany, f.Offset)
+			r.Pop()
+			return
+		}
+		if r.Is(&f, ber.TagSequence) {
+			c.extension(&in, &f, scope, owner)
+		}
+		r.Pop()
+	}
+	r.End(&in)
+}
+
+// extension reads an IPMSExtension: its type, and its value unless that is NULL.
+func (c *Content) extension(cur *ber.Cursor, e *ber.Element, scope Scope, owner int) {
+	r := &c.r
+	_, before := r.Failure()
+	x := Extension{Scope: scope, Owner: owner, Offset: e.Offset}
+	in := cur.Enter(e)
+	var f ber.Element
+	var content []byte
+	switch {
+	case !in.Next(&f):
+		if r.End(&in); in.Code() == ber.None {
+			r.FailIn("type", x411.CodeMissing, e.Offset)
+		}
+	case f.Tag != ber.TagOID:
+		r.FailIn("type", x411.CodeUnexpectedTag, f.Offset)
+	default:
+		content = f.Content
+		x.OID, _ = r.OID(&in, &f)
+		if in.Next(&f) {
+			def, ok := c.define(content)
+			if !ok {
+				def.Render = renderAny
+			}
+			x.Name = def.Name
+			if f.Tag != ber.TagNull {
+				x.Raw = in.Raw(&f)
+				r.Push("value")
+				x.Value = r.Render(&in, &f, def.Render)
+				r.Pop()
+			}
+			if in.More() {
+				r.Fail(x411.CodeTrailing, f.End)
+			}
+		} else if def, ok := c.define(content); ok {
+			x.Name = def.Name
+		}
+		r.End(&in)
+	}
+	if _, n := r.Failure(); n != before {
+		x.Err = r.Last()
+	}
+	c.extensions = append(c.extensions, x)
+}
+
+func renderAny(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.AppendAny(dst, c, e)
+}
+
+func renderNull(r *x411.Reader, dst []byte, _ *ber.Cursor, e *ber.Element) []byte {
+	r.Is(e, ber.TagNull)
+	return dst
+}
+
+// renderStrings renders a SET or SEQUENCE of strings, separated by commas.
+func renderStrings(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSet, ber.TagSequence) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		s, _ := r.String(&in, &f)
+		dst = x411.AppendClean(dst, s)
+	}
+	r.End(&in)
+	return dst
+}
+
+var autoSubmittedNames = []string{"not-auto-submitted", "auto-generated", "auto-replied"}
+
+func renderAutoSubmitted(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagEnumerated, ber.TagInteger) {
+		return dst
+	}
+	return r.AppendNamed(dst, c, e, autoSubmittedNames)
+}
+
+func renderTime(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagGeneralizedTime, ber.TagUTCTime) {
+		return dst
+	}
+	t := r.Time(c, e)
+	return x411.AppendTime(dst, &t)
+}
+
+func renderOID(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagOID) {
+		return dst
+	}
+	oid, _ := r.OID(c, e)
+	return append(dst, oid...)
+}
+
+func renderPrecedence(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagInteger, ber.TagEnumerated) {
+		return dst
+	}
+	return r.AppendNamed(dst, c, e, nil)
+}
+
+// renderUniversal renders a UniversalOrBMPString.
+func renderUniversal(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	s, _ := r.Universal(c, e)
+	return x411.AppendClean(dst, s)
+}
+
+// renderUniversals renders a SEQUENCE of them, separated by "; ".
+func renderUniversals(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence, ber.TagSet) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		r.PushIndex(i)
+		dst = renderUniversal(r, dst, &in, &f)
+		r.Pop()
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderSignatures renders BodyPartSignatures (X.420 A.1.4), as in
+// "1 algorithm=1.2.840.113549.1.1.11; value='00'H".
+func renderSignatures(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSet, ber.TagSequence) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f, g ber.Element
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		r.PushIndex(i)
+		set := in.Enter(&f)
+		for set.Next(&g) {
+			switch g.Tag {
+			case ber.TagInteger:
+				dst = append(dst, "part="...)
+				dst = r.AppendNamed(dst, &set, &g, nil)
+			case ber.TagSequence:
+				dst = append(dst, ' ')
+				dst = r.AppendSignature(dst, &set, &g)
+			case ber.Context(0):
+				dst = append(dst, " originator-certificates"...)
+			case ber.Context(1):
+				dst = append(dst, " originator-certificate-selector"...)
+			default:
+				r.Stray(&g)
+			}
+		}
+		r.End(&set)
+		r.Pop()
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderSecurityLabel renders an IPMSecurityLabel (X.420 A.1.5): the label of
+// the content, of the heading and of each body part.
+func renderSecurityLabel(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence) {
+		return dst
+	}
+	at := len(dst)
+	in := c.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			dst = appendLabel(r, x411.AppendItem(dst, at, "content"), &in, &f)
+		case ber.Context(1):
+			dst = appendLabel(r, x411.AppendItem(dst, at, "heading"), &in, &f)
+		case ber.Context(2):
+			parts := in.Enter(&f)
+			for i := 1; parts.Next(&g) && !r.Full(dst); i++ {
+				dst = x411.AppendItem(dst, at, "part")
+				dst = append(appendInt(dst, i), ' ')
+				switch g.Tag {
+				case ber.Context(0):
+					dst = append(dst, "unlabelled"...)
+				case ber.Context(1):
+					dst = appendLabel(r, dst, &parts, &g)
+				default:
+					r.Stray(&g)
+				}
+			}
+			r.End(&parts)
+		default:
+			r.Stray(&f)
+		}
+	}
+	r.End(&in)
+	return dst
+}
+
+func appendLabel(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	dst = append(dst, '{')
+	dst = r.AppendSecurityLabel(dst, c, e)
+	return append(dst, '}')
+}
+
+// appendDescriptorOf appends the text of an ORDescriptor under whatever tag.
+func appendDescriptorOf(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	in := c.Enter(e)
+	at := len(dst)
+	var f ber.Element
+	for in.Next(&f) {
+		if len(dst) > at {
+			dst = append(dst, ' ')
+		}
+		switch f.Tag {
+		case ber.App(0):
+			dst = append(dst, '<')
+			dst = r.AppendORName(dst, &in, &f)
+			dst = append(dst, '>')
+		case ber.Context(0):
+			s, _ := r.Teletex(&in, &f)
+			dst = x411.AppendClean(dst, s)
+		case ber.Context(1):
+			dst = append(dst, '(')
+			s, _ := r.Text(&in, &f)
+			dst = x411.AppendClean(dst, s)
+			dst = append(dst, ')')
+		default:
+			r.Stray(&f)
+		}
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderCirculation renders a CirculationList (X.420 A.1.7): each member with
+// its check mark.
+func renderCirculation(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence, ber.TagSet) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f, g, h ber.Element
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		r.PushIndex(i)
+		member := in.Enter(&f)
+		for member.Next(&g) {
+			switch g.Tag {
+			case ber.TagSet:
+				specifier := member.Enter(&g)
+				for specifier.Next(&h) {
+					if h.Tag == ber.Context(0) {
+						dst = appendDescriptorOf(r, dst, &specifier, &h)
+					}
+				}
+				r.End(&specifier)
+			case ber.TagNull:
+				dst = append(dst, " checked"...)
+			case ber.TagGeneralizedTime, ber.TagUTCTime:
+				t := r.Time(&member, &g)
+				dst = x411.AppendTime(append(dst, " checked="...), &t)
+			case ber.TagSequence:
+				dst = append(dst, " signed"...)
+			default:
+				r.Stray(&g)
+			}
+		}
+		r.End(&member)
+		r.Pop()
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderDistribution renders DistributionCodes (X.420 A.1.8).
+func renderDistribution(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence, ber.TagSet) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f, g ber.Element
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		r.PushIndex(i)
+		code := in.Enter(&f)
+		for n := 0; code.Next(&g); n++ {
+			if n > 0 {
+				dst = append(dst, ' ')
+			}
+			switch g.Tag {
+			case ber.TagOID:
+				oid, _ := r.OID(&code, &g)
+				dst = append(dst, oid...)
+			case ber.Context(0):
+				dst = appendDescriptorOf(r, dst, &code, &g)
+			default:
+				dst = renderUniversal(r, dst, &code, &g)
+			}
+		}
+		r.End(&code)
+		r.Pop()
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderCategories renders InformationCategories (X.420 A.1.10).
+func renderCategories(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence, ber.TagSet) {
+		return dst
+	}
+	in := c.Enter(e)
+	var f, g ber.Element
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		r.PushIndex(i)
+		category := in.Enter(&f)
+		for n := 0; category.Next(&g); n++ {
+			if n > 0 {
+				dst = append(dst, ' ')
+			}
+			switch g.Tag {
+			case ber.Context(0):
+				oid, _ := r.OID(&category, &g)
+				dst = append(dst, oid...)
+			case ber.Context(1):
+				s, _ := r.Universal(&category, &g)
+				dst = x411.AppendQuoted(dst, s)
+			default:
+				r.Stray(&g)
+			}
+		}
+		r.End(&category)
+		r.Pop()
+	}
+	r.End(&in)
+	return dst
+}
+
+var securityRequestNames = []string{"content-non-repudiation", "content-proof", "ipn-non-repudiation", "ipn-proof"}
+
+func renderSecurityRequest(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagBitString) {
+		return dst
+	}
+	return r.AppendBits(dst, c, e, securityRequestNames)
+}
+
+// securityDiagnosticNames are SecurityDiagnosticCode (X.420 Annex B, security
+// extensions).
+var securityDiagnosticNames = []string{
+	"integrity-failure-on-subject-message", "integrity-failure-on-forwarded-message",
+	"moac-failure-on-subject-message", "unsupported-security-policy",
+	"unsupported-algorithm-identifier", "decryption-failed", "token-error",
+	"unable-to-sign-notification", "unable-to-sign-message-receipt",
+	"authentication-failure-on-subject-message", "security-context-failure-message",
+	"message-sequence-failure", "message-security-labelling-failure",
+	"repudiation-failure-of-message", "failure-of-proof-of-message",
+	"signature-key-unobtainable", "decryption-key-unobtainable", "key-failure",
+	"unsupported-request-for-security-service", "inconsistent-request-for-security-service",
+	"ipn-non-repudiation-provided-instead-of-content-proof", "token-decryption-failed",
+	"double-enveloping-message-restoring-failure", "unauthorised-dl-member",
+	"reception-security-failure", "unsuitable-alternate-recipient", "security-services-refusal",
+	"unauthorised-recipient", "unknown-certification-authority-name", "unknown-dl-name",
+	"unknown-originator-name", "unknown-recipient-name", "security-policy-violation",
+}
+
+// renderSecurityResponse renders an IpnSecurityResponse: which of the original's
+// content and security arguments it returns, and the diagnostic.
+func renderSecurityResponse(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSet) {
+		return dst
+	}
+	at := len(dst)
+	in := c.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagOctetString:
+			s, _ := r.Octets(&in, &f)
+			dst = x411.AppendItem(dst, at, "original-content")
+			dst = append(appendInt(dst, len(s)), " octets"...)
+		case ber.TagSet:
+			arguments := in.Enter(&f)
+			for arguments.Next(&g) {
+				switch g.Tag {
+				case ber.Context(0):
+					dst = r.AppendAny(x411.AppendItem(dst, at, "content-integrity-check"), &arguments, &g)
+				case ber.Context(1):
+					dst = r.AppendAny(x411.AppendItem(dst, at, "message-origin-authentication-check"), &arguments, &g)
+				case ber.Context(2):
+					dst = append(x411.AppendItem(dst, at, "message-token"), "present"...)
+				default:
+					r.Stray(&g)
+				}
+			}
+			r.End(&arguments)
+		case ber.TagInteger:
+			dst = x411.AppendItem(dst, at, "diagnostic")
+			dst = r.AppendNamed(dst, &in, &f, securityDiagnosticNames)
+		default:
+			r.Stray(&f)
+		}
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderAbsence renders an AbsenceAdvice (X.420 8.3.1): the text of the advice
+// where it is an IA5 text, else what kind it is.
+func renderAbsence(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence) {
+		return dst
+	}
+	at := len(dst)
+	in := c.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagUTCTime, ber.TagGeneralizedTime:
+			t := r.Time(&in, &f)
+			dst = x411.AppendTime(x411.AppendItem(dst, at, "next-available"), &t)
+		case ber.Context(0):
+			part := in.Enter(&f)
+			dst = x411.AppendItem(dst, at, "advice")
+			for part.Next(&g) {
+				if g.Tag == ber.TagIA5String {
+					s, _ := r.Text(&part, &g)
+					dst = x411.AppendQuoted(dst, s)
+				}
+			}
+			r.End(&part)
+		default:
+			dst = x411.AppendItem(dst, at, "advice")
+			if f.Tag.Class() == ber.ContextSpecific {
+				dst = append(dst, basicKind(f.Tag.Number())...)
+			}
+		}
+	}
+	r.End(&in)
+	return dst
+}
+
+// renderNewAddress renders a ChangeOfAddressAdvice (X.420 8.3.2).
+func renderNewAddress(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if !r.Is(e, ber.TagSequence) {
+		return dst
+	}
+	at := len(dst)
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			dst = appendDescriptorOf(r, x411.AppendItem(dst, at, "new-address"), &in, &f)
+		case ber.Context(1):
+			t := r.Time(&in, &f)
+			dst = x411.AppendTime(x411.AppendItem(dst, at, "effective-from"), &t)
+		default:
+			r.Stray(&f)
+		}
+	}
+	r.End(&in)
+	return dst
+}
