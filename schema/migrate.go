@@ -168,6 +168,36 @@ var expiring = map[string]struct{ class, column string }{
 // coverage. What is 0 or absent stays for ever.
 type Retention map[string]Days
 
+// ParseRetention reads a Retention such as contents=90,messages=730.
+func ParseRetention(s string) (Retention, error) {
+	r := Retention{}
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		class, number, _ := strings.Cut(part, "=")
+		days, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("retention %q: it is written like contents=90, in days up to 65535", part)
+		}
+		if _, ok := r[class]; ok {
+			return nil, fmt.Errorf("retention of %s is there twice", class)
+		}
+		r[class] = Days(days)
+	}
+	_, err := r.TTLs()
+	return r, err
+}
+
+// String returns r as ParseRetention reads it.
+func (r Retention) String() string {
+	var all []string
+	for _, class := range slices.Sorted(maps.Keys(r)) {
+		all = append(all, fmt.Sprintf("%s=%d", class, r[class]))
+	}
+	return strings.Join(all, ",")
+}
+
 // TTL is how rows of a table expire.
 type TTL struct {
 	Table string

@@ -30,8 +30,10 @@ type Options struct {
 	// clickhouse://user@host:8123/database, with the parameters that
 	// clickhouse-go takes.
 	Target string
-	// Password is the server's, if not in Target. It is never part of an error.
+	// Password is the user's. It is never part of Target nor of an error.
 	Password string
+	// TLS is how a server is known, and how it knows this client.
+	TLS TLS
 	// Form is the form that the archive is made in, or was.
 	Form schema.Form
 	// Engine is how the directory's engine is started.
@@ -63,14 +65,23 @@ func Open(o Options) (*Store, error) {
 		default:
 			return nil, fmt.Errorf("store: %s:// is no scheme of an archive; use clickhouse:// or a directory", scheme)
 		}
-		parsed, err := clickhouse.ParseDSN(withScheme(o.Target, scheme))
+		parsed, err := clickhouse.ParseDSN(withScheme(o.Target, scheme, o.TLS.wanted()))
 		if err != nil {
 			return nil, errors.New("store: the target is no URL of a server")
 		}
 		s.options = *parsed
 		s.options.Protocol = clickhouse.HTTP
-		if o.Password != "" {
-			s.options.Auth.Password = o.Password
+		if s.options.Auth.Password != "" {
+			return nil, errPasswordInTarget
+		}
+		s.options.Auth.Password = o.Password
+		if s.options.TLS == nil && o.TLS.wanted() {
+			return nil, errors.New("store: certificates are given, but http:// is without TLS: use clickhouse:// or https://")
+		}
+		if s.options.TLS != nil {
+			if err := o.TLS.apply(s.options.TLS); err != nil {
+				return nil, err
+			}
 		}
 		if s.options.Compression == nil {
 			s.options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
@@ -79,6 +90,9 @@ func Open(o Options) (*Store, error) {
 	} else {
 		if o.Target == "" {
 			return nil, errors.New("store: no target")
+		}
+		if o.TLS.wanted() {
+			return nil, fmt.Errorf("store: certificates go with a server, clickhouse://..., not with the directory %s", o.Target)
 		}
 		if o.Form.Cluster != "" {
 			return nil, fmt.Errorf("store: -cluster %s goes with a server, clickhouse://..., not with the directory %s", o.Form.Cluster, o.Target)
@@ -117,19 +131,19 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// withScheme returns the target with the scheme that makes clickhouse-go speak
-// HTTP.
-func withScheme(target, scheme string) string {
-	if scheme != "clickhouse" {
-		return target
-	}
+// withScheme returns the target as clickhouse-go wants it for HTTP, with TLS where
+// that is wanted or the target says so.
+func withScheme(target, scheme string, secure bool) string {
 	u, err := url.Parse(target)
-	if err != nil {
+	if err != nil || scheme == "http" {
 		return target
 	}
+	q := u.Query()
 	u.Scheme = "http"
-	if v := u.Query().Get("secure"); v == "true" || v == "1" {
+	if v := q.Get("secure"); secure || scheme == "https" || v == "true" || v == "1" {
 		u.Scheme = "https"
+		q.Set("secure", "true")
+		u.RawQuery = q.Encode()
 	}
 	return u.String()
 }

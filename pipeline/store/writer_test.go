@@ -369,7 +369,9 @@ func TestOpenTargets(t *testing.T) {
 	for _, test := range []struct {
 		target, name, fails string
 	}{
-		{"clickhouse://ann:secret@db:8123/x400", "db:8123/x400", ""},
+		{"clickhouse://ann@db:8123/x400", "db:8123/x400", ""},
+		{"clickhouse://ann:sec%20ret@db:8123/x400", "", "a password stands in the target"},
+		{"clickhouse://ann@db:8123/x400?password=sec ret", "", "a password stands in the target"},
 		{"clickhouse://db:8443/x400?secure=true", "db:8443/x400", ""},
 		{"kafka://db:9092/topic", "", "no scheme"},
 		{"", "", "no target"},
@@ -377,7 +379,7 @@ func TestOpenTargets(t *testing.T) {
 	} {
 		s, err := Open(Options{Target: test.target})
 		if test.fails != "" {
-			if err == nil || !strings.Contains(err.Error(), test.fails) || strings.Contains(err.Error(), "sec ret") {
+			if err == nil || !strings.Contains(err.Error(), test.fails) || strings.Contains(err.Error(), " ret@") || strings.Contains(err.Error(), "20ret") {
 				t.Errorf("%s: %v, want an error with %q", test.target, err, test.fails)
 			}
 			continue
