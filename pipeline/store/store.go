@@ -158,6 +158,8 @@ func withSetting(s clickhouse.Settings, name string, value any) clickhouse.Setti
 	return s
 }
 
+var errPasswordInTarget = errors.New("store: a password stands in the target, where lists of processes show it: put it into the environment (X400FLOW_STORE_PASSWORD) or a file (-store-password-file)")
+
 // Close closes the connections.
 func (s *Store) Close() error { return s.conn.Close() }
 

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"flag"
 	"io"
 	"log"
 	"math/big"
@@ -17,7 +16,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -118,34 +116,31 @@ func TestTLSAndPassword(t *testing.T) {
 	a, other := newAuthority(t, "ca"), newAuthority(t, "ca")
 	direct, address := guarded(t, a)
 	other.issue(t, "client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	word := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(word, []byte(secret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	client := []string{"-store-cert", a.file("client.pem"), "-store-key", a.file("client.key")}
+	server := TLS{CA: a.file("ca.pem")}
+	both := TLS{CA: a.file("ca.pem"), Certificate: a.file("client.pem"), Key: a.file("client.key")}
 	target := "clickhouse://ann@" + address + "/default"
 	for _, test := range []struct {
-		name, password string
-		args           []string
-		fails          string
+		name, target, password string
+		tls                    TLS
+		fails                  string
 	}{
-		{"from the environment", secret, append(client, "-store-ca", a.file("ca.pem")), ""},
-		{"from a file", "wrong", append(client, "-store-ca", a.file("ca.pem"), "-store-password-file", word), ""},
-		{"wrong password", "swordfish", append(client, "-store-ca", a.file("ca.pem")), "Authentication failed"},
-		{"no password", "", append(client, "-store-ca", a.file("ca.pem")), "Authentication failed"},
-		{"unknown server", secret, append(client, "-store-ca", other.file("ca.pem")), "certificate"},
-		{"no certificate", secret, []string{"-store-ca", a.file("ca.pem")}, "certificate"},
-		{"another's certificate", secret, []string{"-store-ca", a.file("ca.pem"), "-store-cert", other.file("client.pem"), "-store-key", other.file("client.key")}, "certificate"},
-		{"no key", secret, []string{"-store-ca", a.file("ca.pem"), "-store-cert", a.file("client.pem")}, "go together"},
-		{"no CA", secret, []string{"-store-ca", a.file("client.key")}, "holds no certificate"},
-		{"CA not there", secret, []string{"-store-ca", a.file("nothing")}, "no such file"},
-		{"password file not there", secret, []string{"-store-password-file", a.file("nothing")}, "no such file"},
-		{"without TLS", secret, nil, "HTTPS server"},
+		{"right", target, secret, both, ""},
+		{"https", strings.Replace(target, "clickhouse", "https", 1), secret, both, ""},
+		{"wrong password", target, "swordfish", both, "Authentication failed"},
+		{"no password", target, "", both, "Authentication failed"},
+		{"unknown server", target, secret, TLS{CA: other.file("ca.pem"), Certificate: both.Certificate, Key: both.Key}, "certificate"},
+		{"no certificate", target, secret, server, "certificate"},
+		{"another's certificate", target, secret, TLS{CA: server.CA, Certificate: other.file("client.pem"), Key: other.file("client.key")}, "certificate"},
+		{"no key", target, secret, TLS{Certificate: both.Certificate}, "go together"},
+		{"no CA", target, secret, TLS{CA: both.Key}, "holds no certificate"},
+		{"CA not there", target, secret, TLS{CA: a.file("nothing")}, "no such file"},
+		{"without TLS", target, secret, TLS{}, "HTTPS server"},
+		{"without TLS on purpose", strings.Replace(target, "clickhouse", "http", 1), secret, both, "http:// is without TLS"},
+		{"directory", t.TempDir(), secret, both, "certificates go with a server"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Setenv(passwordVariable, test.password)
 			err := func() error {
-				s, err := openFlags(append([]string{"-store", target}, test.args...))
+				s, err := Open(Options{Target: test.target, Password: test.password, TLS: test.tls})
 				if err != nil {
 					return err
 				}
@@ -177,61 +172,5 @@ func TestTLSAndPassword(t *testing.T) {
 	}
 	if got := query(t, direct, "SELECT count() FROM messages"); got[0] != "1" {
 		t.Errorf("%s messages in the archive, want 1", got[0])
-	}
-}
-
-// openFlags opens what the arguments of a command say.
-func openFlags(args []string) (*Store, error) {
-	var f Flags
-	flags := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	f.Define(flags)
-	f.DefineSchema(flags)
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	o, err := f.Options()
-	if err != nil {
-		return nil, err
-	}
-	return Open(o)
-}
-
-func TestFlags(t *testing.T) {
-	t.Setenv(passwordVariable, "")
-	for _, test := range []struct {
-		args  string
-		want  Options
-		keep  schema.Retention
-		fails string
-	}{
-		{"", Options{Target: "./archive"}, nil, ""},
-		{"-store x -partition day -retention contents=90,messages=730", Options{Target: "x", Form: schema.Form{Partition: "day"}}, schema.Retention{"contents": 90, "messages": 730}, ""},
-		{"-store clickhouse://db -cluster c -retention contents=0", Options{Target: "clickhouse://db", Form: schema.Form{Cluster: "c"}}, schema.Retention{"contents": 0}, ""},
-		{"-retention contents", Options{}, nil, "it is written like contents=90"},
-		{"-retention contents=1,contents=2", Options{}, nil, "there twice"},
-		{"-retention content=1", Options{}, nil, "it is one of associations, contents, coverage, messages, problems"},
-		{"-retention contents=99999", Options{}, nil, "up to 65535"},
-	} {
-		var f Flags
-		flags := flag.NewFlagSet("test", flag.ContinueOnError)
-		flags.SetOutput(io.Discard)
-		f.Define(flags)
-		f.DefineSchema(flags)
-		err := flags.Parse(strings.Fields(test.args))
-		if test.fails != "" {
-			if err == nil || !strings.Contains(err.Error(), test.fails) {
-				t.Errorf("%s: %v, want an error with %q", test.args, err, test.fails)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", test.args, err)
-			continue
-		}
-		got, err := f.Options()
-		if err != nil || !reflect.DeepEqual(got, test.want) || !reflect.DeepEqual(f.Migration().Retention, test.keep) {
-			t.Errorf("%s: %+v, %v, %v", test.args, got, f.Migration(), err)
-		}
 	}
 }
