@@ -37,7 +37,7 @@ The rows are those that ingest -r mta.pcap -store ./archive makes.
 
 type options struct {
 	read    string
-	store   string
+	store   config.Store
 	keep    string
 	workers int
 	again   bool
@@ -49,7 +49,8 @@ func main() {
 	var o options
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
-	flags.StringVar(&o.store, "store", "./archive", "archive `directory`, or clickhouse://user@host:8123/database")
+	o.store.Define(flags)
+	o.store.DefineSchema(flags)
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
@@ -152,7 +153,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	}
 	s := pool.Stats()
 	fmt.Fprintf(out, "Read %d records; archived %d messages, %d reports and %d probes into %s; %d problems.\n",
-		s.Records, s.Messages, s.Reports, s.Probes, o.store, s.Problems)
+		s.Records, s.Messages, s.Reports, s.Probes, o.store.Target, s.Problems)
 	if damaged != nil {
 		return damaged
 	}
@@ -164,11 +165,16 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 
 // open opens the archive and brings its schema up to date.
 func open(ctx context.Context, o *options) (*store.Store, error) {
-	st, err := store.Open(store.Options{Target: o.store, Password: os.Getenv("X400FLOW_STORE_PASSWORD"), Program: "decode"})
+	so, err := o.store.Options()
 	if err != nil {
 		return nil, err
 	}
-	if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
+	so.Program = "decode"
+	st, err := store.Open(so)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Migrate(ctx, o.store.Migration()); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil
@@ -184,6 +190,11 @@ func again(ctx context.Context, o *options, out io.Writer) error {
 	s, err := decode.Again(ctx, st, o.all)
 	if err != nil {
 		return err
+	}
+	if s.Decoded > 0 {
+		if err := st.Supersede(ctx); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(out, "Decoded %d APDUs anew; %d cannot be, because their contents were not kept, and %d are not understood by this decoder.\n",
 		s.Decoded, s.Without, s.Failed)

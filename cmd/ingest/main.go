@@ -34,7 +34,7 @@ again changes nothing: rows are identified by what they say.
 
 type options struct {
 	read      list
-	store     string
+	store     config.Store
 	records   string
 	ports     ports
 	filter    string
@@ -63,7 +63,8 @@ func main() {
 	}
 	flags := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	flags.Var(&o.read, "r", "capture `file`, folder, or - for standard input; may be given several times")
-	flags.StringVar(&o.store, "store", "./archive", "archive `directory`")
+	o.store.Define(flags)
+	o.store.DefineSchema(flags)
 	flags.StringVar(&o.records, "records", "", "write TPDU stream records to this `file` instead of archiving")
 	flags.Var(&o.ports, "port", "TCP `ports` of X.400, separated by commas; matched after VLANs, tunnels and fragments are undone")
 	flags.StringVar(&o.filter, "f", "", "libpcap `filter` on frames as captured; not needed to find the ports, and it misses tagged frames and fragments")

@@ -100,10 +100,10 @@ func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.
 	}
 	fmt.Fprintf(out, "Archived %s, %s and %s in %s (%s) into %s.\n",
 		count(st.Messages, "message"), count(st.Reports, "report"), count(st.Probes, "probe"),
-		count(total, "connection"), strings.Join(classes, ", "), o.store)
+		count(total, "connection"), strings.Join(classes, ", "), o.store.Target)
 	if st.Problems > 0 {
 		fmt.Fprintf(out, "%s, of which %d transfers that did not come to their end: query -store %s problems\n",
-			count(st.Problems, "problem"), st.Unfinished, o.store)
+			count(st.Problems, "problem"), st.Unfinished, o.store.Target)
 	}
 	if st.Poison > 0 {
 		fmt.Fprintf(out, "%s could not be read.\n", count(st.Poison, "record"))

@@ -33,17 +33,17 @@ const grace = 30 * time.Second
 func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error {
 	var st *store.Store
 	if o.records == "" {
-		var err error
-		st, err = store.Open(store.Options{
-			Target:  o.store,
-			Program: "ingest",
-			Engine:  engine.Options{Group: o.group, MaxMemory: uint64(o.memory)},
-		})
+		so, err := o.store.Options()
 		if err != nil {
 			return err
 		}
+		so.Program = "ingest"
+		so.Engine = engine.Options{Group: o.group, MaxMemory: uint64(o.memory)}
+		if st, err = store.Open(so); err != nil {
+			return err
+		}
 		defer st.Close()
-		if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
+		if err := st.Migrate(ctx, o.store.Migration()); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		return err
 	}
 	if src == nil {
-		fmt.Fprintf(out, "Nothing new: every capture named is in %s already (-reread reads them again).\n", o.store)
+		fmt.Fprintf(out, "Nothing new: every capture named is in %s already (-reread reads them again).\n", o.store.Target)
 		return nil
 	}
 	defer src.Close()

@@ -36,7 +36,7 @@ output format that ClickHouse has. docs/schema.md says what is in which table.
 `
 
 type options struct {
-	store  string
+	store  config.Store
 	format string
 	file   string
 	params params
@@ -77,7 +77,7 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 	if err != nil {
 		return err
 	}
-	o := options{store: "./archive", params: params{}}
+	o := options{params: params{}}
 	flags := flag.NewFlagSet("query", flag.ContinueOnError)
 	flags.SetOutput(messages)
 	o.define(flags)
@@ -116,7 +116,7 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 
 // define adds the flags that every form of the command takes.
 func (o *options) define(flags *flag.FlagSet) {
-	flags.StringVar(&o.store, "store", o.store, "archive `directory`, or clickhouse://user@host:8123/database")
+	o.store.Define(flags)
 	flags.StringVar(&o.format, "format", o.format, "ClickHouse output `format`, such as CSVWithNames, JSONEachRow or Vertical")
 	flags.Var(&o.params, "p", "query parameter, `name=value` for {name:Type} in the SQL; may be given several times")
 }

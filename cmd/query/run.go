@@ -22,14 +22,17 @@ import (
 
 // open opens the archive, which must be there and have this program's schema.
 func open(ctx context.Context, o *options) (*store.Store, error) {
-	if !strings.Contains(o.store, "://") {
-		if _, err := os.Stat(o.store); errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("there is no archive at %s: name one with -store, or make one with ingest -r CAPTURE -store %s", o.store, o.store)
+	if !strings.Contains(o.store.Target, "://") {
+		if _, err := os.Stat(o.store.Target); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("there is no archive at %s: name one with -store, or make one with ingest -r CAPTURE -store %s", o.store.Target, o.store.Target)
 		}
 	}
-	st, err := store.Open(store.Options{
-		Target: o.store, Password: os.Getenv("X400FLOW_STORE_PASSWORD"), ReadOnly: !o.write, Program: "query",
-	})
+	so, err := o.store.Options()
+	if err != nil {
+		return nil, err
+	}
+	so.ReadOnly, so.Program = !o.write, "query"
+	st, err := store.Open(so)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +158,7 @@ func report(ctx context.Context, o *options, r *schema.Report, args []string, ou
 func serve(ctx context.Context, o *options, args []string, messages io.Writer) error {
 	flags := flag.NewFlagSet("query serve", flag.ContinueOnError)
 	flags.SetOutput(messages)
-	flags.StringVar(&o.store, "store", o.store, "archive `directory`")
+	flags.StringVar(&o.store.Target, "store", o.store.Target, "archive `directory`")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8123", "TCP `address` to listen on; there is no password, so think before it leaves this machine")
 	flags.BoolVar(&o.write, "write", o.write, "let statements change the archive")
 	if err := flags.Parse(args); err != nil {
@@ -163,6 +166,9 @@ func serve(ctx context.Context, o *options, args []string, messages io.Writer) e
 	}
 	if flags.NArg() > 0 {
 		return &usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
+	}
+	if strings.Contains(o.store.Target, "://") {
+		return &usageError{fmt.Errorf("%s is a server already: serve is for an archive directory", o.store.Target)}
 	}
 	st, err := open(ctx, o)
 	if err != nil {
@@ -175,8 +181,8 @@ func serve(ctx context.Context, o *options, args []string, messages io.Writer) e
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(messages, "Serving %s on http://%s (ClickHouse's HTTP interface); Ctrl-C ends it.\n", o.store, l.Addr())
-	server := &http.Server{Handler: engine.Proxy(o.store, engine.Options{ReadOnly: !o.write}), ReadHeaderTimeout: 10 * time.Second}
+	fmt.Fprintf(messages, "Serving %s on http://%s (ClickHouse's HTTP interface); Ctrl-C ends it.\n", o.store.Target, l.Addr())
+	server := &http.Server{Handler: engine.Proxy(o.store.Target, engine.Options{ReadOnly: !o.write}), ReadHeaderTimeout: 10 * time.Second}
 	done := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
