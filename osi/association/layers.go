@@ -735,7 +735,7 @@ func (a *Association) infer(dir uint8, u view) bool {
 	if len(u.octets) > 0 {
 		first = u.octets[0]
 	}
-	if first == 0x61 || first == 0x60 {
+	if first == 0x61 || first&^0x20 == 0x40 {
 		a.data.Reset(u.octets)
 		if a.data.Next(&a.pdv) {
 			transfer := len(a.pdv.Octets) > 0 && a.pdv.Octets[0]&^0x20 == byte(ber.TagOctetString)

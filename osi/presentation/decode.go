@@ -49,7 +49,7 @@ func (p *PPDU) Decode(kind Kind, in []byte) (code Code, at int) {
 // encoding is read.
 func (p *PPDU) followed(in []byte, e *ber.Element) bool {
 	next := in[e.End]
-	return next == 0x61 || next == 0x60
+	return next == 0x61 || next&^0x20 == 0x40
 }
 
 func (p *PPDU) reset(kind Kind) {

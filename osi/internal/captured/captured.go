@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/netip"
@@ -385,4 +386,39 @@ func frames(tb testing.TB, tsdus []TSDU) []byte {
 		}
 	}
 	return file.Bytes()
+}
+
+// Hex returns the octets that s has in hexadecimal. Between parentheses stands
+// the content of a BER element or of a session parameter of less than 128
+// octets, before which its length is put: 30(02(05)) is 30 03 02 01 05.
+func Hex(tb testing.TB, s string) []byte {
+	tb.Helper()
+	var out []byte
+	var open []int
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == ' ':
+		case s[i] == '(':
+			open = append(open, len(out))
+			out = append(out, 0)
+		case s[i] == ')':
+			at := open[len(open)-1]
+			open = open[:len(open)-1]
+			if len(out)-at-1 > 127 {
+				tb.Fatalf("%s: more than 127 octets in parentheses", s)
+			}
+			out[at] = byte(len(out) - at - 1)
+		default:
+			b, err := hex.DecodeString(s[i:min(i+2, len(s))])
+			if err != nil {
+				tb.Fatalf("%s: %v", s, err)
+			}
+			out = append(out, b...)
+			i++
+		}
+	}
+	if len(open) > 0 {
+		tb.Fatalf("%s: a parenthesis is open", s)
+	}
+	return out
 }
