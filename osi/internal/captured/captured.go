@@ -140,6 +140,16 @@ type APDU struct {
 	SHA256 string `json:"sha256"`
 }
 
+// TruthAPDU returns the octets of one of those APDUs, by its name without suffix.
+func TruthAPDU(tb testing.TB, name string) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join(repository, "testdata", "mta", "truth", "apdus", name+".apdu"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
 type packetSource interface {
 	ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
 }
@@ -389,25 +399,31 @@ func frames(tb testing.TB, tsdus []TSDU) []byte {
 }
 
 // Hex returns the octets that s has in hexadecimal. Between parentheses stands
-// the content of a BER element or of a session parameter of less than 128
-// octets, before which its length is put: 30(02(05)) is 30 03 02 01 05.
+// the content of a BER element, before which its length is put: 30(02(05)) is
+// 30 03 02 01 05. Brackets do the same for session's parameters.
 func Hex(tb testing.TB, s string) []byte {
 	tb.Helper()
 	var out []byte
 	var open []int
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == ' ':
-		case s[i] == '(':
+		switch c := s[i]; c {
+		case ' ':
+		case '(', '[':
 			open = append(open, len(out))
-			out = append(out, 0)
-		case s[i] == ')':
+		case ')', ']':
 			at := open[len(open)-1]
 			open = open[:len(open)-1]
-			if len(out)-at-1 > 127 {
-				tb.Fatalf("%s: more than 127 octets in parentheses", s)
+			n := len(out) - at
+			length := []byte{byte(n)}
+			switch {
+			case c == ')' && n > 255:
+				length = []byte{0x82, byte(n >> 8), byte(n)}
+			case c == ')' && n > 127:
+				length = []byte{0x81, byte(n)}
+			case c == ']' && n > 254:
+				length = []byte{0xFF, byte(n >> 8), byte(n)}
 			}
-			out[at] = byte(len(out) - at - 1)
+			out = slices.Insert(out, at, length...)
 		default:
 			b, err := hex.DecodeString(s[i:min(i+2, len(s))])
 			if err != nil {
