@@ -35,6 +35,12 @@ func KeyOf(a, b netip.Addr) (k Key) {
 	return k
 }
 
+// Message is a record with its key.
+type Message struct {
+	Key    Key
+	Record *record.Buffer
+}
+
 // Publisher is the sensors' side.
 type Publisher interface {
 	// Publish hands a record over; rec belongs to the bus from then on. It
