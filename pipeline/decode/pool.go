@@ -25,7 +25,7 @@ import (
 	"x400flow/osi/association"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/record"
-	"x400flow/pipeline/store"
+	"x400flow/schema"
 )
 
 // Version is the decoder's version, which rows bear: of two rows that say the
@@ -79,11 +79,18 @@ type Stats struct {
 	Evicted     uint64 // Suspended activities given up to stay within the bound.
 }
 
+// Sink is where rows go, with what store.Writer's methods promise.
+type Sink interface {
+	Batch() *schema.Batch
+	Write(ctx context.Context, b *schema.Batch, ack func()) error
+	Flush(ctx context.Context) error
+}
+
 // Pool decodes what a bus delivers.
 type Pool struct {
 	cfg     Config
 	bus     bus.Receiver
-	writer  *store.Writer
+	writer  Sink
 	order   *order
 	shelf   *shelf
 	buffers association.Buffers
@@ -103,7 +110,7 @@ type job struct {
 }
 
 // New returns a pool that reads b and writes to w.
-func New(cfg Config, b bus.Receiver, w *store.Writer) *Pool {
+func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	def := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d

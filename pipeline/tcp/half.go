@@ -9,6 +9,7 @@ import (
 type heldPiece struct {
 	from, to int64  // Stream offsets.
 	cut      int64  // Octets after it that the snap length cut off.
+	need     int64  // What of the other direction its sender had: given before it.
 	data     []byte // to-from octets, in a buffer of the table's pool.
 	nth      uint64 // The connection's segment count when it came.
 	time     int64
@@ -40,6 +41,7 @@ type half struct {
 	ackedAt   int64 // When acked moved.
 	cutTo     int64 // The snap length cut off what is between next and it.
 	wild      int   // Segments in a row that were far from next.
+	lags      bool  // What the other side acknowledged did not come: it is waited for no more.
 
 	held  []heldPiece // In order, without overlap.
 	cost  int         // Of held.

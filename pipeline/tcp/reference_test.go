@@ -256,14 +256,17 @@ func FuzzTable(f *testing.F) {
 					at := h.next
 					sum := 0
 					for _, p := range h.held {
-						if p.from <= at && p.from != h.next && len(h.held) == 1 || p.from < at || p.to-p.from != int64(len(p.data)) {
+						if p.from < at || p.to-p.from != int64(len(p.data)) {
 							t.Fatalf("held %d to %d after %d", p.from, p.to, at)
 						}
 						at = p.to
 						sum += cap(p.data) + pieceCost
 					}
-					if sum != h.cost || len(h.held) > 0 && h.held[0].from == h.next {
+					if sum != h.cost {
 						t.Fatalf("cost %d, want %d", h.cost, sum)
+					}
+					if len(h.held) > 0 && h.held[0].from == h.next && h.held[0].need <= c.half[1-d].next {
+						t.Fatalf("held from %d though it is next", h.next)
 					}
 					cost += sum
 				}

@@ -64,10 +64,7 @@ type Table[T any] struct {
 	polled  int
 	release [][]byte // Buffers that queued events refer to.
 
-	// The segment in hand.
-	now   int64
-	frame uint64
-	file  int32
+	now int64 // Time of the segment in hand.
 
 	counters TableCounters
 }
@@ -145,7 +142,7 @@ func (t *Table[T]) End() {
 // polled; those that were not are lost.
 func (t *Table[T]) Segment(s *capture.Segment) {
 	t.begin()
-	t.now, t.frame, t.file = s.Time, s.Frame, s.File
+	t.now = s.Time
 	t.expire()
 
 	c := t.last
@@ -325,6 +322,7 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 	t.touch(c)
 	n.Packets++
 	n.Octets += uint64(len(s.Payload))
+	c.frame, c.file = s.Frame, s.File
 
 	if s.Flags&capture.RST != 0 {
 		if validRST(h, o, s) {
@@ -363,7 +361,9 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 		t.settle(c, d)
 	}
 	if len(o.held) > 0 || o.fin && !o.done {
-		t.settle(c, 1-d)
+		// What one direction gives may be what the other waits for.
+		for t.settle(c, 1-d) && len(h.held) > 0 && t.settle(c, d) {
+		}
 	}
 	if t.held > t.cfg.MaxOctets {
 		t.shed()
@@ -408,7 +408,8 @@ func (t *Table[T]) payload(c *Conn[T], d Dir, from int64, s *capture.Segment) {
 		b = b[:to-from]
 		cut = h.finAt - to
 	}
-	if from == h.next && len(h.held) == 0 {
+	need := t.need(c, d, s)
+	if from == h.next && len(h.held) == 0 && need <= c.half[1-d].next {
 		if len(b) > 0 {
 			t.data(c, d, b, s.Time, s.Frame, s.File)
 		}
@@ -446,13 +447,14 @@ func (t *Table[T]) payload(c *Conn[T], d Dir, from int64, s *capture.Segment) {
 		if x < limit {
 			part := b[x-from : limit-from]
 			i -= t.drain(c, d, i) // What was compared, and stands before x.
-			if x == h.next {
+			if x == h.next && need <= c.half[1-d].next {
 				t.data(c, d, part, s.Time, s.Frame, s.File)
 				if cut > 0 && limit == to {
 					h.cutTo = max(h.cutTo, to+cut)
 				}
 			} else {
 				p := t.hold(c, d, i, x, part, s)
+				p.need = need
 				if limit == to {
 					p.cut = cut
 				}
@@ -479,6 +481,23 @@ func (t *Table[T]) payload(c *Conn[T], d Dir, from int64, s *capture.Segment) {
 	if cut > 0 && to <= max(h.next, h.cutTo) {
 		h.cutTo = max(h.cutTo, to+cut)
 	}
+}
+
+// need returns how many octets of the other direction the sender of s had: they
+// come before those of s, also where s was captured first.
+func (t *Table[T]) need(c *Conn[T], d Dir, s *capture.Segment) int64 {
+	o := &c.half[1-d]
+	if s.Flags&capture.ACK == 0 || !o.known || o.lags || c.Counters[1-d].Packets == 0 {
+		return 0
+	}
+	a := o.offset(s.Ack)
+	if o.fin {
+		a = min(a, o.finAt)
+	}
+	if a > o.end()+far {
+		return 0
+	}
+	return a
 }
 
 func differing(a, b []byte) (n uint64) {
@@ -514,13 +533,14 @@ func (t *Table[T]) data(c *Conn[T], d Dir, b []byte, time int64, frame uint64, f
 		Time: time, Frame: frame, File: file,
 	})
 	h.next += int64(len(b))
+	h.lags = false
 }
 
 // drain gives the held pieces whose turn it is, at most n, and returns how many.
 func (t *Table[T]) drain(c *Conn[T], d Dir, n int) int {
-	h := &c.half[d]
+	h, o := &c.half[d], &c.half[1-d]
 	i := 0
-	for ; i < n && h.held[i].from == h.next; i++ {
+	for ; i < n && h.held[i].from == h.next && h.held[i].need <= o.next; i++ {
 		p := &h.held[i]
 		t.data(c, d, p.data, p.time, p.frame, p.file)
 		if p.cut > 0 {
@@ -555,32 +575,47 @@ func (t *Table[T]) gap(c *Conn[T], d Dir, to int64) {
 	h.next = to
 }
 
+// emit queues an event that no octets brought. Its place is the connection's
+// last segment, whatever made it: others do not matter to what is told of one.
 func (t *Table[T]) emit(ev Event[T]) {
-	ev.Time, ev.Frame, ev.File = t.now, t.frame, t.file
+	ev.Time, ev.Frame, ev.File = ev.Conn.Last, ev.Conn.frame, ev.Conn.file
 	t.queue = append(t.queue, ev)
 }
 
-// settle tells holes that will not be filled any more, and notes the FIN.
-func (t *Table[T]) settle(c *Conn[T], d Dir) {
-	h := &c.half[d]
+// settle gives what need not wait any more, tells holes that will not be filled,
+// and notes the FIN. It reports whether the direction went on.
+func (t *Table[T]) settle(c *Conn[T], d Dir) bool {
+	h, o := &c.half[d], &c.half[1-d]
+	was := h.next
 	for len(h.held) > 0 {
+		if t.drain(c, d, len(h.held)) > 0 {
+			continue
+		}
 		p := &h.held[0]
-		if !t.hopeless(c, h, p.from, p.nth, p.time) && h.cost <= t.cfg.MaxConnOctets {
+		over := h.cost > t.cfg.MaxConnOctets
+		if p.from == h.next {
+			// It waits for the other direction only.
+			if !over && t.now-p.time < coveredTime && c.segments-p.nth < Patience {
+				break
+			}
+			p.need, o.lags = 0, true
+			continue
+		}
+		if !over && !t.hopeless(c, h, p.from, p.nth, p.time) {
 			break
 		}
-		if h.cost > t.cfg.MaxConnOctets {
+		if over {
 			t.counters.GivenUp++
 		}
 		t.gap(c, d, p.from)
-		t.drain(c, d, len(h.held))
 	}
-	if !h.fin || h.done || len(h.held) > 0 {
-		return
+	if h.fin && !h.done && len(h.held) == 0 {
+		if h.next < h.finAt && t.hopeless(c, h, h.finAt, h.since, h.when) {
+			t.gap(c, d, h.finAt)
+		}
+		h.done = h.next >= h.finAt
 	}
-	if h.next < h.finAt && t.hopeless(c, h, h.finAt, h.since, h.when) {
-		t.gap(c, d, h.finAt)
-	}
-	h.done = h.next >= h.finAt
+	return h.next > was
 }
 
 // hopeless reports whether the hole that ends at to, after which something was
@@ -620,28 +655,38 @@ func (t *Table[T]) shed() {
 	for t.held > t.cfg.MaxOctets && t.heldOldest != nil {
 		c := t.heldOldest
 		t.counters.GivenUp++
-		for d := range c.half {
-			t.flush(c, Dir(d))
-		}
+		t.flush(c)
 	}
 }
 
-// flush gives all that is held, and the holes in it.
-func (t *Table[T]) flush(c *Conn[T], d Dir) {
-	h := &c.half[d]
-	for len(h.held) > 0 {
-		if from := h.held[0].from; from > h.next {
-			t.gap(c, d, from)
+// flush gives all that is held, and the holes in it. What one direction waits
+// for in the other comes first, as far as that can be.
+func (t *Table[T]) flush(c *Conn[T]) {
+	for {
+		next := -1
+		for d := range c.half {
+			t.drain(c, Dir(d), len(c.half[d].held))
+			if held := c.half[d].held; len(held) > 0 && (next < 0 || held[0].need <= c.half[1-d].next) {
+				next = d
+			}
 		}
-		t.drain(c, d, len(h.held))
+		if next < 0 {
+			return
+		}
+		h := &c.half[next]
+		p := &h.held[0]
+		if p.from > h.next {
+			t.gap(c, Dir(next), p.from)
+		}
+		p.need = 0
 	}
 }
 
 // close ends a connection.
 func (t *Table[T]) close(c *Conn[T], reason Reason) {
+	t.flush(c)
 	for i := range c.half {
 		d, h := Dir(i), &c.half[i]
-		t.flush(c, d)
 		to := max(h.next, h.cutTo)
 		switch {
 		case h.fin:

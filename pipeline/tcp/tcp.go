@@ -15,6 +15,11 @@
 // What is given does not depend on how a stream was cut into segments, nor on
 // their order as long as nothing has to be given up.
 //
+// Between the directions, octets come after those of the other direction that
+// their sender had acknowledged when he sent them, even where they were captured
+// first; a capturing machine may swap a request and its answer. For octets that
+// never come [Patience] segments are waited, or one second.
+//
 // # Missing segments
 //
 // Octets that the capture does not hold are told by Gap, once, as soon as they
@@ -148,6 +153,8 @@ type Conn[T any] struct {
 	Last     int64 // Time of the last segment.
 	Counters [2]Counters
 
+	frame        uint64 // Of the last segment.
+	file         int32
 	clientHi     bool
 	half         [2]half
 	seen         int64 // Last, or less where the clock was set back.
@@ -169,7 +176,7 @@ type Event[T any] struct {
 	Lost   uint64 // Octets missing, of Gap.
 	Seq    uint32 // TCP sequence number of the first octet of Data or Gap.
 	Offset uint64 // Octets of this direction before it, from its SYN or the first one seen.
-	Time   int64  // Capture time of the segment that brought the octets, or made the event.
+	Time   int64  // Capture time of the segment that brought the octets; else of the connection's last.
 	Frame  uint64 // Its frame number and file.
 	File   int32
 }

@@ -409,6 +409,72 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestAnswerBeforeRequest captures what a server says before what it answers.
+func TestAnswerBeforeRequest(t *testing.T) {
+	open := func(w *wire) []capture.Segment {
+		return []capture.Segment{w.up(syn, 99, 0, ""), w.down(syn|ack, 199, 100, ""), w.up(ack, 100, 200, "")}
+	}
+	for name, c := range map[string]struct {
+		segments func(w *wire) []capture.Segment
+		want     []string
+	}{
+		"swapped": {
+			func(w *wire) []capture.Segment {
+				return append(open(w), w.down(ack, 200, 103, "yes"), w.up(ack, 100, 200, "may"), w.up(ack, 103, 203, "on"))
+			},
+			[]string{"1 open", "1 > may", "1 < yes", "1 > on", "1 close end"},
+		},
+		"both ways": {
+			func(w *wire) []capture.Segment {
+				return append(open(w), w.up(ack, 103, 203, "on"), w.down(ack, 200, 103, "yes"), w.up(ack, 100, 200, "may"))
+			},
+			[]string{"1 open", "1 > may", "1 < yes", "1 > on", "1 close end"},
+		},
+		"never captured": {
+			func(w *wire) []capture.Segment {
+				out := append(open(w), w.down(ack, 200, 103, "yes"))
+				for range Patience {
+					out = append(out, w.down(ack, 203, 103, ""))
+				}
+				return append(out, w.up(ack, 103, 203, "on"))
+			},
+			[]string{"1 open", "1 < yes", "1 > gap 3", "1 > on", "1 close end"},
+		},
+		"nor a second later": {
+			func(w *wire) []capture.Segment {
+				out := append(open(w), w.down(ack, 200, 103, "yes"))
+				w.later(time.Second)
+				return append(out, w.down(ack, 203, 103, "?"))
+			},
+			[]string{"1 open", "1 < yes?", "1 > gap 3", "1 close end"},
+		},
+		"one direction alone": {
+			func(w *wire) []capture.Segment {
+				return []capture.Segment{w.down(ack, 200, 103, "yes"), w.down(ack, 203, 109, "no")}
+			},
+			[]string{"1 open", "1 < yesno", "1 close end"},
+		},
+		"the end of the capture": {
+			func(w *wire) []capture.Segment { return append(open(w), w.down(ack, 200, 103, "yes")) },
+			[]string{"1 open", "1 < yes", "1 > gap 3", "1 close end"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := NewTable[int](Config{Ports: []uint16{102}})
+			l := &log{t: t}
+			for _, s := range c.segments(newWire()) {
+				table.Segment(&s)
+				l.poll(table)
+			}
+			table.End()
+			l.poll(table)
+			if !slices.Equal(l.lines, c.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(l.lines, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	w := newWire()
 	tests := []struct {

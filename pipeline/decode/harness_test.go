@@ -1,0 +1,358 @@
+package decode
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"x400flow/bench/generate"
+	"x400flow/pipeline/bus"
+	"x400flow/pipeline/bus/memory"
+	"x400flow/pipeline/capture"
+	"x400flow/pipeline/record"
+	"x400flow/pipeline/sensor"
+	"x400flow/schema"
+)
+
+// real lists the captures of real traffic; see testdata/mta/README.md.
+func real(t testing.TB) []string {
+	t.Helper()
+	names, err := filepath.Glob("../../testdata/mta/*.pcap")
+	if err != nil || len(names) < 9 {
+		t.Fatalf("captures not found: %v, %v", names, err)
+	}
+	return names
+}
+
+// frames reads a capture into memory.
+func frames(t testing.TB, pcap []byte) []capture.Frame {
+	t.Helper()
+	r, err := capture.NewReader(bytes.NewReader(pcap), "test", int64(len(pcap)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []capture.Frame
+	var f capture.Frame
+	for {
+		if err := r.Next(&f); errors.Is(err, io.EOF) {
+			return out
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		f.Data = bytes.Clone(f.Data)
+		out = append(out, f)
+	}
+}
+
+// realFrames are the frames of all real captures, one after the other.
+func realFrames(t testing.TB) []capture.Frame {
+	var all []capture.Frame
+	for _, name := range real(t) {
+		all = append(all, frames(t, readFile(t, name))...)
+	}
+	return all
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// generated is a capture with all that the generator knows.
+func generated(t testing.TB, messages int, change func(o *generate.Options)) []byte {
+	t.Helper()
+	o := generate.DefaultOptions()
+	o.Messages, o.OddRate, o.PerAssociation = messages, 0.2, 4
+	if change != nil {
+		change(&o)
+	}
+	var b bytes.Buffer
+	if _, err := generate.Run(o, generate.Output{Capture: &b}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// sense gives frames to a sensor that publishes on b, and ends it.
+func sense(t testing.TB, cfg sensor.Config, b bus.Publisher, in []capture.Frame) {
+	cfg.Name = "test"
+	cfg.Decoder.Ports = []uint16{102}
+	cfg.TCP.Ports = cfg.Decoder.Ports
+	cfg.Source = func(int32) string { return "test" }
+	s := sensor.New(cfg, b)
+	ctx := context.Background()
+	for i := range in {
+		if err := s.Frame(ctx, &in[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.End(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// records returns what a sensor makes of frames.
+func records(t testing.TB, cfg sensor.Config, in []capture.Frame) [][]byte {
+	t.Helper()
+	b := new(recorder)
+	sense(t, cfg, b, in)
+	return b.records
+}
+
+// recorder is a bus that keeps what is published.
+type recorder struct{ records [][]byte }
+
+func (r *recorder) Publish(_ context.Context, _ bus.Key, rec *record.Buffer) error {
+	r.records = append(r.records, bytes.Clone(rec.B))
+	rec.Release()
+	return nil
+}
+
+// decoded returns the rows and counts that a pool makes of records.
+func decoded(t testing.TB, cfg Config, records [][]byte) (tables, Stats) {
+	t.Helper()
+	b := memory.New(1 << 30)
+	got := newCollector()
+	p := New(cfg, b, got)
+	go func() {
+		for _, rec := range records {
+			buf := record.NewBuffer()
+			buf.B = append(buf.B, rec...)
+			if err := b.Publish(context.Background(), bus.Key{}, buf); err != nil {
+				panic(err)
+			}
+		}
+		b.Close()
+	}()
+	if err := p.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return got.tables, p.Stats()
+}
+
+// direct is a bus whose other end is one shard, without a queue between.
+type direct struct {
+	w    *worker
+	sink *collector
+	jobs uint64
+}
+
+func newDirect(cfg Config) *direct {
+	d := &direct{sink: newCollector()}
+	d.w = New(cfg, nil, d.sink).workers[0]
+	d.w.batch = d.sink.Batch()
+	return d
+}
+
+func (d *direct) Publish(_ context.Context, _ bus.Key, rec *record.Buffer) error {
+	d.jobs++
+	d.w.pool.order.add(0, d.jobs)
+	d.w.do(&job{number: d.jobs, delivery: bus.Delivery{Record: rec, Ack: func() {}}})
+	d.w.pool.order.done(0)
+	return nil
+}
+
+// rows returns the rows of frames. It may be called again.
+func (d *direct) rows(t testing.TB, in []capture.Frame) tables {
+	t.Helper()
+	sense(t, sensor.Config{}, d, in)
+	if err := d.w.flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got := d.sink.tables
+	d.sink.tables = newTables()
+	return got
+}
+
+// rowsOf returns the rows of frames.
+func rowsOf(t testing.TB, in []capture.Frame) tables {
+	t.Helper()
+	return newDirect(Config{}).rows(t, in)
+}
+
+// tables are rows by table and by what the table is sorted by: of rows that
+// agree in that, ClickHouse keeps the one of the highest version.
+type tables map[string]map[string]row
+
+type row struct {
+	version uint64
+	columns map[string]string
+}
+
+var keys = map[string][]string{
+	"associations_store": {"association"},
+	"messages_store":     {"origin_time", "apdu"},
+	"recipients_store":   {"origin_time", "apdu", "position"},
+	"trace_store":        {"origin_time", "apdu", "scope", "level", "seq"},
+	"extensions_store":   {"origin_time", "apdu", "scope", "owner", "position"},
+	"bilateral_store":    {"origin_time", "apdu", "position"},
+	"contents_store":     {"origin_time", "apdu"},
+	"problems_store":     {"problem"},
+	"coverage_store":     {"sensor", "source", "epoch", "interval_start"},
+	"captures_store":     {"sha256"},
+}
+
+// collector takes rows and keeps them as text.
+type collector struct {
+	mu     sync.Mutex
+	tables tables
+	free   *schema.Batch
+}
+
+func newCollector() *collector { return &collector{tables: newTables()} }
+
+func newTables() tables {
+	ts := tables{}
+	for name := range keys {
+		ts[name] = map[string]row{}
+	}
+	return ts
+}
+
+func (c *collector) Batch() *schema.Batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.free; b != nil {
+		c.free = nil
+		return b
+	}
+	return new(schema.Batch)
+}
+
+func (c *collector) Flush(context.Context) error { return nil }
+func (c *collector) Write(_ context.Context, b *schema.Batch, ack func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range b.All() {
+		columns := t.Columns()
+		for i := range t.Rows() {
+			r := row{columns: make(map[string]string, len(columns))}
+			for j, col := range columns {
+				r.columns[col.Name] = text1(t.Column(j), i)
+				if v, ok := t.Column(j).([]uint64); ok && col.Name == "version" {
+					r.version = v[i]
+				}
+			}
+			key := make([]string, len(keys[t.Table()]))
+			for j, name := range keys[t.Table()] {
+				key[j] = r.columns[name]
+			}
+			k := strings.Join(key, " ")
+			if old, ok := c.tables[t.Table()][k]; !ok || r.version >= old.version {
+				c.tables[t.Table()][k] = r
+			}
+		}
+	}
+	b.Reset()
+	c.free = b
+	if ack != nil {
+		ack()
+	}
+	return nil
+}
+
+// text1 returns a value of a column as text, a long one as its digest.
+func text1(column any, i int) string {
+	switch v := column.(type) {
+	case []string:
+		if len(v[i]) > 256 {
+			return fmt.Sprintf("%d octets %x", len(v[i]), sha256.Sum256([]byte(v[i])))
+		}
+		return strings.Clone(v[i])
+	case []uuid.UUID:
+		return v[i].String()
+	case []bool:
+		return strconv.FormatBool(v[i])
+	case []int32:
+		return strconv.FormatInt(int64(v[i]), 10)
+	case []uint16:
+		return strconv.FormatUint(uint64(v[i]), 10)
+	case []uint32:
+		return strconv.FormatUint(uint64(v[i]), 10)
+	case []uint64:
+		return strconv.FormatUint(v[i], 10)
+	case schema.Times:
+		return strconv.FormatInt(v[i], 10)
+	}
+	panic(fmt.Sprintf("a column of %T", column))
+}
+
+// same compares rows, but for some columns, and tells the first few differences.
+func same(t testing.TB, got, want tables, but ...string) {
+	t.Helper()
+	differences := 0
+	tell := func(format string, args ...any) {
+		t.Helper()
+		if differences++; differences <= 10 {
+			t.Errorf(format, args...)
+		}
+	}
+	for _, table := range slices.Sorted(maps.Keys(want)) {
+		for k, w := range want[table] {
+			g, ok := got[table][k]
+			if !ok {
+				tell("%s: %s is missing: %v", table, k, brief(w))
+				continue
+			}
+			for _, d := range differing(g, w, but) {
+				tell("%s: %s: %s", table, k, d)
+			}
+		}
+		for k, g := range got[table] {
+			if _, ok := want[table][k]; !ok {
+				tell("%s: %s is not expected: %v", table, k, brief(g))
+			}
+		}
+	}
+	if differences > 10 {
+		t.Errorf("%d differences in all", differences)
+	}
+}
+
+func differing(got, want row, but []string) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(want.columns)) {
+		if g, w := got.columns[name], want.columns[name]; g != w && !slices.Contains(but, name) {
+			out = append(out, fmt.Sprintf("%s is %q, want %q", name, g, w))
+		}
+	}
+	return out
+}
+
+// brief is what of a row tells which it is.
+func brief(r row) string {
+	var out []string
+	for _, name := range []string{"mts_id", "client_port", "layer", "reason", "detail", "direction", "stream_offset"} {
+		if v := r.columns[name]; v != "" {
+			out = append(out, name+"="+v)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// column returns a column of a table, sorted.
+func (ts tables) column(table, name string) []string {
+	var out []string
+	for _, r := range ts[table] {
+		out = append(out, r.columns[name])
+	}
+	slices.SortFunc(out, cmp.Compare)
+	return out
+}
