@@ -12,7 +12,7 @@ type Class uint8
 
 // The classes.
 const (
-	ClassEmpty       Class = iota // No TPDU was seen.
+	ClassEmpty       Class = iota // No octets were seen, or none that tell anything.
 	ClassUnknown                  // Not told yet.
 	ClassP1                       // X.400 message transfer (X.419 P1).
 	ClassP3                       // X.400 MTS access (X.419 P3).
@@ -192,6 +192,7 @@ func (a *Association) Outside(octets []byte) {
 	if a.class > ClassUnknown || a.facts.Proposed {
 		return
 	}
+	a.class = ClassUnknown
 	if callSignalling(octets) {
 		a.setClass(ClassH323, true)
 	}

@@ -437,7 +437,11 @@ func (a *Association) needsRTSE() bool {
 // openRequest keeps what RTORQ or RTOAC says.
 func (a *Association) openRequest() {
 	f, r := &a.facts, &a.rtse
-	f.CheckpointSize, f.WindowSize = r.CheckpointSize, r.WindowSize
+	// What was agreed on stands, though the request be captured after it.
+	a.agreed = a.agreed || r.Kind == rtse.RTOAC
+	if r.Kind == rtse.RTOAC || !a.agreed {
+		f.CheckpointSize, f.WindowSize = r.CheckpointSize, r.WindowSize
+	}
 	if r.Kind == rtse.RTORQ {
 		f.TwoWayAlternate = r.DialogueMode == 1
 		f.ApplicationProtocol = r.Protocol
@@ -491,7 +495,9 @@ func (a *Association) accept(dir uint8, v, u view) {
 	if p.Mode == presentation.X410 {
 		f.Mode, f.RTSE = ModeX410, true
 		code, at := a.rtse.DecodeComponents(rtse.RTOAC, p.RTSE)
-		a.setClass(ClassX400, false)
+		if !a.class.X400() {
+			a.setClass(ClassX400, false)
+		}
 		a.emit(Accept, dir, v.place(0))
 		if code != rtse.OK {
 			a.problem(LayerRTSE, uint8(code), code.Error(), dir, u, p.RTSEStart+at)
@@ -775,7 +781,7 @@ func (a *Association) value(dir uint8, u view) bool {
 		a.damage(dir, Damaged)
 		return true
 	}
-	octets, start := p.Octets, p.Start
+	octets, start, used := p.Octets, p.Start, 0
 	if !f.RTSE && !a.needsRTSE() && !t.active {
 		return a.rose(dir, u)
 	}
@@ -797,17 +803,11 @@ func (a *Association) value(dir uint8, u view) bool {
 			a.headless(dir, u.place(start))
 		}
 		r := &a.rtse
-		first, last := u.place(start), u.place(start)
-		if !p.Joined {
-			first = u.place(start + r.Start)
-			last = u.place(start + max(r.End-1, 0))
-			if !r.Joined && len(r.Octets) > 0 {
-				last = u.place(start + r.Start + len(r.Octets) - 1)
-			}
-		}
+		first, last := u.place(a.data.Place(p, used+r.Start)), u.place(a.data.Place(p, used+r.Last))
 		a.piece(dir, r.Octets, first, last, !p.Joined && !r.Joined && a.stable(u))
 		octets = octets[r.End:]
-		start += r.End
+		used += r.End
+		start = a.data.Place(p, used)
 	}
 	return true
 }

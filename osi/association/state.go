@@ -34,6 +34,8 @@ type Association struct {
 	defined                bool   // Facts.Contexts is the list that was proposed.
 	finish                 Place  // Of a FINISH that awaits its answer.
 	finishing, established bool
+	confirmed              bool // A CC was seen.
+	agreed                 bool // An RTOAC was seen.
 	finishDir              uint8
 
 	tpdu cotp.TPDU
@@ -94,7 +96,7 @@ func (a *Association) Reset(cfg Config) {
 		*t = transfer{checkpoints: t.checkpoints[:0], activity: t.activity[:0]}
 	}
 	a.arena = a.arena[:0]
-	a.defined, a.finishing, a.established = false, false, false
+	a.defined, a.finishing, a.established, a.confirmed, a.agreed = false, false, false, false, false
 }
 
 // settle takes back what events referred to, and hands over what was suspended.
@@ -199,7 +201,9 @@ func (a *Association) transport(dir uint8, v view) {
 		if t.Kind == cotp.CR || len(a.facts.CalledTSAP) == 0 {
 			a.facts.CalledTSAP = a.keep(t.CalledTSAP)
 		}
-		if t.TPDUSize != 0 {
+		// What was confirmed stands, though the request be captured after it.
+		a.confirmed = a.confirmed || t.Kind == cotp.CC
+		if t.TPDUSize != 0 && (t.Kind == cotp.CC || !a.confirmed) {
 			a.facts.TPDUSize = t.TPDUSize
 		}
 	case cotp.DT, cotp.ED:

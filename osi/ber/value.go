@@ -46,6 +46,36 @@ func (c *Cursor) Octets(e *Element, segment Tag, scratch []byte) (octets []byte,
 	return out, true, code
 }
 
+// Place returns the offset in the input of octet n, from 0, of an OCTET STRING
+// element that Octets has read, in whichever segment it is. Where the string
+// has not so many octets it is the offset behind it.
+func (c *Cursor) Place(e *Element, n int) int {
+	if !e.Constructed {
+		return e.Offset + e.Header + min(n, len(e.Content))
+	}
+	at, _ := c.place(e, n)
+	return at
+}
+
+// place returns the place of octet n, or how many octets of n are left behind e.
+func (c *Cursor) place(e *Element, n int) (at, left int) {
+	in := c.Enter(e)
+	var s Element
+	for in.Next(&s) {
+		switch {
+		case !s.Constructed && n < len(s.Content):
+			return s.Offset + s.Header + n, -1
+		case !s.Constructed:
+			n -= len(s.Content)
+		default:
+			if at, n = in.place(&s, n); n < 0 {
+				return at, n
+			}
+		}
+	}
+	return e.End, n
+}
+
 func (c *Cursor) join(e *Element, segment Tag, dst []byte) ([]byte, int, Code) {
 	in := c.Enter(e)
 	var s Element

@@ -319,3 +319,40 @@ func TestTagString(t *testing.T) {
 		}
 	}
 }
+
+func TestPlace(t *testing.T) {
+	for _, test := range []struct {
+		name, in string
+		want     []int // Of octet 0, 1, ...; the last is that of an octet too many.
+	}{
+		{"primitive", "04 03 61 62 63", []int{2, 3, 4, 5}},
+		{"empty", "04 00", []int{2}},
+		{"two segments", "24 07 04 01 61 04 02 62 63", []int{4, 7, 8, 9}},
+		{"an empty segment first", "24 05 04 00 04 01 61", []int{6, 7}},
+		{"nested, indefinite", "24 80 24 80 04 01 61 00 00 04 01 62 00 00", []int{6, 11, 14}},
+		{"no octets", "24 02 04 00", []int{4}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var d Decoder
+			in := unhex(t, test.in)
+			c := d.Reset(in)
+			var e Element
+			if !c.Next(&e) {
+				t.Fatal(c.Err())
+			}
+			octets, _, _ := c.Octets(&e, TagOctetString, nil)
+			if len(octets) != len(test.want)-1 {
+				t.Fatalf("%d octets, want %d", len(octets), len(test.want)-1)
+			}
+			for n, want := range test.want {
+				at := c.Place(&e, n)
+				if at != want {
+					t.Errorf("octet %d is at %d, want %d", n, at, want)
+				}
+				if n < len(octets) && in[at] != octets[n] {
+					t.Errorf("octet %d: %#x is at %d, want %#x", n, in[at], at, octets[n])
+				}
+			}
+		})
+	}
+}

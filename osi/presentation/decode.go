@@ -278,6 +278,10 @@ type UserData struct {
 	code    Code
 	at      int
 	scratch []byte
+
+	// The OCTET STRING whose octets Next gave last.
+	from  ber.Cursor
+	value ber.Element
 }
 
 // Reset starts on in, one User-data.
@@ -317,7 +321,8 @@ func (u *UserData) Next(p *PDV) bool {
 			if joined {
 				u.scratch = octets
 			}
-			*p = PDV{Context: -1, Form: Simple, Octets: octets, Start: e.Offset + e.Header, Joined: joined}
+			u.from, u.value = u.top, e
+			*p = PDV{Context: -1, Form: Simple, Octets: octets, Start: u.top.Place(&e, 0), Joined: joined}
 			return true
 		case ber.App(tagFully):
 			if !e.Constructed {
@@ -329,6 +334,18 @@ func (u *UserData) Next(p *PDV) bool {
 		}
 	}
 	return false
+}
+
+// Place returns the offset in the input of octet n of p, the value that Next gave
+// last. Of one joined from the segments of a BIT STRING it is p's beginning.
+func (u *UserData) Place(p *PDV, n int) int {
+	switch {
+	case !p.Joined:
+		return p.Start + n
+	case p.Form == Arbitrary:
+		return p.Start
+	}
+	return u.from.Place(&u.value, n)
 }
 
 // list reads one PDV-list.
@@ -363,7 +380,8 @@ func (u *UserData) list(l *ber.Element, p *PDV) bool {
 			if joined {
 				u.scratch = octets
 			}
-			p.Form, p.Octets, p.Start, p.Joined, have = OctetAligned, octets, e.Offset+e.Header, joined, true
+			u.from, u.value = fields, e
+			p.Form, p.Octets, p.Start, p.Joined, have = OctetAligned, octets, fields.Place(&e, 0), joined, true
 		case ber.Context(2):
 			bits, unused, c := fields.BitString(&e, u.scratch[:0])
 			if c != ber.None {

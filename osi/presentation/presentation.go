@@ -117,7 +117,8 @@ type PDV struct {
 	Transfer []byte
 	Form     Form
 	// Octets is the value: a whole element for SingleASN1. It begins at Start in
-	// the input, unless Joined, when it was put together from segments.
+	// the input and, unless Joined, when it was put together from segments, stands
+	// there without interruption; see [UserData.Place].
 	Octets []byte
 	Start  int
 	Joined bool

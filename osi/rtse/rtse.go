@@ -85,10 +85,11 @@ type APDU struct {
 	Reflected []byte
 	Priority  int64 // RTTP.
 
-	// Octets is RTTR's, at Start in the input unless Joined.
-	Octets []byte
-	Start  int
-	Joined bool
+	// Octets is RTTR's. The first and the last of them are at Start and Last in
+	// the input, and unless Joined all between them are.
+	Octets      []byte
+	Start, Last int
+	Joined      bool
 
 	Unknown int
 
@@ -178,7 +179,8 @@ func (a *APDU) Decode(in []byte) (code Code, at int) {
 		if joined {
 			a.scratch = octets
 		}
-		a.Kind, a.Octets, a.Start, a.Joined = RTTR, octets, e.Offset+e.Header, joined
+		a.Kind, a.Octets, a.Joined = RTTR, octets, joined
+		a.Start, a.Last = top.Place(&e, 0), top.Place(&e, max(len(octets)-1, 0))
 		return OK, 0
 	case ber.TagInteger:
 		a.Kind = RTTP
