@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"x400flow/bench/ledger"
 )
 
 // tables are the views that people query, with the columns that say who read
@@ -361,11 +363,11 @@ func TestCutCaptures(t *testing.T) {
 
 // generate writes a capture with its ledger and returns both, and the
 // credentials in it.
-func generate(tb testing.TB, args ...string) (capture, ledger string, credentials []string) {
+func generate(tb testing.TB, args ...string) (capture string, l *ledger.Ledger, credentials []string) {
 	tb.Helper()
 	dir := tb.TempDir()
-	capture, ledger = filepath.Join(dir, "generated.pcap"), filepath.Join(dir, "generated.jsonl")
-	command(tb, "x400gen", append([]string{"-o", capture, "-ledger", ledger}, args...)...)
+	capture, file := filepath.Join(dir, "generated.pcap"), filepath.Join(dir, "generated.jsonl")
+	command(tb, "x400gen", append([]string{"-o", capture, "-ledger", file}, args...)...)
 	b, err := os.ReadFile(capture)
 	if err != nil {
 		tb.Fatal(err)
@@ -392,5 +394,5 @@ func generate(tb testing.TB, args ...string) (capture, ledger string, credential
 	if len(credentials) == 0 {
 		tb.Fatal("the generated binds bear no credentials")
 	}
-	return capture, ledger, credentials
+	return capture, readLedger(tb, file), credentials
 }

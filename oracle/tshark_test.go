@@ -119,6 +119,15 @@ func tshark(tb testing.TB, file string, args ...string) []byte {
 	return out.Bytes()
 }
 
+// tsharkValues returns the names that tshark has for numbers.
+func tsharkValues() []byte {
+	out, err := exec.Command("tshark", "-G", "values").Output()
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
 // fields returns the values of tshark's fields, a row a packet.
 func fields(tb testing.TB, file, filter string, names ...string) [][]string {
 	tb.Helper()

@@ -113,9 +113,9 @@ type Association struct {
 	Release string
 	// The sensor was certain that this is not X.400 and published counters only.
 	Muted bool
-	// TCP segments from the client.
+	// TCP segments from the client, until both sides had closed.
 	ClientPackets uint64
-	// TCP segments from the server.
+	// TCP segments from the server, until both sides had closed.
 	ServerPackets uint64
 	// Stream octets from the client, each once.
 	ClientOctets uint64
@@ -746,8 +746,9 @@ type Message struct {
 	// Subject identifier of a report: the message or probe that it tells of in
 	// the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2).
 	Subject MTSIdentifier
-	// Content type by name, a number or OID where it has none; of a report, its
-	// subject's (X.411 8.2.1.1.1.34).
+	// Content type by name (of an OID: X.411 Annex A, X.420 Annex D, STANAG
+	// 4406), a number or OID where it has none; of a report, its subject's
+	// (X.411 8.2.1.1.1.34).
 	ContentType []byte
 	// Number of a built-in content type; NULL when extended or absent. NULL is
 	// -1 here.
@@ -756,8 +757,9 @@ type Message struct {
 	ContentTypeOID []byte
 	// Content identifier; of a report, its subject's (X.411 8.2.1.1.1.35).
 	ContentIdentifier []byte
-	// Original encoded information types by name, extended ones by OID; of a
-	// report, its subject's (X.411 8.2.1.1.1.33).
+	// Original encoded information types by name: extended ones by that of their
+	// OID (X.411 Annex A, X.420 Annex D), or by the OID; of a report, its
+	// subject's (X.411 8.2.1.1.1.33).
 	EITs []byte
 	// Original encoded information types are present, be it without any type.
 	EITsPresent bool
@@ -812,7 +814,8 @@ type Message struct {
 	APDUSHA256 [32]byte
 	// Additional information of a report, readable (X.411 12.2.1.3.2).
 	AdditionalInformation []byte
-	// Additional information of a report, its encoding.
+	// Additional information of a report, the encoding of the value inside its
+	// tag (X.411 12.2.1.3.2).
 	AdditionalInformationRaw []byte
 	// Message security label, readable; empty when absent (X.411 8.2.1.1.1.30).
 	SecurityLabel []byte

@@ -177,9 +177,8 @@ type TraceElement struct {
 
 // BilateralInformation is a PerDomainBilateralInformation (X.411 12.2.1.1.1).
 type BilateralInformation struct {
-	Country []byte
-	ADMD    []byte
-	PRMD    []byte // nil when absent
+	// Domain is the domain that it is meant for.
+	Domain DomainIdentifier
 	// Value is the information's encoding, its type being a bilateral matter.
 	Value []byte
 	// Text is a readable rendering of Value.

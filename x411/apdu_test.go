@@ -60,12 +60,12 @@ func TestMessageFields(t *testing.T) {
 		t.Fatalf("%d bilateral", len(a.Bilateral))
 	}
 	b := a.Bilateral[0]
-	if string(b.Country) != "GB" || string(b.ADMD) != "GOLD" || b.PRMD != nil || string(b.Text) != "'0102'H" {
-		t.Errorf("%q %q %q %q", b.Country, b.ADMD, b.PRMD, b.Text)
+	if string(b.Domain.Country) != "GB" || string(b.Domain.Text) != "/ADMD=GOLD/C=GB/" || b.Domain.PRMD != nil || string(b.Text) != "'0102'H" {
+		t.Errorf("%q %q %q", b.Domain.Text, b.Domain.PRMD, b.Text)
 	}
 	b = a.Bilateral[1]
-	if string(b.ADMD) != "GOLD" || string(b.PRMD) != "42" || string(b.Text) != "{7}" || string(b.Value) != "\x30\x03\x02\x01\x07" {
-		t.Errorf("%q %q %q %q", b.ADMD, b.PRMD, b.Text, b.Value)
+	if string(b.Domain.ADMD) != "GOLD" || string(b.Domain.Text) != "/PRMD=42/ADMD=GOLD/C=GB/" || string(b.Text) != "{7}" || string(b.Value) != "\x30\x03\x02\x01\x07" {
+		t.Errorf("%q %q %q", b.Domain.Text, b.Text, b.Value)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestReportFields(t *testing.T) {
 	if string(a.AppendContent(nil)) != "returned content" || a.Content.Size != 16 {
 		t.Errorf("returned content %q of %d", a.AppendContent(nil), a.Content.Size)
 	}
-	if string(a.AdditionalText) != `"tariff 7"` || string(a.AdditionalInformation) != "\xa2\x0a\x13\x08tariff 7" {
+	if string(a.AdditionalText) != `"tariff 7"` || string(a.AdditionalInformation) != "\x13\x08tariff 7" {
 		t.Errorf("additional information %q, % x", a.AdditionalText, a.AdditionalInformation)
 	}
 	if len(a.ContentExtensions) != 1 || string(a.ContentExtensions[0].Value) != "ref" {

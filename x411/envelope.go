@@ -367,6 +367,11 @@ func (d *decoder) domain(c *ber.Cursor, e *ber.Element, g *DomainIdentifier) {
 		d.pop()
 	}
 	d.complete(domainFields, seen, e.Offset)
+	d.domainText(g)
+}
+
+// domainText makes the text of a domain from its parts.
+func (d *decoder) domainText(g *DomainIdentifier) {
 	at := len(d.arena)
 	d.arena = append(d.arena, '/')
 	if g.PRMD != nil {
@@ -717,7 +722,7 @@ func (d *decoder) bilateralElement(c *ber.Cursor, e *ber.Element, b *BilateralIn
 		case 0:
 			d.push("country-name")
 			if d.is(&f, tagCountry) {
-				b.Country = d.domainName(&in, &f)
+				b.Domain.Country = d.domainName(&in, &f)
 			}
 			d.pop()
 		case 1:
@@ -732,15 +737,15 @@ func (d *decoder) bilateralElement(c *ber.Cursor, e *ber.Element, b *BilateralIn
 						break
 					}
 					if id == 0 {
-						b.ADMD = d.domainName(&private, &g)
+						b.Domain.ADMD = d.domainName(&private, &g)
 					} else {
-						b.PRMD = d.domainName(&private, &g)
+						b.Domain.PRMD = d.domainName(&private, &g)
 					}
 					d.pop()
 				}
 				d.complete(bilateralDomainFields, seen, f.Offset)
 			} else if d.is(&f, tagADMD) {
-				b.ADMD = d.domainName(&in, &f)
+				b.Domain.ADMD = d.domainName(&in, &f)
 			}
 			d.pop()
 		case 2:
@@ -753,6 +758,7 @@ func (d *decoder) bilateralElement(c *ber.Cursor, e *ber.Element, b *BilateralIn
 			d.stray(&f)
 		}
 	}
+	d.domainText(&b.Domain)
 	d.end(&in)
 	if i < 3 && in.Code() == ber.None {
 		d.failIn("bilateral-information", CodeMissing, e.Offset)
@@ -1079,7 +1085,7 @@ func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element) {
 		case 6:
 			a.content(&in, &f)
 		case 7:
-			a.AdditionalInformation = in.Raw(&f)
+			a.AdditionalInformation = f.Content
 			d.out = d.out[:0]
 			if f.Constructed {
 				value := in.Enter(&f)

@@ -498,7 +498,7 @@ func (w *apduWriter) perMessage(m *message, l *ledger.APDU, explicit bool) {
 	if !m.noFlags {
 		e.member()
 		e.bits(0x48, 0, m.indicators...)
-		l.Indicators = names(m.indicators, indicatorNames[:])
+		l.Indicators, l.IndicatorsSent = names(m.indicators, indicatorNames[:]), true
 	}
 	if !m.deferred.IsZero() {
 		e.member()

@@ -199,8 +199,9 @@ type APDU struct {
 	EncodedInformationTypes *EncodedInformationTypes `json:"eits,omitempty"`
 	ContentType             *ContentType             `json:"content_type,omitempty"`
 	ContentIdentifier       *string                  `json:"content_identifier,omitempty"`
-	Priority                *int                     `json:"priority,omitempty"` // 0 normal, 1 non-urgent, 2 urgent; nil where the DEFAULT was left out.
-	Indicators              []string                 `json:"indicators,omitempty"`
+	Priority                *int                     `json:"priority,omitempty"`        // 0 normal, 1 non-urgent, 2 urgent; nil where the DEFAULT was left out.
+	Indicators              []string                 `json:"indicators,omitempty"`      // Those that are set.
+	IndicatorsSent          bool                     `json:"indicators_sent,omitempty"` // The field is there, be it without any set.
 	DeferredDelivery        *time.Time               `json:"deferred_delivery,omitempty"`
 	ContentLength           *int                     `json:"content_length,omitempty"` // Probe's content-length.
 	Bilateral               []Bilateral              `json:"bilateral,omitempty"`

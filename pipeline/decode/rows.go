@@ -86,7 +86,7 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 			c.row.BindOutcome = "accepted"
 		case association.BindError:
 			w.bound(c, rec, x411.BindError)
-			c.row.BindOutcome = "rejected"
+			c.row.BindOutcome, c.row.Release = "rejected", "rejected"
 		case association.Accept:
 			if c.row.BindOutcome == "" {
 				c.row.BindOutcome = "accepted"
@@ -332,7 +332,7 @@ func (w *worker) children(m *schema.Message) {
 		x := &a.Bilateral[i]
 		b.Bilaterals.Append(&schema.Bilateral{
 			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version, Position: uint32(i + 1),
-			Domain: schema.Domain{Country: x.Country, ADMD: x.ADMD, PRMD: x.PRMD}, Value: x.Text, Raw: x.Value,
+			Domain: domain(&x.Domain), Value: x.Text, Raw: x.Value,
 		})
 	}
 	w.extensions(m, a.Extensions, scope, 0)

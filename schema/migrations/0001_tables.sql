@@ -62,8 +62,8 @@ CREATE TABLE {{table "associations_store"}}
     ended LowCardinality(String) COMMENT 'How the connection ended: fin, rst, idle, evicted, replaced, capture-end, or open', -- string
     release LowCardinality(String) COMMENT 'How the association ended: released, user-abort, provider-abort, rejected, or empty (X.225 7, X.227 7)', -- string
     muted Bool COMMENT 'The sensor was certain that this is not X.400 and published counters only',
-    client_packets UInt64 COMMENT 'TCP segments from the client',
-    server_packets UInt64 COMMENT 'TCP segments from the server',
+    client_packets UInt64 COMMENT 'TCP segments from the client, until both sides had closed',
+    server_packets UInt64 COMMENT 'TCP segments from the server, until both sides had closed',
     client_octets UInt64 COMMENT 'Stream octets from the client, each once',
     server_octets UInt64 COMMENT 'Stream octets from the server, each once',
     client_retransmitted_packets UInt64 COMMENT 'Segments from the client that brought nothing new',
@@ -186,7 +186,7 @@ CREATE TABLE {{table "messages_store"}}
     apdu_size UInt64 COMMENT 'Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode included' CODEC(Delta, ZSTD(1)), -- go:APDUSize
     apdu_sha256 FixedString(32) COMMENT 'SHA-256 of those octets, hexadecimal' CODEC(ZSTD(1)), -- hex go:APDUSHA256
     additional_information String COMMENT 'Additional information of a report, readable (X.411 12.2.1.3.2)' CODEC(ZSTD(1)),
-    additional_information_raw String COMMENT 'Additional information of a report, its encoding' CODEC(ZSTD(1)),
+    additional_information_raw String COMMENT 'Additional information of a report, the encoding of the value inside its tag (X.411 12.2.1.3.2)' CODEC(ZSTD(1)),
     security_label String COMMENT 'Message security label, readable; empty when absent (X.411 8.2.1.1.1.30)' CODEC(ZSTD(1)),
     status LowCardinality(String) COMMENT 'ok, or partial when a field could not be read', -- string
     error_layer LowCardinality(String) COMMENT 'Layer of the first failure, such as x411; empty when ok', -- string
