@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"x400flow/osi/association"
 	"x400flow/osi/tpkt"
 	"x400flow/pipeline/bus"
@@ -67,6 +69,9 @@ type Config struct {
 	MaxHeld     int           // Octets of a TSDU held back until it can be redacted.
 	MaxAge      time.Duration // Capture time after which a record is published.
 	Heartbeat   time.Duration // Interval of coverage, aligned to UTC.
+
+	// Registerer, if not nil, gets the metrics. It takes those of one sensor.
+	Registerer prometheus.Registerer
 }
 
 // Stats count what a sensor did.
@@ -103,6 +108,10 @@ type Sensor struct {
 	watch      map[int32]*interval
 	lastFile   int32
 	lastWatch  *interval
+
+	metrics *metrics // Nil without a Registerer.
+	at      int64    // Capture time of the latest frame.
+	unseen  int      // Frames since the metrics were brought up to date.
 }
 
 type openConn = tcp.Conn[conn]
@@ -181,7 +190,7 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 	if cfg.Source == nil {
 		cfg.Source = func(int32) string { return "" }
 	}
-	return &Sensor{
+	s := &Sensor{
 		cfg:      cfg,
 		bus:      b,
 		decoder:  capture.NewDecoder(cfg.Decoder),
@@ -190,6 +199,11 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 		lastFile: -1,
 		probes:   sync.Pool{New: func() any { return new(association.Association) }},
 	}
+	if cfg.Registerer != nil {
+		s.metrics = new(metrics)
+		cfg.Registerer.MustRegister(s.metrics)
+	}
+	return s
 }
 
 // Frame takes one frame in. It blocks while the bus is full.
@@ -197,6 +211,10 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	iv, err := s.interval(ctx, f)
 	if err != nil {
 		return err
+	}
+	s.at = f.Time
+	if s.unseen++; s.unseen >= observeEvery {
+		s.observe()
 	}
 	iv.beat.Packets++
 	iv.beat.Octets += uint64(len(f.Data))
@@ -256,6 +274,7 @@ func (s *Sensor) End(ctx context.Context, files []capture.File) error {
 			return err
 		}
 	}
+	s.observe()
 	return nil
 }
 
@@ -323,6 +342,7 @@ func (s *Sensor) begin(k record.Kind) *record.Buffer {
 func (s *Sensor) send(ctx context.Context, key bus.Key, buf *record.Buffer) error {
 	s.stats.Records++
 	s.stats.RecordOctets += uint64(len(buf.B))
+	s.observe()
 	return s.bus.Publish(ctx, key, buf)
 }
 
