@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,6 +21,7 @@ import (
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/bus/memory"
 	"x400flow/pipeline/decode"
+	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/record"
 	"x400flow/pipeline/store"
 )
@@ -38,11 +40,16 @@ The rows are those that ingest -r mta.pcap -store ./archive makes.
 type options struct {
 	read    string
 	store   config.Store
+	monitor config.Monitor
 	keep    string
 	workers int
 	again   bool
 	all     bool
 }
+
+// readyWithin is how long rows may wait for the archive before the program says
+// that it is not ready.
+const readyWithin = 2 * time.Minute
 
 func main() {
 	engine.Main()
@@ -51,6 +58,7 @@ func main() {
 	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
+	o.monitor.Define(flags)
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
@@ -71,7 +79,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "decode: %v\nTry: decode -h\n", err)
 		os.Exit(2)
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log := slog.New(monitor.Sample(slog.NewTextHandler(os.Stderr, nil)))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err = run(ctx, &o, log, os.Stderr)
 	stop()
@@ -116,14 +124,24 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.read, err)
 	}
+	o.monitor.Log = log
+	mon, err := monitor.Start(o.monitor.Options)
+	if err != nil {
+		return err
+	}
+	defer mon.Close()
 	st, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	writer := st.NewWriter(ctx, store.WriterOptions{})
+	writer := st.NewWriter(ctx, store.WriterOptions{Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
+		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
+	}})
 	b := memory.New(0)
 	pool := decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log}, b, writer)
+	mon.Registerer().MustRegister(pool.Collector())
+	mon.Watch("store", readyWithin, writer.Progress)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := pool.Run(ctx); err != nil {

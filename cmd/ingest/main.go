@@ -17,6 +17,7 @@ import (
 
 	"x400flow/cmd/internal/config"
 	"x400flow/engine"
+	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/store"
 )
 
@@ -35,6 +36,7 @@ again changes nothing: rows are identified by what they say.
 type options struct {
 	read      list
 	store     config.Store
+	monitor   config.Monitor
 	records   string
 	ports     ports
 	filter    string
@@ -65,6 +67,7 @@ func main() {
 	flags.Var(&o.read, "r", "capture `file`, folder, or - for standard input; may be given several times")
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
+	o.monitor.Define(flags)
 	flags.StringVar(&o.records, "records", "", "write TPDU stream records to this `file` instead of archiving")
 	flags.Var(&o.ports, "port", "TCP `ports` of X.400, separated by commas; matched after VLANs, tunnels and fragments are undone")
 	flags.StringVar(&o.filter, "f", "", "libpcap `filter` on frames as captured; not needed to find the ports, and it misses tagged frames and fragments")
@@ -100,7 +103,7 @@ func main() {
 	if o.verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(monitor.Sample(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.

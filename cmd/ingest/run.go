@@ -20,6 +20,7 @@ import (
 	"x400flow/pipeline/bus/memory"
 	"x400flow/pipeline/capture"
 	"x400flow/pipeline/decode"
+	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/record"
 	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/store"
@@ -29,8 +30,18 @@ import (
 // grace is how long what was read may take to be stored after an interruption.
 const grace = 30 * time.Second
 
+// readyWithin is how long rows may wait for the archive before the program says
+// that it is not ready.
+const readyWithin = 2 * time.Minute
+
 // run reads the captures into the archive or into a record file.
 func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error {
+	o.monitor.Log = log
+	mon, err := monitor.Start(o.monitor.Options)
+	if err != nil {
+		return err
+	}
+	defer mon.Close()
 	var st *store.Store
 	if o.records == "" {
 		so, err := o.store.Options()
@@ -72,6 +83,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 			Ports: o.ports, MaxConns: o.maxConns, MaxConnOctets: int(o.tcpConn), MaxOctets: int(o.tcpOctets),
 			IdleTimeout: o.idle,
 		},
+		Registerer: mon.Registerer(),
 	}, b)
 	// What was read is stored even when the reading is interrupted.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -84,13 +96,15 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	if st == nil {
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
 	} else {
-		writer := st.NewWriter(drain, store.WriterOptions{Rows: o.block, OnRetry: func(table string, attempt int, err error) {
+		writer := st.NewWriter(drain, store.WriterOptions{Rows: o.block, Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
 			log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 		}})
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
 			BatchRows: min(o.block, decode.DefaultBatchRows),
 		}, b, writer)
+		mon.Registerer().MustRegister(pool.Collector())
+		mon.Watch("store", readyWithin, writer.Progress)
 		g.Go(func() error {
 			if err := pool.Run(drain); err != nil {
 				return err

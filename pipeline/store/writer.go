@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,6 +66,9 @@ type Writer struct {
 	closing sync.RWMutex
 	closed  bool
 
+	// written counts what Write took, durable what of it is durable.
+	written, durable atomic.Uint64
+
 	// mu guards what tells which blocks are durable.
 	mu sync.Mutex
 	// moved is closed and made anew when first moves.
@@ -87,6 +91,8 @@ type block struct {
 	batch  *schema.Batch
 	// merged says that batch is one of the writer's own.
 	merged bool
+	// writes counts the calls of Write that it holds.
+	writes uint64
 	acks   []func()
 }
 
@@ -143,7 +149,18 @@ func (w *Writer) Batch() *schema.Batch {
 // Write. The error is the one that stopped the writer, or ctx's: then b was not
 // taken.
 func (w *Writer) Write(ctx context.Context, b *schema.Batch, ack func()) error {
-	return w.send(ctx, item{b, ack})
+	err := w.send(ctx, item{b, ack})
+	if err == nil {
+		w.written.Add(1)
+	}
+	return err
+}
+
+// Progress returns how many batches are durable, and whether others were written
+// that are not.
+func (w *Writer) Progress() (durable uint64, waiting bool) {
+	durable = w.durable.Load()
+	return durable, w.written.Load() > durable
 }
 
 // Flush inserts what was written and returns when it is durable.
@@ -286,6 +303,7 @@ func (w *Writer) collect() {
 				age.Reset(w.o.Age)
 			}
 			if it.batch != nil {
+				cur.writes++
 				w.add(cur, it.batch)
 			}
 			if it.ack != nil {
@@ -342,6 +360,7 @@ func (w *Writer) finish(b *block) {
 		}
 		delete(w.finished, w.first)
 		w.first++
+		w.durable.Add(next.writes)
 		for _, ack := range next.acks {
 			ack()
 		}

@@ -317,9 +317,15 @@ func TestWriterBackPressure(t *testing.T) {
 			t.Fatal("Write never blocks")
 		}
 	}
+	if durable, waiting := w.Progress(); durable != 0 || !waiting {
+		t.Errorf("%d batches durable, waiting %v; want 0, true", durable, waiting)
+	}
 	close(away)
 	if err := w.Close(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if durable, waiting := w.Progress(); durable != uint64(written) || waiting {
+		t.Errorf("%d batches durable, waiting %v; want %d, false", durable, waiting, written)
 	}
 	if got := query(t, direct, "SELECT count() FROM messages"); got[0] != fmt.Sprint(written) {
 		t.Errorf("%s messages, want %d", got[0], written)
