@@ -179,9 +179,13 @@ func TestFormats(t *testing.T) {
 			if got, _, err := read(t, oneByOne{bytes.NewReader(stored)}); err != nil || strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
 				t.Errorf("octet by octet: got %q, %v", got, err)
 			}
-			// Cut anywhere after the file header: the frames before, and that
-			// it was cut.
+			// Cut anywhere after the file header, but for the inside of a block
+			// of a mega-octet: the frames before, and that it was cut.
 			for n := 28; n < len(stored); n++ {
+				if n > 1000 && n < len(stored)-1000 {
+					n += 99_991
+					continue
+				}
 				got, f, err := read(t, bytes.NewReader(stored[:n]))
 				if err != nil {
 					t.Fatalf("cut to %d: %v", n, err)
@@ -256,7 +260,7 @@ func TestTruncated(t *testing.T) {
 		}
 	}
 	// A compressed stream that was cut is told as well.
-	noise := make([]byte, 50000)
+	noise := make([]byte, 500_000) // Of more than one block.
 	for i := range noise {
 		noise[i] = byte(rand.Uint32())
 	}
@@ -329,7 +333,11 @@ func TestAgainstPcapgo(t *testing.T) {
 		}
 		defer f.Close()
 		var other gopacket.ZeroCopyPacketDataSource
-		if strings.HasSuffix(name, "ng") {
+		var magic [4]byte
+		if _, err := f.ReadAt(magic[:], 0); err != nil {
+			t.Fatal(err)
+		}
+		if binary.BigEndian.Uint32(magic[:]) == blockSection { // Names may deceive.
 			other, err = pcapgo.NewNgReader(f, pcapgo.NgReaderOptions{WantMixedLinkType: true})
 		} else {
 			other, err = pcapgo.NewReader(f)

@@ -162,12 +162,11 @@ func newDirect(cfg Config) *direct {
 	return d
 }
 
-func (d *direct) Publish(_ context.Context, _ bus.Key, rec *record.Buffer) error {
+func (d *direct) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error {
 	d.jobs++
 	d.w.pool.order.add(0, d.jobs)
-	d.w.do(&job{number: d.jobs, delivery: bus.Delivery{Record: rec, Ack: func() {}}})
-	d.w.pool.order.done(0)
-	return nil
+	defer d.w.pool.order.done(0)
+	return d.w.do(ctx, &job{number: d.jobs, delivery: bus.Delivery{Record: rec, Ack: func() {}}})
 }
 
 // rows returns the rows of frames. It may be called again.
@@ -283,6 +282,8 @@ func text1(column any, i int) string {
 		return strconv.FormatBool(v[i])
 	case []int32:
 		return strconv.FormatInt(int64(v[i]), 10)
+	case []int64:
+		return strconv.FormatInt(v[i], 10)
 	case []uint16:
 		return strconv.FormatUint(uint64(v[i]), 10)
 	case []uint32:
