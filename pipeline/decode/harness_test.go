@@ -130,7 +130,7 @@ func (r *recorder) Publish(_ context.Context, _ bus.Key, rec *record.Buffer) err
 func decoded(t testing.TB, cfg Config, records [][]byte) (tables, Stats) {
 	t.Helper()
 	b := memory.New(1 << 30)
-	got := newCollector()
+	got := newGatherer()
 	p := New(cfg, b, got)
 	go func() {
 		for _, rec := range records {
@@ -151,12 +151,12 @@ func decoded(t testing.TB, cfg Config, records [][]byte) (tables, Stats) {
 // direct is a bus whose other end is one shard, without a queue between.
 type direct struct {
 	w    *worker
-	sink *collector
+	sink *gatherer
 	jobs uint64
 }
 
 func newDirect(cfg Config) *direct {
-	d := &direct{sink: newCollector()}
+	d := &direct{sink: newGatherer()}
 	d.w = New(cfg, nil, d.sink).workers[0]
 	d.w.batch = d.sink.Batch()
 	return d
@@ -209,14 +209,14 @@ var keys = map[string][]string{
 	"captures_store":     {"sha256"},
 }
 
-// collector takes rows and keeps them as text.
-type collector struct {
+// gatherer takes rows and keeps them as text.
+type gatherer struct {
 	mu     sync.Mutex
 	tables tables
 	free   *schema.Batch
 }
 
-func newCollector() *collector { return &collector{tables: newTables()} }
+func newGatherer() *gatherer { return &gatherer{tables: newTables()} }
 
 func newTables() tables {
 	ts := tables{}
@@ -226,7 +226,7 @@ func newTables() tables {
 	return ts
 }
 
-func (c *collector) Batch() *schema.Batch {
+func (c *gatherer) Batch() *schema.Batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b := c.free; b != nil {
@@ -236,8 +236,8 @@ func (c *collector) Batch() *schema.Batch {
 	return new(schema.Batch)
 }
 
-func (c *collector) Flush(context.Context) error { return nil }
-func (c *collector) Write(_ context.Context, b *schema.Batch, ack func()) error {
+func (c *gatherer) Flush(context.Context) error { return nil }
+func (c *gatherer) Write(_ context.Context, b *schema.Batch, ack func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range b.All() {
