@@ -6,29 +6,39 @@ import (
 	"x400flow/osi/ber"
 )
 
-// Kind is the alternative of MTS-APDU (X.411 12.2).
+// Kind is the alternative of MTS-APDU (X.411 12.2), or the operation of MTS
+// access (X.411 8.2, 8.3) or MS access (X.413) that an envelope is of.
 type Kind uint8
 
-// The kinds of MTS-APDU. KindNone is what octets are that are none of them.
+// The kinds of MTS-APDU, and of what an operation carries. KindNone is what
+// octets are that are none of them.
 const (
 	KindNone Kind = iota
 	KindMessage
 	KindReport
 	KindProbe
+	KindSubmission
+	KindProbeSubmission
+	KindDelivery
+	KindReportDelivery
+	KindFetch
 )
 
-// String returns message, report or probe, and none for KindNone.
+var kindNames = [...]string{"none", "message", "report", "probe",
+	"submission", "probe-submission", "delivery", "report-delivery", "fetch"}
+
+// String returns message, report, probe, submission, probe-submission, delivery,
+// report-delivery or fetch, and none for KindNone.
 func (k Kind) String() string {
-	switch k {
-	case KindMessage:
-		return "message"
-	case KindReport:
-		return "report"
-	case KindProbe:
-		return "probe"
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
 	return "none"
 }
+
+// Report reports whether a has the fields of a report: those on recipients, and
+// the subject's identifier.
+func (k Kind) Report() bool { return k == KindReport || k == KindReportDelivery }
 
 // Status says how much of the octets was understood.
 type Status uint8
@@ -210,7 +220,9 @@ type Extension struct {
 }
 
 // Recipient is a recipient of a message or probe (X.411 12.2.1.1.2) or one
-// reported on (X.411 12.2.1.3.3).
+// reported on (X.411 12.2.1.3.3). Of a submission the Indicators are the
+// originator-report-request, which has the same bits; of a delivery the first
+// recipient is this-recipient-name, and Intended may be set.
 type Recipient struct {
 	// Name is the recipient-name; in a report the actual-recipient-name.
 	Name ORName
@@ -242,6 +254,10 @@ type Recipient struct {
 	Intended ORName
 	// Supplementary is the supplementary-information, nil when absent.
 	Supplementary []byte
+
+	// Other says that a delivery names it among its other-recipient-names: it is
+	// not delivered to that one.
+	Other bool
 }
 
 // Content is the content of a message, or the returned content of a report.
@@ -345,7 +361,13 @@ type APDU struct {
 	IndicatorsPresent bool
 	// DeferredDelivery is a message's deferred-delivery-time.
 	DeferredDelivery Time
-	Bilateral        []BilateralInformation
+	// SubmissionTime and DeliveryTime are the message-submission-time and the
+	// message-delivery-time of a delivery (X.411 8.3.1.1.1). ConvertedEITs are
+	// its converted-encoded-information-types.
+	SubmissionTime Time
+	DeliveryTime   Time
+	ConvertedEITs  EITs
+	Bilateral      []BilateralInformation
 	// ContentLength is a probe's content-length, -1 when absent.
 	ContentLength int64
 

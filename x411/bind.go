@@ -67,8 +67,9 @@ type Bind struct {
 	Wrapped int32
 	// Authenticated is false for the alternative NULL.
 	Authenticated bool
-	// MTS says that it is an MTS bind (P3 or P7) rather than an MTA bind.
-	MTS bool
+	// MTS says that it is an MTS bind (P3) or MS bind (P7) rather than an MTA
+	// bind, MS that it was read as an MS bind.
+	MTS, MS bool
 	// Name is the initiator-name or responder-name where it is an MTA-name.
 	Name []byte
 	// User is that name where it is a user agent's or message store's OR-name.
@@ -100,8 +101,23 @@ type Bind struct {
 // may be there or not; where they are they override role. The tag [0] of RTSE's
 // ConnectionData may be there, too.
 func (b *Bind) Decode(octets []byte, role BindRole) Status {
-	b.decode(octets, role)
+	b.decode(octets, role, false)
 	return b.Status
+}
+
+// DecodeMS reads octets as Decode does, as a part of an MS bind (X.413): it shares
+// tags with an MTS bind, but for the name and credentials to other ends.
+func (b *Bind) DecodeMS(octets []byte, role BindRole) Status {
+	b.decode(octets, role, true)
+	return b.Status
+}
+
+// ErrorName returns the standard's name of the bind error, "" for an unknown one.
+func (b *Bind) ErrorName() string {
+	if b.MS {
+		return nameOf(msBindErrorNames[:], int64(b.Error))
+	}
+	return b.Error.Name()
 }
 
 // The ROSE-bind alternatives (X.219 Annex A).
@@ -111,8 +127,8 @@ const (
 	roseError    = 18
 )
 
-func (b *Bind) decode(octets []byte, role BindRole) {
-	*b = Bind{Role: role, Wrapped: -1, Error: -1, d: b.d}
+func (b *Bind) decode(octets []byte, role BindRole, ms bool) {
+	*b = Bind{Role: role, Wrapped: -1, Error: -1, MS: ms, d: b.d}
 	d := &b.d
 	var limits Limits
 	c := d.start(octets, &limits)
@@ -183,6 +199,9 @@ func (b *Bind) value(c *ber.Cursor, e *ber.Element) {
 		b.Status = StatusOK
 		b.Authenticated = true
 		b.mtaBind(c, e)
+	case b.MS && b.Role == BindError && e.Tag == ber.TagSet && e.Constructed:
+		b.Status = StatusOK
+		b.qualifiedError(c, e)
 	case (e.Tag == ber.TagSet || e.Tag == ber.TagSequence) && e.Constructed:
 		b.Status = StatusOK
 		b.Authenticated = true
@@ -222,8 +241,7 @@ func (b *Bind) mtaBind(c *ber.Cursor, e *ber.Element) {
 	d.complete(mtaBindFields, seen, e.Offset)
 }
 
-// mtsBindFields is MTSBindArgument and MTSBindResult (X.411 8.1.1); MSBind
-// (X.413 7.1.1) has the same name and credentials.
+// mtsBindFields is MTSBindArgument and MTSBindResult (X.411 8.1.1).
 var mtsBindFields = []field{
 	{"name", tagORName, 0, true},
 	{"name", ber.Context(0), 0, true},
@@ -234,14 +252,73 @@ var mtsBindFields = []field{
 	{"extensions", ber.Context(5), 4, false},
 }
 
+// msBindFields is MSBindArgument, msBindResultFields MSBindResult (X.413). What is
+// of the store alone has id 5 and up and is passed over.
+var (
+	msBindFields = []field{
+		{"initiator-name", tagORName, 0, true},
+		{"initiator-credentials", ber.Context(2), 2, true},
+		{"security-context", ber.Context(3), 3, false},
+		{"fetch-restrictions", ber.Context(4), 5, false},
+		{"ms-configuration-request", ber.Context(5), 6, false},
+		{"ua-registration-identifier", ber.Context(6), 7, false},
+		{"bind-extensions", ber.Context(7), 8, false},
+	}
+	msBindResultFields = []field{
+		{"responder-credentials", ber.Context(2), 2, true},
+		{"available-auto-actions", ber.Context(3), 5, false},
+		{"available-attribute-types", ber.Context(4), 6, false},
+		{"alert-indication", ber.Context(5), 7, false},
+		{"content-types-supported", ber.Context(6), 8, false},
+		{"entry-classes-supported", ber.Context(7), 9, false},
+		{"matching-rules-supported", ber.Context(8), 10, false},
+		{"bind-result-extensions", ber.Context(9), 11, false},
+		{"message-group-depth", ber.Context(10), 12, false},
+		{"auto-action-error-indication", ber.Context(11), 13, false},
+		{"unsupported-extensions", ber.Context(12), 14, false},
+		{"ua-registration-id-unknown", ber.Context(13), 15, false},
+		{"service-information", ber.Context(14), 16, false},
+	}
+)
+
+// msBindErrorNames is BindProblem (X.413).
+var msBindErrorNames = [...]string{
+	"authentication-error", "unacceptable-security-context", "unable-to-establish-association",
+	"bind-extension-problem", "inadequate-association-confidentiality",
+}
+
+// qualifiedError reads the qualified-error of an ms-bind-error.
+func (b *Bind) qualifiedError(c *ber.Cursor, e *ber.Element) {
+	d := &b.d
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			b.Error = BindErrorCode(d.code(&in, &f))
+		case ber.Context(1), ber.Context(2):
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+}
+
 func (b *Bind) mtsBind(c *ber.Cursor, e *ber.Element) {
 	d := &b.d
 	b.MTS = true
+	fields := mtsBindFields
+	switch {
+	case b.MS && b.Role == BindResult:
+		fields = msBindResultFields
+	case b.MS:
+		fields = msBindFields
+	}
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
 	for {
-		id := d.next(&in, &f, mtsBindFields, &seen)
+		id := d.next(&in, &f, fields, &seen)
 		if id < 0 {
 			break
 		}
@@ -269,7 +346,7 @@ func (b *Bind) mtsBind(c *ber.Cursor, e *ber.Element) {
 		}
 		d.pop()
 	}
-	d.complete(mtsBindFields, seen, e.Offset)
+	d.complete(fields, seen, e.Offset)
 }
 
 // credentials tells the kind and length of Credentials (X.411 8.2) and reads

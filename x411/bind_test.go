@@ -298,3 +298,60 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestMSBind(t *testing.T) {
+	restrictions := el(0xa4, el(0xa0, oid(t, 6, 2, 6, 1, 10, 1)), num(0x82, 3, 0xe8))
+	for _, tt := range []struct {
+		name   string
+		octets []byte
+		role   BindRole
+		user   string
+		creds  CredentialKind
+		err    string
+	}{
+		{"argument", el(0xb0, el(set, orName("Smith"), el(0xa2, str(ia5, "pw-x")), restrictions, num(0x85, 0xff))), BindArgument, "/C=GB/ADMD= /PRMD=X/S=Smith/", CredentialsSimpleIA5, ""},
+		{"result", el(0xb1, el(set, el(0xa2, str(octs, "pw-x")), el(0xa4, oid(t, 6, 2, 6, 4, 3, 1)), num(0x85, 0))), BindResult, "", CredentialsSimpleOctets, ""},
+		{"error", el(0xb2, num(10, 1)), BindError, "", CredentialsNone, "unacceptable-security-context"},
+		{"qualified error", el(0xb2, el(set, num(0x80, 3), str(0x81, "more"))), BindError, "", CredentialsNone, "bind-extension-problem"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b Bind
+			if b.DecodeMS(tt.octets, tt.role) != StatusOK || b.UnknownFields != 0 || b.Role != tt.role {
+				t.Errorf("%v %v %s, unknown %s", b.Role, b.Status, b.Failure.Error(), b.FirstUnknown)
+			}
+			if string(b.User.Text) != tt.user || b.Credentials != tt.creds || b.ErrorName() != tt.err {
+				t.Errorf("user %s, credentials %v, error %s", b.User.Text, b.Credentials, b.ErrorName())
+			}
+			ranges, ok := AppendCredentials(nil, tt.octets)
+			if out := redacted(tt.octets, ranges); !ok || strings.Contains(string(out), "pw-") {
+				t.Errorf("redacted: %v %q", ok, out)
+			}
+		})
+	}
+}
+
+func TestAppendArgumentCredentials(t *testing.T) {
+	change := el(set, el(0xa0, str(ia5, "pw-old")), el(0xa1, el(0xa1, el(seq, algorithm(t), el(3, []byte{0}, []byte("pw-hash"))))))
+	register := el(set, el(0xa0, str(ia5, "keep")), el(0xa4, el(0xa0, str(ia5, "pw-old")), el(0xa1, str(0x24, string(str(octs, "pw-new"))))),
+		el(0xaa, el(seq, oid(t, 6, 2, 6, 4, 9, 4), str(octs, "pw-delta"))))
+	for _, tt := range []struct {
+		name     string
+		code     int64
+		argument []byte
+		kept     string
+	}{{"change-credentials", 8, change, ""}, {"register-MS", 24, register, "keep"}, {"octets behind", 8, append(change[:len(change):len(change)], 0, 0), ""}} {
+		t.Run(tt.name, func(t *testing.T) {
+			ranges, ok := AppendArgumentCredentials(nil, tt.code, tt.argument)
+			out := string(redacted(tt.argument, ranges))
+			if !ok || strings.Contains(out, "pw-") || !strings.Contains(out, tt.kept) || len(out) != len(tt.argument) {
+				t.Errorf("%v %q", ok, out)
+			}
+		})
+	}
+	if _, ok := AppendArgumentCredentials(nil, 8, change[:20]); ok {
+		t.Error("a truncated argument is read")
+	}
+	if ranges, ok := AppendArgumentCredentials(nil, 3, change); !ok || len(ranges) != 0 {
+		t.Error("another operation's argument is overwritten")
+	}
+}

@@ -260,7 +260,7 @@ func (a *APDU) commonField(c *ber.Cursor, f *ber.Element, id int) {
 	case 8:
 		a.bilateral(c, f)
 	case 9:
-		a.recipients(c, f, false)
+		a.recipients(c, f, recipientFields)
 	case 10:
 		a.Trace = a.trace(c, f, a.Trace)
 	case 11:
@@ -792,6 +792,14 @@ func (a *APDU) extensionSet(c *ber.Cursor, e *ber.Element, envelope bool) []Exte
 				d.failures = told
 				d.unknown = unknown
 			}
+			if ok && a.Kind >= KindSubmission && x.Number == extensionTrace && len(a.Trace) == 0 && d.value.Tag == tagTrace {
+				// A delivery tells the trace in this way.
+				told, unknown := d.failures, d.unknown
+				d.push("value")
+				a.Trace = a.trace(&d.valueIn, &d.value, a.Trace)
+				d.pop()
+				d.failures, d.unknown = told, unknown
+			}
 			a.extensions = append(a.extensions, x)
 		}
 		d.pop()
@@ -821,8 +829,8 @@ var reportedRecipientFields = []field{
 	{"extensions", ber.Context(6), 4, false},
 }
 
-// recipients reads per-recipient-fields, of a report where reported is set.
-func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, reported bool) {
+// recipients reads per-recipient-fields, each with the given fields.
+func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, fields []field) {
 	d := &a.d
 	limit := orDefault(a.Limits.Recipients, DefaultRecipients)
 	in := c.Enter(e)
@@ -835,11 +843,7 @@ func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, reported bool) {
 		}
 		d.pushIndex(i)
 		if d.is(&f, ber.TagSet, ber.TagSequence) {
-			a.Recipients = append(a.Recipients, Recipient{
-				Number: -1, ExplicitConversion: -1, UserType: -1, Reason: -1, Diagnostic: -1,
-				Octets: Range{f.Offset, f.End},
-			})
-			a.recipient(&in, &f, &a.Recipients[len(a.Recipients)-1], reported)
+			a.recipient(&in, &f, a.addRecipient(&f), fields)
 		}
 		d.pop()
 	}
@@ -849,12 +853,17 @@ func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, reported bool) {
 	}
 }
 
-func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, reported bool) {
+// addRecipient appends a recipient, whose fields or name e is.
+func (a *APDU) addRecipient(e *ber.Element) *Recipient {
+	a.Recipients = append(a.Recipients, Recipient{
+		Number: -1, ExplicitConversion: -1, UserType: -1, Reason: -1, Diagnostic: -1,
+		Octets: Range{e.Offset, e.End},
+	})
+	return &a.Recipients[len(a.Recipients)-1]
+}
+
+func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields []field) {
 	d := &a.d
-	fields := recipientFields
-	if reported {
-		fields = reportedRecipientFields
-	}
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -883,6 +892,12 @@ func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, reported b
 			d.orName(&in, &f, &r.Intended)
 		case 7:
 			r.Supplementary, _ = d.text(&in, &f)
+		case 8:
+			if tc, t, ok := d.only(&in, &f); ok {
+				d.reportType(&tc, &t, r)
+			}
+		case 9:
+			d.eits(&in, &f, &r.ConvertedEITs)
 		}
 		d.pop()
 	}
@@ -1081,7 +1096,7 @@ func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element) {
 		case 4:
 			a.ContentID, _ = d.text(&in, &f)
 		case 5:
-			a.recipients(&in, &f, true)
+			a.recipients(&in, &f, reportedRecipientFields)
 		case 6:
 			a.content(&in, &f)
 		case 7:

@@ -63,7 +63,10 @@ var standardExtensions = [...]extensionDef{
 	46: {"certificate-selectors-override", renderSelectors},
 }
 
-const extensionInternalTrace = 38
+const (
+	extensionTrace         = 37
+	extensionInternalTrace = 38
+)
 
 // privateExtension is a private extension that a standard defines.
 type privateExtension struct {

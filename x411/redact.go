@@ -30,6 +30,36 @@ func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
 	return r.ranges, true
 }
 
+// AppendArgumentCredentials appends to dst the ranges of argument, that of the
+// operation with a local code, that hold secrets: all that is not a tag or a length
+// in the argument of change-credentials, and in the change-credentials and the
+// extensions of that of register-MS. Octets behind the argument are left alone. ok
+// is false when it cannot be read; the caller then overwrites all of it.
+func AppendArgumentCredentials(dst []Range, code int64, argument []byte) (ranges []Range, ok bool) {
+	r := redactor{ranges: dst, ok: true}
+	var d ber.Decoder
+	d.MaxElements = ber.DefaultMinElements + 8*len(argument)
+	c := d.Reset(argument)
+	var e ber.Element
+	if !c.Next(&e) {
+		return dst, false
+	}
+	switch o := OperationOf(code, false); {
+	case o == OperationChangeCredentials:
+		r.leaves(&c, &e)
+	case o == OperationRegisterMS && e.Constructed:
+		r.each(&c, &e, func(c *ber.Cursor, f *ber.Element) {
+			if f.Tag == ber.Context(4) || f.Tag == ber.Context(10) {
+				r.leaves(c, f)
+			}
+		})
+	}
+	if !r.ok {
+		return dst, false
+	}
+	return r.ranges, true
+}
+
 type redactor struct {
 	ranges []Range
 	ok     bool
@@ -71,7 +101,8 @@ func (r *redactor) wrapped(c *ber.Cursor, e *ber.Element) {
 	switch e.Tag {
 	case ber.Context(roseArgument), ber.Context(roseResult), ber.Context(roseError):
 		in, inner := r.one(c, e)
-		if r.ok {
+		if r.ok && !(e.Tag == ber.Context(roseError) && inner.Tag == ber.TagSet) {
+			// The SET of an error is MS access's qualified-error (X.413).
 			r.value(&in, &inner)
 		}
 		return

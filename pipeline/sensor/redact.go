@@ -37,6 +37,9 @@ type tsdu struct {
 	first   byte    // That octet.
 	blind   bool    // Too large to hold: overwrite all of it.
 	settled bool    // A TSDU without credentials has passed, or a bind was redacted.
+	cleared bool    // Its first octets invoke no operation that carries credentials.
+	secret  bool    // They do.
+	rest    bool    // The argument of one goes on in the direction's next TSDU.
 	held    []chunk // The user data that is held back.
 	size    int     // Octets held.
 }
@@ -117,6 +120,9 @@ func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 			t.size += user.len
 		}
 	}
+	if t.begun && !credentialSPDU(t.first) {
+		s.operation(st, t, user, eot)
+	}
 	if !eot {
 		return
 	}
@@ -124,10 +130,100 @@ func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 	if len(t.held) > 0 {
 		s.redact(st, t)
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled || begun}
+	*t = tsdu{held: t.held[:0], settled: t.settled || begun, rest: t.rest}
 	if begun {
 		s.opened(c, dir, first)
 	}
+}
+
+// The local codes of the operations that carry credentials (X.419).
+const (
+	codeChangeCredentials = 8
+	codeRegisterMS        = 24
+)
+
+// operation holds a TSDU of data until it is clear whether it carries credentials.
+// If it does they are overwritten when it is whole.
+func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
+	if t.cleared {
+		return
+	}
+	if user.len > 0 {
+		if t.blind {
+			s.blind(st, user)
+			return
+		}
+		t.held = append(t.held, user)
+		t.size += user.len
+	}
+	if t.secret || t.rest {
+		if t.size > s.cfg.MaxHeld {
+			s.blindHeld(st, t)
+			t.blind = true
+		} else if eot {
+			s.redactOperation(st, t)
+		}
+		return
+	}
+	v, more := association.FindInvocation(s.join(st, t))
+	switch {
+	case v.Code == codeChangeCredentials || v.Code == codeRegisterMS:
+		t.secret = true
+		if eot {
+			s.redactOperation(st, t)
+		}
+	case !more || eot:
+		t.cleared = true
+		t.held, t.size = t.held[:0], 0
+	}
+}
+
+// redactOperation overwrites the credentials in the argument held, or what of it
+// is there.
+func (s *Sensor) redactOperation(st *conn, t *tsdu) {
+	x := &s.secrets
+	whole := s.join(st, t)
+	if t.rest && !t.secret {
+		at, data := association.DataStart(whole)
+		if !data {
+			// A checkpoint may stand between; anything else ends the transfer.
+			t.rest = association.MinorSync(whole)
+		} else if at < len(whole) {
+			s.overwrite(st, t, x411.Range{Start: at, End: len(whole)})
+		}
+	} else {
+		v, _ := association.FindInvocation(whole)
+		ranges, ok := x411.AppendArgumentCredentials(x.ranges[:0], v.Code, whole[v.Argument:])
+		if !ok {
+			// It is damaged, or goes on in the next TSDU.
+			t.rest = v.RTSE
+			ranges = append(x.ranges[:0], x411.Range{End: len(whole) - v.Argument})
+			s.stats.BlindOctets += uint64(len(whole) - v.Argument)
+		}
+		for _, r := range ranges {
+			s.overwrite(st, t, x411.Range{Start: r.Start + v.Argument, End: r.End + v.Argument})
+		}
+		x.ranges = ranges
+		s.stats.Redactions++
+	}
+	clear(x.joined)
+	t.held, t.size = t.held[:0], 0
+}
+
+// join returns the octets held, in one piece.
+func (s *Sensor) join(st *conn, t *tsdu) []byte {
+	if len(t.held) == 0 {
+		return nil
+	}
+	if len(t.held) == 1 {
+		return st.rec.B[t.held[0].at:][:t.held[0].len]
+	}
+	x := &s.secrets
+	x.joined = x.joined[:0]
+	for _, h := range t.held {
+		x.joined = append(x.joined, st.rec.B[h.at:h.at+h.len]...)
+	}
+	return x.joined
 }
 
 // opened moves the preamble on after a whole TSDU.
@@ -159,14 +255,7 @@ func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
 // redact overwrites the credentials in the TSDU held.
 func (s *Sensor) redact(st *conn, t *tsdu) {
 	x := &s.secrets
-	whole := st.rec.B[t.held[0].at:][:t.held[0].len]
-	if len(t.held) > 1 {
-		x.joined = x.joined[:0]
-		for _, h := range t.held {
-			x.joined = append(x.joined, st.rec.B[h.at:h.at+h.len]...)
-		}
-		whole = x.joined
-	}
+	whole := s.join(st, t)
 	ranges, ok := s.find(whole)
 	if !ok {
 		s.blindHeld(st, t)

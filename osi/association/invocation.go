@@ -1,0 +1,214 @@
+package association
+
+import "x400flow/osi/session"
+
+// Invocation is the front of a ROSE invoke in a TSDU of data, as far as it shows
+// in the octets at hand.
+type Invocation struct {
+	// Code is the local operation value, -1 where the TSDU holds no such thing.
+	Code int64
+	// Argument is the offset of the first octet behind Code.
+	Argument int
+	// RTSE says that it stands in an RTTR, so that its rest may follow in further
+	// TSDUs.
+	RTSE bool
+}
+
+// FindInvocation looks for the front of a ROSE invoke with a local operation value
+// at the front of a TSDU: behind session, presentation and, where there are, RTSE
+// and EXTERNAL. more says that the octets end before it can be told. No length is
+// trusted, since tsdu need not be whole. It is for finding what must not be
+// published before anything else has been decoded.
+func FindInvocation(tsdu []byte) (v Invocation, more bool) {
+	f := front{b: tsdu}
+	v.Code = -1
+	if !f.session() {
+		return v, f.short
+	}
+	// User data (X.226 8.4): fully encoded, simply encoded, or none of X.410 mode.
+	switch f.tag() {
+	case 0x61:
+		if !f.enter() || f.tag() != 0x30 || !f.enter() {
+			return v, f.short
+		}
+		if f.tag() == 0x06 && !f.skip() {
+			return v, f.short
+		}
+		if f.tag() != 0x02 || !f.skip() {
+			return v, f.short
+		}
+		if t := f.tag(); t != 0xa0 && t != 0x81 && t != 0xa1 || !f.enter() {
+			return v, f.short
+		}
+	case 0x60, 0x40:
+		if !f.enter() {
+			return v, f.short
+		}
+	}
+	for f.tag() == 0x04 || f.tag() == 0x24 {
+		v.RTSE = true
+		if !f.enter() {
+			return v, f.short
+		}
+	}
+	if f.tag() == 0x28 {
+		if !f.enter() {
+			return v, f.short
+		}
+		for f.tag() == 0x06 || f.tag() == 0x02 || f.tag() == 0x07 {
+			if !f.skip() {
+				return v, f.short
+			}
+		}
+		if t := f.tag(); t != 0xa0 && t != 0x81 && t != 0xa1 || !f.enter() {
+			return v, f.short
+		}
+	}
+	if f.tag() != 0xa1 || !f.enter() {
+		return v, f.short
+	}
+	if f.tag() == 0x30 && !f.enter() { // X.410 tags it explicitly.
+		return v, f.short
+	}
+	if t := f.tag(); t != 0x02 && t != 0x05 || !f.skip() {
+		return v, f.short
+	}
+	if t := f.tag(); (t == 0x80 || t == 0xa0 || t == 0x81) && !f.skip() {
+		return v, f.short
+	}
+	if f.tag() != 0x02 {
+		return v, f.short
+	}
+	n, ok := f.length()
+	if !ok || n < 1 || n > 4 {
+		return v, f.short
+	}
+	if n > len(f.b)-f.at {
+		return v, true
+	}
+	v.Code = 0
+	for _, o := range f.b[f.at : f.at+n] {
+		v.Code = v.Code<<8 | int64(o)
+	}
+	v.Argument = f.at + n
+	return v, false
+}
+
+// DataStart returns where the user information of a TSDU begins that is a DATA
+// TRANSFER (X.225 8.3.11); ok is false for another.
+func DataStart(tsdu []byte) (at int, ok bool) {
+	f := front{b: tsdu}
+	ok = f.session()
+	return f.at, ok
+}
+
+// MinorSync reports whether a TSDU is a MINOR SYNC POINT or its acknowledgement
+// (X.225 8.3.20, 8.3.21), or gives or asks for tokens alone.
+func MinorSync(tsdu []byte) bool {
+	it := session.Iterate(tsdu)
+	var s session.SPDU
+	for it.Next(&s) {
+		switch s.Kind {
+		case session.MinorSyncPoint, session.MinorSyncAck, session.PleaseTokens, session.GiveTokens:
+		default:
+			return false
+		}
+	}
+	return it.Code() == session.OK
+}
+
+// front reads headers from octets that may end anywhere.
+type front struct {
+	b     []byte
+	at    int
+	short bool // The octets ended.
+}
+
+// tag returns the next identifier octet, 0 at the end.
+func (f *front) tag() byte {
+	if f.at >= len(f.b) {
+		f.short = true
+		return 0
+	}
+	return f.b[f.at]
+}
+
+// session passes over the SPDUs in front of the user information of a DATA
+// TRANSFER (X.225 8.2.2).
+func (f *front) session() bool {
+	for i := range 2 {
+		if len(f.b)-f.at < 2 {
+			f.short = true
+			return false
+		}
+		si, li := f.b[f.at], int(f.b[f.at+1])
+		if i == 0 && si != 1 && si != 2 || i == 1 && si != 1 {
+			return false
+		}
+		f.at += 2
+		if li == 0xff {
+			if len(f.b)-f.at < 2 {
+				f.short = true
+				return false
+			}
+			li = int(f.b[f.at])<<8 | int(f.b[f.at+1])
+			f.at += 2
+		}
+		if f.at += li; f.at > len(f.b) {
+			f.short = true
+			return false
+		}
+	}
+	return true
+}
+
+// length reads a length, -1 for the indefinite form.
+func (f *front) length() (n int, ok bool) {
+	if len(f.b)-f.at < 2 {
+		f.short = true
+		return 0, false
+	}
+	l := int(f.b[f.at+1])
+	f.at += 2
+	switch {
+	case l < 0x80:
+		return l, true
+	case l == 0x80:
+		return -1, true
+	case l > 0x88:
+		return 0, false
+	}
+	for range l & 0x7f {
+		if f.at >= len(f.b) {
+			f.short = true
+			return 0, false
+		}
+		if n = n<<8 | int(f.b[f.at]); n > 1<<31 {
+			return 0, false
+		}
+		f.at++
+	}
+	return n, true
+}
+
+// enter passes over a header.
+func (f *front) enter() bool {
+	_, ok := f.length()
+	return ok
+}
+
+// maxSkipped bounds a value that is passed over: an identifier, a number.
+const maxSkipped = 32
+
+// skip passes over a small primitive value.
+func (f *front) skip() bool {
+	n, ok := f.length()
+	if !ok || n < 0 || n > maxSkipped {
+		return false
+	}
+	if f.at += n; f.at > len(f.b) {
+		f.short = true
+		return false
+	}
+	return true
+}

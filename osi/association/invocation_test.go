@@ -1,0 +1,85 @@
+package association
+
+import (
+	"bytes"
+	"testing"
+)
+
+// tlv is one element, its length in the short form or of two octets.
+func tlv(id byte, parts ...[]byte) []byte {
+	body := bytes.Join(parts, nil)
+	if len(body) < 0x80 {
+		return append([]byte{id, byte(len(body))}, body...)
+	}
+	return append([]byte{id, 0x82, byte(len(body) >> 8), byte(len(body))}, body...)
+}
+
+func TestFindInvocation(t *testing.T) {
+	gtdt := []byte{1, 0, 1, 0}
+	argument := tlv(0x31, tlv(0xa0, tlv(0x16, []byte("sesame"))))
+	invoke := tlv(0xa1, tlv(2, []byte{0, 200}), tlv(2, []byte{8}), argument)
+	old := tlv(0xa1, tlv(0x30, tlv(2, []byte{1}), tlv(2, []byte{8}), argument))
+	linked := tlv(0xa1, tlv(2, []byte{1}), tlv(0x80, []byte{4}), tlv(2, []byte{0x81}), argument)
+	pdv := func(v []byte) []byte { return tlv(0x61, tlv(0x30, tlv(2, []byte{3}), tlv(0xa0, v))) }
+	aligned := tlv(0x61, tlv(0x30, tlv(6, []byte{0x51, 1}), tlv(2, []byte{3}), tlv(0x81, invoke)))
+	external := tlv(0x28, tlv(2, []byte{5}), tlv(0xa0, invoke))
+	indefinite := []byte{0x61, 0x80, 0x30, 0x80, 2, 1, 3, 0xa0, 0x80, 0xa1, 0x80, 2, 1, 1, 2, 1, 24, 0x31, 0x80}
+	for _, c := range []struct {
+		name string
+		tsdu []byte
+		code int64
+		rtse bool
+	}{
+		{"without RTSE", append(gtdt[:4:4], pdv(invoke)...), 8, false},
+		{"octet aligned", append(gtdt[:4:4], aligned...), 8, false},
+		{"simply encoded", append(gtdt[:4:4], tlv(0x60, invoke)...), 8, false},
+		{"in an RTTR", append(gtdt[:4:4], pdv(tlv(4, invoke))...), 8, true},
+		{"in an RTTR and an EXTERNAL", append(gtdt[:4:4], pdv(tlv(4, external))...), 8, true},
+		{"in a constructed RTTR", append(gtdt[:4:4], pdv(tlv(0x24, tlv(4, external)))...), 8, true},
+		{"X.410 mode", append(gtdt[:4:4], old...), 8, false},
+		{"enclosure item", append([]byte{1, 0, 1, 3, 25, 1, 3}, pdv(invoke)...), 8, false},
+		{"linked, a code above 127", append(gtdt[:4:4], pdv(linked)...), 0x81, false},
+		{"indefinite lengths", append(gtdt[:4:4], indefinite...), 24, false},
+		{"a result", append(gtdt[:4:4], pdv(tlv(0xa2, tlv(2, []byte{1})))...), -1, false},
+		{"a report", append(gtdt[:4:4], pdv(tlv(4, tlv(0x28, tlv(2, []byte{5}), tlv(0xa0, tlv(0xa1, tlv(0x31, []byte{5, 0}))))))...), -1, true},
+		{"a checkpoint", []byte{1, 0, 49, 3, 42, 1, '1'}, -1, false},
+		{"garbage", bytes.Repeat([]byte{0xff}, 40), -1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v, more := FindInvocation(c.tsdu)
+			if v.Code != c.code || more || c.code >= 0 && v.RTSE != c.rtse {
+				t.Errorf("%+v, %v", v, more)
+			}
+			if c.code >= 0 && c.tsdu[v.Argument] != 0x31 {
+				t.Errorf("argument at %d", v.Argument)
+			}
+			// Every shorter front says that more is needed, or the same.
+			for n := range len(c.tsdu) {
+				w, more := FindInvocation(c.tsdu[:n])
+				if !more && w.Code != c.code {
+					t.Errorf("the first %d octets: %+v", n, w)
+				}
+			}
+		})
+	}
+}
+
+func FuzzFindInvocation(f *testing.F) {
+	f.Add([]byte{1, 0, 1, 0, 0xa1, 9, 2, 1, 1, 2, 1, 8, 0x31, 1, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, _ := FindInvocation(b); v.Code >= 0 && (v.Argument < 4 || v.Argument > len(b)) {
+			t.Fatalf("argument at %d of %d", v.Argument, len(b))
+		}
+		DataStart(b)
+		MinorSync(b)
+	})
+}
+
+func BenchmarkFindInvocation(b *testing.B) {
+	tsdu := append([]byte{1, 0, 1, 0}, tlv(0x61, tlv(0x30, tlv(2, []byte{3}), tlv(0xa0, tlv(4, tlv(0x28, tlv(2, []byte{5}), tlv(0xa0, tlv(0xa0, make([]byte, 1000))))))))...)
+	b.SetBytes(int64(len(tsdu)))
+	b.ReportAllocs()
+	for b.Loop() {
+		FindInvocation(tsdu)
+	}
+}
