@@ -61,14 +61,21 @@ func compare(t *testing.T, lines []*acceptance, capture, apdu string, got, want 
 	}
 }
 
+// eanContent is what is wrong with contents that EAN sent in 1985: octets of an
+// earlier content stand behind two notifications, and a message has no body (the
+// decoder of 1986 printed none either).
+var eanContent = map[string]bool{"x420 octets after the value ": true, "x420 mandatory field absent body": true}
+
 // checkProblems: a capture without missing octets has no problems; one with
 // them has a gap for each.
 func checkProblems(t *testing.T, a archive, c *capture) {
 	t.Helper()
 	gaps := map[string]int{}
-	for _, r := range a.query(t, "SELECT layer, reason, direction, detail FROM problems") {
+	for _, r := range a.query(t, "SELECT layer, reason, path, direction, detail FROM problems") {
 		if r["reason"] == "gap" {
 			gaps[r["direction"]]++
+		} else if eanContent[r["layer"]+" "+r["reason"]+" "+r["path"]] {
+			continue
 		} else if len(c.missing) == 0 {
 			t.Errorf("problem %s %s: %s", r["layer"], r["reason"], r["detail"])
 		}

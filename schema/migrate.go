@@ -152,19 +152,26 @@ type Days uint32
 // and the column from which the time counts: capture times, since those that a
 // message states may be false.
 var expiring = map[string]struct{ class, column string }{
-	"associations_store": {"associations", "last_seen"},
-	"messages_store":     {"messages", "captured_at"},
-	"recipients_store":   {"messages", "captured_at"},
-	"trace_store":        {"messages", "captured_at"},
-	"extensions_store":   {"messages", "captured_at"},
-	"bilateral_store":    {"messages", "captured_at"},
-	"contents_store":     {"contents", "captured_at"},
-	"problems_store":     {"problems", "time"},
-	"coverage_store":     {"coverage", "interval_end"},
+	"associations_store":        {"associations", "last_seen"},
+	"messages_store":            {"messages", "captured_at"},
+	"recipients_store":          {"messages", "captured_at"},
+	"trace_store":               {"messages", "captured_at"},
+	"extensions_store":          {"messages", "captured_at"},
+	"bilateral_store":           {"messages", "captured_at"},
+	"contents_store":            {"contents", "captured_at"},
+	"ipms_store":                {"contents", "captured_at"},
+	"ipm_recipients_store":      {"contents", "captured_at"},
+	"ipm_references_store":      {"contents", "captured_at"},
+	"ipm_extensions_store":      {"contents", "captured_at"},
+	"ipm_extension_items_store": {"contents", "captured_at"},
+	"body_parts_store":          {"contents", "captured_at"},
+	"problems_store":            {"problems", "time"},
+	"coverage_store":            {"coverage", "interval_end"},
 }
 
 // Retention says after how many days rows expire: of messages (with recipients,
-// trace, extensions and bilateral), contents, problems, associations and
+// trace, extensions and bilateral), contents (with what
+// is decoded of them), problems, associations and
 // coverage. What is 0 or absent stays for ever.
 type Retention map[string]Days
 

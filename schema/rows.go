@@ -895,6 +895,8 @@ type Messages struct {
 	OriginatorNumericID          []string
 	OriginatorDDA                []string
 	OriginatorDirectoryName      []string
+	OriginatorAF                 []string
+	OriginatorAFForm             []string
 	ReportDestination            []string
 	ReportDestinationKey         []string
 	SubjectText                  []string
@@ -1003,6 +1005,8 @@ func (b *Messages) Append(r *Message) {
 	b.OriginatorNumericID = append(b.OriginatorNumericID, b.text.copy(r.Originator.NumericID))
 	b.OriginatorDDA = append(b.OriginatorDDA, b.text.copy(r.Originator.DDA))
 	b.OriginatorDirectoryName = append(b.OriginatorDirectoryName, b.text.copy(r.Originator.DirectoryName))
+	b.OriginatorAF = append(b.OriginatorAF, b.text.copy(r.Originator.AF))
+	b.OriginatorAFForm = append(b.OriginatorAFForm, b.text.copyString(r.Originator.AFForm))
 	b.ReportDestination = append(b.ReportDestination, b.text.copy(r.ReportDestination))
 	b.ReportDestinationKey = append(b.ReportDestinationKey, b.text.copy(r.ReportDestinationKey))
 	b.SubjectText = append(b.SubjectText, b.text.copy(r.Subject.Text))
@@ -1109,6 +1113,8 @@ func (b *Messages) AppendAll(o *Messages) {
 	b.OriginatorNumericID = b.text.copyAll(b.OriginatorNumericID, o.OriginatorNumericID)
 	b.OriginatorDDA = b.text.copyAll(b.OriginatorDDA, o.OriginatorDDA)
 	b.OriginatorDirectoryName = b.text.copyAll(b.OriginatorDirectoryName, o.OriginatorDirectoryName)
+	b.OriginatorAF = b.text.copyAll(b.OriginatorAF, o.OriginatorAF)
+	b.OriginatorAFForm = b.text.copyAll(b.OriginatorAFForm, o.OriginatorAFForm)
 	b.ReportDestination = b.text.copyAll(b.ReportDestination, o.ReportDestination)
 	b.ReportDestinationKey = b.text.copyAll(b.ReportDestinationKey, o.ReportDestinationKey)
 	b.SubjectText = b.text.copyAll(b.SubjectText, o.SubjectText)
@@ -1216,6 +1222,8 @@ func (b *Messages) Reset() {
 	b.OriginatorNumericID = b.OriginatorNumericID[:0]
 	b.OriginatorDDA = b.OriginatorDDA[:0]
 	b.OriginatorDirectoryName = b.OriginatorDirectoryName[:0]
+	b.OriginatorAF = b.OriginatorAF[:0]
+	b.OriginatorAFForm = b.OriginatorAFForm[:0]
 	b.ReportDestination = b.ReportDestination[:0]
 	b.ReportDestinationKey = b.ReportDestinationKey[:0]
 	b.SubjectText = b.SubjectText[:0]
@@ -1270,7 +1278,7 @@ func (b *Messages) Reset() {
 func (b *Messages) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Messages) Bytes() int { return b.rows*1172 + b.text.size }
+func (b *Messages) Bytes() int { return b.rows*1204 + b.text.size }
 
 // Table returns messages_store.
 func (b *Messages) Table() string { return "messages_store" }
@@ -1334,6 +1342,8 @@ var columnsOfMessages = [...]Column{
 	{"originator_numeric_id", "String"},
 	{"originator_dda", "String"},
 	{"originator_directory_name", "String"},
+	{"originator_af", "String"},
+	{"originator_af_form", "String"},
 	{"report_destination", "String"},
 	{"report_destination_key", "String"},
 	{"subject_mts_id", "String"},
@@ -1497,96 +1507,100 @@ func (b *Messages) Column(i int) any {
 	case 54:
 		return b.OriginatorDirectoryName
 	case 55:
-		return b.ReportDestination
+		return b.OriginatorAF
 	case 56:
-		return b.ReportDestinationKey
+		return b.OriginatorAFForm
 	case 57:
-		return b.SubjectText
+		return b.ReportDestination
 	case 58:
-		return b.SubjectCountry
+		return b.ReportDestinationKey
 	case 59:
-		return b.SubjectADMD
+		return b.SubjectText
 	case 60:
-		return b.SubjectPRMD
+		return b.SubjectCountry
 	case 61:
-		return b.SubjectLocal
+		return b.SubjectADMD
 	case 62:
-		return b.ContentType
+		return b.SubjectPRMD
 	case 63:
-		return b.ContentTypeNumber
+		return b.SubjectLocal
 	case 64:
-		return b.ContentTypeOID
+		return b.ContentType
 	case 65:
-		return b.ContentIdentifier
+		return b.ContentTypeNumber
 	case 66:
-		return b.EITs
+		return b.ContentTypeOID
 	case 67:
-		return b.EITsPresent
+		return b.ContentIdentifier
 	case 68:
-		return b.EITsNonBasic
+		return b.EITs
 	case 69:
-		return b.Priority
+		return b.EITsPresent
 	case 70:
-		return b.PriorityPresent
+		return b.EITsNonBasic
 	case 71:
-		return b.IndicatorsPresent
+		return b.Priority
 	case 72:
-		return b.DisclosureOfOtherRecipients
+		return b.PriorityPresent
 	case 73:
-		return b.ImplicitConversionProhibited
+		return b.IndicatorsPresent
 	case 74:
-		return b.AlternateRecipientAllowed
+		return b.DisclosureOfOtherRecipients
 	case 75:
-		return b.ContentReturnRequest
+		return b.ImplicitConversionProhibited
 	case 76:
-		return b.ServiceMessage
+		return b.AlternateRecipientAllowed
 	case 77:
-		return b.IndicatorBits
+		return b.ContentReturnRequest
 	case 78:
-		return b.DeferredDelivery
+		return b.ServiceMessage
 	case 79:
-		return b.LastTraceTime
+		return b.IndicatorBits
 	case 80:
-		return b.RecipientCount
+		return b.DeferredDelivery
 	case 81:
-		return b.RecipientsOmitted
+		return b.LastTraceTime
 	case 82:
-		return b.TraceCount
+		return b.RecipientCount
 	case 83:
-		return b.InternalTraceCount
+		return b.RecipientsOmitted
 	case 84:
-		return b.ExtensionCount
+		return b.TraceCount
 	case 85:
-		return b.ContentPresent
+		return b.InternalTraceCount
 	case 86:
-		return b.ContentSize
+		return b.ExtensionCount
 	case 87:
-		return b.ContentSHA256
+		return b.ContentPresent
 	case 88:
-		return b.APDUSize
+		return b.ContentSize
 	case 89:
-		return b.APDUSHA256
+		return b.ContentSHA256
 	case 90:
-		return b.AdditionalInformation
+		return b.APDUSize
 	case 91:
-		return b.AdditionalInformationRaw
+		return b.APDUSHA256
 	case 92:
-		return b.SecurityLabel
+		return b.AdditionalInformation
 	case 93:
-		return b.Status
+		return b.AdditionalInformationRaw
 	case 94:
-		return b.ErrorLayer
+		return b.SecurityLabel
 	case 95:
-		return b.ErrorReason
+		return b.Status
 	case 96:
-		return b.ErrorPath
+		return b.ErrorLayer
 	case 97:
-		return b.ErrorOffset
+		return b.ErrorReason
 	case 98:
-		return b.UnknownFields
+		return b.ErrorPath
 	case 99:
-		return b.FirstUnknown
+		return b.ErrorOffset
 	case 100:
+		return b.UnknownFields
+	case 101:
+		return b.FirstUnknown
+	case 102:
 		return b.DecoderVersion
 	}
 	return nil
@@ -1703,6 +1717,8 @@ type Recipients struct {
 	NameNumericID                   []string
 	NameDDA                         []string
 	NameDirectoryName               []string
+	NameAF                          []string
+	NameAFForm                      []string
 	Responsibility                  []bool
 	OriginatingMTAReport            []bool
 	OriginatingMTANonDeliveryReport []bool
@@ -1759,6 +1775,8 @@ func (b *Recipients) Append(r *Recipient) {
 	b.NameNumericID = append(b.NameNumericID, b.text.copy(r.Name.NumericID))
 	b.NameDDA = append(b.NameDDA, b.text.copy(r.Name.DDA))
 	b.NameDirectoryName = append(b.NameDirectoryName, b.text.copy(r.Name.DirectoryName))
+	b.NameAF = append(b.NameAF, b.text.copy(r.Name.AF))
+	b.NameAFForm = append(b.NameAFForm, b.text.copyString(r.Name.AFForm))
 	b.Responsibility = append(b.Responsibility, r.Responsibility)
 	b.OriginatingMTAReport = append(b.OriginatingMTAReport, r.OriginatingMTAReport)
 	b.OriginatingMTANonDeliveryReport = append(b.OriginatingMTANonDeliveryReport, r.OriginatingMTANonDeliveryReport)
@@ -1813,6 +1831,8 @@ func (b *Recipients) AppendAll(o *Recipients) {
 	b.NameNumericID = b.text.copyAll(b.NameNumericID, o.NameNumericID)
 	b.NameDDA = b.text.copyAll(b.NameDDA, o.NameDDA)
 	b.NameDirectoryName = b.text.copyAll(b.NameDirectoryName, o.NameDirectoryName)
+	b.NameAF = b.text.copyAll(b.NameAF, o.NameAF)
+	b.NameAFForm = b.text.copyAll(b.NameAFForm, o.NameAFForm)
 	b.Responsibility = append(b.Responsibility, o.Responsibility...)
 	b.OriginatingMTAReport = append(b.OriginatingMTAReport, o.OriginatingMTAReport...)
 	b.OriginatingMTANonDeliveryReport = append(b.OriginatingMTANonDeliveryReport, o.OriginatingMTANonDeliveryReport...)
@@ -1868,6 +1888,8 @@ func (b *Recipients) Reset() {
 	b.NameNumericID = b.NameNumericID[:0]
 	b.NameDDA = b.NameDDA[:0]
 	b.NameDirectoryName = b.NameDirectoryName[:0]
+	b.NameAF = b.NameAF[:0]
+	b.NameAFForm = b.NameAFForm[:0]
 	b.Responsibility = b.Responsibility[:0]
 	b.OriginatingMTAReport = b.OriginatingMTAReport[:0]
 	b.OriginatingMTANonDeliveryReport = b.OriginatingMTANonDeliveryReport[:0]
@@ -1895,7 +1917,7 @@ func (b *Recipients) Reset() {
 func (b *Recipients) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Recipients) Bytes() int { return b.rows*609 + b.text.size }
+func (b *Recipients) Bytes() int { return b.rows*641 + b.text.size }
 
 // Table returns recipients_store.
 func (b *Recipients) Table() string { return "recipients_store" }
@@ -1934,6 +1956,8 @@ var columnsOfRecipients = [...]Column{
 	{"numeric_id", "String"},
 	{"dda", "String"},
 	{"directory_name", "String"},
+	{"af", "String"},
+	{"af_form", "String"},
 	{"responsibility", "Bool"},
 	{"originating_mta_report", "Bool"},
 	{"originating_mta_non_delivery_report", "Bool"},
@@ -2020,42 +2044,46 @@ func (b *Recipients) Column(i int) any {
 	case 29:
 		return b.NameDirectoryName
 	case 30:
-		return b.Responsibility
+		return b.NameAF
 	case 31:
-		return b.OriginatingMTAReport
+		return b.NameAFForm
 	case 32:
-		return b.OriginatingMTANonDeliveryReport
+		return b.Responsibility
 	case 33:
-		return b.OriginatorReport
+		return b.OriginatingMTAReport
 	case 34:
-		return b.OriginatorNonDeliveryReport
+		return b.OriginatingMTANonDeliveryReport
 	case 35:
-		return b.IndicatorBits
+		return b.OriginatorReport
 	case 36:
-		return b.ExplicitConversion
+		return b.OriginatorNonDeliveryReport
 	case 37:
-		return b.Outcome
+		return b.IndicatorBits
 	case 38:
-		return b.ArrivalTime
+		return b.ExplicitConversion
 	case 39:
-		return b.ConvertedEITs
+		return b.Outcome
 	case 40:
-		return b.DeliveryTime
+		return b.ArrivalTime
 	case 41:
-		return b.MTSUserType
+		return b.ConvertedEITs
 	case 42:
-		return b.ReasonCode
+		return b.DeliveryTime
 	case 43:
-		return b.Reason
+		return b.MTSUserType
 	case 44:
-		return b.DiagnosticCode
+		return b.ReasonCode
 	case 45:
-		return b.Diagnostic
+		return b.Reason
 	case 46:
-		return b.SupplementaryInformation
+		return b.DiagnosticCode
 	case 47:
-		return b.Intended
+		return b.Diagnostic
 	case 48:
+		return b.SupplementaryInformation
+	case 49:
+		return b.Intended
+	case 50:
 		return b.IntendedKey
 	}
 	return nil
@@ -2885,7 +2913,7 @@ type Problem struct {
 	// TCP port of the server.
 	ServerPort uint16
 	// Layer that met it: capture, tcp, tpkt, cotp, session, presentation, acse,
-	// rtse, x411.
+	// rtse, x411, x420.
 	Layer string
 	// What is wrong, such as gap, unfinished, truncated.
 	Reason string
@@ -3474,6 +3502,2000 @@ func (b *Captures) Column(i int) any {
 		return b.Skipped
 	case 12:
 		return b.SkippedReasons
+	}
+	return nil
+}
+
+// IPM is a row of ipms_store.
+// Interpersonal messages and notifications, and other contents, each reading
+// of each; the view ipms shows each once.
+type IPM struct {
+	// The MTS-APDU whose content it is of: messages.apdu.
+	APDU [16]byte
+	// messages.origin_time of that MTS-APDU, repeated here so that a time range
+	// needs no join.
+	OriginTime int64
+	// messages.captured_at of that MTS-APDU, UTC; retention counts from here.
+	CapturedAt int64
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// Where the message is within the content: empty for the content itself, 2
+	// for what its second body part holds, 2.1 for what the first part of that
+	// holds; r stands for a message that a notification returns, c for what
+	// signed data hold.
+	Path []byte
+	// How many messages it lies within; 0 for the content itself.
+	Depth uint32
+	// ipm, receipt-notification, non-receipt-notification, other-notification;
+	// of contents that are not decoded edi-message, edi-notification, cms,
+	// inner-envelope or unknown (X.420 7, 8; X.435; RFC 5652).
+	Kind string
+	// messages.mts_id of its MTS-APDU; of a returned content, the subject of the
+	// report.
+	MTSID []byte
+	// It is the content that a report returns.
+	Returned bool
+	// Its content type by name, or as OID; that of the message around it where
+	// it says none.
+	ContentType []byte
+	// Octets of its encoding.
+	Size uint64
+	// ok, partial: a field could not be read, or failed.
+	Status string
+	// Reason of the first failure; empty when status is ok.
+	ErrorReason string
+	// Field of the first failure.
+	ErrorPath []byte
+	// Octets of the content before it.
+	ErrorOffset uint64
+	// Fields that no edition defines.
+	UnknownFields uint32
+	// Path of the first of them.
+	FirstUnknown []byte
+	// this-IPM, of a notification subject-ipm: local identifier, *, OR-name, as
+	// RFC 2156 4.7.3 writes it (X.420 7.1.1).
+	IPMID []byte
+	// OR-name of that identifier; empty when absent.
+	IPMIDUser []byte
+	// Local identifier of that identifier.
+	IPMIDLocal []byte
+	// originator, of a notification ipn-originator: free-form name, <OR-name>
+	// and (telephone number), as far as they are there (X.420 7.1.2, 7.2.2,
+	// 8.0.2).
+	OriginatorDescriptor []byte
+	// Formal name of the originator as one line.
+	Originator ORName
+	// Free-form name of the originator.
+	OriginatorFreeForm []byte
+	// Telephone number of the originator.
+	OriginatorTelephone []byte
+	// Subject (X.420 7.2.9).
+	Subject []byte
+	// Subject of the extended-subject extension (X.420 A.1.9).
+	ExtendedSubject []byte
+	// Identifier of the message that it replies to; empty when absent (X.420
+	// 7.2.6).
+	RepliedTo []byte
+	// low, normal or high; empty when absent, which means normal (X.420 7.2.13).
+	Importance []byte
+	// personal, private or company-confidential; empty when absent (X.420
+	// 7.2.14).
+	Sensitivity []byte
+	// It was forwarded automatically (X.420 7.2.15).
+	AutoForwarded bool
+	// auto-generated or auto-replied; empty when absent (X.420 A.1.3).
+	AutoSubmitted []byte
+	// Expiry time, UTC; NULL when absent (X.420 7.2.10).
+	ExpiryTime int64
+	// Reply time: by when a reply is asked for, UTC; NULL when absent (X.420
+	// 7.2.11).
+	ReplyTime int64
+	// Languages (X.420 A.1.2).
+	Languages []byte
+	// Reference of the originator (X.420 A.1.12; STANAG 4406
+	// originator-reference).
+	OriginatorsReference []byte
+	// Precedence policy as OID (X.420 A.1.13).
+	PrecedencePolicy []byte
+	// ipm-security-label, readable (X.420 A.1.5).
+	SecurityLabel []byte
+	// Primary precedence by name (STANAG 4406, ACP 123).
+	PrimaryPrecedence []byte
+	// Copy precedence by name (STANAG 4406, ACP 123).
+	CopyPrecedence []byte
+	// Message type (STANAG 4406, ACP 123).
+	MessageType []byte
+	// Rows of ipm_recipients.
+	RecipientCount uint32
+	// Rows of body_parts.
+	BodyPartCount uint32
+	// Rows of ipm_extensions.
+	ExtensionCount uint32
+	// Of a forwarded message: delivery time, UTC; NULL when not told (X.420
+	// 7.3.7).
+	DeliveryTime int64
+	// Of a forwarded message: MTS identifier of its delivery (X.420 Annex F).
+	DeliveryMTSID []byte
+	// Of a forwarded message: originator-name of its delivery envelope.
+	DeliveryOriginator []byte
+	// Of a forwarded message: this-recipient-name of its delivery envelope.
+	DeliveryRecipient []byte
+	// Of a forwarded message: submission time in its delivery envelope, UTC;
+	// NULL when not told.
+	SubmissionTime int64
+	// Of a forwarded message: all that is told of its delivery, name=value
+	// separated by ; (X.411 8.3.1.1.1).
+	DeliveryEnvelope []byte
+	// Of a notification: ipm-intended-recipient (X.420 8.0.3).
+	IntendedRecipient []byte
+	// Of a notification: encoded information types of a conversion (X.420
+	// 8.0.4).
+	ConversionEITs []byte
+	// Of a non-receipt notification: reason by name (X.420 8.1.1).
+	NonReceiptReason []byte
+	// Of a non-receipt notification: why it was discarded (X.420 8.1.2).
+	DiscardReason []byte
+	// Of a non-receipt notification: comment on forwarding (X.420 8.1.3).
+	AutoForwardComment []byte
+	// Of a receipt notification: receipt time, UTC; NULL otherwise (X.420
+	// 8.2.1).
+	ReceiptTime int64
+	// Of a receipt notification: manual or automatic (X.420 8.2.2).
+	AcknowledgmentMode []byte
+	// Of a receipt notification: supplementary information (X.420 8.2.3).
+	SupplReceiptInfo []byte
+	// Of a non-receipt notification: the message is returned, as row with path r
+	// (X.420 8.1.4).
+	ReturnedIPM bool
+	// Of cms: its type, such as signed-data (RFC 5652).
+	InnerType []byte
+	// Of cms: type of what is inside, as OID.
+	InnerContent []byte
+	// Of cms: first signer, by issuer and serial number or by key identifier.
+	Signer []byte
+	// Of cms: how many signers.
+	Signers uint32
+	// Where an ATS message tells its priority and filing time: header of its
+	// text, extended heading fields, or empty (ICAO Doc 9880 Part II).
+	ATSSource string
+	// ATS message priority: SS, DD, FF, GG or KK.
+	ATSPriority []byte
+	// ATS filing time as written: DDhhmm, or RFC 3339 from a heading field.
+	ATSFilingTime []byte
+	// ATS optional heading information.
+	ATSOHI []byte
+}
+
+// IPMs are the columns of rows of ipms_store.
+type IPMs struct {
+	APDU                    []uuid.UUID
+	OriginTime              Times
+	CapturedAt              Times
+	Version                 []uint64
+	Path                    []string
+	Depth                   []uint32
+	Kind                    []string
+	MTSID                   []string
+	Returned                []bool
+	ContentType             []string
+	Size                    []uint64
+	Status                  []string
+	ErrorReason             []string
+	ErrorPath               []string
+	ErrorOffset             []uint64
+	UnknownFields           []uint32
+	FirstUnknown            []string
+	IPMID                   []string
+	IPMIDUser               []string
+	IPMIDLocal              []string
+	OriginatorDescriptor    []string
+	OriginatorText          []string
+	OriginatorKey           []string
+	OriginatorCountry       []string
+	OriginatorADMD          []string
+	OriginatorPRMD          []string
+	OriginatorOrganization  []string
+	OriginatorOU1           []string
+	OriginatorOU2           []string
+	OriginatorOU3           []string
+	OriginatorOU4           []string
+	OriginatorCommonName    []string
+	OriginatorSurname       []string
+	OriginatorGivenName     []string
+	OriginatorInitials      []string
+	OriginatorGeneration    []string
+	OriginatorX121          []string
+	OriginatorTerminalID    []string
+	OriginatorTerminalType  []string
+	OriginatorNumericID     []string
+	OriginatorDDA           []string
+	OriginatorDirectoryName []string
+	OriginatorAF            []string
+	OriginatorAFForm        []string
+	OriginatorFreeForm      []string
+	OriginatorTelephone     []string
+	Subject                 []string
+	ExtendedSubject         []string
+	RepliedTo               []string
+	Importance              []string
+	Sensitivity             []string
+	AutoForwarded           []bool
+	AutoSubmitted           []string
+	ExpiryTime              Times
+	ReplyTime               Times
+	Languages               []string
+	OriginatorsReference    []string
+	PrecedencePolicy        []string
+	SecurityLabel           []string
+	PrimaryPrecedence       []string
+	CopyPrecedence          []string
+	MessageType             []string
+	RecipientCount          []uint32
+	BodyPartCount           []uint32
+	ExtensionCount          []uint32
+	DeliveryTime            Times
+	DeliveryMTSID           []string
+	DeliveryOriginator      []string
+	DeliveryRecipient       []string
+	SubmissionTime          Times
+	DeliveryEnvelope        []string
+	IntendedRecipient       []string
+	ConversionEITs          []string
+	NonReceiptReason        []string
+	DiscardReason           []string
+	AutoForwardComment      []string
+	ReceiptTime             Times
+	AcknowledgmentMode      []string
+	SupplReceiptInfo        []string
+	ReturnedIPM             []bool
+	InnerType               []string
+	InnerContent            []string
+	Signer                  []string
+	Signers                 []uint32
+	ATSSource               []string
+	ATSPriority             []string
+	ATSFilingTime           []string
+	ATSOHI                  []string
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *IPMs) Append(r *IPM) {
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.Version = append(b.Version, r.Version)
+	b.Path = append(b.Path, b.text.copy(r.Path))
+	b.Depth = append(b.Depth, r.Depth)
+	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
+	b.MTSID = append(b.MTSID, b.text.copy(r.MTSID))
+	b.Returned = append(b.Returned, r.Returned)
+	b.ContentType = append(b.ContentType, b.text.copy(r.ContentType))
+	b.Size = append(b.Size, r.Size)
+	b.Status = append(b.Status, b.text.copyString(r.Status))
+	b.ErrorReason = append(b.ErrorReason, b.text.copyString(r.ErrorReason))
+	b.ErrorPath = append(b.ErrorPath, b.text.copy(r.ErrorPath))
+	b.ErrorOffset = append(b.ErrorOffset, r.ErrorOffset)
+	b.UnknownFields = append(b.UnknownFields, r.UnknownFields)
+	b.FirstUnknown = append(b.FirstUnknown, b.text.copy(r.FirstUnknown))
+	b.IPMID = append(b.IPMID, b.text.copy(r.IPMID))
+	b.IPMIDUser = append(b.IPMIDUser, b.text.copy(r.IPMIDUser))
+	b.IPMIDLocal = append(b.IPMIDLocal, b.text.copy(r.IPMIDLocal))
+	b.OriginatorDescriptor = append(b.OriginatorDescriptor, b.text.copy(r.OriginatorDescriptor))
+	b.OriginatorText = append(b.OriginatorText, b.text.copy(r.Originator.Text))
+	b.OriginatorKey = append(b.OriginatorKey, b.text.copy(r.Originator.Key))
+	b.OriginatorCountry = append(b.OriginatorCountry, b.text.copy(r.Originator.Country))
+	b.OriginatorADMD = append(b.OriginatorADMD, b.text.copy(r.Originator.ADMD))
+	b.OriginatorPRMD = append(b.OriginatorPRMD, b.text.copy(r.Originator.PRMD))
+	b.OriginatorOrganization = append(b.OriginatorOrganization, b.text.copy(r.Originator.Organization))
+	b.OriginatorOU1 = append(b.OriginatorOU1, b.text.copy(r.Originator.OU1))
+	b.OriginatorOU2 = append(b.OriginatorOU2, b.text.copy(r.Originator.OU2))
+	b.OriginatorOU3 = append(b.OriginatorOU3, b.text.copy(r.Originator.OU3))
+	b.OriginatorOU4 = append(b.OriginatorOU4, b.text.copy(r.Originator.OU4))
+	b.OriginatorCommonName = append(b.OriginatorCommonName, b.text.copy(r.Originator.CommonName))
+	b.OriginatorSurname = append(b.OriginatorSurname, b.text.copy(r.Originator.Surname))
+	b.OriginatorGivenName = append(b.OriginatorGivenName, b.text.copy(r.Originator.GivenName))
+	b.OriginatorInitials = append(b.OriginatorInitials, b.text.copy(r.Originator.Initials))
+	b.OriginatorGeneration = append(b.OriginatorGeneration, b.text.copy(r.Originator.Generation))
+	b.OriginatorX121 = append(b.OriginatorX121, b.text.copy(r.Originator.X121))
+	b.OriginatorTerminalID = append(b.OriginatorTerminalID, b.text.copy(r.Originator.TerminalID))
+	b.OriginatorTerminalType = append(b.OriginatorTerminalType, b.text.copy(r.Originator.TerminalType))
+	b.OriginatorNumericID = append(b.OriginatorNumericID, b.text.copy(r.Originator.NumericID))
+	b.OriginatorDDA = append(b.OriginatorDDA, b.text.copy(r.Originator.DDA))
+	b.OriginatorDirectoryName = append(b.OriginatorDirectoryName, b.text.copy(r.Originator.DirectoryName))
+	b.OriginatorAF = append(b.OriginatorAF, b.text.copy(r.Originator.AF))
+	b.OriginatorAFForm = append(b.OriginatorAFForm, b.text.copyString(r.Originator.AFForm))
+	b.OriginatorFreeForm = append(b.OriginatorFreeForm, b.text.copy(r.OriginatorFreeForm))
+	b.OriginatorTelephone = append(b.OriginatorTelephone, b.text.copy(r.OriginatorTelephone))
+	b.Subject = append(b.Subject, b.text.copy(r.Subject))
+	b.ExtendedSubject = append(b.ExtendedSubject, b.text.copy(r.ExtendedSubject))
+	b.RepliedTo = append(b.RepliedTo, b.text.copy(r.RepliedTo))
+	b.Importance = append(b.Importance, b.text.copy(r.Importance))
+	b.Sensitivity = append(b.Sensitivity, b.text.copy(r.Sensitivity))
+	b.AutoForwarded = append(b.AutoForwarded, r.AutoForwarded)
+	b.AutoSubmitted = append(b.AutoSubmitted, b.text.copy(r.AutoSubmitted))
+	b.ExpiryTime = append(b.ExpiryTime, r.ExpiryTime)
+	b.ReplyTime = append(b.ReplyTime, r.ReplyTime)
+	b.Languages = append(b.Languages, b.text.copy(r.Languages))
+	b.OriginatorsReference = append(b.OriginatorsReference, b.text.copy(r.OriginatorsReference))
+	b.PrecedencePolicy = append(b.PrecedencePolicy, b.text.copy(r.PrecedencePolicy))
+	b.SecurityLabel = append(b.SecurityLabel, b.text.copy(r.SecurityLabel))
+	b.PrimaryPrecedence = append(b.PrimaryPrecedence, b.text.copy(r.PrimaryPrecedence))
+	b.CopyPrecedence = append(b.CopyPrecedence, b.text.copy(r.CopyPrecedence))
+	b.MessageType = append(b.MessageType, b.text.copy(r.MessageType))
+	b.RecipientCount = append(b.RecipientCount, r.RecipientCount)
+	b.BodyPartCount = append(b.BodyPartCount, r.BodyPartCount)
+	b.ExtensionCount = append(b.ExtensionCount, r.ExtensionCount)
+	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
+	b.DeliveryMTSID = append(b.DeliveryMTSID, b.text.copy(r.DeliveryMTSID))
+	b.DeliveryOriginator = append(b.DeliveryOriginator, b.text.copy(r.DeliveryOriginator))
+	b.DeliveryRecipient = append(b.DeliveryRecipient, b.text.copy(r.DeliveryRecipient))
+	b.SubmissionTime = append(b.SubmissionTime, r.SubmissionTime)
+	b.DeliveryEnvelope = append(b.DeliveryEnvelope, b.text.copy(r.DeliveryEnvelope))
+	b.IntendedRecipient = append(b.IntendedRecipient, b.text.copy(r.IntendedRecipient))
+	b.ConversionEITs = append(b.ConversionEITs, b.text.copy(r.ConversionEITs))
+	b.NonReceiptReason = append(b.NonReceiptReason, b.text.copy(r.NonReceiptReason))
+	b.DiscardReason = append(b.DiscardReason, b.text.copy(r.DiscardReason))
+	b.AutoForwardComment = append(b.AutoForwardComment, b.text.copy(r.AutoForwardComment))
+	b.ReceiptTime = append(b.ReceiptTime, r.ReceiptTime)
+	b.AcknowledgmentMode = append(b.AcknowledgmentMode, b.text.copy(r.AcknowledgmentMode))
+	b.SupplReceiptInfo = append(b.SupplReceiptInfo, b.text.copy(r.SupplReceiptInfo))
+	b.ReturnedIPM = append(b.ReturnedIPM, r.ReturnedIPM)
+	b.InnerType = append(b.InnerType, b.text.copy(r.InnerType))
+	b.InnerContent = append(b.InnerContent, b.text.copy(r.InnerContent))
+	b.Signer = append(b.Signer, b.text.copy(r.Signer))
+	b.Signers = append(b.Signers, r.Signers)
+	b.ATSSource = append(b.ATSSource, b.text.copyString(r.ATSSource))
+	b.ATSPriority = append(b.ATSPriority, b.text.copy(r.ATSPriority))
+	b.ATSFilingTime = append(b.ATSFilingTime, b.text.copy(r.ATSFilingTime))
+	b.ATSOHI = append(b.ATSOHI, b.text.copy(r.ATSOHI))
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *IPMs) AppendAll(o *IPMs) {
+	b.APDU = append(b.APDU, o.APDU...)
+	b.OriginTime = append(b.OriginTime, o.OriginTime...)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.Version = append(b.Version, o.Version...)
+	b.Path = b.text.copyAll(b.Path, o.Path)
+	b.Depth = append(b.Depth, o.Depth...)
+	b.Kind = b.text.copyAll(b.Kind, o.Kind)
+	b.MTSID = b.text.copyAll(b.MTSID, o.MTSID)
+	b.Returned = append(b.Returned, o.Returned...)
+	b.ContentType = b.text.copyAll(b.ContentType, o.ContentType)
+	b.Size = append(b.Size, o.Size...)
+	b.Status = b.text.copyAll(b.Status, o.Status)
+	b.ErrorReason = b.text.copyAll(b.ErrorReason, o.ErrorReason)
+	b.ErrorPath = b.text.copyAll(b.ErrorPath, o.ErrorPath)
+	b.ErrorOffset = append(b.ErrorOffset, o.ErrorOffset...)
+	b.UnknownFields = append(b.UnknownFields, o.UnknownFields...)
+	b.FirstUnknown = b.text.copyAll(b.FirstUnknown, o.FirstUnknown)
+	b.IPMID = b.text.copyAll(b.IPMID, o.IPMID)
+	b.IPMIDUser = b.text.copyAll(b.IPMIDUser, o.IPMIDUser)
+	b.IPMIDLocal = b.text.copyAll(b.IPMIDLocal, o.IPMIDLocal)
+	b.OriginatorDescriptor = b.text.copyAll(b.OriginatorDescriptor, o.OriginatorDescriptor)
+	b.OriginatorText = b.text.copyAll(b.OriginatorText, o.OriginatorText)
+	b.OriginatorKey = b.text.copyAll(b.OriginatorKey, o.OriginatorKey)
+	b.OriginatorCountry = b.text.copyAll(b.OriginatorCountry, o.OriginatorCountry)
+	b.OriginatorADMD = b.text.copyAll(b.OriginatorADMD, o.OriginatorADMD)
+	b.OriginatorPRMD = b.text.copyAll(b.OriginatorPRMD, o.OriginatorPRMD)
+	b.OriginatorOrganization = b.text.copyAll(b.OriginatorOrganization, o.OriginatorOrganization)
+	b.OriginatorOU1 = b.text.copyAll(b.OriginatorOU1, o.OriginatorOU1)
+	b.OriginatorOU2 = b.text.copyAll(b.OriginatorOU2, o.OriginatorOU2)
+	b.OriginatorOU3 = b.text.copyAll(b.OriginatorOU3, o.OriginatorOU3)
+	b.OriginatorOU4 = b.text.copyAll(b.OriginatorOU4, o.OriginatorOU4)
+	b.OriginatorCommonName = b.text.copyAll(b.OriginatorCommonName, o.OriginatorCommonName)
+	b.OriginatorSurname = b.text.copyAll(b.OriginatorSurname, o.OriginatorSurname)
+	b.OriginatorGivenName = b.text.copyAll(b.OriginatorGivenName, o.OriginatorGivenName)
+	b.OriginatorInitials = b.text.copyAll(b.OriginatorInitials, o.OriginatorInitials)
+	b.OriginatorGeneration = b.text.copyAll(b.OriginatorGeneration, o.OriginatorGeneration)
+	b.OriginatorX121 = b.text.copyAll(b.OriginatorX121, o.OriginatorX121)
+	b.OriginatorTerminalID = b.text.copyAll(b.OriginatorTerminalID, o.OriginatorTerminalID)
+	b.OriginatorTerminalType = b.text.copyAll(b.OriginatorTerminalType, o.OriginatorTerminalType)
+	b.OriginatorNumericID = b.text.copyAll(b.OriginatorNumericID, o.OriginatorNumericID)
+	b.OriginatorDDA = b.text.copyAll(b.OriginatorDDA, o.OriginatorDDA)
+	b.OriginatorDirectoryName = b.text.copyAll(b.OriginatorDirectoryName, o.OriginatorDirectoryName)
+	b.OriginatorAF = b.text.copyAll(b.OriginatorAF, o.OriginatorAF)
+	b.OriginatorAFForm = b.text.copyAll(b.OriginatorAFForm, o.OriginatorAFForm)
+	b.OriginatorFreeForm = b.text.copyAll(b.OriginatorFreeForm, o.OriginatorFreeForm)
+	b.OriginatorTelephone = b.text.copyAll(b.OriginatorTelephone, o.OriginatorTelephone)
+	b.Subject = b.text.copyAll(b.Subject, o.Subject)
+	b.ExtendedSubject = b.text.copyAll(b.ExtendedSubject, o.ExtendedSubject)
+	b.RepliedTo = b.text.copyAll(b.RepliedTo, o.RepliedTo)
+	b.Importance = b.text.copyAll(b.Importance, o.Importance)
+	b.Sensitivity = b.text.copyAll(b.Sensitivity, o.Sensitivity)
+	b.AutoForwarded = append(b.AutoForwarded, o.AutoForwarded...)
+	b.AutoSubmitted = b.text.copyAll(b.AutoSubmitted, o.AutoSubmitted)
+	b.ExpiryTime = append(b.ExpiryTime, o.ExpiryTime...)
+	b.ReplyTime = append(b.ReplyTime, o.ReplyTime...)
+	b.Languages = b.text.copyAll(b.Languages, o.Languages)
+	b.OriginatorsReference = b.text.copyAll(b.OriginatorsReference, o.OriginatorsReference)
+	b.PrecedencePolicy = b.text.copyAll(b.PrecedencePolicy, o.PrecedencePolicy)
+	b.SecurityLabel = b.text.copyAll(b.SecurityLabel, o.SecurityLabel)
+	b.PrimaryPrecedence = b.text.copyAll(b.PrimaryPrecedence, o.PrimaryPrecedence)
+	b.CopyPrecedence = b.text.copyAll(b.CopyPrecedence, o.CopyPrecedence)
+	b.MessageType = b.text.copyAll(b.MessageType, o.MessageType)
+	b.RecipientCount = append(b.RecipientCount, o.RecipientCount...)
+	b.BodyPartCount = append(b.BodyPartCount, o.BodyPartCount...)
+	b.ExtensionCount = append(b.ExtensionCount, o.ExtensionCount...)
+	b.DeliveryTime = append(b.DeliveryTime, o.DeliveryTime...)
+	b.DeliveryMTSID = b.text.copyAll(b.DeliveryMTSID, o.DeliveryMTSID)
+	b.DeliveryOriginator = b.text.copyAll(b.DeliveryOriginator, o.DeliveryOriginator)
+	b.DeliveryRecipient = b.text.copyAll(b.DeliveryRecipient, o.DeliveryRecipient)
+	b.SubmissionTime = append(b.SubmissionTime, o.SubmissionTime...)
+	b.DeliveryEnvelope = b.text.copyAll(b.DeliveryEnvelope, o.DeliveryEnvelope)
+	b.IntendedRecipient = b.text.copyAll(b.IntendedRecipient, o.IntendedRecipient)
+	b.ConversionEITs = b.text.copyAll(b.ConversionEITs, o.ConversionEITs)
+	b.NonReceiptReason = b.text.copyAll(b.NonReceiptReason, o.NonReceiptReason)
+	b.DiscardReason = b.text.copyAll(b.DiscardReason, o.DiscardReason)
+	b.AutoForwardComment = b.text.copyAll(b.AutoForwardComment, o.AutoForwardComment)
+	b.ReceiptTime = append(b.ReceiptTime, o.ReceiptTime...)
+	b.AcknowledgmentMode = b.text.copyAll(b.AcknowledgmentMode, o.AcknowledgmentMode)
+	b.SupplReceiptInfo = b.text.copyAll(b.SupplReceiptInfo, o.SupplReceiptInfo)
+	b.ReturnedIPM = append(b.ReturnedIPM, o.ReturnedIPM...)
+	b.InnerType = b.text.copyAll(b.InnerType, o.InnerType)
+	b.InnerContent = b.text.copyAll(b.InnerContent, o.InnerContent)
+	b.Signer = b.text.copyAll(b.Signer, o.Signer)
+	b.Signers = append(b.Signers, o.Signers...)
+	b.ATSSource = b.text.copyAll(b.ATSSource, o.ATSSource)
+	b.ATSPriority = b.text.copyAll(b.ATSPriority, o.ATSPriority)
+	b.ATSFilingTime = b.text.copyAll(b.ATSFilingTime, o.ATSFilingTime)
+	b.ATSOHI = b.text.copyAll(b.ATSOHI, o.ATSOHI)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *IPMs) Reset() {
+	b.APDU = b.APDU[:0]
+	b.OriginTime = b.OriginTime[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.Version = b.Version[:0]
+	b.Path = b.Path[:0]
+	b.Depth = b.Depth[:0]
+	b.Kind = b.Kind[:0]
+	b.MTSID = b.MTSID[:0]
+	b.Returned = b.Returned[:0]
+	b.ContentType = b.ContentType[:0]
+	b.Size = b.Size[:0]
+	b.Status = b.Status[:0]
+	b.ErrorReason = b.ErrorReason[:0]
+	b.ErrorPath = b.ErrorPath[:0]
+	b.ErrorOffset = b.ErrorOffset[:0]
+	b.UnknownFields = b.UnknownFields[:0]
+	b.FirstUnknown = b.FirstUnknown[:0]
+	b.IPMID = b.IPMID[:0]
+	b.IPMIDUser = b.IPMIDUser[:0]
+	b.IPMIDLocal = b.IPMIDLocal[:0]
+	b.OriginatorDescriptor = b.OriginatorDescriptor[:0]
+	b.OriginatorText = b.OriginatorText[:0]
+	b.OriginatorKey = b.OriginatorKey[:0]
+	b.OriginatorCountry = b.OriginatorCountry[:0]
+	b.OriginatorADMD = b.OriginatorADMD[:0]
+	b.OriginatorPRMD = b.OriginatorPRMD[:0]
+	b.OriginatorOrganization = b.OriginatorOrganization[:0]
+	b.OriginatorOU1 = b.OriginatorOU1[:0]
+	b.OriginatorOU2 = b.OriginatorOU2[:0]
+	b.OriginatorOU3 = b.OriginatorOU3[:0]
+	b.OriginatorOU4 = b.OriginatorOU4[:0]
+	b.OriginatorCommonName = b.OriginatorCommonName[:0]
+	b.OriginatorSurname = b.OriginatorSurname[:0]
+	b.OriginatorGivenName = b.OriginatorGivenName[:0]
+	b.OriginatorInitials = b.OriginatorInitials[:0]
+	b.OriginatorGeneration = b.OriginatorGeneration[:0]
+	b.OriginatorX121 = b.OriginatorX121[:0]
+	b.OriginatorTerminalID = b.OriginatorTerminalID[:0]
+	b.OriginatorTerminalType = b.OriginatorTerminalType[:0]
+	b.OriginatorNumericID = b.OriginatorNumericID[:0]
+	b.OriginatorDDA = b.OriginatorDDA[:0]
+	b.OriginatorDirectoryName = b.OriginatorDirectoryName[:0]
+	b.OriginatorAF = b.OriginatorAF[:0]
+	b.OriginatorAFForm = b.OriginatorAFForm[:0]
+	b.OriginatorFreeForm = b.OriginatorFreeForm[:0]
+	b.OriginatorTelephone = b.OriginatorTelephone[:0]
+	b.Subject = b.Subject[:0]
+	b.ExtendedSubject = b.ExtendedSubject[:0]
+	b.RepliedTo = b.RepliedTo[:0]
+	b.Importance = b.Importance[:0]
+	b.Sensitivity = b.Sensitivity[:0]
+	b.AutoForwarded = b.AutoForwarded[:0]
+	b.AutoSubmitted = b.AutoSubmitted[:0]
+	b.ExpiryTime = b.ExpiryTime[:0]
+	b.ReplyTime = b.ReplyTime[:0]
+	b.Languages = b.Languages[:0]
+	b.OriginatorsReference = b.OriginatorsReference[:0]
+	b.PrecedencePolicy = b.PrecedencePolicy[:0]
+	b.SecurityLabel = b.SecurityLabel[:0]
+	b.PrimaryPrecedence = b.PrimaryPrecedence[:0]
+	b.CopyPrecedence = b.CopyPrecedence[:0]
+	b.MessageType = b.MessageType[:0]
+	b.RecipientCount = b.RecipientCount[:0]
+	b.BodyPartCount = b.BodyPartCount[:0]
+	b.ExtensionCount = b.ExtensionCount[:0]
+	b.DeliveryTime = b.DeliveryTime[:0]
+	b.DeliveryMTSID = b.DeliveryMTSID[:0]
+	b.DeliveryOriginator = b.DeliveryOriginator[:0]
+	b.DeliveryRecipient = b.DeliveryRecipient[:0]
+	b.SubmissionTime = b.SubmissionTime[:0]
+	b.DeliveryEnvelope = b.DeliveryEnvelope[:0]
+	b.IntendedRecipient = b.IntendedRecipient[:0]
+	b.ConversionEITs = b.ConversionEITs[:0]
+	b.NonReceiptReason = b.NonReceiptReason[:0]
+	b.DiscardReason = b.DiscardReason[:0]
+	b.AutoForwardComment = b.AutoForwardComment[:0]
+	b.ReceiptTime = b.ReceiptTime[:0]
+	b.AcknowledgmentMode = b.AcknowledgmentMode[:0]
+	b.SupplReceiptInfo = b.SupplReceiptInfo[:0]
+	b.ReturnedIPM = b.ReturnedIPM[:0]
+	b.InnerType = b.InnerType[:0]
+	b.InnerContent = b.InnerContent[:0]
+	b.Signer = b.Signer[:0]
+	b.Signers = b.Signers[:0]
+	b.ATSSource = b.ATSSource[:0]
+	b.ATSPriority = b.ATSPriority[:0]
+	b.ATSFilingTime = b.ATSFilingTime[:0]
+	b.ATSOHI = b.ATSOHI[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *IPMs) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *IPMs) Bytes() int { return b.rows*1211 + b.text.size }
+
+// Table returns ipms_store.
+func (b *IPMs) Table() string { return "ipms_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *IPMs) Columns() []Column { return columnsOfIPMs[:] }
+
+var columnsOfIPMs = [...]Column{
+	{"apdu", "UUID"},
+	{"origin_time", "DateTime64(0, 'UTC')"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"path", "String"},
+	{"depth", "UInt32"},
+	{"kind", "String"},
+	{"mts_id", "String"},
+	{"returned", "Bool"},
+	{"content_type", "String"},
+	{"size", "UInt64"},
+	{"status", "String"},
+	{"error_reason", "String"},
+	{"error_path", "String"},
+	{"error_offset", "UInt64"},
+	{"unknown_fields", "UInt32"},
+	{"first_unknown", "String"},
+	{"ipm_id", "String"},
+	{"ipm_id_user", "String"},
+	{"ipm_id_local", "String"},
+	{"originator", "String"},
+	{"originator_name", "String"},
+	{"originator_key", "String"},
+	{"originator_country", "String"},
+	{"originator_admd", "String"},
+	{"originator_prmd", "String"},
+	{"originator_organization", "String"},
+	{"originator_ou1", "String"},
+	{"originator_ou2", "String"},
+	{"originator_ou3", "String"},
+	{"originator_ou4", "String"},
+	{"originator_common_name", "String"},
+	{"originator_surname", "String"},
+	{"originator_given_name", "String"},
+	{"originator_initials", "String"},
+	{"originator_generation", "String"},
+	{"originator_x121", "String"},
+	{"originator_terminal_id", "String"},
+	{"originator_terminal_type", "String"},
+	{"originator_numeric_id", "String"},
+	{"originator_dda", "String"},
+	{"originator_directory_name", "String"},
+	{"originator_af", "String"},
+	{"originator_af_form", "String"},
+	{"originator_free_form", "String"},
+	{"originator_telephone", "String"},
+	{"subject", "String"},
+	{"extended_subject", "String"},
+	{"replied_to", "String"},
+	{"importance", "String"},
+	{"sensitivity", "String"},
+	{"auto_forwarded", "Bool"},
+	{"auto_submitted", "String"},
+	{"expiry_time", "DateTime64(0, 'UTC')"},
+	{"reply_time", "DateTime64(0, 'UTC')"},
+	{"languages", "String"},
+	{"originators_reference", "String"},
+	{"precedence_policy", "String"},
+	{"security_label", "String"},
+	{"primary_precedence", "String"},
+	{"copy_precedence", "String"},
+	{"message_type", "String"},
+	{"recipient_count", "UInt32"},
+	{"body_part_count", "UInt32"},
+	{"extension_count", "UInt32"},
+	{"delivery_time", "DateTime64(0, 'UTC')"},
+	{"delivery_mts_id", "String"},
+	{"delivery_originator", "String"},
+	{"delivery_recipient", "String"},
+	{"submission_time", "DateTime64(0, 'UTC')"},
+	{"delivery_envelope", "String"},
+	{"intended_recipient", "String"},
+	{"conversion_eits", "String"},
+	{"non_receipt_reason", "String"},
+	{"discard_reason", "String"},
+	{"auto_forward_comment", "String"},
+	{"receipt_time", "DateTime64(0, 'UTC')"},
+	{"acknowledgment_mode", "String"},
+	{"suppl_receipt_info", "String"},
+	{"returned_ipm", "Bool"},
+	{"inner_type", "String"},
+	{"inner_content", "String"},
+	{"signer", "String"},
+	{"signers", "UInt32"},
+	{"ats_source", "String"},
+	{"ats_priority", "String"},
+	{"ats_filing_time", "String"},
+	{"ats_ohi", "String"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *IPMs) Column(i int) any {
+	switch i {
+	case 0:
+		return b.APDU
+	case 1:
+		return b.OriginTime
+	case 2:
+		return b.CapturedAt
+	case 3:
+		return b.Version
+	case 4:
+		return b.Path
+	case 5:
+		return b.Depth
+	case 6:
+		return b.Kind
+	case 7:
+		return b.MTSID
+	case 8:
+		return b.Returned
+	case 9:
+		return b.ContentType
+	case 10:
+		return b.Size
+	case 11:
+		return b.Status
+	case 12:
+		return b.ErrorReason
+	case 13:
+		return b.ErrorPath
+	case 14:
+		return b.ErrorOffset
+	case 15:
+		return b.UnknownFields
+	case 16:
+		return b.FirstUnknown
+	case 17:
+		return b.IPMID
+	case 18:
+		return b.IPMIDUser
+	case 19:
+		return b.IPMIDLocal
+	case 20:
+		return b.OriginatorDescriptor
+	case 21:
+		return b.OriginatorText
+	case 22:
+		return b.OriginatorKey
+	case 23:
+		return b.OriginatorCountry
+	case 24:
+		return b.OriginatorADMD
+	case 25:
+		return b.OriginatorPRMD
+	case 26:
+		return b.OriginatorOrganization
+	case 27:
+		return b.OriginatorOU1
+	case 28:
+		return b.OriginatorOU2
+	case 29:
+		return b.OriginatorOU3
+	case 30:
+		return b.OriginatorOU4
+	case 31:
+		return b.OriginatorCommonName
+	case 32:
+		return b.OriginatorSurname
+	case 33:
+		return b.OriginatorGivenName
+	case 34:
+		return b.OriginatorInitials
+	case 35:
+		return b.OriginatorGeneration
+	case 36:
+		return b.OriginatorX121
+	case 37:
+		return b.OriginatorTerminalID
+	case 38:
+		return b.OriginatorTerminalType
+	case 39:
+		return b.OriginatorNumericID
+	case 40:
+		return b.OriginatorDDA
+	case 41:
+		return b.OriginatorDirectoryName
+	case 42:
+		return b.OriginatorAF
+	case 43:
+		return b.OriginatorAFForm
+	case 44:
+		return b.OriginatorFreeForm
+	case 45:
+		return b.OriginatorTelephone
+	case 46:
+		return b.Subject
+	case 47:
+		return b.ExtendedSubject
+	case 48:
+		return b.RepliedTo
+	case 49:
+		return b.Importance
+	case 50:
+		return b.Sensitivity
+	case 51:
+		return b.AutoForwarded
+	case 52:
+		return b.AutoSubmitted
+	case 53:
+		return b.ExpiryTime
+	case 54:
+		return b.ReplyTime
+	case 55:
+		return b.Languages
+	case 56:
+		return b.OriginatorsReference
+	case 57:
+		return b.PrecedencePolicy
+	case 58:
+		return b.SecurityLabel
+	case 59:
+		return b.PrimaryPrecedence
+	case 60:
+		return b.CopyPrecedence
+	case 61:
+		return b.MessageType
+	case 62:
+		return b.RecipientCount
+	case 63:
+		return b.BodyPartCount
+	case 64:
+		return b.ExtensionCount
+	case 65:
+		return b.DeliveryTime
+	case 66:
+		return b.DeliveryMTSID
+	case 67:
+		return b.DeliveryOriginator
+	case 68:
+		return b.DeliveryRecipient
+	case 69:
+		return b.SubmissionTime
+	case 70:
+		return b.DeliveryEnvelope
+	case 71:
+		return b.IntendedRecipient
+	case 72:
+		return b.ConversionEITs
+	case 73:
+		return b.NonReceiptReason
+	case 74:
+		return b.DiscardReason
+	case 75:
+		return b.AutoForwardComment
+	case 76:
+		return b.ReceiptTime
+	case 77:
+		return b.AcknowledgmentMode
+	case 78:
+		return b.SupplReceiptInfo
+	case 79:
+		return b.ReturnedIPM
+	case 80:
+		return b.InnerType
+	case 81:
+		return b.InnerContent
+	case 82:
+		return b.Signer
+	case 83:
+		return b.Signers
+	case 84:
+		return b.ATSSource
+	case 85:
+		return b.ATSPriority
+	case 86:
+		return b.ATSFilingTime
+	case 87:
+		return b.ATSOHI
+	}
+	return nil
+}
+
+// IPMRecipient is a row of ipm_recipients_store.
+// Recipients that headings name, each reading of each; the view
+// ipm_recipients shows each once.
+type IPMRecipient struct {
+	// The MTS-APDU whose content it is of: messages.apdu.
+	APDU [16]byte
+	// messages.origin_time of that MTS-APDU, repeated here so that a time range
+	// needs no join.
+	OriginTime int64
+	// messages.captured_at of that MTS-APDU, UTC; retention counts from here.
+	CapturedAt int64
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// Where the message is within the content: empty for the content itself, 2
+	// for what its second body part holds, 2.1 for what the first part of that
+	// holds; r stands for a message that a notification returns, c for what
+	// signed data hold.
+	Path []byte
+	// Place among the recipients of its message, from 1.
+	Position uint32
+	// authorizing-user, primary, copy, blind-copy or reply-recipient (X.420
+	// 7.2).
+	Role string
+	// Free-form name, <OR-name> and (telephone number), as far as they are there
+	// (X.420 7.1.2).
+	Descriptor []byte
+	// Formal name as one line.
+	Name ORName
+	// Free-form name.
+	FreeFormName []byte
+	// Telephone number.
+	TelephoneNumber []byte
+	// rn, nrn, ipm-return, an-supported, suppress-an (X.420 7.1.3).
+	NotificationRequests []byte
+	// A reply is asked for (X.420 7.1.3).
+	ReplyRequested bool
+	// Precedence of the precedence extension; NULL when absent (X.420 A.2.2).
+	// NULL is -1 here.
+	Precedence int32
+}
+
+// IPMRecipients are the columns of rows of ipm_recipients_store.
+type IPMRecipients struct {
+	APDU                 []uuid.UUID
+	OriginTime           Times
+	CapturedAt           Times
+	Version              []uint64
+	Path                 []string
+	Position             []uint32
+	Role                 []string
+	Descriptor           []string
+	NameText             []string
+	NameKey              []string
+	NameCountry          []string
+	NameADMD             []string
+	NamePRMD             []string
+	NameOrganization     []string
+	NameOU1              []string
+	NameOU2              []string
+	NameOU3              []string
+	NameOU4              []string
+	NameCommonName       []string
+	NameSurname          []string
+	NameGivenName        []string
+	NameInitials         []string
+	NameGeneration       []string
+	NameX121             []string
+	NameTerminalID       []string
+	NameTerminalType     []string
+	NameNumericID        []string
+	NameDDA              []string
+	NameDirectoryName    []string
+	NameAF               []string
+	NameAFForm           []string
+	FreeFormName         []string
+	TelephoneNumber      []string
+	NotificationRequests []string
+	ReplyRequested       []bool
+	Precedence           []int32
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *IPMRecipients) Append(r *IPMRecipient) {
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.Version = append(b.Version, r.Version)
+	b.Path = append(b.Path, b.text.copy(r.Path))
+	b.Position = append(b.Position, r.Position)
+	b.Role = append(b.Role, b.text.copyString(r.Role))
+	b.Descriptor = append(b.Descriptor, b.text.copy(r.Descriptor))
+	b.NameText = append(b.NameText, b.text.copy(r.Name.Text))
+	b.NameKey = append(b.NameKey, b.text.copy(r.Name.Key))
+	b.NameCountry = append(b.NameCountry, b.text.copy(r.Name.Country))
+	b.NameADMD = append(b.NameADMD, b.text.copy(r.Name.ADMD))
+	b.NamePRMD = append(b.NamePRMD, b.text.copy(r.Name.PRMD))
+	b.NameOrganization = append(b.NameOrganization, b.text.copy(r.Name.Organization))
+	b.NameOU1 = append(b.NameOU1, b.text.copy(r.Name.OU1))
+	b.NameOU2 = append(b.NameOU2, b.text.copy(r.Name.OU2))
+	b.NameOU3 = append(b.NameOU3, b.text.copy(r.Name.OU3))
+	b.NameOU4 = append(b.NameOU4, b.text.copy(r.Name.OU4))
+	b.NameCommonName = append(b.NameCommonName, b.text.copy(r.Name.CommonName))
+	b.NameSurname = append(b.NameSurname, b.text.copy(r.Name.Surname))
+	b.NameGivenName = append(b.NameGivenName, b.text.copy(r.Name.GivenName))
+	b.NameInitials = append(b.NameInitials, b.text.copy(r.Name.Initials))
+	b.NameGeneration = append(b.NameGeneration, b.text.copy(r.Name.Generation))
+	b.NameX121 = append(b.NameX121, b.text.copy(r.Name.X121))
+	b.NameTerminalID = append(b.NameTerminalID, b.text.copy(r.Name.TerminalID))
+	b.NameTerminalType = append(b.NameTerminalType, b.text.copy(r.Name.TerminalType))
+	b.NameNumericID = append(b.NameNumericID, b.text.copy(r.Name.NumericID))
+	b.NameDDA = append(b.NameDDA, b.text.copy(r.Name.DDA))
+	b.NameDirectoryName = append(b.NameDirectoryName, b.text.copy(r.Name.DirectoryName))
+	b.NameAF = append(b.NameAF, b.text.copy(r.Name.AF))
+	b.NameAFForm = append(b.NameAFForm, b.text.copyString(r.Name.AFForm))
+	b.FreeFormName = append(b.FreeFormName, b.text.copy(r.FreeFormName))
+	b.TelephoneNumber = append(b.TelephoneNumber, b.text.copy(r.TelephoneNumber))
+	b.NotificationRequests = append(b.NotificationRequests, b.text.copy(r.NotificationRequests))
+	b.ReplyRequested = append(b.ReplyRequested, r.ReplyRequested)
+	b.Precedence = append(b.Precedence, r.Precedence)
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *IPMRecipients) AppendAll(o *IPMRecipients) {
+	b.APDU = append(b.APDU, o.APDU...)
+	b.OriginTime = append(b.OriginTime, o.OriginTime...)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.Version = append(b.Version, o.Version...)
+	b.Path = b.text.copyAll(b.Path, o.Path)
+	b.Position = append(b.Position, o.Position...)
+	b.Role = b.text.copyAll(b.Role, o.Role)
+	b.Descriptor = b.text.copyAll(b.Descriptor, o.Descriptor)
+	b.NameText = b.text.copyAll(b.NameText, o.NameText)
+	b.NameKey = b.text.copyAll(b.NameKey, o.NameKey)
+	b.NameCountry = b.text.copyAll(b.NameCountry, o.NameCountry)
+	b.NameADMD = b.text.copyAll(b.NameADMD, o.NameADMD)
+	b.NamePRMD = b.text.copyAll(b.NamePRMD, o.NamePRMD)
+	b.NameOrganization = b.text.copyAll(b.NameOrganization, o.NameOrganization)
+	b.NameOU1 = b.text.copyAll(b.NameOU1, o.NameOU1)
+	b.NameOU2 = b.text.copyAll(b.NameOU2, o.NameOU2)
+	b.NameOU3 = b.text.copyAll(b.NameOU3, o.NameOU3)
+	b.NameOU4 = b.text.copyAll(b.NameOU4, o.NameOU4)
+	b.NameCommonName = b.text.copyAll(b.NameCommonName, o.NameCommonName)
+	b.NameSurname = b.text.copyAll(b.NameSurname, o.NameSurname)
+	b.NameGivenName = b.text.copyAll(b.NameGivenName, o.NameGivenName)
+	b.NameInitials = b.text.copyAll(b.NameInitials, o.NameInitials)
+	b.NameGeneration = b.text.copyAll(b.NameGeneration, o.NameGeneration)
+	b.NameX121 = b.text.copyAll(b.NameX121, o.NameX121)
+	b.NameTerminalID = b.text.copyAll(b.NameTerminalID, o.NameTerminalID)
+	b.NameTerminalType = b.text.copyAll(b.NameTerminalType, o.NameTerminalType)
+	b.NameNumericID = b.text.copyAll(b.NameNumericID, o.NameNumericID)
+	b.NameDDA = b.text.copyAll(b.NameDDA, o.NameDDA)
+	b.NameDirectoryName = b.text.copyAll(b.NameDirectoryName, o.NameDirectoryName)
+	b.NameAF = b.text.copyAll(b.NameAF, o.NameAF)
+	b.NameAFForm = b.text.copyAll(b.NameAFForm, o.NameAFForm)
+	b.FreeFormName = b.text.copyAll(b.FreeFormName, o.FreeFormName)
+	b.TelephoneNumber = b.text.copyAll(b.TelephoneNumber, o.TelephoneNumber)
+	b.NotificationRequests = b.text.copyAll(b.NotificationRequests, o.NotificationRequests)
+	b.ReplyRequested = append(b.ReplyRequested, o.ReplyRequested...)
+	b.Precedence = append(b.Precedence, o.Precedence...)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *IPMRecipients) Reset() {
+	b.APDU = b.APDU[:0]
+	b.OriginTime = b.OriginTime[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.Version = b.Version[:0]
+	b.Path = b.Path[:0]
+	b.Position = b.Position[:0]
+	b.Role = b.Role[:0]
+	b.Descriptor = b.Descriptor[:0]
+	b.NameText = b.NameText[:0]
+	b.NameKey = b.NameKey[:0]
+	b.NameCountry = b.NameCountry[:0]
+	b.NameADMD = b.NameADMD[:0]
+	b.NamePRMD = b.NamePRMD[:0]
+	b.NameOrganization = b.NameOrganization[:0]
+	b.NameOU1 = b.NameOU1[:0]
+	b.NameOU2 = b.NameOU2[:0]
+	b.NameOU3 = b.NameOU3[:0]
+	b.NameOU4 = b.NameOU4[:0]
+	b.NameCommonName = b.NameCommonName[:0]
+	b.NameSurname = b.NameSurname[:0]
+	b.NameGivenName = b.NameGivenName[:0]
+	b.NameInitials = b.NameInitials[:0]
+	b.NameGeneration = b.NameGeneration[:0]
+	b.NameX121 = b.NameX121[:0]
+	b.NameTerminalID = b.NameTerminalID[:0]
+	b.NameTerminalType = b.NameTerminalType[:0]
+	b.NameNumericID = b.NameNumericID[:0]
+	b.NameDDA = b.NameDDA[:0]
+	b.NameDirectoryName = b.NameDirectoryName[:0]
+	b.NameAF = b.NameAF[:0]
+	b.NameAFForm = b.NameAFForm[:0]
+	b.FreeFormName = b.FreeFormName[:0]
+	b.TelephoneNumber = b.TelephoneNumber[:0]
+	b.NotificationRequests = b.NotificationRequests[:0]
+	b.ReplyRequested = b.ReplyRequested[:0]
+	b.Precedence = b.Precedence[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *IPMRecipients) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *IPMRecipients) Bytes() int { return b.rows*513 + b.text.size }
+
+// Table returns ipm_recipients_store.
+func (b *IPMRecipients) Table() string { return "ipm_recipients_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *IPMRecipients) Columns() []Column { return columnsOfIPMRecipients[:] }
+
+var columnsOfIPMRecipients = [...]Column{
+	{"apdu", "UUID"},
+	{"origin_time", "DateTime64(0, 'UTC')"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"path", "String"},
+	{"position", "UInt32"},
+	{"role", "String"},
+	{"descriptor", "String"},
+	{"recipient", "String"},
+	{"recipient_key", "String"},
+	{"country", "String"},
+	{"admd", "String"},
+	{"prmd", "String"},
+	{"organization", "String"},
+	{"ou1", "String"},
+	{"ou2", "String"},
+	{"ou3", "String"},
+	{"ou4", "String"},
+	{"common_name", "String"},
+	{"surname", "String"},
+	{"given_name", "String"},
+	{"initials", "String"},
+	{"generation", "String"},
+	{"x121", "String"},
+	{"terminal_id", "String"},
+	{"terminal_type", "String"},
+	{"numeric_id", "String"},
+	{"dda", "String"},
+	{"directory_name", "String"},
+	{"af", "String"},
+	{"af_form", "String"},
+	{"free_form_name", "String"},
+	{"telephone_number", "String"},
+	{"notification_requests", "String"},
+	{"reply_requested", "Bool"},
+	{"precedence", "Int32"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *IPMRecipients) Column(i int) any {
+	switch i {
+	case 0:
+		return b.APDU
+	case 1:
+		return b.OriginTime
+	case 2:
+		return b.CapturedAt
+	case 3:
+		return b.Version
+	case 4:
+		return b.Path
+	case 5:
+		return b.Position
+	case 6:
+		return b.Role
+	case 7:
+		return b.Descriptor
+	case 8:
+		return b.NameText
+	case 9:
+		return b.NameKey
+	case 10:
+		return b.NameCountry
+	case 11:
+		return b.NameADMD
+	case 12:
+		return b.NamePRMD
+	case 13:
+		return b.NameOrganization
+	case 14:
+		return b.NameOU1
+	case 15:
+		return b.NameOU2
+	case 16:
+		return b.NameOU3
+	case 17:
+		return b.NameOU4
+	case 18:
+		return b.NameCommonName
+	case 19:
+		return b.NameSurname
+	case 20:
+		return b.NameGivenName
+	case 21:
+		return b.NameInitials
+	case 22:
+		return b.NameGeneration
+	case 23:
+		return b.NameX121
+	case 24:
+		return b.NameTerminalID
+	case 25:
+		return b.NameTerminalType
+	case 26:
+		return b.NameNumericID
+	case 27:
+		return b.NameDDA
+	case 28:
+		return b.NameDirectoryName
+	case 29:
+		return b.NameAF
+	case 30:
+		return b.NameAFForm
+	case 31:
+		return b.FreeFormName
+	case 32:
+		return b.TelephoneNumber
+	case 33:
+		return b.NotificationRequests
+	case 34:
+		return b.ReplyRequested
+	case 35:
+		return b.Precedence
+	}
+	return nil
+}
+
+// IPMReference is a row of ipm_references_store.
+// References of messages to other messages, each reading of each; the view
+// ipm_references shows each once.
+type IPMReference struct {
+	// The MTS-APDU whose content it is of: messages.apdu.
+	APDU [16]byte
+	// messages.origin_time of that MTS-APDU, repeated here so that a time range
+	// needs no join.
+	OriginTime int64
+	// messages.captured_at of that MTS-APDU, UTC; retention counts from here.
+	CapturedAt int64
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// Where the message is within the content: empty for the content itself, 2
+	// for what its second body part holds, 2.1 for what the first part of that
+	// holds; r stands for a message that a notification returns, c for what
+	// signed data hold.
+	Path []byte
+	// Place among the references of its message, from 1.
+	Position uint32
+	// replied-to, obsoleted, related, or subject of a notification (X.420 7.2.6
+	// to 7.2.8, 8.0.1).
+	Relation string
+	// Identifier of the other message: ipms.ipm_id.
+	IPMID []byte
+}
+
+// IPMReferences are the columns of rows of ipm_references_store.
+type IPMReferences struct {
+	APDU       []uuid.UUID
+	OriginTime Times
+	CapturedAt Times
+	Version    []uint64
+	Path       []string
+	Position   []uint32
+	Relation   []string
+	IPMID      []string
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *IPMReferences) Append(r *IPMReference) {
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.Version = append(b.Version, r.Version)
+	b.Path = append(b.Path, b.text.copy(r.Path))
+	b.Position = append(b.Position, r.Position)
+	b.Relation = append(b.Relation, b.text.copyString(r.Relation))
+	b.IPMID = append(b.IPMID, b.text.copy(r.IPMID))
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *IPMReferences) AppendAll(o *IPMReferences) {
+	b.APDU = append(b.APDU, o.APDU...)
+	b.OriginTime = append(b.OriginTime, o.OriginTime...)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.Version = append(b.Version, o.Version...)
+	b.Path = b.text.copyAll(b.Path, o.Path)
+	b.Position = append(b.Position, o.Position...)
+	b.Relation = b.text.copyAll(b.Relation, o.Relation)
+	b.IPMID = b.text.copyAll(b.IPMID, o.IPMID)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *IPMReferences) Reset() {
+	b.APDU = b.APDU[:0]
+	b.OriginTime = b.OriginTime[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.Version = b.Version[:0]
+	b.Path = b.Path[:0]
+	b.Position = b.Position[:0]
+	b.Relation = b.Relation[:0]
+	b.IPMID = b.IPMID[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *IPMReferences) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *IPMReferences) Bytes() int { return b.rows*92 + b.text.size }
+
+// Table returns ipm_references_store.
+func (b *IPMReferences) Table() string { return "ipm_references_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *IPMReferences) Columns() []Column { return columnsOfIPMReferences[:] }
+
+var columnsOfIPMReferences = [...]Column{
+	{"apdu", "UUID"},
+	{"origin_time", "DateTime64(0, 'UTC')"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"path", "String"},
+	{"position", "UInt32"},
+	{"relation", "String"},
+	{"ipm_id", "String"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *IPMReferences) Column(i int) any {
+	switch i {
+	case 0:
+		return b.APDU
+	case 1:
+		return b.OriginTime
+	case 2:
+		return b.CapturedAt
+	case 3:
+		return b.Version
+	case 4:
+		return b.Path
+	case 5:
+		return b.Position
+	case 6:
+		return b.Relation
+	case 7:
+		return b.IPMID
+	}
+	return nil
+}
+
+// IPMExtension is a row of ipm_extensions_store.
+// Extensions of headings, recipients and notifications (X.420 Annex A,
+// STANAG 4406), each reading of each; the view ipm_extensions shows each
+// once.
+type IPMExtension struct {
+	// The MTS-APDU whose content it is of: messages.apdu.
+	APDU [16]byte
+	// messages.origin_time of that MTS-APDU, repeated here so that a time range
+	// needs no join.
+	OriginTime int64
+	// messages.captured_at of that MTS-APDU, UTC; retention counts from here.
+	CapturedAt int64
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// Where the message is within the content: empty for the content itself, 2
+	// for what its second body part holds, 2.1 for what the first part of that
+	// holds; r stands for a message that a notification returns, c for what
+	// signed data hold.
+	Path []byte
+	// Place among the extensions of its message, from 1.
+	Position uint32
+	// heading, recipient, notification, receipt, non-receipt,
+	// other-notification, or file for those of a file transfer body part.
+	Scope string
+	// ipm_recipients.position for scope recipient, body_parts.position for scope
+	// file, otherwise 0.
+	Owner uint32
+	// Type as OID.
+	OID []byte
+	// Standard name, such as languages or primary-precedence; empty when not
+	// known.
+	Name string
+	// The value, readable; empty when it carries none.
+	Value []byte
+	// The encoding of the value.
+	Raw []byte
+	// Octets of the content before the extension.
+	OctetOffset uint64
+	// Why the value could not be read; empty when it could.
+	Error string
+}
+
+// IPMExtensions are the columns of rows of ipm_extensions_store.
+type IPMExtensions struct {
+	APDU        []uuid.UUID
+	OriginTime  Times
+	CapturedAt  Times
+	Version     []uint64
+	Path        []string
+	Position    []uint32
+	Scope       []string
+	Owner       []uint32
+	OID         []string
+	Name        []string
+	Value       []string
+	Raw         []string
+	OctetOffset []uint64
+	Error       []string
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *IPMExtensions) Append(r *IPMExtension) {
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.Version = append(b.Version, r.Version)
+	b.Path = append(b.Path, b.text.copy(r.Path))
+	b.Position = append(b.Position, r.Position)
+	b.Scope = append(b.Scope, b.text.copyString(r.Scope))
+	b.Owner = append(b.Owner, r.Owner)
+	b.OID = append(b.OID, b.text.copy(r.OID))
+	b.Name = append(b.Name, b.text.copyString(r.Name))
+	b.Value = append(b.Value, b.text.copy(r.Value))
+	b.Raw = append(b.Raw, b.text.copy(r.Raw))
+	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
+	b.Error = append(b.Error, b.text.copyString(r.Error))
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *IPMExtensions) AppendAll(o *IPMExtensions) {
+	b.APDU = append(b.APDU, o.APDU...)
+	b.OriginTime = append(b.OriginTime, o.OriginTime...)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.Version = append(b.Version, o.Version...)
+	b.Path = b.text.copyAll(b.Path, o.Path)
+	b.Position = append(b.Position, o.Position...)
+	b.Scope = b.text.copyAll(b.Scope, o.Scope)
+	b.Owner = append(b.Owner, o.Owner...)
+	b.OID = b.text.copyAll(b.OID, o.OID)
+	b.Name = b.text.copyAll(b.Name, o.Name)
+	b.Value = b.text.copyAll(b.Value, o.Value)
+	b.Raw = b.text.copyAll(b.Raw, o.Raw)
+	b.OctetOffset = append(b.OctetOffset, o.OctetOffset...)
+	b.Error = b.text.copyAll(b.Error, o.Error)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *IPMExtensions) Reset() {
+	b.APDU = b.APDU[:0]
+	b.OriginTime = b.OriginTime[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.Version = b.Version[:0]
+	b.Path = b.Path[:0]
+	b.Position = b.Position[:0]
+	b.Scope = b.Scope[:0]
+	b.Owner = b.Owner[:0]
+	b.OID = b.OID[:0]
+	b.Name = b.Name[:0]
+	b.Value = b.Value[:0]
+	b.Raw = b.Raw[:0]
+	b.OctetOffset = b.OctetOffset[:0]
+	b.Error = b.Error[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *IPMExtensions) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *IPMExtensions) Bytes() int { return b.rows*168 + b.text.size }
+
+// Table returns ipm_extensions_store.
+func (b *IPMExtensions) Table() string { return "ipm_extensions_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *IPMExtensions) Columns() []Column { return columnsOfIPMExtensions[:] }
+
+var columnsOfIPMExtensions = [...]Column{
+	{"apdu", "UUID"},
+	{"origin_time", "DateTime64(0, 'UTC')"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"path", "String"},
+	{"position", "UInt32"},
+	{"scope", "String"},
+	{"owner", "UInt32"},
+	{"oid", "String"},
+	{"name", "String"},
+	{"value", "String"},
+	{"raw", "String"},
+	{"octet_offset", "UInt64"},
+	{"error", "String"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *IPMExtensions) Column(i int) any {
+	switch i {
+	case 0:
+		return b.APDU
+	case 1:
+		return b.OriginTime
+	case 2:
+		return b.CapturedAt
+	case 3:
+		return b.Version
+	case 4:
+		return b.Path
+	case 5:
+		return b.Position
+	case 6:
+		return b.Scope
+	case 7:
+		return b.Owner
+	case 8:
+		return b.OID
+	case 9:
+		return b.Name
+	case 10:
+		return b.Value
+	case 11:
+		return b.Raw
+	case 12:
+		return b.OctetOffset
+	case 13:
+		return b.Error
+	}
+	return nil
+}
+
+// IPMExtensionItem is a row of ipm_extension_items_store.
+// Parts of extensions of military messages (STANAG 4406, ACP 123), each
+// reading of each; the view ipm_extension_items shows each once.
+type IPMExtensionItem struct {
+	// The MTS-APDU whose content it is of: messages.apdu.
+	APDU [16]byte
+	// messages.origin_time of that MTS-APDU, repeated here so that a time range
+	// needs no join.
+	OriginTime int64
+	// messages.captured_at of that MTS-APDU, UTC; retention counts from here.
+	CapturedAt int64
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// Where the message is within the content: empty for the content itself, 2
+	// for what its second body part holds, 2.1 for what the first part of that
+	// holds; r stands for a message that a notification returns, c for what
+	// signed data hold.
+	Path []byte
+	// ipm_extensions.position of the extension.
+	Extension uint32
+	// Place among the items of that extension, from 1.
+	Number uint32
+	// Name of the extension, such as message-instructions.
+	ExtensionName string
+	// Name of the item, such as sic.
+	Name string
+	// Place of the element of a list that the item belongs to, from 1; 0 where
+	// there is no list.
+	Element uint32
+	// The value, readable.
+	Value []byte
+}
+
+// IPMExtensionItems are the columns of rows of ipm_extension_items_store.
+type IPMExtensionItems struct {
+	APDU          []uuid.UUID
+	OriginTime    Times
+	CapturedAt    Times
+	Version       []uint64
+	Path          []string
+	Extension     []uint32
+	Number        []uint32
+	ExtensionName []string
+	Name          []string
+	Element       []uint32
+	Value         []string
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.Version = append(b.Version, r.Version)
+	b.Path = append(b.Path, b.text.copy(r.Path))
+	b.Extension = append(b.Extension, r.Extension)
+	b.Number = append(b.Number, r.Number)
+	b.ExtensionName = append(b.ExtensionName, b.text.copyString(r.ExtensionName))
+	b.Name = append(b.Name, b.text.copyString(r.Name))
+	b.Element = append(b.Element, r.Element)
+	b.Value = append(b.Value, b.text.copy(r.Value))
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *IPMExtensionItems) AppendAll(o *IPMExtensionItems) {
+	b.APDU = append(b.APDU, o.APDU...)
+	b.OriginTime = append(b.OriginTime, o.OriginTime...)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.Version = append(b.Version, o.Version...)
+	b.Path = b.text.copyAll(b.Path, o.Path)
+	b.Extension = append(b.Extension, o.Extension...)
+	b.Number = append(b.Number, o.Number...)
+	b.ExtensionName = b.text.copyAll(b.ExtensionName, o.ExtensionName)
+	b.Name = b.text.copyAll(b.Name, o.Name)
+	b.Element = append(b.Element, o.Element...)
+	b.Value = b.text.copyAll(b.Value, o.Value)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *IPMExtensionItems) Reset() {
+	b.APDU = b.APDU[:0]
+	b.OriginTime = b.OriginTime[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.Version = b.Version[:0]
+	b.Path = b.Path[:0]
+	b.Extension = b.Extension[:0]
+	b.Number = b.Number[:0]
+	b.ExtensionName = b.ExtensionName[:0]
+	b.Name = b.Name[:0]
+	b.Element = b.Element[:0]
+	b.Value = b.Value[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *IPMExtensionItems) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *IPMExtensionItems) Bytes() int { return b.rows*116 + b.text.size }
+
+// Table returns ipm_extension_items_store.
+func (b *IPMExtensionItems) Table() string { return "ipm_extension_items_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *IPMExtensionItems) Columns() []Column { return columnsOfIPMExtensionItems[:] }
+
+var columnsOfIPMExtensionItems = [...]Column{
+	{"apdu", "UUID"},
+	{"origin_time", "DateTime64(0, 'UTC')"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"path", "String"},
+	{"extension", "UInt32"},
+	{"number", "UInt32"},
+	{"extension_name", "String"},
+	{"name", "String"},
+	{"element", "UInt32"},
+	{"value", "String"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *IPMExtensionItems) Column(i int) any {
+	switch i {
+	case 0:
+		return b.APDU
+	case 1:
+		return b.OriginTime
+	case 2:
+		return b.CapturedAt
+	case 3:
+		return b.Version
+	case 4:
+		return b.Path
+	case 5:
+		return b.Extension
+	case 6:
+		return b.Number
+	case 7:
+		return b.ExtensionName
+	case 8:
+		return b.Name
+	case 9:
+		return b.Element
+	case 10:
+		return b.Value
+	}
+	return nil
+}
+
+// BodyPart is a row of body_parts_store.
+// Body parts, each reading of each; the view body_parts shows each once.
+type BodyPart struct {
+	// The MTS-APDU whose content it is of: messages.apdu.
+	APDU [16]byte
+	// messages.origin_time of that MTS-APDU, repeated here so that a time range
+	// needs no join.
+	OriginTime int64
+	// messages.captured_at of that MTS-APDU, UTC; retention counts from here.
+	CapturedAt int64
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// Where the message is within the content: empty for the content itself, 2
+	// for what its second body part holds, 2.1 for what the first part of that
+	// holds; r stands for a message that a notification returns, c for what
+	// signed data hold.
+	Path []byte
+	// Place in the body, from 1.
+	Position uint32
+	// ia5-text, teletex, general-text, message, file-transfer and so on (X.420
+	// 7.3, Annexes B to F); extended for a type that is not known.
+	Kind string
+	// It was sent as an externally-defined body part (X.420 7.3.12).
+	Extended bool
+	// Type of an externally-defined body part as OID.
+	TypeOID []byte
+	// Parameters, readable; passwords left out.
+	Parameters []byte
+	// Octets of the data.
+	Size uint64
+	// SHA-256 of the data, hexadecimal; of a message its encoding.
+	SHA256 [32]byte
+	// Octets of contents.content before the data; 0 where content_length is 0.
+	ContentOffset uint64
+	// Octets of contents.content from there; 0 where the data came in pieces.
+	ContentLength uint64
+	// It is a text.
+	IsText bool
+	// What the text was converted from: us-ascii, T.61, iso-8859-1, utf-8 and so
+	// on; several joined by +.
+	Charset []byte
+	// Of general-text: registration numbers of its character sets (X.420 Annex
+	// B).
+	Registrations []byte
+	// The text as UTF-8; empty where it could not be converted.
+	Text []byte
+	// Why the text could not be converted, or what was read though it should not
+	// be there; empty otherwise.
+	TextReason string
+	// Octets of a text with a text_reason.
+	Octets []byte
+	// Pages; NULL when not known. NULL is -1 here.
+	Pages int32
+	// Seconds of voice; NULL when not known. NULL is -1 here.
+	Duration int32
+	// Pathname of a file, its parts separated by / (X.420 Annex D).
+	FileName []byte
+	// Size that the file attributes state, octets; 0 when absent.
+	FileSize uint64
+	// Creation time of the file, UTC; NULL when absent.
+	FileCreated int64
+	// Last modification of the file, UTC; NULL when absent.
+	FileModified int64
+	// Application of the file: OID or text.
+	FileApplication []byte
+	// Document type of the file as OID (ISO 8571-2).
+	FileDocumentType []byte
+	// Of pkcs7: its type, such as signed-data (RFC 5652).
+	InnerType []byte
+	// Of pkcs7: type of what is inside, as OID.
+	InnerContent []byte
+	// Of pkcs7: first signer.
+	Signer []byte
+	// ipms.path of the message that it holds; empty when there is none.
+	NestedPath []byte
+	// Why a field could not be read; empty when all could.
+	Error string
+}
+
+// BodyParts are the columns of rows of body_parts_store.
+type BodyParts struct {
+	APDU             []uuid.UUID
+	OriginTime       Times
+	CapturedAt       Times
+	Version          []uint64
+	Path             []string
+	Position         []uint32
+	Kind             []string
+	Extended         []bool
+	TypeOID          []string
+	Parameters       []string
+	Size             []uint64
+	SHA256           []string
+	ContentOffset    []uint64
+	ContentLength    []uint64
+	IsText           []bool
+	Charset          []string
+	Registrations    []string
+	Text             []string
+	TextReason       []string
+	Octets           []string
+	Pages            []int32
+	Duration         []int32
+	FileName         []string
+	FileSize         []uint64
+	FileCreated      Times
+	FileModified     Times
+	FileApplication  []string
+	FileDocumentType []string
+	InnerType        []string
+	InnerContent     []string
+	Signer           []string
+	NestedPath       []string
+	Error            []string
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *BodyParts) Append(r *BodyPart) {
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.Version = append(b.Version, r.Version)
+	b.Path = append(b.Path, b.text.copy(r.Path))
+	b.Position = append(b.Position, r.Position)
+	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
+	b.Extended = append(b.Extended, r.Extended)
+	b.TypeOID = append(b.TypeOID, b.text.copy(r.TypeOID))
+	b.Parameters = append(b.Parameters, b.text.copy(r.Parameters))
+	b.Size = append(b.Size, r.Size)
+	b.SHA256 = append(b.SHA256, b.text.copy(r.SHA256[:]))
+	b.ContentOffset = append(b.ContentOffset, r.ContentOffset)
+	b.ContentLength = append(b.ContentLength, r.ContentLength)
+	b.IsText = append(b.IsText, r.IsText)
+	b.Charset = append(b.Charset, b.text.copy(r.Charset))
+	b.Registrations = append(b.Registrations, b.text.copy(r.Registrations))
+	b.Text = append(b.Text, b.text.copy(r.Text))
+	b.TextReason = append(b.TextReason, b.text.copyString(r.TextReason))
+	b.Octets = append(b.Octets, b.text.copy(r.Octets))
+	b.Pages = append(b.Pages, r.Pages)
+	b.Duration = append(b.Duration, r.Duration)
+	b.FileName = append(b.FileName, b.text.copy(r.FileName))
+	b.FileSize = append(b.FileSize, r.FileSize)
+	b.FileCreated = append(b.FileCreated, r.FileCreated)
+	b.FileModified = append(b.FileModified, r.FileModified)
+	b.FileApplication = append(b.FileApplication, b.text.copy(r.FileApplication))
+	b.FileDocumentType = append(b.FileDocumentType, b.text.copy(r.FileDocumentType))
+	b.InnerType = append(b.InnerType, b.text.copy(r.InnerType))
+	b.InnerContent = append(b.InnerContent, b.text.copy(r.InnerContent))
+	b.Signer = append(b.Signer, b.text.copy(r.Signer))
+	b.NestedPath = append(b.NestedPath, b.text.copy(r.NestedPath))
+	b.Error = append(b.Error, b.text.copyString(r.Error))
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *BodyParts) AppendAll(o *BodyParts) {
+	b.APDU = append(b.APDU, o.APDU...)
+	b.OriginTime = append(b.OriginTime, o.OriginTime...)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.Version = append(b.Version, o.Version...)
+	b.Path = b.text.copyAll(b.Path, o.Path)
+	b.Position = append(b.Position, o.Position...)
+	b.Kind = b.text.copyAll(b.Kind, o.Kind)
+	b.Extended = append(b.Extended, o.Extended...)
+	b.TypeOID = b.text.copyAll(b.TypeOID, o.TypeOID)
+	b.Parameters = b.text.copyAll(b.Parameters, o.Parameters)
+	b.Size = append(b.Size, o.Size...)
+	b.SHA256 = b.text.copyAll(b.SHA256, o.SHA256)
+	b.ContentOffset = append(b.ContentOffset, o.ContentOffset...)
+	b.ContentLength = append(b.ContentLength, o.ContentLength...)
+	b.IsText = append(b.IsText, o.IsText...)
+	b.Charset = b.text.copyAll(b.Charset, o.Charset)
+	b.Registrations = b.text.copyAll(b.Registrations, o.Registrations)
+	b.Text = b.text.copyAll(b.Text, o.Text)
+	b.TextReason = b.text.copyAll(b.TextReason, o.TextReason)
+	b.Octets = b.text.copyAll(b.Octets, o.Octets)
+	b.Pages = append(b.Pages, o.Pages...)
+	b.Duration = append(b.Duration, o.Duration...)
+	b.FileName = b.text.copyAll(b.FileName, o.FileName)
+	b.FileSize = append(b.FileSize, o.FileSize...)
+	b.FileCreated = append(b.FileCreated, o.FileCreated...)
+	b.FileModified = append(b.FileModified, o.FileModified...)
+	b.FileApplication = b.text.copyAll(b.FileApplication, o.FileApplication)
+	b.FileDocumentType = b.text.copyAll(b.FileDocumentType, o.FileDocumentType)
+	b.InnerType = b.text.copyAll(b.InnerType, o.InnerType)
+	b.InnerContent = b.text.copyAll(b.InnerContent, o.InnerContent)
+	b.Signer = b.text.copyAll(b.Signer, o.Signer)
+	b.NestedPath = b.text.copyAll(b.NestedPath, o.NestedPath)
+	b.Error = b.text.copyAll(b.Error, o.Error)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *BodyParts) Reset() {
+	b.APDU = b.APDU[:0]
+	b.OriginTime = b.OriginTime[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.Version = b.Version[:0]
+	b.Path = b.Path[:0]
+	b.Position = b.Position[:0]
+	b.Kind = b.Kind[:0]
+	b.Extended = b.Extended[:0]
+	b.TypeOID = b.TypeOID[:0]
+	b.Parameters = b.Parameters[:0]
+	b.Size = b.Size[:0]
+	b.SHA256 = b.SHA256[:0]
+	b.ContentOffset = b.ContentOffset[:0]
+	b.ContentLength = b.ContentLength[:0]
+	b.IsText = b.IsText[:0]
+	b.Charset = b.Charset[:0]
+	b.Registrations = b.Registrations[:0]
+	b.Text = b.Text[:0]
+	b.TextReason = b.TextReason[:0]
+	b.Octets = b.Octets[:0]
+	b.Pages = b.Pages[:0]
+	b.Duration = b.Duration[:0]
+	b.FileName = b.FileName[:0]
+	b.FileSize = b.FileSize[:0]
+	b.FileCreated = b.FileCreated[:0]
+	b.FileModified = b.FileModified[:0]
+	b.FileApplication = b.FileApplication[:0]
+	b.FileDocumentType = b.FileDocumentType[:0]
+	b.InnerType = b.InnerType[:0]
+	b.InnerContent = b.InnerContent[:0]
+	b.Signer = b.Signer[:0]
+	b.NestedPath = b.NestedPath[:0]
+	b.Error = b.Error[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *BodyParts) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *BodyParts) Bytes() int { return b.rows*390 + b.text.size }
+
+// Table returns body_parts_store.
+func (b *BodyParts) Table() string { return "body_parts_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *BodyParts) Columns() []Column { return columnsOfBodyParts[:] }
+
+var columnsOfBodyParts = [...]Column{
+	{"apdu", "UUID"},
+	{"origin_time", "DateTime64(0, 'UTC')"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"path", "String"},
+	{"position", "UInt32"},
+	{"kind", "String"},
+	{"extended", "Bool"},
+	{"type_oid", "String"},
+	{"parameters", "String"},
+	{"size", "UInt64"},
+	{"sha256", "String"},
+	{"content_offset", "UInt64"},
+	{"content_length", "UInt64"},
+	{"is_text", "Bool"},
+	{"charset", "String"},
+	{"registrations", "String"},
+	{"text", "String"},
+	{"text_reason", "String"},
+	{"octets", "String"},
+	{"pages", "Int32"},
+	{"duration", "Int32"},
+	{"file_name", "String"},
+	{"file_size", "UInt64"},
+	{"file_created", "DateTime64(0, 'UTC')"},
+	{"file_modified", "DateTime64(0, 'UTC')"},
+	{"file_application", "String"},
+	{"file_document_type", "String"},
+	{"inner_type", "String"},
+	{"inner_content", "String"},
+	{"signer", "String"},
+	{"nested_path", "String"},
+	{"error", "String"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *BodyParts) Column(i int) any {
+	switch i {
+	case 0:
+		return b.APDU
+	case 1:
+		return b.OriginTime
+	case 2:
+		return b.CapturedAt
+	case 3:
+		return b.Version
+	case 4:
+		return b.Path
+	case 5:
+		return b.Position
+	case 6:
+		return b.Kind
+	case 7:
+		return b.Extended
+	case 8:
+		return b.TypeOID
+	case 9:
+		return b.Parameters
+	case 10:
+		return b.Size
+	case 11:
+		return b.SHA256
+	case 12:
+		return b.ContentOffset
+	case 13:
+		return b.ContentLength
+	case 14:
+		return b.IsText
+	case 15:
+		return b.Charset
+	case 16:
+		return b.Registrations
+	case 17:
+		return b.Text
+	case 18:
+		return b.TextReason
+	case 19:
+		return b.Octets
+	case 20:
+		return b.Pages
+	case 21:
+		return b.Duration
+	case 22:
+		return b.FileName
+	case 23:
+		return b.FileSize
+	case 24:
+		return b.FileCreated
+	case 25:
+		return b.FileModified
+	case 26:
+		return b.FileApplication
+	case 27:
+		return b.FileDocumentType
+	case 28:
+		return b.InnerType
+	case 29:
+		return b.InnerContent
+	case 30:
+		return b.Signer
+	case 31:
+		return b.NestedPath
+	case 32:
+		return b.Error
 	}
 	return nil
 }

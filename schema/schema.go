@@ -56,24 +56,33 @@ type ORName struct {
 	Surname, GivenName, Initials, Generation  []byte
 	X121, TerminalID, TerminalType, NumericID []byte
 	DDA, DirectoryName                        []byte
+	// AF is the AF-address (ICAO Doc 9880), AFForm XF or CAAS.
+	AF     []byte
+	AFForm string
 }
 
 // Batch holds rows of every table.
 type Batch struct {
-	Bilaterals   Bilaterals
-	Extensions   Extensions
-	Trace        Trace
-	Recipients   Recipients
-	Contents     Contents
-	Messages     Messages
-	Problems     Problems
-	Associations Associations
-	Coverage     Coverage
-	Captures     Captures
+	Bilaterals        Bilaterals
+	Extensions        Extensions
+	Trace             Trace
+	Recipients        Recipients
+	Contents          Contents
+	IPMRecipients     IPMRecipients
+	IPMReferences     IPMReferences
+	IPMExtensionItems IPMExtensionItems
+	IPMExtensions     IPMExtensions
+	BodyParts         BodyParts
+	IPMs              IPMs
+	Messages          Messages
+	Problems          Problems
+	Associations      Associations
+	Coverage          Coverage
+	Captures          Captures
 }
 
 // Tables is the number of tables.
-const Tables = 10
+const Tables = 16
 
 // All returns the batches of the tables in the order in which they are to be
 // inserted: what belongs to a message before the message, so that a message that
@@ -82,6 +91,7 @@ const Tables = 10
 func (b *Batch) All() [Tables]Columnar {
 	return [Tables]Columnar{
 		&b.Bilaterals, &b.Extensions, &b.Trace, &b.Recipients, &b.Contents,
+		&b.IPMRecipients, &b.IPMReferences, &b.IPMExtensionItems, &b.IPMExtensions, &b.BodyParts, &b.IPMs,
 		&b.Messages, &b.Problems, &b.Associations, &b.Coverage, &b.Captures,
 	}
 }
@@ -118,6 +128,12 @@ func (b *Batch) AppendAll(o *Batch) {
 	b.Trace.AppendAll(&o.Trace)
 	b.Recipients.AppendAll(&o.Recipients)
 	b.Contents.AppendAll(&o.Contents)
+	b.IPMRecipients.AppendAll(&o.IPMRecipients)
+	b.IPMReferences.AppendAll(&o.IPMReferences)
+	b.IPMExtensionItems.AppendAll(&o.IPMExtensionItems)
+	b.IPMExtensions.AppendAll(&o.IPMExtensions)
+	b.BodyParts.AppendAll(&o.BodyParts)
+	b.IPMs.AppendAll(&o.IPMs)
 	b.Messages.AppendAll(&o.Messages)
 	b.Problems.AppendAll(&o.Problems)
 	b.Associations.AppendAll(&o.Associations)

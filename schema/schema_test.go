@@ -40,8 +40,14 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 		prob  Problem
 		iv    Interval
 		capt  Capture
+		ipm   IPM
+		to    IPMRecipient
+		ref   IPMReference
+		xt    IPMExtension
+		item  IPMExtensionItem
+		part  BodyPart
 	)
-	for _, row := range []any{&assoc, &msg, &rcpt, &trace, &ext, &bil, &body, &prob, &iv, &capt} {
+	for _, row := range []any{&assoc, &msg, &rcpt, &trace, &ext, &bil, &body, &prob, &iv, &capt, &ipm, &to, &ref, &xt, &item, &part} {
 		fill(reflect.ValueOf(row).Elem())
 	}
 	body.Content = make([]byte, 100<<10)
@@ -57,15 +63,21 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 			b.Problems.Append(&prob)
 			b.Coverage.Append(&iv)
 			b.Captures.Append(&capt)
+			b.IPMs.Append(&ipm)
+			b.IPMRecipients.Append(&to)
+			b.IPMReferences.Append(&ref)
+			b.IPMExtensions.Append(&xt)
+			b.IPMExtensionItems.Append(&item)
+			b.BodyParts.Append(&part)
 		}
-		if b.Rows() != 500 {
-			t.Fatalf("%d rows, want 500", b.Rows())
+		if b.Rows() != 800 {
+			t.Fatalf("%d rows, want 800", b.Rows())
 		}
 		b.Reset()
 	}
 	run()
 	if n := testing.AllocsPerRun(10, run); n != 0 {
-		t.Errorf("%v allocations for 500 rows, want 0", n)
+		t.Errorf("%v allocations for 800 rows, want 0", n)
 	}
 }
 

@@ -133,6 +133,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			stats.Failed++
 			continue
 		}
+		w.innerProblems(nil, m)
 		stats.Decoded++
 	}
 	return rows.Err()

@@ -31,7 +31,7 @@ import (
 // Version is the decoder's version, which rows bear: of two rows that say the
 // same thing the one of the newer decoder is shown. It grows with every change
 // of what rows say.
-const Version = 1
+const Version = 2
 
 // Defaults of a Config's zero fields.
 const (

@@ -9,6 +9,7 @@ import (
 	"x400flow/pipeline/record"
 	"x400flow/schema"
 	"x400flow/x411"
+	"x400flow/x411/ipm"
 )
 
 // rows is what making rows reuses.
@@ -237,6 +238,7 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 	if status == x411.StatusFailed {
 		return
 	}
+	w.innerProblems(c, m)
 	switch w.apdu.Kind {
 	case x411.KindMessage:
 		c.row.Messages++
@@ -254,6 +256,7 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 // APDU that cannot be decoded at all gives none.
 func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
 	a := &w.apdu
+	w.inside.present = false
 	status := a.Decode(octets)
 	if status == x411.StatusFailed {
 		return status
@@ -449,6 +452,7 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 		}
 		k.Size = uint64(len(octets))
 		k.SHA256 = sha256.Sum256(octets)
+		w.inner(m, octets)
 		m.ContentSHA256 = k.SHA256
 		k.Kept = !w.pool.cfg.EnvelopeOnly
 		if k.Kept {
@@ -580,6 +584,7 @@ func domain(d *x411.DomainIdentifier) schema.Domain {
 // attributes are put together.
 func orName(n *x411.ORName, dda *text) schema.ORName {
 	a := &n.Address
+	af, form := ipm.AFAddress(a)
 	dda.reset()
 	for i := range a.Attributes {
 		if x := &a.Attributes[i]; x.Kind == x411.AttrDDA {
@@ -594,7 +599,7 @@ func orName(n *x411.ORName, dda *text) schema.ORName {
 		OU1: a.Units[0], OU2: a.Units[1], OU3: a.Units[2], OU4: a.Units[3], CommonName: a.CommonName,
 		Surname: a.Surname, GivenName: a.GivenName, Initials: a.Initials, Generation: a.Generation,
 		X121: a.X121, TerminalID: a.TerminalID, TerminalType: a.TerminalType, NumericID: a.NumericID,
-		DDA: dda.bytes(), DirectoryName: n.DirectoryName,
+		DDA: dda.bytes(), DirectoryName: n.DirectoryName, AF: af, AFForm: form,
 	}
 }
 

@@ -36,6 +36,8 @@ type worker struct {
 	batch *schema.Batch
 	dirty []*connection // Those whose row in the batch's associations is due.
 	row   rows
+
+	inside inside
 }
 
 // connection is what a shard keeps of one TCP connection.

@@ -102,6 +102,9 @@ func TestRoundTrip(t *testing.T) {
 		"bilateral_store": reflect.ValueOf(b.Bilaterals.Append), "extensions_store": reflect.ValueOf(b.Extensions.Append),
 		"trace_store": reflect.ValueOf(b.Trace.Append), "recipients_store": reflect.ValueOf(b.Recipients.Append),
 		"contents_store": reflect.ValueOf(b.Contents.Append), "messages_store": reflect.ValueOf(b.Messages.Append),
+		"ipms_store": reflect.ValueOf(b.IPMs.Append), "ipm_recipients_store": reflect.ValueOf(b.IPMRecipients.Append),
+		"ipm_references_store": reflect.ValueOf(b.IPMReferences.Append), "ipm_extensions_store": reflect.ValueOf(b.IPMExtensions.Append),
+		"ipm_extension_items_store": reflect.ValueOf(b.IPMExtensionItems.Append), "body_parts_store": reflect.ValueOf(b.BodyParts.Append),
 		"problems_store": reflect.ValueOf(b.Problems.Append), "associations_store": reflect.ValueOf(b.Associations.Append),
 		"coverage_store": reflect.ValueOf(b.Coverage.Append), "captures_store": reflect.ValueOf(b.Captures.Append),
 	}

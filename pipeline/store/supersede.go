@@ -8,7 +8,8 @@ import (
 )
 
 // childTables are those whose rows belong to a row of messages_store.
-var childTables = []string{"bilateral_store", "extensions_store", "trace_store", "recipients_store", "contents_store"}
+var childTables = []string{"bilateral_store", "extensions_store", "trace_store", "recipients_store", "contents_store",
+	"ipm_recipients_store", "ipm_references_store", "ipm_extension_items_store", "ipm_extensions_store", "body_parts_store", "ipms_store"}
 
 // Supersede removes what an older reading of an MTS-APDU left beside the newest:
 // where both agree on a row's sorting key the newest hides the older anyway, but

@@ -23,9 +23,16 @@ var names = map[string]struct{ row, batch string }{
 	"extensions":   {"Extension", "Extensions"},
 	"bilateral":    {"Bilateral", "Bilaterals"},
 	"contents":     {"Content", "Contents"},
-	"problems":     {"Problem", "Problems"},
-	"coverage":     {"Interval", "Coverage"},
-	"captures":     {"Capture", "Captures"},
+
+	"ipms":                {"IPM", "IPMs"},
+	"ipm_recipients":      {"IPMRecipient", "IPMRecipients"},
+	"ipm_references":      {"IPMReference", "IPMReferences"},
+	"ipm_extensions":      {"IPMExtension", "IPMExtensions"},
+	"ipm_extension_items": {"IPMExtensionItem", "IPMExtensionItems"},
+	"body_parts":          {"BodyPart", "BodyParts"},
+	"problems":            {"Problem", "Problems"},
+	"coverage":            {"Interval", "Coverage"},
+	"captures":            {"Capture", "Captures"},
 }
 
 // groups are the hand-written types of fields that several columns fill.

@@ -150,6 +150,8 @@ CREATE TABLE {{table "messages_store"}}
     originator_numeric_id String COMMENT 'numeric-user-identifier of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.NumericID
     originator_dda String COMMENT 'domain-defined attributes, type=value, one after the other, separated by / as in the text of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.DDA
     originator_directory_name String COMMENT 'directory-name, as RFC 2253 writes it of the originator; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Originator.DirectoryName
+    originator_af LowCardinality(String) COMMENT 'AF-address of the originator (ICAO Doc 9880 Part II); empty when it has none', -- go:Originator.AF
+    originator_af_form LowCardinality(String) COMMENT 'How the OR-name of the originator tells the AF-address: XF or CAAS; empty when it does not', -- string go:Originator.AFForm
     report_destination String COMMENT 'Report-destination-name of a report as one line; empty for others (X.411 12.2.1.3.1)' CODEC(ZSTD(1)), -- go:ReportDestination
     report_destination_key String COMMENT 'Report-destination-name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:ReportDestinationKey
     subject_mts_id String COMMENT 'Subject identifier of a report: the message or probe that it tells of in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2)' CODEC(ZSTD(1)), -- go:Subject.Text
@@ -244,6 +246,8 @@ CREATE TABLE {{table "recipients_store"}}
     numeric_id String COMMENT 'numeric-user-identifier of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.NumericID
     dda String COMMENT 'domain-defined attributes, type=value, one after the other, separated by / as in the text of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.DDA
     directory_name String COMMENT 'directory-name, as RFC 2253 writes it of the recipient; empty when absent (X.411 8.5.5, X.402 18)' CODEC(ZSTD(1)), -- go:Name.DirectoryName
+    af LowCardinality(String) COMMENT 'AF-address of the recipient (ICAO Doc 9880 Part II); empty when it has none', -- go:Name.AF
+    af_form LowCardinality(String) COMMENT 'How the OR-name of the recipient tells the AF-address: XF or CAAS; empty when it does not', -- string go:Name.AFForm
     responsibility Bool COMMENT 'The receiving MTA is responsible for this recipient (X.411 12.2.1.1.1.5)',
     originating_mta_report Bool COMMENT 'The originating MTA asks for reports of delivery and non-delivery (X.411 12.2.1.1.1.6)', -- go:OriginatingMTAReport
     originating_mta_non_delivery_report Bool COMMENT 'The originating MTA asks for reports of non-delivery (X.411 12.2.1.1.1.6)', -- go:OriginatingMTANonDeliveryReport
@@ -393,7 +397,7 @@ CREATE TABLE {{table "problems_store"}}
     client_port UInt16 COMMENT 'TCP port of the client',
     server_address LowCardinality(String) COMMENT 'IP address of the server of the connection',
     server_port UInt16 COMMENT 'TCP port of the server',
-    layer LowCardinality(String) COMMENT 'Layer that met it: capture, tcp, tpkt, cotp, session, presentation, acse, rtse, x411', -- string
+    layer LowCardinality(String) COMMENT 'Layer that met it: capture, tcp, tpkt, cotp, session, presentation, acse, rtse, x411, x420', -- string
     reason LowCardinality(String) COMMENT 'What is wrong, such as gap, unfinished, truncated', -- string
     path String COMMENT 'Path of the element, where there is one' CODEC(ZSTD(1)),
     direction LowCardinality(String) COMMENT 'client-to-server or server-to-client', -- string

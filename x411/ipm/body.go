@@ -311,9 +311,6 @@ func (c *Content) forward(i int, p *BodyPart, s source, offset int) int {
 		}
 		if t := &c.delivery.ContentType; t.Present && len(t.Text) > 0 {
 			m.Type = t.Text
-			if t.OID != nil {
-				m.Type = typeName(t.OID)
-			}
 		}
 	}
 	return k

@@ -163,6 +163,7 @@ func TestHeading(t *testing.T) {
 		{"manual handling", el(0xaf, extension("2.6.1.5.10", el(0x30, universal("burn"), universal("eat")))), []string{`heading extension manual-handling-instructions: "burn; eat"`}},
 		{"originator's reference", el(0xaf, extension("2.6.1.5.11", universal("ref/1"))), []string{`heading extension originators-reference: "ref/1"`}},
 		{"precedence policy", el(0xaf, extension("2.6.1.5.12", oid(6, "1.2.3"))), []string{`heading extension precedence-policy-identifier: "1.2.3"`}},
+		{"precedence of STANAG 4406", el(0xaf, extension("1.3.26.0.4406.0.2.0", el(2, []byte{3}))), []string{`heading extension primary-precedence: "immediate"`}},
 		{"private", el(0xaf, extension("1.2.3.4", el(0x30, el(2, []byte{7}), str(0x16, "x")))), []string{`heading extension 1.2.3.4: "{7, "x"}"`}},
 		{"recipient extensions", el(0xa2, el(0x31, descriptor(0xa0, "Smith")), el(0x31, descriptor(0xa0, "Jones"),
 			el(0xa3, extension("2.6.1.20.1", el(2, []byte{57})), extension("2.6.1.20.0"), extension("2.6.1.18.0", el(3, []byte{4, 0x50}))))),

@@ -34,6 +34,7 @@ const (
 	syntaxUnknown syntax = iota
 	syntaxIPM
 	syntaxEDI
+	syntaxInner
 )
 
 // Content types (X.420 Annex C, X.435 Annex, STANAG 4406 Annex A) in dotted form.
@@ -42,6 +43,8 @@ const (
 	oidP22  = "2.6.1.10.1"
 	oidP772 = "1.3.26.0.4406.0.4.1"
 	oidEDI  = "2.6.7."
+	// oidInner is a content that is itself an MTS-APDU (X.411 8.2.1.1.1.34).
+	oidInner = "2.6.3.3.1"
 )
 
 func builtinSyntax(n int32) syntax {
@@ -58,6 +61,8 @@ func oidSyntax(oid []byte) syntax {
 	switch string(oid) {
 	case oidP2, oidP22, oidP772:
 		return syntaxIPM
+	case oidInner:
+		return syntaxInner
 	}
 	if len(oid) > len(oidEDI) && string(oid[:len(oidEDI)]) == oidEDI {
 		return syntaxEDI
@@ -72,7 +77,8 @@ func syntaxOf(t *x411.ContentType) syntax {
 	return builtinSyntax(t.Builtin)
 }
 
-// typeName returns the name of a content type given by object identifier, or it.
+// typeName returns the name of a content type given by object identifier, as
+// package x411 has it, or the identifier.
 func typeName(oid []byte) []byte {
 	switch string(oid) {
 	case oidP2:
@@ -86,9 +92,9 @@ func typeName(oid []byte) []byte {
 }
 
 var (
-	nameP2   = []byte("interpersonal-messaging-1984")
-	nameP22  = []byte("interpersonal-messaging-1988")
-	nameP772 = []byte("military-messaging")
+	nameP2   = []byte("id-mct-p2-1984")
+	nameP22  = []byte("id-mct-p2-1988")
+	nameP772 = []byte("id-mct-p772")
 )
 
 func orDefault(v, fallback int) int {
@@ -124,12 +130,10 @@ func (c *Content) Decode(octets []byte, t *x411.ContentType) x411.Status {
 	c.extensions = reuse(c.extensions, l.Arena/192)
 	c.parts = reuse(c.parts, l.Arena/768)
 	c.joins = 0
+	c.military.Reset()
 	cur := c.r.Start(octets, &x411.Limits{Text: l.Text, Arena: l.Arena, Depth: l.Depth})
 	m := c.add(-1)
 	m.Type = t.Text
-	if t.OID != nil {
-		m.Type = typeName(t.OID)
-	}
 	m.Size, m.Octets = len(octets), x411.Range{Start: 0, End: len(octets)}
 	c.sources[0] = source{form: formContent, cur: cur, syntax: syntaxOf(t)}
 	for i := 0; i < len(c.Messages); i++ {
@@ -230,6 +234,10 @@ func (c *Content) message(i int) {
 func (c *Content) content(i int, s *source) x411.Status {
 	r := &c.r
 	var e ber.Element
+	if s.syntax == syntaxInner {
+		c.Messages[i].Kind = KindInnerEnvelope
+		return x411.StatusOK
+	}
 	if s.syntax == syntaxUnknown {
 		// CMS is told by its object identifier, whatever the type says.
 		if s.cur.More() {

@@ -3,50 +3,51 @@ package ipm
 import (
 	"x400flow/osi/ber"
 	"x400flow/x411"
+	"x400flow/x411/p772"
 )
 
-// known is an extension that X.420 defines, told by the contents octets of its
-// object identifier.
-type known struct {
-	oid string
-	Definition
+// definition is an extension that X.420 defines, told by the contents octets of
+// its object identifier.
+type definition struct {
+	oid    string
+	name   string
+	render func(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte
 }
 
 // definitions are those of X.420 Annexes A, B and G: heading extensions under
 // 2.6.1.5, security extensions under 2.6.1.18, other notification types under
 // 2.6.1.19 and recipient extensions under 2.6.1.20.
-var definitions = [...]known{
-	{"\x56\x01\x05\x00", Definition{"incomplete-copy", renderNull}},
-	{"\x56\x01\x05\x01", Definition{"languages", renderStrings}},
-	{"\x56\x01\x05\x02", Definition{"auto-submitted", renderAutoSubmitted}},
-	{"\x56\x01\x05\x03", Definition{"body-part-signatures", renderSignatures}},
-	{"\x56\x01\x05\x04", Definition{"ipm-security-label", renderSecurityLabel}},
-	{"\x56\x01\x05\x05", Definition{"authorization-time", renderTime}},
-	{"\x56\x01\x05\x06", Definition{"circulation-list-recipients", renderCirculation}},
-	{"\x56\x01\x05\x07", Definition{"distribution-codes", renderDistribution}},
-	{"\x56\x01\x05\x08", Definition{"extended-subject", renderUniversal}},
-	{"\x56\x01\x05\x09", Definition{"information-category", renderCategories}},
-	{"\x56\x01\x05\x0a", Definition{"manual-handling-instructions", renderUniversals}},
-	{"\x56\x01\x05\x0b", Definition{"originators-reference", renderUniversal}},
-	{"\x56\x01\x05\x0c", Definition{"precedence-policy-identifier", renderOID}},
-	{"\x56\x01\x12\x00", Definition{"ipm-security-request", renderSecurityRequest}},
-	{"\x56\x01\x12\x01", Definition{"ipn-security-response", renderSecurityResponse}},
-	{"\x56\x01\x13\x00", Definition{"absence-advice", renderAbsence}},
-	{"\x56\x01\x13\x01", Definition{"change-of-address-advice", renderNewAddress}},
-	{"\x56\x01\x14\x00", Definition{"circulation-list-indicator", renderNull}},
-	{"\x56\x01\x14\x01", Definition{"precedence", renderPrecedence}},
+var definitions = [...]definition{
+	{"\x56\x01\x05\x00", "incomplete-copy", renderNull},
+	{"\x56\x01\x05\x01", "languages", renderStrings},
+	{"\x56\x01\x05\x02", "auto-submitted", renderAutoSubmitted},
+	{"\x56\x01\x05\x03", "body-part-signatures", renderSignatures},
+	{"\x56\x01\x05\x04", "ipm-security-label", renderSecurityLabel},
+	{"\x56\x01\x05\x05", "authorization-time", renderTime},
+	{"\x56\x01\x05\x06", "circulation-list-recipients", renderCirculation},
+	{"\x56\x01\x05\x07", "distribution-codes", renderDistribution},
+	{"\x56\x01\x05\x08", "extended-subject", renderUniversal},
+	{"\x56\x01\x05\x09", "information-category", renderCategories},
+	{"\x56\x01\x05\x0a", "manual-handling-instructions", renderUniversals},
+	{"\x56\x01\x05\x0b", "originators-reference", renderUniversal},
+	{"\x56\x01\x05\x0c", "precedence-policy-identifier", renderOID},
+	{"\x56\x01\x12\x00", "ipm-security-request", renderSecurityRequest},
+	{"\x56\x01\x12\x01", "ipn-security-response", renderSecurityResponse},
+	{"\x56\x01\x13\x00", "absence-advice", renderAbsence},
+	{"\x56\x01\x13\x01", "change-of-address-advice", renderNewAddress},
+	{"\x56\x01\x14\x00", "circulation-list-indicator", renderNull},
+	{"\x56\x01\x14\x01", "precedence", renderPrecedence},
 }
 
-func (c *Content) define(oid []byte) (Definition, bool) {
+// define returns what is known of an extension by the contents octets of its
+// object identifier.
+func define(oid []byte) *definition {
 	for i := range definitions {
 		if definitions[i].oid == string(oid) {
-			return definitions[i].Definition, true
+			return &definitions[i]
 		}
 	}
-	if c.More != nil {
-		return c.More(oid)
-	}
-	return Definition{}, false
+	return nil
 }
 
 // extensionSet reads a SET OF IPMSExtension.
@@ -87,23 +88,23 @@ func (c *Content) extension(cur *ber.Cursor, e *ber.Element, scope Scope, owner 
 	default:
 		content = f.Content
 		x.OID, _ = r.OID(&in, &f)
+		def := define(content)
+		switch {
+		case def != nil:
+			x.Name = def.name
+		default:
+			x.Name, _, _ = p772.Name(x.OID)
+		}
 		if in.Next(&f) {
-			def, ok := c.define(content)
-			if !ok {
-				def.Render = renderAny
-			}
-			x.Name = def.Name
 			if f.Tag != ber.TagNull {
 				x.Raw = in.Raw(&f)
 				r.Push("value")
-				x.Value = r.Render(&in, &f, def.Render)
+				c.extensionValue(&x, def, &in, &f)
 				r.Pop()
 			}
 			if in.More() {
 				r.Fail(x411.CodeTrailing, f.End)
 			}
-		} else if def, ok := c.define(content); ok {
-			x.Name = def.Name
 		}
 		r.End(&in)
 	}
@@ -111,6 +112,24 @@ func (c *Content) extension(cur *ber.Cursor, e *ber.Element, scope Scope, owner 
 		x.Err = r.Last()
 	}
 	c.extensions = append(c.extensions, x)
+}
+
+// extensionValue reads the value of x.
+func (c *Content) extensionValue(x *Extension, def *definition, cur *ber.Cursor, e *ber.Element) {
+	r := &c.r
+	if def != nil {
+		x.Value = r.Render(cur, e, def.render)
+		return
+	}
+	field, ok := c.military.Decode(x.OID, x.Raw)
+	if !ok {
+		x.Value = r.Render(cur, e, renderAny)
+		return
+	}
+	x.Value, x.Items = field.Text, field.Items
+	if field.Failure.Code != x411.CodeNone {
+		r.Fail(field.Failure.Code, e.Offset+field.Failure.Offset)
+	}
 }
 
 func renderAny(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {

@@ -3,6 +3,7 @@ package ipm
 import (
 	"x400flow/osi/ber"
 	"x400flow/x411"
+	"x400flow/x411/p772"
 )
 
 // Layer is the name of this package's layer in a problem.
@@ -24,11 +25,14 @@ const (
 	KindEDINotification
 	// KindCMS is a ContentInfo of RFC 5652; Inner tells more.
 	KindCMS
+	// KindInnerEnvelope is an MTS-APDU within a content (X.411 8.2.1.1.1.34), not
+	// decoded.
+	KindInnerEnvelope
 )
 
 var kindNames = [...]string{
 	"unknown", "ipm", "receipt-notification", "non-receipt-notification",
-	"other-notification", "edi-message", "edi-notification", "cms",
+	"other-notification", "edi-message", "edi-notification", "cms", "inner-envelope",
 }
 
 // String returns the kind as rows carry it.
@@ -159,19 +163,12 @@ type Extension struct {
 	Name string
 	// Value is readable; empty for a NULL.
 	Value []byte
+	// Items are the parts of an extension of STANAG 4406.
+	Items []p772.Item
 	// Raw is the encoding of the value, nil when absent.
 	Raw    []byte
 	Offset int
 	Err    x411.Code
-}
-
-// Renderer appends the readable value of an extension, whose encoding is e.
-type Renderer func(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte
-
-// Definition is what is known of an extension.
-type Definition struct {
-	Name   string
-	Render Renderer
 }
 
 // Inner is a ContentInfo of RFC 5652.
@@ -358,11 +355,8 @@ const (
 
 // Content is a decoded content. The zero value is ready for use.
 type Content struct {
-	// Limits and More are read by Decode and left alone. More finds extensions
-	// that this package does not know, by the contents octets of the object
-	// identifier.
+	// Limits is read by Decode and left alone.
 	Limits Limits
-	More   func(oid []byte) (Definition, bool)
 
 	// Messages are the content and all that it holds, outermost first. There is
 	// at least one.
@@ -381,6 +375,7 @@ type Content struct {
 	text       converter
 	delivery   Delivery // Of the body part being read.
 	scratch    []byte
+	military   p772.Decoder
 }
 
 // ImportanceName, SensitivityName and so on return the standard's name of a

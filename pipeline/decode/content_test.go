@@ -1,0 +1,138 @@
+package decode
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"x400flow/schema"
+	"x400flow/x411"
+)
+
+// contentWorker is a worker without a store.
+func contentWorker(cfg Config) *worker {
+	w := New(cfg, nil, nil).workers[0]
+	w.batch = new(schema.Batch)
+	return w
+}
+
+// apduWith is a real APDU with its content replaced.
+func apduWith(t *testing.T, content []byte) []byte {
+	t.Helper()
+	octets := realAPDU(t)
+	var a x411.APDU
+	if a.Decode(octets) != x411.StatusOK {
+		t.Fatal(a.Failure.Error())
+	}
+	envelope := octets[a.Envelope.Start:a.Envelope.End]
+	return element(0xa0, envelope, element(4, content))
+}
+
+func realAPDU(t *testing.T) []byte {
+	t.Helper()
+	octets, err := os.ReadFile("../../x411/testdata/p31.01.apdu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return octets
+}
+
+func element(tag byte, parts ...[]byte) []byte {
+	content := bytes.Join(parts, nil)
+	return append([]byte{tag, 0x83, byte(len(content) >> 16), byte(len(content) >> 8), byte(len(content))}, content...)
+}
+
+// interpersonal is an IPM with a heading and body parts.
+func interpersonal(heading []byte, parts ...[]byte) []byte {
+	id := element(0x6b, element(0x13, []byte("id")))
+	return append(element(0x31, id, heading), element(0x30, parts...)...)
+}
+
+func ia5(text string) []byte { return element(0xa0, element(0x31), element(0x16, []byte(text))) }
+
+// A real message of 1984 gives the rows that its sender meant.
+func TestContentRows(t *testing.T) {
+	w := contentWorker(Config{})
+	if s := w.rows(&schema.Message{}, realAPDU(t)); s != x411.StatusOK {
+		t.Fatal(s)
+	}
+	b := w.batch
+	if b.IPMs.Rows() != 1 || b.IPMRecipients.Rows() != 1 || b.BodyParts.Rows() != 1 || b.Problems.Rows() != 0 {
+		t.Fatalf("%d messages, %d recipients, %d body parts, %d problems", b.IPMs.Rows(), b.IPMRecipients.Rows(), b.BodyParts.Rows(), b.Problems.Rows())
+	}
+	text := strings.Repeat("P1 1984 two recipients\r\n", 100)
+	for _, c := range []struct{ name, got, want string }{
+		{"kind", b.IPMs.Kind[0], "ipm"}, {"subject", b.IPMs.Subject[0], "Eighty four two"},
+		{"ipm_id", b.IPMs.IPMID[0], "ipm-84b*"}, {"originator", b.IPMs.OriginatorText[0], "/C=XX/ADMD=AMHS/PRMD=TestGamma/O=Gamma Org/S=gil/G=Ann/"},
+		{"recipient", b.IPMRecipients.NameText[0], "/C=XX/ADMD=AMHS/PRMD=TestBeta/O=Beta Org/S=joe/"},
+		{"role", b.IPMRecipients.Role[0], "primary"}, {"text", b.BodyParts.Text[0], text}, {"charset", b.BodyParts.Charset[0], "us-ascii"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s is %q, want %q", c.name, c.got, c.want)
+		}
+	}
+	content := b.Contents.Content[0]
+	at, n := b.BodyParts.ContentOffset[0], b.BodyParts.ContentLength[0]
+	if content[at:at+n] != text {
+		t.Errorf("the place of the body part in the content holds %q", content[at:at+n])
+	}
+}
+
+// Damage in a forwarded message leaves the message and its envelope whole, and is
+// told in a problem row. Without bodies the rows tell of them and hold none.
+func TestContentDamage(t *testing.T) {
+	inner := element(0x30, interpersonal(element(0x8c), ia5("inner text")))
+	octets := apduWith(t, element(0xa0, interpersonal(nil, element(0xa9, element(0x31), inner), ia5("PRI: FF\r\nFT: 201234\r\nouter text"))))
+	for _, envelope := range []bool{false, true} {
+		w := contentWorker(Config{EnvelopeOnly: envelope})
+		m := &schema.Message{SourceAddress: []byte("192.0.2.1"), DestinationAddress: []byte("192.0.2.2"), Direction: direction(0)}
+		if s := w.rows(m, octets); s != x411.StatusOK {
+			t.Fatal(s)
+		}
+		w.innerProblems(nil, m)
+		b := w.batch
+		if got, want := strings.Join(b.IPMs.Status, " "), "ok partial"; got != want || m.Status != "ok" {
+			t.Errorf("statuses %s and %s, want %s and ok", got, m.Status, want)
+		}
+		if b.Problems.Rows() != 1 || b.Problems.Layer[0] != "x420" || b.Problems.Path[0] != "body/1/heading/importance" {
+			t.Errorf("problems %v %v %v", b.Problems.Layer, b.Problems.Reason, b.Problems.Path)
+		}
+		if got, want := strings.Join(b.BodyParts.Kind, " "), "message ia5-text ia5-text"; got != want {
+			t.Errorf("body parts %s, want %s", got, want)
+		}
+		if got, want := strings.Join(b.IPMs.Path, "|"), "|1"; got != want || b.BodyParts.NestedPath[0] != "1" {
+			t.Errorf("paths %s, nested %s", got, b.BodyParts.NestedPath[0])
+		}
+		texts := strings.Join(b.BodyParts.Text, "|")
+		if envelope != !strings.Contains(texts, "text") {
+			t.Errorf("envelope only is %v, and the texts are %q", envelope, texts)
+		}
+		if ats := b.IPMs.ATSPriority[0]; envelope != (ats == "") {
+			t.Errorf("envelope only is %v, and the priority %q", envelope, ats)
+		}
+		if b.BodyParts.Size[1] != uint64(len("PRI: FF\r\nFT: 201234\r\nouter text")) {
+			t.Errorf("size %d", b.BodyParts.Size[1])
+		}
+		for _, s := range [][]string{b.Problems.Octets, b.BodyParts.Octets, b.Contents.Content} {
+			if envelope && strings.Join(s, "") != "" {
+				t.Errorf("octets of a body: %q", s)
+			}
+		}
+	}
+}
+
+func TestContentRowsDoNotAllocate(t *testing.T) {
+	w := contentWorker(Config{})
+	octets := realAPDU(t)
+	m := &schema.Message{}
+	run := func() {
+		w.batch.Reset()
+		*m = schema.Message{}
+		w.rows(m, octets)
+	}
+	run()
+	if n := testing.AllocsPerRun(100, run); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
