@@ -12,6 +12,16 @@ import (
 // records'.
 const magic = "x400flow records 1\n"
 
+// AppendFileHeader appends what a record file begins with.
+func AppendFileHeader(b []byte) []byte { return append(b, magic...) }
+
+// AppendFramed appends a record as it stands in a record file. It must not exceed
+// MaxSize.
+func AppendFramed(b, rec []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(rec)))
+	return append(b, rec...)
+}
+
 // Writer writes a record file: the line "x400flow records 1", then each record
 // behind its length as a 4-octet big-endian number.
 type Writer struct {

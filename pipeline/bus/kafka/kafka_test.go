@@ -189,6 +189,9 @@ func quiet(t testing.TB, k *Consumer) {
 func TestRoundTrip(t *testing.T) {
 	for _, compression := range []string{"none", "lz4", "zstd", "snappy", "gzip"} {
 		t.Run(compression, func(t *testing.T) {
+			if testing.Short() && compression != "zstd" {
+				t.Skip("-short: one will do")
+			}
 			c := topic(t, 4)
 			registry := prometheus.NewRegistry()
 			pc := ProducerConfig{Config: c, Compression: compression}
@@ -531,6 +534,9 @@ func (p *proxy) pass(client net.Conn) {
 
 // TestRepeats loses the brokers' answers: records come twice, never out of order.
 func TestRepeats(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: starts a broker of its own")
+	}
 	pr := newProxy(t)
 	k := kafkatest.New(t, kafkatest.Options{Advertise: func(_ int, addr string) string {
 		pr.serve(addr)

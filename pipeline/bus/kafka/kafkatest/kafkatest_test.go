@@ -11,6 +11,9 @@ import (
 // TestBrokers writes to three brokers, of which each is stopped, killed or
 // frozen and comes back.
 func TestBrokers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: takes most of a minute")
+	}
 	c := New(t, Options{Brokers: 3})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
