@@ -229,7 +229,7 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 	}
 	if d.unsure && !d.open {
 		// Octets are missing before: this may be the middle of a TSDU.
-		if !begins(v.octets, eot) {
+		if !Begins(v.octets, eot) {
 			d.skip = !eot
 			return
 		}
@@ -265,8 +265,9 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 	}
 }
 
-// begins reports whether octets that follow a gap are the beginning of a TSDU.
-func begins(octets []byte, eot bool) bool {
+// Begins reports whether the user data of a DT TPDU that follows a gap is the
+// beginning of a TSDU.
+func Begins(octets []byte, eot bool) bool {
 	it := session.Iterate(octets)
 	var s session.SPDU
 	for it.Next(&s) {

@@ -32,16 +32,19 @@ const (
 
 // tsdu follows the TSDUs of one direction.
 type tsdu struct {
-	open    bool    // Between its first octet and the TPDU with EOT.
-	begun   bool    // Its first octet was seen.
-	first   byte    // That octet.
-	blind   bool    // Too large to hold: overwrite all of it.
-	settled bool    // A TSDU without credentials has passed, or a bind was redacted.
-	cleared bool    // Its first octets invoke no operation that carries credentials.
-	secret  bool    // They do.
-	rest    bool    // The argument of one goes on in the direction's next TSDU.
-	held    []chunk // The user data that is held back.
-	size    int     // Octets held.
+	open    bool        // Between its first octet and the TPDU with EOT.
+	begun   bool        // Its first octet was seen.
+	first   byte        // That octet.
+	blind   bool        // Too large to hold: overwrite all of it.
+	settled bool        // A TSDU without credentials has passed, or a bind was redacted.
+	unsure  bool        // Octets are missing before: this may be the middle of a bind.
+	cleared bool        // Its first octets invoke no operation that carries credentials.
+	secret  bool        // They do.
+	rest    bool        // The argument of one goes on in the direction's next TSDU.
+	held    []chunk     // The user data that is held back.
+	size    int         // Octets held.
+	last    record.Item // Where the last of them came from,
+	file    int32       // and its file.
 }
 
 // chunk is user data within a record: where it stands, and in which item.
@@ -64,15 +67,24 @@ func credentialSPDU(si byte) bool { return si >= siREFUSE && si <= siOVERFLOWAcc
 
 // track follows the TPDUs of one TPKT and redacts the TSDUs that they complete.
 func (s *Sensor) track(c *openConn, p *piece) {
-	st := &c.State
 	s.follow(c, p)
+	t := &c.State.dir[p.item.Dir].tsdu
+	if len(t.held) > 0 {
+		t.last, t.file = p.item, s.ev.File
+	}
+	s.tellRedaction(c, &p.item, s.ev.File)
+}
+
+// tellRedaction tells of a TSDU that was overwritten altogether, if one was.
+func (s *Sensor) tellRedaction(c *openConn, at *record.Item, file int32) {
+	st := &c.State
 	if st.undecodable == 0 {
 		return
 	}
 	s.append(c, &record.Item{
-		Kind: record.Redaction, Dir: p.item.Dir, Sequence: p.item.Sequence, Time: p.item.Time,
-		Offset: p.item.Offset, Frame: p.item.Frame, Redacted: uint64(st.undecodable), Digest: st.digest[:],
-	}, s.ev.File)
+		Kind: record.Redaction, Dir: at.Dir, Sequence: at.Sequence, Time: at.Time,
+		Offset: at.Offset, Frame: at.Frame, Redacted: uint64(st.undecodable), Digest: st.digest[:],
+	}, file)
 	st.undecodable = 0
 }
 
@@ -86,8 +98,9 @@ func (s *Sensor) follow(c *openConn, p *piece) {
 		if err != nil || n <= 0 {
 			// Undecodable here, so whatever it is will not be decoded later
 			// either; but its octets would be shown as evidence.
-			if !t.settled && len(nsdu)-off > shown {
-				s.blind(st, chunk{p.at + off + shown, len(nsdu) - off - shown})
+			if !t.settled {
+				keep := t.keep(len(nsdu) - off)
+				s.blind(st, chunk{p.at + off + keep, len(nsdu) - off - keep})
 			}
 			return
 		}
@@ -106,18 +119,19 @@ func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 	t.open = true
 	if !t.begun && user.len > 0 {
 		t.begun, t.first = true, st.rec.B[user.at]
+		if t.unsure && !st.muted && !association.Begins(st.rec.B[user.at:user.at+user.len], eot) {
+			// The association will pass over it as well.
+			t.first, t.blind = siCONNECT, true
+		}
 	}
 	if t.begun && credentialSPDU(t.first) && user.len > 0 {
-		switch {
-		case t.blind:
+		if t.blind {
 			s.blind(st, user)
-		case t.size+user.len > s.cfg.MaxHeld:
-			s.blindHeld(st, t)
-			s.blind(st, user)
-			t.blind = true
-		default:
+		} else {
 			t.held = append(t.held, user)
-			t.size += user.len
+			if t.size += user.len; t.size > s.cfg.MaxHeld {
+				s.giveUp(st, t)
+			}
 		}
 	}
 	if t.begun && !credentialSPDU(t.first) {
@@ -126,11 +140,11 @@ func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 	if !eot {
 		return
 	}
-	first, begun := t.first, t.begun
+	first, begun := t.first, t.begun && !(t.unsure && t.blind)
 	if len(t.held) > 0 {
 		s.redact(st, t)
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled || begun, rest: t.rest}
+	*t = tsdu{held: t.held[:0], settled: t.settled || begun, unsure: t.unsure && !begun, rest: t.rest}
 	if begun {
 		s.opened(c, dir, first)
 	}
@@ -158,8 +172,7 @@ func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
 	}
 	if t.secret || t.rest {
 		if t.size > s.cfg.MaxHeld {
-			s.blindHeld(st, t)
-			t.blind = true
+			s.giveUp(st, t)
 		} else if eot {
 			s.redactOperation(st, t)
 		}
@@ -249,14 +262,22 @@ func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
 		s.blindHeld(st, t)
 		st.undecodable = 0 // The gap or the end that follows tells.
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled}
+	*t = tsdu{held: t.held[:0], settled: t.settled, unsure: !t.settled}
+}
+
+// keep returns how many of n octets that cannot be read may be shown.
+func (t *tsdu) keep(n int) int {
+	if t.open || t.unsure {
+		return 0
+	}
+	return min(n, shown)
 }
 
 // redact overwrites the credentials in the TSDU held.
 func (s *Sensor) redact(st *conn, t *tsdu) {
 	x := &s.secrets
 	whole := s.join(st, t)
-	ranges, ok := s.find(whole)
+	ranges, ok := s.find(st, whole)
 	if !ok {
 		s.blindHeld(st, t)
 		return
@@ -270,9 +291,9 @@ func (s *Sensor) redact(st *conn, t *tsdu) {
 	clear(x.joined)
 }
 
-// find returns where credentials stand in a TSDU; ok is false when that cannot
-// be told.
-func (s *Sensor) find(whole []byte) (ranges []x411.Range, ok bool) {
+// find returns where credentials stand in a TSDU: in a bind that cannot be decoded,
+// anywhere. ok is false when not even a bind can be found.
+func (s *Sensor) find(st *conn, whole []byte) (ranges []x411.Range, ok bool) {
 	x := &s.secrets
 	x.ranges = x.ranges[:0]
 	if !x.finder.Find(whole) {
@@ -287,6 +308,7 @@ func (s *Sensor) find(whole []byte) (ranges []x411.Range, ok bool) {
 		if !ok {
 			out = append(out[:before], x411.Range{End: r.End - r.Start})
 			s.stats.BlindOctets += uint64(r.End - r.Start)
+			st.undecodable, st.digest = r.End-r.Start, sha256.Sum256(whole[r.Start:r.End])
 		}
 		for i := range out[before:] {
 			out[before+i].Start += r.Start
@@ -327,22 +349,31 @@ func (s *Sensor) blindHeld(st *conn, t *tsdu) {
 	t.held, t.size = t.held[:0], 0
 }
 
+// giveUp overwrites all that is held of a TSDU, and what will still come of it.
+func (s *Sensor) giveUp(st *conn, t *tsdu) {
+	if len(t.held) > 0 {
+		s.blindHeld(st, t)
+		t.blind = true
+	}
+}
+
 func (s *Sensor) blind(st *conn, c chunk) {
 	s.stats.BlindOctets += uint64(c.len)
 	stars(st.rec.B[c.at : c.at+c.len])
 }
 
-// redactUnframed overwrites octets that are in no TPKT, but for the first.
-func (s *Sensor) redactUnframed(it *record.Item) {
-	n := min(shown, len(it.Octets))
-	if n == len(it.Octets) {
+// redactUnframed overwrites octets that are in no TPKT, but for the first of a
+// direction.
+func (s *Sensor) redactUnframed(it *record.Item, keep int) {
+	if keep == len(it.Octets) {
 		return
 	}
 	sum := sha256.Sum256(it.Octets)
 	it.Digest = sum[:]
-	it.Redacted = uint64(len(it.Octets) - n)
+	it.Redacted = uint64(len(it.Octets) - keep)
+	s.stats.BlindOctets += it.Redacted
 	s.secrets.joined = append(s.secrets.joined[:0], it.Octets...)
-	stars(s.secrets.joined[n:])
+	stars(s.secrets.joined[keep:])
 	it.Octets = s.secrets.joined
 }
 

@@ -18,6 +18,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,8 +105,8 @@ type Sensor struct {
 	event   association.Event
 
 	pending    int         // Octets in records not yet published.
-	dirty      []*openConn // Connections with such a record, oldest first.
-	dirtySince int64       // Capture time of the oldest.
+	dirty      []*openConn // Connections with such a record.
+	dirtySince int64       // Capture time since when one of them waits.
 	watch      map[int32]*interval
 	lastFile   int32
 	lastWatch  *interval
@@ -135,7 +137,7 @@ type conn struct {
 	items   int
 	sources []int32
 	muted   bool
-	queued  bool // In Sensor.dirty.
+	place   int // In Sensor.dirty, from 1; 0 if not there.
 
 	preamble     []record.Item // Items of earlier records, their octets copied.
 	preambleSize int
@@ -229,28 +231,45 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 		iv.beat.Undecodable++
 	}
 	if len(s.dirty) > 0 && (s.pending > s.cfg.MaxPending || f.Time-s.dirtySince > int64(s.cfg.MaxAge)) {
-		return s.Flush(ctx)
+		return s.flush(ctx, f.Time)
 	}
 	return nil
 }
 
-// Flush publishes what is pending, but for TSDUs held back for redaction.
+// Flush publishes what is pending, but for TSDUs held back for redaction. Where
+// these alone exceed Config.MaxPending they are overwritten and published, too.
 func (s *Sensor) Flush(ctx context.Context) error {
+	return s.flush(ctx, s.seg.Time)
+}
+
+func (s *Sensor) flush(ctx context.Context, now int64) error {
 	keep := s.dirty[:0]
-	for _, c := range s.dirty {
-		if c.State.held() {
+	for i, c := range s.dirty {
+		st := &c.State
+		if st.held() {
 			keep = append(keep, c)
+			st.place = len(keep)
 			continue
 		}
-		c.State.queued = false
+		st.place = 0
 		if err := s.publish(ctx, c, record.Open); err != nil {
+			s.dirty = append(keep, s.dirty[i+1:]...)
 			return err
 		}
 	}
 	clear(s.dirty[len(keep):])
-	s.dirty = keep
-	s.dirtySince = s.seg.Time
-	return nil
+	s.dirty, s.dirtySince = keep, now
+	if s.pending <= s.cfg.MaxPending {
+		return nil
+	}
+	for _, c := range s.dirty {
+		for dir := range c.State.dir {
+			t := &c.State.dir[dir].tsdu
+			s.giveUp(&c.State, t)
+			s.tellRedaction(c, &t.last, t.file)
+		}
+	}
+	return s.flush(ctx, now)
 }
 
 // End tells that no frame follows: every connection ends, and what was read of
@@ -263,8 +282,8 @@ func (s *Sensor) End(ctx context.Context, files []capture.File) error {
 	if err := s.Flush(ctx); err != nil {
 		return err
 	}
-	for file, iv := range s.watch {
-		if err := s.beat(ctx, file, iv); err != nil {
+	for _, file := range slices.Sorted(maps.Keys(s.watch)) {
+		if err := s.beat(ctx, file, s.watch[file]); err != nil {
 			return err
 		}
 	}
@@ -358,6 +377,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 			st.file = ev.File
 			st.framer[0].Reset(c.MidStream)
 			st.framer[1].Reset(c.MidStream)
+			st.dir[0].tsdu.unsure, st.dir[1].tsdu.unsure = c.MidStream, c.MidStream
 		case tcp.Data:
 			d := &st.dir[ev.Dir]
 			d.base = ev.Seq - uint32(ev.Offset)
@@ -486,6 +506,7 @@ func itemKind(k tpkt.Kind) record.ItemKind {
 func (s *Sensor) skip(ctx context.Context, c *openConn, it *record.Item) error {
 	st := &c.State
 	d := &st.dir[it.Dir]
+	keep := d.tsdu.keep(len(it.Octets))
 	s.breakTSDU(c, tcp.Dir(it.Dir))
 	s.stats.SkippedOctets += uint64(len(it.Octets))
 	room := uint64(0)
@@ -500,12 +521,13 @@ func (s *Sensor) skip(ctx context.Context, c *openConn, it *record.Item) error {
 		}
 		d.more += rest - room
 		it.Octets = it.Octets[:room]
+		keep = min(keep, int(room))
 	}
 	if len(it.Octets) == 0 {
 		return nil
 	}
 	if !d.tsdu.settled {
-		s.redactUnframed(it)
+		s.redactUnframed(it, keep)
 	}
 	return s.item(ctx, c, it, s.ev.File)
 }
@@ -580,8 +602,8 @@ func (s *Sensor) append(c *openConn, it *record.Item, file int32) piece {
 	if st.rec == nil {
 		s.open(c, it.Time)
 	}
-	before := len(st.rec.B)
 	it.Source = s.source(st, file)
+	before := len(st.rec.B)
 	var at int
 	st.rec.B, at = record.AppendItem(st.rec.B, it, st.base)
 	s.pending += len(st.rec.B) - before
@@ -605,7 +627,9 @@ func (s *Sensor) source(st *conn, file int32) uint32 {
 		return 0
 	}
 	st.sources = append(st.sources, file)
+	before := len(st.rec.B)
 	st.rec.B = record.AppendSource(st.rec.B, s.cfg.Source(file))
+	s.pending += len(st.rec.B) - before
 	return uint32(len(st.sources) - 1)
 }
 
@@ -627,12 +651,12 @@ func (s *Sensor) open(c *openConn, now int64) {
 		st.rec.B = record.AppendPreamble(st.rec.B, &st.preamble[i], now)
 	}
 	s.pending += len(st.rec.B)
-	if !st.queued {
+	if st.place == 0 {
 		if len(s.dirty) == 0 {
 			s.dirtySince = now
 		}
 		s.dirty = append(s.dirty, c)
-		st.queued = true
+		st.place = len(s.dirty)
 	}
 }
 
@@ -655,7 +679,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	rec := st.rec
 	st.rec = nil
 	st.opening = st.opening[:0]
-	if end != record.Open && st.queued {
+	if end != record.Open && st.place != 0 {
 		s.forget(c)
 	}
 	return s.send(ctx, bus.KeyOf(c.Client.Addr(), c.Server.Addr()), rec)
@@ -663,16 +687,12 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 
 // forget takes a connection that has ended off the dirty list.
 func (s *Sensor) forget(c *openConn) {
-	for i, o := range s.dirty {
-		if o == c {
-			last := len(s.dirty) - 1
-			s.dirty[i] = s.dirty[last]
-			s.dirty[last] = nil
-			s.dirty = s.dirty[:last]
-			break
-		}
-	}
-	c.State.queued = false
+	i, last := c.State.place-1, len(s.dirty)-1
+	s.dirty[i] = s.dirty[last]
+	s.dirty[i].State.place = i + 1
+	s.dirty[last] = nil
+	s.dirty = s.dirty[:last]
+	c.State.place = 0
 }
 
 // savePreamble keeps copies of the record's items for the preamble of later

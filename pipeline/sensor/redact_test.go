@@ -1,0 +1,217 @@
+package sensor
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"x400flow/bench/generate"
+	"x400flow/pipeline/capture"
+	"x400flow/pipeline/record"
+)
+
+const password = "correct-horse-battery"
+
+// binds are openings with password in them: real ones with another password, in
+// both directions and modes, and with an ACSE authentication value.
+func binds(t testing.TB, password string, s style) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	for _, name := range []string{"p20", "p31", "p01"} {
+		for dir, real := range []string{"pw-alpha", "pw-beta"} {
+			found := 0
+			out[fmt.Sprintf("%s %d", name, dir)] = rewrap(t, opening(t, name, dir), func(user []*node) []byte {
+				each(user, func(n *node) {
+					if string(n.value) == real {
+						n.value = []byte(password)
+						found++
+					}
+				})
+				return encode(user, s)
+			})
+			if found != 1 {
+				t.Fatalf("%s has %d passwords in direction %d", name, found, dir)
+			}
+		}
+	}
+	// X.227 9.1: authentication-value [12], a choice of which charstring is [0].
+	for dir, tag := range []byte{0x60, 0x61} {
+		out[fmt.Sprintf("authentication value %d", dir)] = rewrap(t, opening(t, "p20", dir), func(user []*node) []byte {
+			each(user, func(n *node) {
+				if n.id != tag || len(n.children) < 2 || n.children[len(n.children)-1].id != 0xbe {
+					return
+				}
+				at := len(n.children) - 1
+				id := byte(0xac)
+				if dir == 1 {
+					id = 0xaa
+				}
+				value := &node{id: id, children: []*node{{id: 0x80, value: []byte(password)}}}
+				n.children = slices.Insert(n.children, at, value)
+			})
+			return encode(user, s)
+		})
+	}
+	return out
+}
+
+var styles = map[string]style{
+	"as they are": {}, "indefinite": {indefinite: true}, "long lengths": {long: true},
+	"constructed": {chop: 4}, "constructed, indefinite": {chop: 5, indefinite: true},
+}
+
+// TestCredentialsAreOverwritten sends binds in every coding and any cutting: the
+// password's octets are asterisks, and nothing else is changed.
+func TestCredentialsAreOverwritten(t *testing.T) {
+	for what, s := range styles {
+		stars := binds(t, strings.Repeat("*", len(password)), s)
+		for name, bind := range binds(t, password, s) {
+			dir := int(name[len(name)-1] - '0')
+			for _, tpdu := range []int{1, 10, 60, 60000} {
+				for _, segment := range []int{1, 17, 1460} {
+					w := newWire(2000).open().send(dir, bind, tpdu, segment)
+					records := published(t, Config{}, w.frames)
+					got, all := users(records, uint8(dir))
+					where := fmt.Sprintf("%s, %s, TPDUs of %d, segments of %d", name, what, tpdu, segment)
+					if g := grams(all, password); g != "" {
+						t.Fatalf("%s: %q is published", where, g)
+					}
+					if strings.HasPrefix(name, "authentication") {
+						// Its whole element may go.
+						if len(got) != len(bind) {
+							t.Fatalf("%s: %d octets of %d", where, len(got), len(bind))
+						}
+						continue
+					}
+					if !bytes.Equal(got, stars[name]) {
+						t.Fatalf("%s: published\n%q\nwant\n%q", where, got, stars[name])
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestCredentialsWhereOctetsAreMissing takes frames out of binds, begins in their
+// middle, lets none be held: no four octets of the password come out.
+func TestCredentialsWhereOctetsAreMissing(t *testing.T) {
+	for name, bind := range binds(t, password, style{}) {
+		dir := int(name[len(name)-1] - '0')
+		for _, tpdu := range []int{7, 23, 100, 60000} {
+			for _, segment := range []int{11, 40, 1460} {
+				w := newWire(2000).open().send(dir, bind, tpdu, segment)
+				w.send(dir, []byte{1, 0, 1, 0, 'd', 'a', 't', 'a'}, 100, 100)
+				try := func(where string, cfg Config, frames []capture.Frame) {
+					t.Helper()
+					_, all := users(published(t, cfg, frames), uint8(dir))
+					if g := grams(all, password); g != "" {
+						t.Fatalf("%s, TPDUs of %d, segments of %d, %s: %q is published", name, tpdu, segment, where, g)
+					}
+				}
+				try("nothing held", Config{MaxHeld: 1}, w.frames)
+				try("little held", Config{MaxHeld: 40, MaxRecord: 1}, w.frames)
+				try("nothing pending", Config{MaxPending: 1}, w.frames)
+				for i := 3; i < len(w.frames); i++ {
+					try(fmt.Sprintf("without frame %d", i+1), Config{}, slices.Delete(slices.Clone(w.frames), i, i+1))
+					try(fmt.Sprintf("from frame %d", i+1), Config{}, w.frames[i:])
+					try(fmt.Sprintf("up to frame %d", i), Config{}, w.frames[:i])
+				}
+			}
+		}
+	}
+}
+
+// TestGeneratedCredentials looks for the passwords of generated binds.
+func TestGeneratedCredentials(t *testing.T) {
+	o := generate.DefaultOptions()
+	o.Messages, o.PerAssociation, o.OddRate, o.IndefiniteRate, o.X410Rate, o.RefuseRate = 200, 1, 0.5, 0.5, 0.4, 0.1
+	o.TinyRate, o.DisorderRate, o.LateRate, o.LossRate, o.MidStreamRate, o.OneWayRate = 0.3, 0.1, 0.1, 0.01, 0.1, 0.1
+	var b bytes.Buffer
+	if _, err := generate.Run(o, generate.Output{Capture: &b}); err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(b.Bytes(), []byte("SECRET-")); n < 100 {
+		t.Fatalf("the capture holds %d passwords", n)
+	}
+	r, err := capture.NewReader(&b, "generated", -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames []capture.Frame
+	var f capture.Frame
+	for r.Next(&f) == nil {
+		f.Data = bytes.Clone(f.Data)
+		frames = append(frames, f)
+	}
+	byConn := map[[16]byte][]record.Record{}
+	for _, r := range published(t, Config{}, frames) {
+		byConn[r.Conn.ID] = append(byConn[r.Conn.ID], r)
+	}
+	for _, records := range byConn {
+		for dir := range uint8(2) {
+			if _, all := users(records, dir); bytes.Contains(all, []byte("SECRET")) {
+				t.Errorf("%v %d: a password is published", records[0].Conn.Client, dir)
+			}
+		}
+	}
+}
+
+// TestUndecodableBind keeps length and digest of what cannot be decoded: the bind,
+// or all if that cannot be found.
+func TestUndecodableBind(t *testing.T) {
+	damaged := func(change func(b []byte) []byte) []byte {
+		return rewrap(t, opening(t, "p31", 0), func(user []*node) []byte {
+			each(user, func(n *node) {
+				if string(n.value) == "pw-alpha" {
+					n.value = []byte(password)
+				}
+			})
+			return change(encode(user, style{}))
+		})
+	}
+	length := damaged(func(b []byte) []byte {
+		b[bytes.Index(b, []byte(password))-1]++
+		return b
+	})
+	at := bytes.Index(length, []byte("\x80\x09alpha-mta")) - 2
+	tag := damaged(func(b []byte) []byte {
+		b[0] ^= 0x40
+		return b
+	})
+	for name, c := range map[string]struct {
+		tsdu     []byte
+		from, to int // Overwritten.
+		told     []byte
+	}{
+		"a length":  {length, at, at + 2 + int(length[at+1]), length[at : at+2+int(length[at+1])]},
+		"user data": {tag, shown, len(tag), tag},
+	} {
+		for _, cut := range []int{30, 60000} {
+			records := published(t, Config{}, newWire(2000).open().send(0, c.tsdu, cut, 1460).frames)
+			got, all := users(records, 0)
+			if g := grams(all, password); g != "" {
+				t.Fatalf("%s: %q is published", name, g)
+			}
+			want := bytes.Clone(c.tsdu)
+			stars(want[c.from:c.to])
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: published\n%q\nwant\n%q", name, got, want)
+			}
+			var told []record.Item
+			for _, r := range records {
+				for _, it := range r.Items {
+					if it.Kind == record.Redaction {
+						told = append(told, it)
+					}
+				}
+			}
+			sum := sha256.Sum256(c.told)
+			if len(told) != 1 || told[0].Redacted != uint64(len(c.told)) || !bytes.Equal(told[0].Digest, sum[:]) || told[0].Frame == 0 {
+				t.Errorf("%s: told %+v, want %d octets with digest %x", name, told, len(c.told), sum)
+			}
+		}
+	}
+}
