@@ -128,6 +128,7 @@ type Suspended struct {
 
 	octets      []byte
 	checkpoints []checkpoint
+	mode        Mode
 	begun       bool
 	elsewhere   bool
 	dir         uint8

@@ -116,7 +116,7 @@ func (a *Association) session(dir uint8, v view) {
 	case session.ActivityDiscard:
 		a.breakOff(dir, v, false)
 	case session.Resynchronize:
-		a.resynchronize(dir, v)
+		a.resynchronize()
 	case session.ExceptionData, session.ExceptionReport:
 		if t := &a.transfer[1-dir]; t.active {
 			t.exception = 0
@@ -133,7 +133,6 @@ func (a *Association) session(dir uint8, v view) {
 	case session.GiveTokensConfirm:
 		a.emit(TurnGive, dir, v.place(0))
 	case session.Connect:
-		a.facts.Problems += 0
 		if s.BeginsSSDU {
 			a.connectParameters(dir)
 		}
@@ -211,7 +210,7 @@ func (a *Association) breakOff(dir uint8, v view, interrupt bool) {
 
 // resynchronize takes a RESYNCHRONIZE: RTSE does not use it, but going back to a
 // checkpoint (type restart) means the same as in ACTIVITY RESUME.
-func (a *Association) resynchronize(dir uint8, v view) {
+func (a *Association) resynchronize() {
 	s := &a.spdu
 	for d := range a.transfer {
 		t := &a.transfer[d]
@@ -225,7 +224,6 @@ func (a *Association) resynchronize(dir uint8, v view) {
 			t.bad = Damaged
 		}
 	}
-	_ = dir
 }
 
 // connectParameters keeps what a CONNECT says below presentation.
@@ -596,12 +594,11 @@ func (a *Association) refuse(dir uint8, v, u view) {
 
 // release takes the end of an orderly release.
 func (a *Association) release(dir uint8, at Place, refused bool) {
-	e := a.emit(Release, dir, at)
-	e.Refused = refused
 	if !refused {
 		a.facts.Released = true
 		a.close(Released, at)
 	}
+	a.emit(Release, dir, at).Refused = refused
 }
 
 // abort takes an ABORT (X.225 8.3.9) and the ARU or ARP in it (X.226 8.2.4).
@@ -762,8 +759,10 @@ func (a *Association) infer(dir uint8, u view) bool {
 		return true
 	}
 	if t.active && !t.headless {
-		a.own(ErrNotRTSE, dir, u, 0)
-		t.bad = Damaged
+		if t.bad == WhyNone {
+			a.own(ErrNotRTSE, dir, u, 0)
+			t.bad = Damaged
+		}
 		return false
 	}
 	// In the middle of an activity nothing can be told from octets of data.

@@ -330,10 +330,23 @@ func (a *Association) End(reason EndReason, time int64) {
 	a.close(Ended, Place{Time: time})
 }
 
+// What is kept of a value for Facts, and how large the arena grows. Selectors
+// have 32 octets at most; titles may be long names.
+const (
+	maxKept  = 4 << 10
+	maxArena = 64 << 10
+)
+
 // keep copies octets into the arena that Facts refers to.
 func (a *Association) keep(b []byte) []byte {
 	if b == nil {
 		return nil
+	}
+	b = b[:min(len(b), maxKept)]
+	if len(a.arena)+len(b) > maxArena {
+		// A peer that opens connections again and again fills it. The old one goes
+		// when nothing refers to it any more.
+		a.arena = make([]byte, 0, maxArena)
 	}
 	n := len(a.arena)
 	a.arena = append(a.arena, b...)

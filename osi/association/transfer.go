@@ -189,6 +189,9 @@ func (a *Association) finishTransfer(dir uint8, at Place, v view) {
 	}
 	octets := t.octets()
 	context := a.deliver(octets)
+	if context > 0 && a.defined && !a.accepted(context) {
+		a.own(ErrContext, dir, v, 0).Reason = context
+	}
 	a.facts.APDUs++
 	e := a.emit(APDU, dir, at)
 	a.describe(e, t)
@@ -286,6 +289,7 @@ func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
 		First:         t.first,
 		Origin:        t.origin,
 		Interruptions: t.interruptions + 1,
+		mode:          a.facts.Mode,
 		begun:         t.begun,
 		elsewhere:     t.elsewhere,
 		dir:           dir,
@@ -303,8 +307,15 @@ func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
 	return s
 }
 
+// keepSuspended keeps a suspended activity. All of them together may have as many
+// octets as one transfer.
 func (a *Association) keepSuspended(s *Suspended) {
-	if len(a.suspended) >= a.cfg.MaxSuspended {
+	size := s.Size()
+	for _, old := range a.suspended {
+		size += old.Size()
+	}
+	for n := len(a.suspended); n > 0 && (n >= a.cfg.MaxSuspended || size > a.cfg.MaxAPDU); n-- {
+		size -= a.suspended[0].Size()
 		a.giveUp(a.suspended[0])
 		a.suspended = append(a.suspended[:0], a.suspended[1:]...)
 	}
@@ -330,8 +341,12 @@ func (a *Association) share() {
 // resume takes an ACTIVITY RESUME (X.228 7.8.3).
 func (a *Association) resume(dir uint8, at Place, v view) {
 	s := &a.spdu
-	t := a.begin(dir, at, s.Activity)
 	key := Key{Session: string(sessionID(nil, &s.Link)), Activity: string(s.OldActivity)}
+	if t := &a.transfer[dir]; t.active && string(t.activity) == key.Activity && (key.Session == "" || key.Session == string(a.facts.SessionID)) {
+		// It was interrupted, and that was not captured.
+		a.suspend(dir, Interrupted, at)
+	}
+	t := a.begin(dir, at, s.Activity)
 	old, elsewhere := a.find(key, dir), false
 	if old == nil && key.Session != "" && a.cfg.Resume != nil {
 		if found, ok := a.cfg.Resume(key); ok {
@@ -346,6 +361,9 @@ func (a *Association) resume(dir uint8, at Place, v view) {
 		e := a.own(ErrResume, dir, v, 0)
 		a.name(e, key)
 		return
+	}
+	if a.facts.Mode == ModeUnknown && old.mode != ModeUnknown {
+		a.facts.Mode, a.facts.RTSE, a.facts.Inferred = old.mode, true, true
 	}
 	t.buf, t.checkpoints = old.octets, append(t.checkpoints[:0], old.checkpoints...)
 	t.begun, t.origin, t.last, t.pieces = old.begun, old.Origin, old.last, old.pieces
@@ -422,6 +440,7 @@ func (a *Association) deliver(octets []byte) (context int64) {
 		return 0
 	}
 	apdu, inner := e, c
+	var aligned ber.Decoder
 	if a.facts.Mode == ModeNormal && e.Tag == ber.TagExternal && e.Constructed {
 		inner = c.Enter(&e)
 		apdu = ber.Element{}
@@ -433,20 +452,29 @@ func (a *Association) deliver(octets []byte) (context int64) {
 			case ber.Context(0):
 				inner = fields.Enter(&f)
 				inner.Next(&apdu)
+			case ber.Context(1):
+				// Octet-aligned; in segments only where the class is not known yet.
+				value := f.Content
+				if f.Constructed && (!a.class.X400() || a.class == ClassX400) {
+					value, _, _ = fields.Octets(&f, ber.TagOctetString, nil)
+				}
+				inner = aligned.Reset(value)
+				inner.Next(&apdu)
 			}
 		}
 	}
 	if a.class.X400() && a.class != ClassX400 || !apdu.Constructed {
 		return context
 	}
-	// MTS-APDU: message [0], report [1], probe [2], each a SEQUENCE of SETs
-	// (X.411 12.2). ROSE: invoke [1], result [2] and so on begin with an INTEGER.
+	// MTS-APDU: message [0] and report [1] are SEQUENCEs of SETs, probe [2] is a
+	// SET, none of whose members has a universal tag (X.411 12.2). ROSE: invoke
+	// [1], result [2] and so on begin with an INTEGER.
 	in := inner.Enter(&apdu)
 	t, ok := in.Peek()
 	switch {
 	case !ok:
 	case apdu.Tag.Class() != ber.ContextSpecific:
-	case apdu.Tag.Number() <= 2 && t == ber.TagSet:
+	case apdu.Tag.Number() <= 2 && t == ber.TagSet, apdu.Tag.Number() == 2 && t.Class() != ber.Universal:
 		a.setClass(ClassP1, true)
 	case apdu.Tag.Number() >= 1 && apdu.Tag.Number() <= 4 && (t == ber.TagInteger || t == ber.TagSequence):
 		a.setClass(ClassP3, false)

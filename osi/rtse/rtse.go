@@ -179,6 +179,9 @@ func (a *APDU) Decode(in []byte) (code Code, at int) {
 		if joined {
 			a.scratch = octets
 		}
+		if octets == nil {
+			octets = in[:0] // No segments.
+		}
 		a.Kind, a.Octets, a.Joined = RTTR, octets, joined
 		a.Start, a.Last = top.Place(&e, 0), top.Place(&e, max(len(octets)-1, 0))
 		return OK, 0

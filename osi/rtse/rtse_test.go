@@ -67,6 +67,7 @@ var apdus = []struct {
 	{"RTTP", "02(05)", "RTTP priority=5"},
 	{"RTTR", "04(4142)", "RTTR octets=4142"},
 	{"RTTR, empty", "04()", "RTTR octets="},
+	{"RTTR without segments", "24()", "RTTR octets= joined"},
 	{"RTTR in segments", "24(04(41) 24(04(42) 04()) 04(43))", "RTTR octets=414243 joined"},
 	{"RTTR in segments of indefinite length", "2480 040141 0000", "RTTR octets=41 joined"},
 	{"RTAB", "b6(80(04) 81(07aa80) a2(0500))", "RTAB user=0500 reason=4 reflected=07aa80"},
