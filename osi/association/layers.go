@@ -770,6 +770,10 @@ func (a *Association) infer(dir uint8, u view) bool {
 	return false
 }
 
+// maxPlaced is for how many transfer APDUs in a value that came in segments the
+// exact place is sought, which takes a walk over all of them.
+const maxPlaced = 8
+
 // value takes one presentation data value, a.pdv, of normal mode user data.
 func (a *Association) value(dir uint8, u view) bool {
 	p, f := &a.pdv, &a.facts
@@ -780,7 +784,7 @@ func (a *Association) value(dir uint8, u view) bool {
 		a.damage(dir, Damaged)
 		return true
 	}
-	octets, start, used := p.Octets, p.Start, 0
+	octets, start, used, found := p.Octets, p.Start, 0, 0
 	if !f.RTSE && !a.needsRTSE() && !t.active {
 		return a.rose(dir, u)
 	}
@@ -802,11 +806,14 @@ func (a *Association) value(dir uint8, u view) bool {
 			a.headless(dir, u.place(start))
 		}
 		r := &a.rtse
-		first, last := u.place(a.data.Place(p, used+r.Start)), u.place(a.data.Place(p, used+r.Last))
+		first, last := u.place(start), u.place(start)
+		if found++; !p.Joined || found <= maxPlaced {
+			first, last = u.place(a.data.Place(p, used+r.Start)), u.place(a.data.Place(p, used+r.Last))
+			start = a.data.Place(p, used+r.End)
+		}
 		a.piece(dir, r.Octets, first, last, !p.Joined && !r.Joined && a.stable(u))
 		octets = octets[r.End:]
 		used += r.End
-		start = a.data.Place(p, used)
 	}
 	return true
 }

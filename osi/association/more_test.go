@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"x400flow/osi/internal/captured"
 	"x400flow/osi/presentation"
@@ -229,7 +230,7 @@ func TestClasses(t *testing.T) {
 		{name: "T.125", tpkts: []string{dt("7f6582018e")}, want: ClassRDP, sure: true, notX4: true, quiet: true},
 		{name: "H.225", beside: "030000a0080277f405", want: ClassH323, sure: true, notX4: true, quiet: true},
 		{name: "H.225, a part", beside: "0300002b0802", want: ClassH323, sure: true, notX4: true, quiet: true},
-		{name: "octets of nothing", beside: "0300002b0803", want: ClassEmpty, quiet: true},
+		{name: "octets of nothing", beside: "0300002b0803", want: ClassUnknown, quiet: true},
 		{name: "MMS above session", tpkts: []string{dt("0d[c1[31(a0(80(01)) a2(a4(30(02(03) 06(28ca220201) 30(06(5101))))))]]")}, want: ClassMMS, notX4: true, quiet: true},
 		{name: "MMS above transport", tpkts: []string{dt("a8(80(001f) 81(03) 82(03) 83(08) a4(80(01)))")}, want: ClassMMS, notX4: true, quiet: true},
 		{name: "MMS, answer", tpkts: []string{dt("a9(81(03) 82(03) a4(80(01)))")}, want: ClassMMS, notX4: true, quiet: true},
@@ -344,6 +345,25 @@ func TestBounds(t *testing.T) {
 		got := feed(a, s.list)
 		if f := a.Facts(); len(only(got, Problem)) != 5 || f.Problems != 50 || f.ProblemsLeftOut != 45 {
 			t.Errorf("%d problems, %+v", len(only(got, Problem)), f)
+		}
+	})
+	t.Run("time for places", func(t *testing.T) {
+		// A value in segments of one octet, full of empty transfer APDUs.
+		const n = 1 << 16
+		segments := bytes.Repeat([]byte{4, 1, 4, 4, 1, 0}, n)
+		tlv := func(tag byte, parts ...[]byte) []byte {
+			b := bytes.Join(parts, nil)
+			return append([]byte{tag, 0x83, byte(len(b) >> 16), byte(len(b) >> 8), byte(len(b))}, b...)
+		}
+		tsdu := append([]byte{1, 0, 1, 0}, tlv(0x61, tlv(0x30, []byte{2, 1, 3}, tlv(0xa1, segments)))...)
+		s := (&script{tb: t}).open("41").start(0, 1).raw(0, append([]byte{2, 0xF0, 0x80}, tsdu...)).data(0, external).end(0, 1)
+		begin := time.Now()
+		got := only(feed(New(Config{}), s.list), APDU)
+		if len(got) != 1 || got[0].Pieces != n+1 {
+			t.Errorf("%q", lines(got))
+		}
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("it took %v", d)
 		}
 	})
 	t.Run("events of one TSDU", func(t *testing.T) {

@@ -317,13 +317,18 @@ func (s *Stream) cut(dir uint8, g segment) {
 func (s *Stream) TSDUs() []TSDU {
 	var out []TSDU
 	var half [2][]byte
+	var unsure [2]bool // What follows may be the rest of a TSDU.
 	for i := range s.TPKTs {
 		p := &s.TPKTs[i]
 		if p.Lost > 0 {
-			half[p.Dir] = nil
+			half[p.Dir], unsure[p.Dir] = nil, true
 			continue
 		}
 		if len(p.Octets) < 3 || p.Octets[0] != 2 || p.Octets[1] != 0xF0 {
+			continue
+		}
+		if unsure[p.Dir] {
+			unsure[p.Dir] = p.Octets[2]&0x80 == 0
 			continue
 		}
 		half[p.Dir] = append(half[p.Dir], p.Octets[3:]...)
