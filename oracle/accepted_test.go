@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +50,12 @@ func acceptances(tb testing.TB, judge string) []*acceptance {
 		octets, err := hex.DecodeString(strings.ReplaceAll(part[5], " ", ""))
 		if err != nil || len(octets) == 0 {
 			tb.Fatalf("accepted.txt:%d: octets %q: %v", i+1, part[5], err)
+		}
+		if part[0] != "capture" && part[0] != "archive" {
+			tb.Fatalf("accepted.txt:%d: no judge %q", i+1, part[0])
+		}
+		if !slices.ContainsFunc(realCaptures(), func(c capture) bool { return c.name == part[1] }) {
+			tb.Fatalf("accepted.txt:%d: no capture %q", i+1, part[1])
 		}
 		if part[0] == judge {
 			out = append(out, &acceptance{

@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 	}
 	bin = dir
 	code := m.Run()
+	if err := (archive{filepath.Join(dir, "real")}).stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -62,14 +66,45 @@ type archive struct{ dir string }
 func newArchive(tb testing.TB) archive {
 	tb.Helper()
 	dir := filepath.Join(tb.TempDir(), "archive")
+	a := archive{dir}
 	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := engine.Stop(ctx, dir); err != nil {
-			tb.Errorf("the engine of %s: %v", dir, err)
+		if err := a.stop(); err != nil {
+			tb.Error(err)
 		}
 	})
-	return archive{dir}
+	return a
+}
+
+// stop stops the archive's engine, if it has one.
+func (a archive) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := engine.Stop(ctx, a.dir); err != nil {
+		return fmt.Errorf("the engine of %s: %w", a.dir, err)
+	}
+	return nil
+}
+
+var archiveReal sync.Once
+
+// realArchive returns an archive of all real captures that are there, but those
+// that must be alone, each read by itself. Nothing may be written to it.
+func realArchive(tb testing.TB) archive {
+	tb.Helper()
+	a := archive{filepath.Join(bin, "real")}
+	archiveReal.Do(func() {
+		n := 0
+		for _, c := range realCaptures() {
+			if _, err := os.Stat(c.file); err == nil && !c.alone {
+				a.ingest(tb, c.file)
+				n++
+			}
+		}
+		if rows := a.query(tb, "SELECT association FROM associations"); len(rows) != n {
+			tb.Fatalf("%d associations in %d captures of one each", len(rows), n)
+		}
+	})
+	return a
 }
 
 // ingest archives the captures, as one reading of all of them, and returns what

@@ -2929,7 +2929,8 @@ type Problem struct {
 	Frame uint64
 	// Capture time at which it showed, UTC.
 	Time int64
-	// Up to 4096 of the octets concerned.
+	// Up to 4096 of the octets concerned; empty where the archive keeps
+	// envelopes only.
 	Octets []byte
 	// How many octets are concerned: lost, skipped, or not understood.
 	OctetCount uint64

@@ -47,8 +47,9 @@ const (
 type Config struct {
 	// Workers is the number of shards. At least 1.
 	Workers int
-	// EnvelopeOnly leaves contents out of the archive; their size and digest
-	// are kept.
+	// EnvelopeOnly leaves contents out of the archive, and the octets of what
+	// could not be decoded, since they may be a content's; size and digest are
+	// kept of both.
 	EnvelopeOnly bool
 	// BatchRows and BatchOctets are how much a shard collects before it gives
 	// it to the store.

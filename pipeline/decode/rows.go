@@ -60,6 +60,9 @@ func (w *worker) problem(c *connection, f *finding) {
 		Octets: f.evidence[:min(len(f.evidence), maxEvidence)], OctetCount: f.octets,
 		Detail: f.detail, DecoderVersion: Version,
 	}
+	if w.pool.cfg.EnvelopeOnly {
+		p.Octets = nil // They may be those of a content.
+	}
 	copy(p.SHA256[:], f.digest)
 	w.batch.Problems.Append(&p)
 }

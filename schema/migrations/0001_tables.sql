@@ -405,7 +405,7 @@ CREATE TABLE {{table "problems_store"}}
     tcp_sequence UInt32 COMMENT 'TCP sequence number at that place',
     frame UInt64 COMMENT 'Number of the frame that showed it, from 1 within source',
     time DateTime64(9, 'UTC') COMMENT 'Capture time at which it showed, UTC' CODEC(Delta, ZSTD(1)),
-    octets String COMMENT 'Up to 4096 of the octets concerned' CODEC(ZSTD(3)),
+    octets String COMMENT 'Up to 4096 of the octets concerned; empty where the archive keeps envelopes only' CODEC(ZSTD(3)),
     octet_count UInt64 COMMENT 'How many octets are concerned: lost, skipped, or not understood',
     sha256 FixedString(32) COMMENT 'SHA-256 of all octets concerned, hexadecimal; zeros when they are not known' CODEC(ZSTD(1)), -- hex go:SHA256
     detail String COMMENT 'More about it in words: what was expected, what it refers to' CODEC(ZSTD(1)),
