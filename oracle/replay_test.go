@@ -25,8 +25,10 @@ var tables = map[string][]string{
 	"extensions":   nil,
 	"bilateral":    nil,
 	"contents":     nil,
-	"problems":     {"source", "frame"},
-	"coverage":     {"source"},
+	"ipms":         nil, "ipm_recipients": nil, "ipm_references": nil, "ipm_extensions": nil, "ipm_extension_items": nil,
+	"body_parts": nil,
+	"problems":   {"source", "frame"},
+	"coverage":   {"source"},
 }
 
 // digest returns the number of rows and a digest of all columns of every table,

@@ -252,9 +252,6 @@ func (w *worker) innerProblem(m *schema.Message, x *ipm.Message) {
 	// Several messages of one content may fail for the same reason.
 	id := problemID(flowID(end(client, clientPort), end(server, serverPort)), dir, m.TCPSequence, ipm.Layer, reason+" "+string(x.Path))
 	evidence := w.inside.octets[min(x.Octets.Start, len(w.inside.octets)):min(x.Octets.End, len(w.inside.octets))]
-	if w.pool.cfg.EnvelopeOnly {
-		evidence = nil
-	}
 	p := schema.Problem{
 		Problem: id, Association: m.Association, Transfer: m.Transfer, APDU: m.APDU, Version: uint64(x.Size)<<16 | Version,
 		Sensor: m.Sensor, Source: m.Source, ClientAddress: client, ClientPort: clientPort,
@@ -266,6 +263,9 @@ func (w *worker) innerProblem(m *schema.Message, x *ipm.Message) {
 	}
 	if len(evidence) > 0 {
 		p.SHA256 = sha256.Sum256(evidence)
+	}
+	if w.pool.cfg.EnvelopeOnly {
+		p.Octets = nil
 	}
 	w.batch.Problems.Append(&p)
 }
