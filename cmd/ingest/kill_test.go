@@ -28,10 +28,10 @@ const (
 	// killPoints is how often each victim is killed.
 	killPoints = 10
 	// messages is how many are sent; hops make more of them.
-	messages = 800
-	// block is how many rows ingest inserts at a time: some hundred blocks of
-	// all tables in all.
-	block = "300"
+	messages = 400
+	// block is how many rows ingest inserts at a time: some forty blocks in
+	// all, each of all tables.
+	block = "200"
 )
 
 // TestKill kills ingest, the engine, or both, at random points of an archiving,
@@ -93,7 +93,7 @@ func killAt(t *testing.T, bin, capture, empty, victim string, at float64, all ui
 		select {
 		case err = <-exited:
 			over = true
-		case <-time.After(time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 			seen = a.messagesNow(t)
 		}
 	}

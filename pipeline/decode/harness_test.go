@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,18 +197,25 @@ type row struct {
 	columns map[string]string
 }
 
-var keys = map[string][]string{
-	"associations_store": {"association"},
-	"messages_store":     {"origin_time", "apdu"},
-	"recipients_store":   {"origin_time", "apdu", "position"},
-	"trace_store":        {"origin_time", "apdu", "scope", "level", "seq"},
-	"extensions_store":   {"origin_time", "apdu", "scope", "owner", "position"},
-	"bilateral_store":    {"origin_time", "apdu", "position"},
-	"contents_store":     {"origin_time", "apdu"},
-	"problems_store":     {"problem"},
-	"coverage_store":     {"sensor", "source", "epoch", "interval_start"},
-	"captures_store":     {"sha256"},
-}
+// keys are the sorting keys of the tables, as the migrations have them.
+var keys = sync.OnceValue(func() map[string][]string {
+	files, err := filepath.Glob("../../schema/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		panic("no migrations")
+	}
+	table := regexp.MustCompile(`(?s)CREATE TABLE \{\{table "(\w+)"\}\}.*?\nORDER BY ([^\n;]+)`)
+	out := map[string][]string{}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			panic(err)
+		}
+		for _, m := range table.FindAllStringSubmatch(string(text), -1) {
+			out[m[1]] = strings.Split(strings.Trim(m[2], "()"), ", ")
+		}
+	}
+	return out
+})
 
 // gatherer takes rows and keeps them as text.
 type gatherer struct {
@@ -220,7 +228,7 @@ func newGatherer() *gatherer { return &gatherer{tables: newTables()} }
 
 func newTables() tables {
 	ts := tables{}
-	for name := range keys {
+	for name := range keys() {
 		ts[name] = map[string]row{}
 	}
 	return ts
@@ -250,8 +258,8 @@ func (c *gatherer) Write(_ context.Context, b *schema.Batch, ack func()) error {
 					r.version = v[i]
 				}
 			}
-			key := make([]string, len(keys[t.Table()]))
-			for j, name := range keys[t.Table()] {
+			key := make([]string, len(keys()[t.Table()]))
+			for j, name := range keys()[t.Table()] {
 				key[j] = r.columns[name]
 			}
 			k := strings.Join(key, " ")

@@ -7,8 +7,8 @@ import "sync"
 //
 // It exists for one case: an activity that is resumed in another association
 // (X.228 7.6) finds its first half in a table that all shards share, and what it
-// finds must not depend on how far the other shards have come. So it waits until
-// all that was received before is done. That cannot deadlock: of the shards that
+// finds must not depend on how far the other shards have come. So who uses that
+// table waits until all that was received before is done. That cannot deadlock: of the shards that
 // wait, the one with the smallest number waits for none of the others.
 type order struct {
 	mu      sync.Mutex

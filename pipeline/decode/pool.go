@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -259,7 +260,7 @@ type shelf struct {
 
 type shelved struct {
 	activity    *association.Suspended
-	key         association.Key
+	keys        [2]association.Key
 	association [16]byte
 	size        int
 }
@@ -272,32 +273,31 @@ func newShelf(limit int) *shelf {
 func (s *shelf) put(a *association.Suspended, in [16]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.entries[a.Key]; old != nil {
-		s.drop(old)
-	}
 	// An empty activity takes room, too.
-	e := &shelved{activity: a, key: a.Key, association: in, size: a.Size() + 256}
-	s.entries[a.Key] = e
+	e := &shelved{activity: a, keys: [2]association.Key{a.Key, a.First}, association: in, size: a.Size() + 256}
+	for _, k := range e.keys {
+		if old := s.entries[k]; old != nil && old != e {
+			s.take1(old).Release()
+		}
+		s.entries[k] = e
+	}
 	s.oldest = append(s.oldest, e)
 	s.octets += e.size
-	for s.octets > s.limit && len(s.oldest) > 0 {
+	for s.octets > s.limit {
 		e := s.oldest[0]
 		s.oldest = s.oldest[1:]
 		if e.activity != nil {
-			s.drop(e)
+			s.take1(e).Release()
 			s.evicted++
 		}
 	}
+	if len(s.oldest) > 64+2*len(s.entries) {
+		s.oldest = slices.DeleteFunc(s.oldest, func(e *shelved) bool { return e.activity == nil })
+	}
 }
 
-func (s *shelf) drop(e *shelved) {
-	delete(s.entries, e.key)
-	s.octets -= e.size
-	e.activity.Release()
-	e.activity = nil
-}
-
-// take gives an activity back and forgets it.
+// take gives an activity back and forgets it. It is known by where it was
+// interrupted last and by where it began.
 func (s *shelf) take(k association.Key) (a *association.Suspended, in [16]byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -305,10 +305,18 @@ func (s *shelf) take(k association.Key) (a *association.Suspended, in [16]byte, 
 	if e == nil {
 		return nil, in, false
 	}
-	delete(s.entries, k)
+	return s.take1(e), e.association, true
+}
+
+func (s *shelf) take1(e *shelved) (a *association.Suspended) {
+	for _, k := range e.keys {
+		if s.entries[k] == e {
+			delete(s.entries, k)
+		}
+	}
 	s.octets -= e.size
 	a, e.activity = e.activity, nil
-	return a, e.association, true
+	return a
 }
 
 func (s *shelf) evictions() uint64 {

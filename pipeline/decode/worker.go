@@ -235,7 +235,7 @@ func (w *worker) open(rec *record.Record) *connection {
 		MaxProblems: w.pool.cfg.MaxProblems,
 		Lasting:     true,
 		Buffers:     &w.pool.buffers,
-		Suspend:     func(a *association.Suspended) { w.pool.shelf.put(a, c.id) },
+		Suspend:     func(a *association.Suspended) { w.suspend(c, a) },
 		Resume:      func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) },
 	})
 	t := &c.text
@@ -263,9 +263,15 @@ func (w *worker) forget(c *connection) {
 	}
 }
 
-// resume finds an activity that was suspended in another association. All that
-// was received before is done first: the outcome must not depend on how far the
-// other shards have come.
+// suspend keeps an activity for other associations. All that was received before
+// is done first, here and in resume, so that what is kept, found and given up does
+// not depend on how far the other shards have come.
+func (w *worker) suspend(c *connection, a *association.Suspended) {
+	w.pool.order.wait(w.job)
+	w.pool.shelf.put(a, c.id)
+}
+
+// resume finds an activity that was suspended in another association.
 func (w *worker) resume(c *connection, k association.Key) (*association.Suspended, bool) {
 	w.pool.order.wait(w.job)
 	a, in, ok := w.pool.shelf.take(k)
