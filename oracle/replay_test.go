@@ -127,9 +127,10 @@ func TestReadingTwiceChangesNothing(t *testing.T) {
 	sameDigest(t, "decoded again", a.digest(t, true), want)
 }
 
-// Two overlapping cuts of a capture say together what the whole says. In the
-// second the bind is missing, and with it the names of the MTAs; of messages
-// that both hold either reading may be shown.
+// Two overlapping cuts of a capture say together what the whole says, in whichever
+// order they are read. In the second the bind is missing, and with it the names of
+// the MTAs: only messages that the first has not may lack them. Read at once, the
+// cuts say all that the whole says.
 func TestOverlappingCuts(t *testing.T) {
 	needTools(t)
 	const whole = mta + "n20-normal-std88-messages-and-probe.pcap"
@@ -137,15 +138,42 @@ func TestOverlappingCuts(t *testing.T) {
 	first, second := filepath.Join(dir, "first.pcap"), filepath.Join(dir, "second.pcap")
 	tool(t, "editcap", "-F", "pcap", "-r", whole, first, "1-45")
 	tool(t, "editcap", "-F", "pcap", "-r", whole, second, "38-66")
-	want := newArchive(t)
+	want, head := newArchive(t), newArchive(t)
 	want.ingest(t, whole)
+	head.ingest(t, first)
+	all, begun := want.allAPDUs(t), head.allAPDUs(t)
+	if len(begun) == 0 || len(begun) >= len(all) {
+		t.Fatalf("the first cut has %d of %d messages", len(begun), len(all))
+	}
 	for _, order := range [][]string{{first, second}, {second, first}} {
 		got := newArchive(t)
 		for _, f := range order {
 			got.ingest(t, f)
 		}
 		sameContent(t, got.contentOf(t), want.contentOf(t), "sending_mta", "receiving_mta")
+		for id, f := range got.allAPDUs(t) {
+			_, known := begun[id]
+			for _, field := range diff(f, all[id]) {
+				if known || f[field] != "" {
+					t.Errorf("%s: %s is %q, want %q", f["mts_id"], field, f[field], all[id][field])
+				}
+			}
+		}
+		if rows := got.query(t, "SELECT association FROM associations"); len(rows) != 1 {
+			t.Errorf("%d associations are shown, want 1", len(rows))
+		}
+		// The first cut ends between the start of an activity and its first octet,
+		// which no message tells of. That stays what that reading met; no other
+		// problem does.
+		if rows := got.query(t, "SELECT reason FROM problems WHERE octet_count > 0 OR reason != 'unfinished'"); len(rows) != 0 {
+			t.Errorf("problems: %v", rows)
+		}
 	}
+	once := newArchive(t)
+	once.ingest(t, first, second)
+	// Frames that stand in both files are retransmissions there.
+	sameDigest(t, "at once", once.digest(t, false), want.digest(t, false), "associations", "coverage", "captures")
+	sameContent(t, once.contentOf(t), want.contentOf(t))
 }
 
 // contentOf is content for archives in which a connection may be seen by parts:
@@ -304,6 +332,12 @@ func TestNoSecretGetsOut(t *testing.T) {
 		out, errs := command(t, "query", "-store", a.dir, report)
 		search("query "+report, []byte(out+errs))
 	}
+	id := a.query(t, "SELECT mts_id FROM recipients WHERE outcome != '' AND mts_id != '' ORDER BY mts_id LIMIT 1")[0]["mts_id"]
+	out, errs := command(t, "query", "-store", a.dir, "trace", id)
+	search("query trace", []byte(out+errs))
+	replayed := newArchive(t)
+	out, errs = command(t, "decode", "-store", replayed.dir, "-r", records)
+	search("what decode says", []byte(out+errs))
 	err = filepath.WalkDir(a.dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return nil // Parts come and go while the engine merges.
