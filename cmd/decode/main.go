@@ -19,6 +19,7 @@ import (
 	"x400flow/cmd/internal/config"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
+	"x400flow/pipeline/bus/kafka"
 	"x400flow/pipeline/bus/memory"
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/monitor"
@@ -31,6 +32,7 @@ const usage = `Decode turns TPDU stream records into the rows of an archive.
   ingest -r mta.pcap -records mta.records   writes records
   decode -r mta.records -store ./archive    archives them
   decode -r - < mta.records                 from standard input
+  decode -bus kafka://broker:9092/x400.tpdus   what sensors publish, until it is interrupted
   decode -again -store ./archive            decodes what an older version archived anew
 
 The rows are those that ingest -r mta.pcap -store ./archive makes.
@@ -39,6 +41,9 @@ The rows are those that ingest -r mta.pcap -store ./archive makes.
 
 type options struct {
 	read    string
+	bus     config.Bus
+	group   string
+	session time.Duration
 	store   config.Store
 	monitor config.Monitor
 	keep    string
@@ -56,6 +61,9 @@ func main() {
 	var o options
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
+	o.bus.Define(flags)
+	flags.StringVar(&o.group, "group", "x400flow", "Kafka consumer `group`: its members share the work")
+	flags.DurationVar(&o.session, "session-timeout", kafka.DefaultSessionTimeout, "`time` after which a member that fell silent loses its share")
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
 	o.monitor.Define(flags)
@@ -95,10 +103,16 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return fmt.Errorf("unexpected argument %q: the record file is named with -r", flags.Arg(0))
 	case o.again && o.read != "":
 		return errors.New("-again reads the archive, -r a record file: not both")
+	case o.bus.URL != "" && (o.read != "" || o.again):
+		return errors.New("-bus, -r and -again: one of them")
+	case o.group == "":
+		return errors.New("-group: must not be empty")
+	case o.session < time.Second:
+		return fmt.Errorf("-session-timeout %v: must be a second at least", o.session)
 	case o.all && !o.again:
 		return errors.New("-all goes with -again")
-	case o.read == "" && !o.again:
-		return errors.New("nothing to read: name a record file with -r")
+	case o.read == "" && o.bus.URL == "" && !o.again:
+		return errors.New("nothing to read: name a record file with -r or a topic with -bus")
 	case o.keep != "content" && o.keep != "envelope":
 		return fmt.Errorf("-keep %s: must be content or envelope", o.keep)
 	case o.workers < 1:
@@ -110,6 +124,9 @@ func (o *options) check(flags *flag.FlagSet) error {
 func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error {
 	if o.again {
 		return again(ctx, o, out)
+	}
+	if o.bus.URL != "" {
+		return runBus(ctx, o, log, out)
 	}
 	in := os.Stdin
 	if o.read != "-" {

@@ -27,6 +27,7 @@ const usage = `Ingest reads packet captures and archives the X.400 messages in t
   ingest -r /var/captures -store /srv/x400  a folder of rotated files, in time order
   tcpdump -i eth0 -U -w - | ingest -r -     what tcpdump captures, as it comes
   ingest -r mta.pcap -records mta.records   TPDU stream records, for decode -r
+  ingest -r mta.pcap -bus kafka://broker:9092/x400.tpdus   the same over Kafka, for decode -bus
 
 Captures are pcap or pcapng, plain or compressed with gzip or zstd. Reading one
 again changes nothing: rows are identified by what they say.
@@ -37,6 +38,8 @@ type options struct {
 	read      list
 	store     config.Store
 	monitor   config.Monitor
+	bus       config.Bus
+	leaving   leaving
 	records   string
 	ports     ports
 	filter    string
@@ -68,6 +71,8 @@ func main() {
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
 	o.monitor.Define(flags)
+	o.bus.Define(flags)
+	o.leaving.define(flags)
 	flags.StringVar(&o.records, "records", "", "write TPDU stream records to this `file` instead of archiving")
 	flags.Var(&o.ports, "port", "TCP `ports` of X.400, separated by commas; matched after VLANs, tunnels and fragments are undone")
 	flags.StringVar(&o.filter, "f", "", "libpcap `filter` on frames as captured; not needed to find the ports, and it misses tagged frames and fragments")
@@ -131,6 +136,12 @@ func (o *options) check(flags *flag.FlagSet) error {
 	}
 	if o.block < 1 {
 		return fmt.Errorf("-block %d: must be at least 1", o.block)
+	}
+	if o.bus.URL != "" && o.records != "" {
+		return errors.New("-bus and -records: records go to one place")
+	}
+	if o.bus.URL == "" && o.leaving.spool != "" {
+		return errors.New("-spool goes with -bus")
 	}
 	if o.sensor == "" {
 		return errors.New("-sensor: must not be empty")

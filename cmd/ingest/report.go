@@ -87,6 +87,10 @@ func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.
 	if table.Evicted > 0 {
 		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -tcp-memory).\n", count(table.Evicted, "connection was", "connections were"))
 	}
+	if o.bus.URL != "" {
+		fmt.Fprintf(out, "Sent %s of %s to %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.bus.URL)
+		return
+	}
 	if pool == nil {
 		fmt.Fprintf(out, "Wrote %s of %s to %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.records)
 		return

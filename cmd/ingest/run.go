@@ -43,7 +43,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	}
 	defer mon.Close()
 	var st *store.Store
-	if o.records == "" {
+	if o.records == "" && o.bus.URL == "" {
 		so, err := o.store.Options()
 		if err != nil {
 			return err
@@ -75,6 +75,15 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	}
 
 	b := memory.New(0)
+	var to bus.Publisher = b
+	var dropped func() uint64
+	var way *outlet
+	if o.bus.URL != "" {
+		if way, err = openOutlet(ctx, o, mon, log); err != nil {
+			return err
+		}
+		to, dropped = way, way.TakeDropped
+	}
 	s := sensor.New(sensor.Config{
 		Name:    o.sensor,
 		Source:  func(file int32) string { return src.Files()[file].Name },
@@ -83,8 +92,10 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 			Ports: o.ports, MaxConns: o.maxConns, MaxConnOctets: int(o.tcpConn), MaxOctets: int(o.tcpOctets),
 			IdleTimeout: o.idle,
 		},
+		MaxRecord:  int(o.leaving.record),
+		Dropped:    dropped,
 		Registerer: mon.Registerer(),
-	}, b)
+	}, to)
 	// What was read is stored even when the reading is interrupted.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -93,9 +104,11 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 
 	g, drain := errgroup.WithContext(drain)
 	var pool *decode.Pool
-	if st == nil {
+	switch {
+	case way != nil:
+	case st == nil:
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
-	} else {
+	default:
 		writer := st.NewWriter(drain, store.WriterOptions{Rows: o.block, Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
 			log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 		}})
@@ -117,7 +130,10 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	g.Go(func() error {
 		defer b.Close()
 		var err error
-		interrupted, err = read(ctx, drain, src, s, filter, o)
+		interrupted, err = read(ctx, drain, src, s, filter, o, way)
+		if way != nil {
+			err = errors.Join(err, way.close(drain))
+		}
 		return err
 	})
 	err = g.Wait()
@@ -134,20 +150,29 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 
 // read gives every frame to the sensor. It stops when ctx ends; what the sensor
 // holds is then published under drain.
-func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, filter *capture.Filter, o *options) (interrupted bool, err error) {
+func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, filter *capture.Filter, o *options, way *outlet) (interrupted bool, err error) {
 	var f capture.Frame
 	for n := 0; ; n++ {
 		if n&1023 == 0 && ctx.Err() != nil {
 			// The files can be read again, so connections are left open, as a
 			// crash would. What came through a pipe cannot.
 			if !slices.Contains(o.read, "-") {
+				if way != nil {
+					// A record cut here would bear the number of the longer one that the
+					// next reading makes, and decoders would take that for a repeat.
+					return true, nil
+				}
 				return true, s.Flush(drain)
 			}
 			return true, s.End(drain, nil)
 		}
 		if err := src.Next(&f); err != nil {
 			if errors.Is(err, io.EOF) {
-				return false, s.End(drain, src.Files())
+				files := src.Files()
+				if way != nil && way.Drops() > 0 {
+					files = nil // They are not archived as a whole.
+				}
+				return false, s.End(drain, files)
 			}
 			return false, errors.Join(err, s.Flush(drain))
 		}

@@ -60,6 +60,9 @@ type Config struct {
 	Epoch int64
 	// Source names the file or interface with the index that frames carry.
 	Source func(file int32) string
+	// Dropped, if not nil, returns how many records the bus has dropped since it was
+	// asked last; heartbeats tell.
+	Dropped func() uint64
 
 	Decoder capture.DecoderConfig
 	TCP     tcp.Config
@@ -297,6 +300,20 @@ func (s *Sensor) End(ctx context.Context, files []capture.File) error {
 	return nil
 }
 
+// Largest is the most octets that a record has, but for connections whose TPDUs
+// are so small that what surrounds them exceeds them: a record that is due while
+// TSDUs of both directions are held, with the preamble, and the TPDU that came last.
+func (c Config) Largest() int {
+	or := func(v, d int) int {
+		if v <= 0 {
+			return d
+		}
+		return v
+	}
+	const maxTPKT, headers = 64 << 10, 16 << 10
+	return or(c.MaxRecord, DefaultMaxRecord) + 2*or(c.MaxHeld, DefaultMaxHeld) + or(c.MaxPreamble, DefaultMaxPreamble) + maxTPKT + headers
+}
+
 // Stats returns what was counted so far.
 func (s *Sensor) Stats() Stats { return s.stats }
 
@@ -333,6 +350,9 @@ func (s *Sensor) interval(ctx context.Context, f *capture.Frame) (*interval, err
 
 func (s *Sensor) beat(ctx context.Context, file int32, iv *interval) error {
 	iv.beat.From, iv.beat.To = iv.from, iv.to
+	if s.cfg.Dropped != nil {
+		iv.beat.DroppedSensor += s.cfg.Dropped()
+	}
 	buf := s.begin(record.KindHeartbeat)
 	buf.B = record.AppendSource(buf.B, s.cfg.Source(file))
 	buf.B = record.AppendHeartbeat(buf.B, &iv.beat)

@@ -26,7 +26,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/record"
@@ -101,8 +100,6 @@ type Publisher struct {
 	cfg     Config
 	sender  Sender
 	metrics *metrics
-	// complaints are of sending, losses of drops.
-	complaints, losses rate.Sometimes
 
 	mu     sync.Mutex
 	queue  []bus.Message
@@ -113,6 +110,8 @@ type Publisher struct {
 	disk     *disk
 	dropped  uint64 // Not yet taken.
 	drops    uint64 // In all.
+	done     uint64 // Sent, or put on disk.
+	sending  int    // In the batch under way.
 	pressed  bool   // Somebody waits for room.
 	closing  bool
 	syncedAt time.Time
@@ -151,9 +150,7 @@ func Open(cfg Config, sender Sender) (*Publisher, error) {
 	}
 	p := &Publisher{
 		cfg: cfg, sender: sender,
-		complaints: rate.Sometimes{First: 1, Interval: 10 * time.Second},
-		losses:     rate.Sometimes{First: 1, Interval: 10 * time.Second},
-		wake:       make(chan struct{}, 1), room: make(chan struct{}), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), room: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	p.metrics = newMetrics(p)
 	if cfg.Dir != "" {
@@ -226,8 +223,9 @@ func (p *Publisher) signal() {
 func (p *Publisher) spool(m *bus.Message) {
 	if err := p.disk.write(m.Record.B); err != nil {
 		p.drop(m.Record.B)
-		p.losses.Do(func() { p.cfg.Log.Error("record dropped", "spool", p.cfg.Dir, "dropped", p.drops, "error", err) })
+		p.cfg.Log.Error("record dropped", "spool", p.cfg.Dir, "dropped", p.drops, "error", err)
 	} else {
+		p.done++
 		p.metrics.spooled.Inc()
 		if p.cfg.Sync == SyncAlways {
 			p.sync()
@@ -254,7 +252,7 @@ func (p *Publisher) drop(rec []byte) {
 // sync forces what was written onto the disk. The caller holds mu.
 func (p *Publisher) sync() {
 	if err := p.disk.sync(); err != nil {
-		p.complaints.Do(func() { p.cfg.Log.Error("spool cannot be forced onto the disk", "dir", p.cfg.Dir, "error", err) })
+		p.cfg.Log.Error("spool cannot be forced onto the disk", "dir", p.cfg.Dir, "error", err)
 	}
 	p.syncedAt = time.Now()
 }
@@ -292,6 +290,14 @@ func (p *Publisher) Waiting() (memory int, disk int64) {
 		disk = p.disk.octets
 	}
 	return p.octets, disk
+}
+
+// Progress returns how many records were sent or put on disk, and whether any wait
+// to be.
+func (p *Publisher) Progress() (done uint64, waiting bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.done, len(p.queue) > 0 || p.sending > 0 || p.disk != nil && !p.disk.empty()
 }
 
 // Close sends what waits, until ctx ends; what is not sent then stays on disk for
@@ -335,6 +341,9 @@ func (p *Publisher) run(ctx context.Context) {
 		if batch == nil {
 			break
 		}
+		p.mu.Lock()
+		p.sending = len(batch)
+		p.mu.Unlock()
 		left := p.send(ctx, batch, fromDisk)
 		if fromDisk {
 			if ctx.Err() != nil {
@@ -343,10 +352,12 @@ func (p *Publisher) run(ctx context.Context) {
 			}
 			p.mu.Lock()
 			p.disk.sent()
+			p.sending = 0
 			p.mu.Unlock()
 			continue
 		}
 		p.mu.Lock()
+		p.sending = 0
 		if len(left) > 0 {
 			p.toDisk(left)
 		}
@@ -415,7 +426,7 @@ func (p *Publisher) next(ctx context.Context) (batch []bus.Message, fromDisk boo
 				p.mu.Unlock()
 				continue // A segment ended.
 			}
-			p.complaints.Do(func() { p.cfg.Log.Error("spool cannot be read; trying again", "dir", p.cfg.Dir, "error", err) })
+			p.cfg.Log.Error("spool cannot be read; trying again", "dir", p.cfg.Dir, "error", err)
 			wait = time.Second
 		case len(p.queue) > 0:
 			wait = p.cfg.BatchAge - time.Since(p.oldest)
@@ -503,14 +514,14 @@ func (p *Publisher) send(ctx context.Context, batch []bus.Message, fromDisk bool
 	start := time.Now()
 	failing := false
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
+		n := len(batch)
 		left, refused, err := p.sender.Send(ctx, batch)
-		if refused > 0 {
-			p.mu.Lock()
-			p.dropped += uint64(refused)
-			p.drops += uint64(refused)
-			p.mu.Unlock()
-			p.metrics.dropped.Add(float64(refused))
-		}
+		p.mu.Lock()
+		p.done += uint64(n - len(left))
+		p.dropped += uint64(refused)
+		p.drops += uint64(refused)
+		p.mu.Unlock()
+		p.metrics.dropped.Add(float64(refused))
 		if len(left) == 0 {
 			if failing {
 				p.cfg.Log.Info("records are sent again")
@@ -521,7 +532,7 @@ func (p *Publisher) send(ctx context.Context, batch []bus.Message, fromDisk bool
 		failing = true
 		p.metrics.failing.Set(1)
 		p.metrics.retries.Inc()
-		p.complaints.Do(func() { p.cfg.Log.Warn("records cannot be sent; trying again", "records", len(left), "error", err) })
+		p.cfg.Log.Warn("records cannot be sent; trying again", "records", len(left), "error", err)
 		if ctx.Err() != nil {
 			return left
 		}

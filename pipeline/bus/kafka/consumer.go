@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
-	"golang.org/x/time/rate"
 
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/record"
@@ -59,9 +58,6 @@ type Consumer struct {
 	metrics   *consumerMetrics
 	ran       chan struct{} // Closed when run has returned.
 	closing   sync.Once
-
-	// fetching, joining and committing are complained of now and then.
-	fetching, joining, committing rate.Sometimes
 
 	mu    sync.Mutex
 	lanes []*lane // Of the generation under way.
@@ -112,13 +108,9 @@ func newConsumer(cfg ConsumerConfig) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	const complain = 10 * time.Second
 	c := &Consumer{
 		cfg: cfg, transport: transport, queue: newQueue(cfg.MaxQueued), ran: make(chan struct{}),
-		client:     &kafka.Client{Addr: cfg.addr(), Transport: transport, Timeout: cfg.Timeout},
-		fetching:   rate.Sometimes{First: 1, Interval: complain},
-		joining:    rate.Sometimes{First: 1, Interval: complain},
-		committing: rate.Sometimes{First: 1, Interval: complain},
+		client: &kafka.Client{Addr: cfg.addr(), Transport: transport, Timeout: cfg.Timeout},
 	}
 	c.metrics = newConsumerMetrics(c)
 	c.dead = &kafka.Writer{
@@ -186,9 +178,7 @@ func (c *Consumer) run() {
 			gen.Start(func(ctx context.Context) { c.generate(ctx, gen) })
 		default:
 			c.metrics.joinFailures.Inc()
-			c.joining.Do(func() {
-				c.cfg.Log.Warn("cannot join the consumer group; trying again", "group", c.cfg.Group, "error", err)
-			})
+			c.cfg.Log.Warn("cannot join the consumer group; trying again", "group", c.cfg.Group, "error", err)
 			if permanent(err) {
 				c.queue.close(fmt.Errorf("kafka: joining group %s: %w", c.cfg.Group, err))
 			}
@@ -289,9 +279,7 @@ func (c *Consumer) commit(gen *kafka.Generation, lanes []*lane) {
 	}
 	if err := gen.CommitOffsets(map[string]map[int]int64{c.cfg.Topic: offsets}); err != nil {
 		c.metrics.commitFailures.Inc()
-		c.committing.Do(func() {
-			c.cfg.Log.Warn("offsets not committed", "group", gen.GroupID, "generation", gen.ID, "error", err)
-		})
+		c.cfg.Log.Warn("offsets not committed", "group", gen.GroupID, "generation", gen.ID, "error", err)
 		return
 	}
 	c.metrics.commits.Inc()
@@ -318,9 +306,7 @@ func (c *Consumer) fetch(ctx context.Context, l *lane) {
 		}
 		failures++
 		c.metrics.fetchFailures.Inc()
-		c.fetching.Do(func() {
-			c.cfg.Log.Warn("fetch failed; trying again", "topic", c.cfg.Topic, "partition", l.id, "offset", next, "error", err)
-		})
+		c.cfg.Log.Warn("fetch failed; trying again", "topic", c.cfg.Topic, "partition", l.id, "offset", next, "error", err)
 		// At most two seconds, the more the oftener, not together with others.
 		d := min(50*time.Millisecond<<min(failures, 6), 2*time.Second)
 		if sleep(ctx, d/2+rand.N(d/2)) != nil {
@@ -451,9 +437,7 @@ func (c *Consumer) DeadLetter(ctx context.Context, d *bus.Delivery, reason error
 			m.Value = m.Value[:kept]
 			continue
 		}
-		c.fetching.Do(func() {
-			c.cfg.Log.Error("cannot write to the dead-letter topic; trying again", "topic", c.dead.Topic, "error", err)
-		})
+		c.cfg.Log.Error("cannot write to the dead-letter topic; trying again", "topic", c.dead.Topic, "error", err)
 		if err := sleep(ctx, wait/2+rand.N(wait/2)); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
-	"golang.org/x/time/rate"
 
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/record"
@@ -42,7 +41,6 @@ type Producer struct {
 	wave      []kafka.Message
 	of        []int // Which message of the batch a message of the wave is.
 	metrics   *producerMetrics
-	refusals  rate.Sometimes
 }
 
 type producerMetrics struct {
@@ -69,9 +67,8 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	}
 	p := &Producer{
 		cfg: cfg, transport: transport, limit: cfg.MaxMessage, metrics: newProducerMetrics(cfg.Registerer),
-		client:   &kafka.Client{Addr: cfg.addr(), Transport: transport, Timeout: cfg.Timeout},
-		balance:  kafka.Murmur2Balancer{Consistent: true},
-		refusals: rate.Sometimes{First: 1, Interval: 10 * time.Second},
+		client:  &kafka.Client{Addr: cfg.addr(), Transport: transport, Timeout: cfg.Timeout},
+		balance: kafka.Murmur2Balancer{Consistent: true},
 	}
 	p.writer = &kafka.Writer{
 		Addr:      cfg.addr(),
@@ -173,9 +170,7 @@ func (p *Producer) Send(ctx context.Context, batch []bus.Message) (left []bus.Me
 
 func (p *Producer) refuse(m *bus.Message, err error) {
 	p.metrics.refused.Inc()
-	p.refusals.Do(func() {
-		p.cfg.Log.Error("record is larger than the brokers take and is dropped", "topic", p.cfg.Topic, "octets", len(m.Record.B), "error", err)
-	})
+	p.cfg.Log.Error("record is larger than the brokers take and is dropped", "topic", p.cfg.Topic, "octets", len(m.Record.B), "error", err)
 }
 
 // partitions finds out how many lanes there are.

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"x400flow/pipeline/bus/kafka"
+)
+
+// Bus are the flags that say which Kafka topic carries the records.
+type Bus struct {
+	// URL is kafka://host:9092,host2:9092/topic, empty where no bus is used.
+	URL string
+
+	create       creation
+	tls          bool
+	ca           string
+	cert, key    string
+	sasl         string
+	passwordFile string
+}
+
+// Define adds the flags.
+func (b *Bus) Define(flags *flag.FlagSet) {
+	flags.StringVar(&b.URL, "bus", b.URL, "`URL` of the Kafka topic of records, kafka://host:9092,host2:9092/topic; a user stands before the hosts: kafka://user@host...")
+	flags.Var(&b.create, "create-topic", "make the topic and its dead-letter topic where they are not there: number of `partitions,replicas`")
+	flags.BoolVar(&b.tls, "kafka-tls", b.tls, "speak TLS to the brokers; -kafka-ca and -kafka-cert imply it")
+	flags.StringVar(&b.ca, "kafka-ca", b.ca, "`file` of the certificates (PEM) that sign the brokers'; without it the system's")
+	flags.StringVar(&b.cert, "kafka-cert", b.cert, "`file` of this client's certificate (PEM) for the brokers")
+	flags.StringVar(&b.key, "kafka-key", b.key, "`file` of that certificate's key (PEM)")
+	flags.StringVar(&b.sasl, "kafka-sasl", b.sasl, "`mechanism` that proves who the user is: plain, scram-sha-256 or scram-sha-512")
+	flags.StringVar(&b.passwordFile, "kafka-password-file", b.passwordFile, "`file` that holds the user's password, which may be in X400FLOW_KAFKA_PASSWORD instead")
+}
+
+// Config returns what the flags say, and the password.
+func (b *Bus) Config() (kafka.Config, error) {
+	c, err := kafka.ParseURL(b.URL)
+	if err != nil {
+		return c, fmt.Errorf("-bus: %w", err)
+	}
+	if c.Password, err = Secret("KAFKA_PASSWORD", b.passwordFile); err != nil {
+		return c, fmt.Errorf("-kafka-password-file: %w", err)
+	}
+	c.SASL = b.sasl
+	switch {
+	case c.SASL != "" && c.User == "":
+		return c, errors.New("-kafka-sasl: no user in -bus: kafka://user@host:9092/topic")
+	case c.SASL != "" && c.Password == "":
+		return c, errors.New("-kafka-sasl: no password: it is in X400FLOW_KAFKA_PASSWORD or -kafka-password-file")
+	case c.SASL == "" && c.User != "":
+		return c, errors.New("-bus names a user: -kafka-sasl says how that is proven: plain, scram-sha-256 or scram-sha-512")
+	}
+	if b.tls || b.ca != "" || b.cert != "" {
+		if c.TLS, err = clientTLS(b.ca, b.cert, b.key); err != nil {
+			return c, fmt.Errorf("-kafka-ca, -kafka-cert, -kafka-key: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Create returns how the topic is made where it is missing, nil where it is not to
+// be.
+func (b *Bus) Create() *kafka.Create {
+	if b.create.Partitions == 0 {
+		return nil
+	}
+	c := kafka.Create(b.create)
+	return &c
+}
+
+func clientTLS(ca, cert, key string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", ca)
+		}
+	}
+	if (cert == "") != (key == "") {
+		return nil, errors.New("a certificate goes with its key")
+	}
+	if cert != "" {
+		// Read anew for each connection, so that a renewed certificate is used.
+		load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			return &pair, err
+		}
+		if _, err := load(nil); err != nil {
+			return nil, err
+		}
+		c.GetClientCertificate = load
+	}
+	return c, nil
+}
+
+// creation is a flag.
+type creation kafka.Create
+
+func (c *creation) String() string {
+	if c.Partitions == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d,%d", c.Partitions, c.Replication)
+}
+
+func (c *creation) Set(v string) error {
+	p, r, _ := strings.Cut(v, ",")
+	partitions, err := strconv.Atoi(p)
+	replicas, err2 := strconv.Atoi(r)
+	if errors.Join(err, err2) != nil || partitions < 1 || replicas < 1 {
+		return errors.New("must be two numbers, such as 12,3")
+	}
+	*c = creation{Partitions: partitions, Replication: replicas}
+	return nil
+}
