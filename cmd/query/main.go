@@ -28,6 +28,9 @@ const usage = `Query runs SQL over an archive of X.400 messages.
   query -p who=smith 'SELECT * FROM messages WHERE originator_key LIKE {who:String}'
   query -file monthly.sql          SQL from a file; from standard input without an argument
   query flows                      a ready-made report; query flows -h says what it takes
+  query show '[/PRMD=X/ADMD=Y/C=GB/;1234]'    one message: envelope, heading, text, hops, reports
+  query export -as eml MTS-IDENTIFIER   one message: ber, eml (RFC 2156) or json
+  query messages -recipient 'S=Smith;O=ACME;C=GB'   by attributes of an OR-name
   query serve -listen 127.0.0.1:8123   ClickHouse's HTTP interface, for Grafana and the like
 
 Results are a table on a terminal and tab-separated in a pipe; -format takes every
@@ -98,8 +101,13 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 	}
 	rest := flags.Args()
 	if len(rest) > 0 {
-		if rest[0] == "serve" {
+		switch rest[0] {
+		case "serve":
 			return serve(ctx, &o, rest[1:], messages)
+		case "show":
+			return show(ctx, &o, rest[1:], out, messages)
+		case "export":
+			return export(ctx, &o, rest[1:], out, messages)
 		}
 		for i := range reports {
 			if reports[i].Name == rest[0] {

@@ -104,6 +104,14 @@ func report(ctx context.Context, o *options, r *schema.Report, args []string, ou
 			continue
 		}
 		values[p.Name] = p.Default
+		if p.Type == "Array(String)" {
+			flags.Func(p.Name, p.About+" (`OR-name`)", func(v string) error {
+				patterns, err := namePatterns(v)
+				values[p.Name] = patterns
+				return err
+			})
+			continue
+		}
 		flags.Func(p.Name, fmt.Sprintf("%s (`%s`, default %q)", p.About, p.Type, p.Default), func(v string) error {
 			values[p.Name] = v
 			return nil

@@ -91,10 +91,10 @@ func TestReports(t *testing.T) {
 			"1996-05-01 11:02:00 | report | q1 |  | ['/S=R1/','/S=R2/'] |  |  | 0 | gamma | beta | m1 | ",
 			"1996-05-01 12:00:00 | message | m2 | /S=Bob/ | [] |  |  | 5 | 10.0.0.8 | 10.0.0.9 |  | ",
 		}}},
-		{"messages", map[string]string{"originator": "S=ANN", "recipient": "r2"}, [][]string{{
+		{"messages", map[string]string{"originator": "['%/s=ann/%']", "recipient": "['%r2%','%/s=%']"}, [][]string{{
 			"1996-05-01 10:00:00 | message | m1 | /S=Ann/ | ['/S=R1/','/S=R2/'] | ipm | urgent | 500 | alpha | beta |  | ",
 		}}},
-		{"messages", map[string]string{"originator": "%"}, [][]string{nil}},
+		{"messages", map[string]string{"originator": "['%/s=an/%']"}, [][]string{nil}},
 		{"messages", map[string]string{"from": "1996-05-01T10:30:00Z", "to": "1996-05-01 11:02:00"}, [][]string{{
 			"1996-05-01 10:30:00 | probe | p1 | /S=Ann/ | ['/S=R1/'] |  |  | 0 | alpha | beta |  | ",
 		}}},

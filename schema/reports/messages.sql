@@ -2,10 +2,10 @@
 -- about: Each once, at its first sighting, in the order in which they entered the MTS. Of a report, originator is the report destination and recipients are those that it tells of.
 -- param from String = 1970-01-01: Entered the MTS at this time or later, UTC.
 -- param to String = 2200-01-01: Entered the MTS before this time, UTC.
--- param originator String = : Part of the originator-name, in either case.
--- param recipient String = : Part of a recipient-name, in either case.
+-- param originator Array(String) = []: Attributes of the originator-name, such as S=Smith;O=ACME, or a part of it, in either case.
+-- param recipient Array(String) = []: Attributes of a recipient-name, such as S=Smith;O=ACME, or a part of it, in either case.
 -- param limit UInt64 = 1000: How many at most.
--- example: query messages -from 1996-05-01 -recipient s=smith
+-- example: query messages -from 1996-05-01 -recipient 'S=Smith;O=ACME;C=GB'
 
 SELECT
     m.origin_time AS origin_time,
@@ -31,14 +31,16 @@ LEFT JOIN
 ) AS r ON r.apdu = m.apdu
 WHERE m.origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
     AND m.origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
-    AND ({originator:String} = '' OR if(m.kind = 'report', m.report_destination_key, m.originator_key)
-        LIKE concat('%', replaceRegexpAll(lowerUTF8({originator:String}), '([%_\\\\])', '\\\\\\1'), '%'))
-    AND ({recipient:String} = '' OR m.apdu IN
+    -- The parameter holds patterns that the key is LIKE; the longest is looked for by index.
+    AND (empty({originator:Array(String)}) OR if(m.kind = 'report', m.report_destination_key, m.originator_key) LIKE arraySort(x -> -length(x), {originator:Array(String)})[1]
+        AND arrayAll(x -> if(m.kind = 'report', m.report_destination_key, m.originator_key) LIKE x, {originator:Array(String)}))
+    AND (empty({recipient:Array(String)}) OR m.apdu IN
     (
         SELECT apdu FROM recipients
         WHERE origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
             AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
-            AND recipient_key LIKE concat('%', replaceRegexpAll(lowerUTF8({recipient:String}), '([%_\\\\])', '\\\\\\1'), '%')
+            AND recipient_key LIKE arraySort(x -> -length(x), {recipient:Array(String)})[1]
+            AND arrayAll(x -> recipient_key LIKE x, {recipient:Array(String)})
     ))
 ORDER BY m.origin_time, m.captured_at, m.apdu
 LIMIT 1 BY m.kind, if(m.mts_id = '', toString(m.apdu), m.mts_id)
