@@ -231,7 +231,8 @@ func (a *Association) connectParameters(dir uint8) {
 	s, f := &a.spdu, &a.facts
 	for d := range uint8(2) {
 		if a.transfer[d].active {
-			a.unfinished(d, Superseded, a.transfer[d].last)
+			// The session connection before is over, and what it left may be resumed.
+			a.suspend(d, Superseded, a.transfer[d].last)
 		}
 	}
 	f.Proposed, f.Accepted, f.Refused, f.Inferred, f.Initiator = true, false, false, false, dir

@@ -198,10 +198,10 @@ func TestNewSessionConnection(t *testing.T) {
 	s := (&script{tb: t}).open("4141").start(0, 1).data(0, external[:100]).sync(0, 1).open("4242").resume(0, 2, 1, 1, "4141").data(0, external[100:]).end(0, 2)
 	a := New(Config{})
 	got := append(feed(a, s.list), finish(a)...)
-	// It was not interrupted, so that nobody said that it may go on: but the
-	// session connection that it was in is over, and there it may.
-	if u := only(got, Unfinished); len(u) != 2 || len(only(got, APDU)) != 0 {
-		t.Logf("%q", lines(got))
+	// Nobody said that it was interrupted, but the session connection that it was
+	// in is over.
+	if u, d := only(got, Unfinished), only(got, APDU); len(u) != 1 || u[0].Why != Superseded || !u[0].Suspended || len(d) != 1 || !bytes.Equal(d[0].Octets, external) {
+		t.Errorf("%q", lines(got))
 	}
 	if f := a.Facts(); len(f.Contexts) != 3 || string(f.SessionID[:3]) != "\x02BB" {
 		t.Errorf("%+v", f)

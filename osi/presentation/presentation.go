@@ -177,18 +177,12 @@ func AbortReason(n int64) string { return name(abortReasons[:], n) }
 // ProviderReason returns what CPR's Provider-reason means (X.226 8.2.3).
 func ProviderReason(n int64) string { return name(providerReasons[:], n) }
 
-// ResultReason returns why a provider rejected a context (X.226 8.2.2).
-func ResultReason(n int64) string { return name(resultReasons[:], n) }
-
 var abortReasons = [...]string{"reason not specified", "unrecognized PPDU", "unexpected PPDU", "unexpected session service primitive",
 	"unrecognized PPDU parameter", "unexpected PPDU parameter", "invalid PPDU parameter value"}
 
 var providerReasons = [...]string{"reason not specified", "temporary congestion", "local limit exceeded",
 	"called presentation address unknown", "protocol version not supported", "default context not supported",
 	"user data not readable", "no access point available"}
-
-var resultReasons = [...]string{"reason not specified", "abstract syntax not supported",
-	"proposed transfer syntaxes not supported", "local limit on defined contexts exceeded"}
 
 func name(names []string, n int64) string {
 	if n >= 0 && n < int64(len(names)) {

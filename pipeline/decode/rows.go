@@ -6,6 +6,7 @@ import (
 
 	"x400flow/osi/association"
 	"x400flow/osi/ber"
+	"x400flow/osi/session"
 	"x400flow/pipeline/record"
 	"x400flow/schema"
 	"x400flow/x411"
@@ -125,9 +126,28 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 				w.row.digest = sha256.Sum256(ev.Octets)
 				f.digest = w.row.digest[:]
 			}
+			switch {
+			case len(ev.Activity) > 0:
+				f.detail = w.activity(w.row.texts.reset(), "").bytes()
+			case ev.Layer == association.LayerAssociation && ev.Code == uint8(association.ErrContext):
+				f.detail = w.row.texts.reset().str("context ").int(ev.Reason).bytes()
+			}
 			w.problem(c, &f)
 		}
 	}
+}
+
+// activity names the event's activity and the session connection that it was
+// started in.
+func (w *worker) activity(t *text, separator string) *text {
+	if len(w.ev.Activity) > 0 {
+		t.str(separator).str("activity ").selector(w.ev.Activity)
+		separator = ", "
+	}
+	if len(w.ev.Session) > 0 {
+		t.str(separator).str("session connection ").selector(w.ev.Session)
+	}
+	return t
 }
 
 // detail keeps the first reason that a bind failed.
@@ -185,12 +205,10 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 	w.pool.unfinished.Add(1)
 	at := place(&ev.Origin.Place, ev.Dir)
 	t := w.row.texts.reset().str(ev.Why.String())
-	if len(ev.Activity) > 0 {
-		t.str(", activity ").selector(ev.Activity)
+	if ev.Reason >= 0 {
+		t.str(", reason ").int(ev.Reason).str(": ").str(session.ActivityReason(uint8(ev.Reason)))
 	}
-	if len(ev.Session) > 0 {
-		t.str(", session connection ").selector(ev.Session)
-	}
+	w.activity(t, ", ")
 	w.row.digest = sha256.Sum256(ev.Octets)
 	w.problem(c, &finding{
 		layer: "rtse", reason: "unfinished", item: &at, source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)),
