@@ -297,7 +297,31 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int, 
 	if err != nil {
 		return err
 	}
-	return r.Errors[name]
+	if err := r.Errors[name]; err != nil {
+		return err
+	}
+	// It is there before its partitions have leaders.
+	for {
+		client, done := c.client()
+		m, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
+		done()
+		led := 0
+		if err == nil {
+			for _, p := range m.Topics[0].Partitions {
+				if p.Leader.Host != "" {
+					led++
+				}
+			}
+		}
+		if led == partitions {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("topic %s has no leaders: %w", name, errors.Join(err, ctx.Err()))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // Close kills the brokers.
