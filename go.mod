@@ -4,6 +4,8 @@ go 1.26.0
 
 require github.com/segmentio/kafka-go v0.4.51
 
+require github.com/creack/pty v1.1.24
+
 require (
 	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
 	github.com/xdg-go/scram v1.1.2 // indirect

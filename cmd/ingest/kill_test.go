@@ -21,6 +21,10 @@ import (
 
 func TestMain(m *testing.M) {
 	engine.Main()
+	if os.Getenv(asIngest) != "" {
+		main()
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -81,18 +81,19 @@ func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.
 		fmt.Fprintf(out, "%s could not be read: %d of unknown link types, %d cut short, %d malformed, %d encapsulated too deeply.\n",
 			count(bad, "packet"), frames.UnknownLink, frames.Short, frames.Malformed, frames.TooDeep)
 	}
-	if stats.Gaps > 0 {
-		fmt.Fprintf(out, "%s in connections: %d octets are missing from the captures.\n", count(stats.Gaps, "gap"), stats.LostOctets)
-	}
 	if table.Evicted > 0 {
 		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -tcp-memory).\n", count(table.Evicted, "connection was", "connections were"))
 	}
+	gaps := "no gaps"
+	if stats.Gaps > 0 {
+		gaps = fmt.Sprintf("%s (%s missing from the captures)", count(stats.Gaps, "gap"), count(stats.LostOctets, "octet"))
+	}
 	if o.bus.URL != "" {
-		fmt.Fprintf(out, "Sent %s of %s to %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.bus.URL)
+		fmt.Fprintf(out, "Sent %s of %s to %s; %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.bus.URL, gaps)
 		return
 	}
 	if pool == nil {
-		fmt.Fprintf(out, "Wrote %s of %s to %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.records)
+		fmt.Fprintf(out, "Wrote %s of %s to %s; %s.\n", count(stats.Records, "record"), count(stats.Connections, "connection"), o.records, gaps)
 		return
 	}
 	st := pool.Stats()
@@ -106,8 +107,10 @@ func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.
 		count(st.Messages, "message"), count(st.Reports, "report"), count(st.Probes, "probe"),
 		count(total, "connection"), strings.Join(classes, ", "), o.store.Target)
 	if st.Problems > 0 {
-		fmt.Fprintf(out, "%s, of which %d transfers that did not come to their end: query -store %s problems\n",
-			count(st.Problems, "problem"), st.Unfinished, o.store.Target)
+		fmt.Fprintf(out, "%s, of which %s that did not come to their end; %s: query -store %s problems\n",
+			count(st.Problems, "problem"), count(st.Unfinished, "transfer"), gaps, o.store.Target)
+	} else {
+		fmt.Fprintf(out, "No problems, %s.\n", gaps)
 	}
 	if st.Poison > 0 {
 		fmt.Fprintf(out, "%s could not be read.\n", count(st.Poison, "record"))

@@ -126,11 +126,11 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		})
 	}
 	p := newProgress(out, src, pool)
-	interrupted := false
+	var ended error
 	g.Go(func() error {
 		defer b.Close()
 		var err error
-		interrupted, err = read(ctx, drain, src, s, filter, o, way)
+		ended, err = read(ctx, drain, src, s, filter, o, way)
 		if way != nil {
 			err = errors.Join(err, way.close(drain))
 		}
@@ -142,51 +142,100 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		return err
 	}
 	summary(out, src, s, pool, o)
-	if interrupted {
-		return errors.New("interrupted: what was read so far is stored; run the same command again to go on")
-	}
-	return nil
+	return ended
 }
 
+var errInterrupted = errors.New("interrupted: what was read so far is stored; run the same command again to go on")
+
 // read gives every frame to the sensor. It stops when ctx ends; what the sensor
-// holds is then published under drain.
-func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, filter *capture.Filter, o *options, way *outlet) (interrupted bool, err error) {
+// holds is then published under drain. ended says why not all was read: it was
+// interrupted, or captures are damaged, in which case the others are read.
+func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, filter *capture.Filter, o *options, way *outlet) (ended, err error) {
 	var f capture.Frame
 	for n := 0; ; n++ {
-		if n&1023 == 0 && ctx.Err() != nil {
+		err := error(nil)
+		if n&1023 == 0 {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = src.Next(&f)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			files := src.Files()
+			if way != nil && way.Drops() > 0 {
+				files = nil // They are not archived as a whole.
+			}
+			return ended, s.End(drain, files)
+		case ctx.Err() != nil:
 			// The files can be read again, so connections are left open, as a
 			// crash would. What came through a pipe cannot.
 			if !slices.Contains(o.read, "-") {
 				if way != nil {
 					// A record cut here would bear the number of the longer one that the
 					// next reading makes, and decoders would take that for a repeat.
-					return true, nil
+					return errInterrupted, nil
 				}
-				return true, s.Flush(drain)
+				return errInterrupted, s.Flush(drain)
 			}
-			return true, s.End(drain, nil)
-		}
-		if err := src.Next(&f); err != nil {
-			if errors.Is(err, io.EOF) {
-				files := src.Files()
-				if way != nil && way.Drops() > 0 {
-					files = nil // They are not archived as a whole.
-				}
-				return false, s.End(drain, files)
-			}
-			return false, errors.Join(err, s.Flush(drain))
+			return errInterrupted, s.End(drain, nil)
+		default:
+			ended = errors.Join(ended, err)
+			continue
 		}
 		if filter != nil {
 			if ok, err := filter.Match(&f); err != nil {
-				return false, err
+				return ended, err
 			} else if !ok {
 				continue
 			}
 		}
 		if err := s.Frame(drain, &f); err != nil {
-			return false, err
+			return ended, err
 		}
 	}
+}
+
+// interruptible reads from in until ctx ends, also where in has nothing to give.
+type interruptible struct {
+	ctx  context.Context
+	in   io.Reader
+	got  chan chunk // nil before the first Read.
+	want chan struct{}
+	rest chunk
+}
+
+type chunk struct {
+	octets []byte
+	err    error
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	if r.got == nil {
+		r.got, r.want = make(chan chunk), make(chan struct{}, 1)
+		// It may stay in its last read until the program ends.
+		go func() {
+			buf := make([]byte, 256<<10)
+			for range r.want {
+				n, err := r.in.Read(buf)
+				r.got <- chunk{buf[:n], err}
+			}
+		}()
+	}
+	if len(r.rest.octets) == 0 && r.rest.err == nil {
+		r.want <- struct{}{}
+		select {
+		case r.rest = <-r.got:
+		case <-r.ctx.Done():
+			return 0, r.ctx.Err()
+		}
+	}
+	n := copy(p, r.rest.octets)
+	if r.rest.octets = r.rest.octets[n:]; len(r.rest.octets) > 0 {
+		return n, nil
+	}
+	return n, r.rest.err
 }
 
 // writeRecords writes what comes over the bus to a record file.
@@ -223,7 +272,7 @@ func writeRecords(ctx context.Context, name string, b bus.Receiver) error {
 // it returns nil. If one is not, all are read, because connections continue
 // across files.
 func openCaptures(ctx context.Context, o *options, st *store.Store, log *slog.Logger) (*capture.Source, error) {
-	cfg := capture.SourceConfig{Paths: o.read, Stdin: os.Stdin}
+	cfg := capture.SourceConfig{Paths: o.read, Stdin: &interruptible{ctx: ctx, in: os.Stdin}}
 	if st != nil && !o.reread && !slices.Contains(o.read, "-") {
 		known, err := archived(ctx, st)
 		if err != nil {

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"x400flow/bench/generate"
+	"x400flow/bench/mutate"
+	"x400flow/engine"
+)
+
+// asIngest makes the test's own executable the command.
+const asIngest = "X400FLOW_TEST_AS_INGEST"
+
+// ingest is the command with arguments.
+func ingest(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asIngest+"=1")
+	return cmd
+}
+
+// runIngest runs ingest and returns what it said and its exit status.
+func runIngest(t *testing.T, args ...string) (said string, status int) {
+	t.Helper()
+	out, err := ingest(args...).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if exit != nil {
+		status = exit.ExitCode()
+	}
+	return string(out), status
+}
+
+func TestUsage(t *testing.T) {
+	said, status := runIngest(t, "-h")
+	if status != 0 {
+		t.Errorf("-h: status %d", status)
+	}
+	for _, want := range []string{"ingest -r mta.pcap", "tcpdump -i eth0 -U -w - | ingest -r -", "-records", "-port", "-store", "-keep", "(default 102)"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("-h does not say %q:\n%s", want, said)
+		}
+	}
+	dir := t.TempDir()
+	text := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(text, []byte("this is no capture, however long it may be"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := filepath.Join(dir, "archive")
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{nil, 2, "name a capture with -r"},
+		{[]string{"mta.pcap"}, 2, `unexpected argument "mta.pcap"`},
+		{[]string{"-r", "x", "-port", "102,0"}, 2, `"0" is no port number`},
+		{[]string{"-r", "x", "-keep", "all"}, 2, "-keep all: must be content or envelope"},
+		{[]string{"-r", "x", "-workers", "0"}, 2, "-workers 0"},
+		{[]string{"-r", "x", "-tcp-memory", "much"}, 2, `"much" is no size such as 512M`},
+		{[]string{"-r", "x", "-speed", "9"}, 2, "-speed"},
+		{[]string{"-r", dir + "/none.pcap", "-records", dir + "/r"}, 1, "none.pcap: no such file"},
+		{[]string{"-r", text, "-records", dir + "/r"}, 1, "notes.txt: not a pcap or pcapng file"},
+		{[]string{"-r", dir, "-records", dir + "/r"}, 1, "no captures found"},
+		{[]string{"-r", "../../testdata/mta", "-records", dir + "/none/r"}, 1, "none/r: no such file"},
+		{[]string{"-r", "../../testdata/mta", "-records", dir + "/r", "-f", "tcp"}, 1, "-tags pcap"},
+	} {
+		said, status := runIngest(t, append(c.args, "-store", store)...)
+		if status != c.status || !strings.Contains(said, c.want) || strings.Contains(said, "goroutine ") {
+			t.Errorf("%v: status %d, want %d with %q:\n%s", c.args, status, c.status, c.want, said)
+		}
+	}
+	if _, err := os.Stat(store); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a mistake in the command line made an archive")
+	}
+}
+
+// cut cuts a capture into parts of frames and writes them compressed in turn.
+func cut(t *testing.T, dir string, capture []byte, parts int) {
+	t.Helper()
+	n, err := mutate.Count(bytes.NewReader(capture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range parts {
+		var part bytes.Buffer
+		if err := mutate.Cut(&part, bytes.NewReader(capture), n*i/parts, n*(i+1)/parts); err != nil {
+			t.Fatal(err)
+		}
+		// Names in another order than time.
+		name, b := filepath.Join(dir, fmt.Sprintf("part%d.pcap", (i*7)%parts)), part.Bytes()
+		if i%2 == 1 {
+			var gz bytes.Buffer
+			w := gzip.NewWriter(&gz)
+			w.Write(b)
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			name, b = name+".gz", gz.Bytes()
+		}
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// provenance is what differs where a capture came in parts or through a pipe.
+var provenance = map[string]string{
+	"associations": "source, first_frame, last_frame", "messages": "source, first_frame, last_frame", "problems": "source, frame",
+	"coverage": "*", "captures": "*",
+}
+
+func traffic(t *testing.T, n int) []byte {
+	t.Helper()
+	o := generate.DefaultOptions()
+	o.Messages, o.LossRate, o.NoiseRate = n, 0.001, 0.1
+	var b bytes.Buffer
+	if _, err := generate.Run(o, generate.Output{Capture: &b}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestArchiving archives one capture in every way and again.
+func TestArchiving(t *testing.T) {
+	pcap := traffic(t, 120)
+	dir := t.TempDir()
+	file, folder := filepath.Join(dir, "traffic.pcap"), filepath.Join(dir, "rotated")
+	if err := os.WriteFile(file, pcap, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cut(t, folder, pcap, 5)
+	if err := os.WriteFile(filepath.Join(folder, "README"), []byte("five parts of a capture"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := template(t, os.Args[0])
+	a := newArchive(t, os.Args[0], file, empty)
+	said, status := runIngest(t, "-r", file, "-store", a.dir, "-sensor", "test")
+	if status != 0 {
+		t.Fatal(said)
+	}
+	for _, want := range []string{" packets of 1 capture: ", " TCP segments on port 102.", "Archived ", " messages, ", " reports and ", " connections (", " x400", "problem", "gap"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the closing summary lacks %q:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "\r") || strings.Contains(said, "messages/s") {
+		t.Errorf("a progress bar where there is no terminal: %q", said)
+	}
+	var messages uint64
+	if i := strings.Index(said, "Archived "); i >= 0 {
+		fmt.Sscanf(said[i:], "Archived %d messages", &messages)
+	}
+	var kept uint64
+	if err := a.store.Conn().QueryRow(t.Context(), "SELECT count() FROM messages WHERE kind = 'message'").Scan(&kept); err != nil || kept != messages || kept < 100 {
+		t.Errorf("%d messages are archived, %d were told: %v", kept, messages, err)
+	}
+
+	want, all := a.digests(t), a.messages(t)
+	t.Run("again", func(t *testing.T) {
+		said, status := runIngest(t, "-r", file, "-store", a.dir, "-sensor", "test")
+		if status != 0 || !strings.Contains(said, "Nothing new: every capture named is in "+a.dir+" already") {
+			t.Errorf("status %d: %s", status, said)
+		}
+		if said, status := runIngest(t, "-reread", "-r", file, "-store", a.dir, "-sensor", "test"); status != 0 {
+			t.Error(said)
+		}
+		if got := a.digests(t); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got\n%v\nwant\n%v", got, want)
+		}
+	})
+
+	plain := a.digestsBut(t, provenance)
+	check := func(t *testing.T, b *archive) {
+		t.Helper()
+		if got := b.digestsBut(t, provenance); fmt.Sprint(got) != fmt.Sprint(plain) {
+			t.Errorf("got\n%v\nwant\n%v", got, plain)
+		}
+	}
+	t.Run("rotated", func(t *testing.T) {
+		b := newArchive(t, os.Args[0], file, empty)
+		said, status := runIngest(t, "-r", folder, "-store", b.dir, "-sensor", "test")
+		if status != 0 || !strings.Contains(said, " of 5 captures: ") {
+			t.Errorf("status %d: %s", status, said)
+		}
+		check(t, b)
+	})
+	t.Run("standard input, interrupted, again", func(t *testing.T) {
+		b := newArchive(t, os.Args[0], file, empty)
+		cmd := ingest("-r", "-", "-store", b.dir, "-sensor", "test", "-block", "100")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(pcap[:len(pcap)*2/3]); err != nil {
+			t.Fatal(err)
+		}
+		// The pipe has no more and does not end.
+		for b.messagesNow(t) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		err = cmd.Wait()
+		in.Close()
+		if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "interrupted: what was read so far is stored") {
+			t.Errorf("%v:\n%s", err, &out)
+		}
+		some := b.messages(t)
+		if some == 0 || some >= all {
+			t.Errorf("%d APDUs of %d after the interruption", some, all)
+		}
+		if said, status := runIngest(t, "-r", file, "-store", b.dir, "-sensor", "test"); status != 0 {
+			t.Fatal(said)
+		}
+		// Connections that the interruption closed were first seen through the
+		// pipe; what they carried is the same.
+		got := b.digestsBut(t, provenance)
+		for _, table := range []string{"messages", "recipients", "trace", "extensions", "contents"} {
+			if got[table] != plain[table] {
+				t.Errorf("%s: %s, want %s", table, got[table], plain[table])
+			}
+		}
+	})
+	t.Run("a file, interrupted, again", func(t *testing.T) {
+		b := newArchive(t, os.Args[0], file, empty)
+		fifo := filepath.Join(dir, "fifo")
+		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// The capture's name is that of the file which is read afterwards.
+		cmd := ingest("-r", fifo, "-store", b.dir, "-sensor", "test", "-block", "100")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		in, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(pcap[:len(pcap)/2]); err != nil {
+			t.Fatal(err)
+		}
+		for b.messagesNow(t) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		in.Write(pcap[len(pcap)/2:]) // It ends at a frame, not in a read.
+		in.Close()
+		if err := cmd.Wait(); err == nil || !strings.Contains(out.String(), "interrupted") {
+			t.Errorf("%v:\n%s", err, &out)
+		}
+		if said, status := runIngest(t, "-r", file, "-store", b.dir, "-sensor", "test"); status != 0 {
+			t.Fatal(said)
+		}
+		check(t, b)
+	})
+	t.Run("damaged among others", func(t *testing.T) {
+		b := newArchive(t, os.Args[0], file, empty)
+		bad := filepath.Join(dir, "bad.pcap")
+		// A record that says it is larger than any.
+		if err := os.WriteFile(bad, append(pcap[:24:24], bytes.Repeat([]byte{0xff}, 100)...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		good := filepath.Join(dir, "good")
+		if err := os.Mkdir(good, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		// It goes wrong behind good frames.
+		worse := append(bytes.Clone(pcap[:24+16+54]), bytes.Repeat([]byte{0xff}, 100)...)
+		if err := errors.Join(os.WriteFile(filepath.Join(good, "worse.pcap"), worse, 0o600), os.Link(file, filepath.Join(good, "traffic.pcap"))); err != nil {
+			t.Fatal(err)
+		}
+		if said, status := runIngest(t, "-r", bad, "-store", b.dir); status != 1 || !strings.Contains(said, "bad.pcap: damaged at octet 24") {
+			t.Errorf("status %d: %s", status, said)
+		}
+		said, status := runIngest(t, "-r", good, "-store", b.dir, "-sensor", "test")
+		if status != 1 || !strings.Contains(said, "worse.pcap: damaged at octet") || !strings.Contains(said, "Archived ") {
+			t.Errorf("status %d: %s", status, said)
+		}
+		var n uint64
+		if err := b.store.Conn().QueryRow(t.Context(), "SELECT count() FROM messages WHERE kind = 'message'").Scan(&n); err != nil || n != messages {
+			t.Errorf("%d messages beside a damaged capture, want %d: %v", n, messages, err)
+		}
+	})
+}
+
+// digestsBut are digests without some columns of some tables.
+func (a *archive) digestsBut(t *testing.T, but map[string]string) map[string]string {
+	t.Helper()
+	out := a.digests(t)
+	for table, columns := range but {
+		if columns == "*" {
+			delete(out, table)
+			continue
+		}
+		var rows, digest uint64
+		sql := fmt.Sprintf("SELECT count(), groupBitXor(cityHash64(toString(tuple(* EXCEPT (%s))))) FROM %s", columns, table)
+		if err := a.store.Conn().QueryRow(t.Context(), sql).Scan(&rows, &digest); err != nil {
+			t.Fatalf("%s: %v", table, err)
+		}
+		out[table] = fmt.Sprintf("%d rows, digest %016x", rows, digest)
+	}
+	return out
+}
+
+// TestProgress has the bar on a terminal.
+func TestProgress(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "archive")
+	t.Cleanup(func() {
+		if err := engine.Stop(context.Background(), dir); err != nil {
+			t.Error(err)
+		}
+	})
+	cmd := ingest("-r", "-", "-store", dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, other, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	cmd.Stdout, cmd.Stderr = other, other
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	seen := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(terminal) // It ends with EIO.
+		seen <- string(b)
+	}()
+	pcap := traffic(t, 60)
+	for len(pcap) > 0 {
+		n := min(len(pcap), 100_000)
+		if _, err := in.Write(pcap[:n]); err != nil {
+			t.Fatal(err)
+		}
+		pcap = pcap[n:]
+		time.Sleep(150 * time.Millisecond)
+	}
+	time.Sleep(600 * time.Millisecond) // Three turns of the bar.
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	said := <-seen
+	for _, want := range []string{"messages/s", "B", "Archived "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q on the terminal:\n%q", want, said)
+		}
+	}
+}
