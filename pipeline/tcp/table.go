@@ -197,7 +197,7 @@ func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	delete(t.tombs, s.Key)
 	t.nextID++
 	t.counters.Opened++
-	c := &Conn[T]{ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: s.Time}
+	c := &Conn[T]{ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: s.Time, frame: s.Frame, file: s.File}
 	switch syn, ack := s.Flags&capture.SYN != 0, s.Flags&capture.ACK != 0; {
 	case syn && !ack:
 		c.clientHi = s.FromHi

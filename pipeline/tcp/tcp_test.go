@@ -814,3 +814,22 @@ func BenchmarkOutOfOrder(b *testing.B) {
 		up.Seq += 2920
 	}
 }
+
+// The first event of a connection says in which file and frame it was seen.
+func TestOpenIsOfItsSegment(t *testing.T) {
+	table := NewTable[int](Config{Ports: []uint16{102}})
+	w := newWire()
+	for range 3 {
+		w.frame++
+	}
+	s := w.up(syn, 100, 0, "")
+	s.File = 7
+	table.Segment(&s)
+	var ev Event[int]
+	if !table.Next(&ev) || ev.Kind != Open {
+		t.Fatal("no connection was opened")
+	}
+	if ev.File != 7 || ev.Frame != s.Frame {
+		t.Errorf("opened in file %d, frame %d, want 7, %d", ev.File, ev.Frame, s.Frame)
+	}
+}
