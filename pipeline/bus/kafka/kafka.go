@@ -212,9 +212,11 @@ func permanent(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var header tls.RecordHeaderError
-	var alert tls.AlertError
+	// What crypto/tls makes of an alert: the broker does not like this client's
+	// certificate, or that there is none.
+	var alert *net.OpError
 	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) ||
-		errors.As(err, &header) || errors.As(err, &alert)
+		errors.As(err, &header) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // sleep waits, unless ctx ends first.
