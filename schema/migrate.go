@@ -165,13 +165,14 @@ var expiring = map[string]struct{ class, column string }{
 	"ipm_extensions_store":      {"contents", "captured_at"},
 	"ipm_extension_items_store": {"contents", "captured_at"},
 	"body_parts_store":          {"contents", "captured_at"},
+	"operations_store":          {"messages", "captured_at"},
 	"problems_store":            {"problems", "time"},
 	"coverage_store":            {"coverage", "interval_end"},
 }
 
 // Retention says after how many days rows expire: of messages (with recipients,
-// trace, extensions and bilateral), contents (with what
-// is decoded of them), problems, associations and
+// trace, extensions, bilateral and operations), contents (with what is decoded of
+// them), problems, associations and
 // coverage. What is 0 or absent stays for ever.
 type Retention map[string]Days
 

@@ -90,9 +90,11 @@ type Association struct {
 	// The RTSE association was opened to recover an earlier one (X.228 8.1,
 	// RTORQ recover).
 	Recover bool
-	// MTA-name of the initiator from the bind argument (X.411 12.1.1).
+	// MTA-name of the initiator from the bind argument (X.411 12.1.1); in p3 and
+	// p7 its OR-name where it is a user (X.411 8.1.1).
 	InitiatorMTA []byte
-	// MTA-name of the responder from the bind result (X.411 12.1.1).
+	// MTA-name of the responder from the bind result (X.411 12.1.1); in p3 its
+	// OR-name where it is a user (X.411 8.1.1).
 	ResponderMTA []byte
 	// Kind of the initiator's credentials; the credentials themselves are never
 	// stored (X.411 8.2).
@@ -153,6 +155,8 @@ type Association struct {
 	Reports uint64
 	// Probes transferred up to version.
 	Probes uint64
+	// Remote operations invoked up to version (X.229).
+	Operations uint64
 	// Problem rows written up to version.
 	Problems uint64
 	// Problems beyond the bound for a connection: counted, without a row.
@@ -225,6 +229,7 @@ type Associations struct {
 	Messages                   []uint64
 	Reports                    []uint64
 	Probes                     []uint64
+	Operations                 []uint64
 	Problems                   []uint64
 	ProblemsSuppressed         []uint64
 	DecoderVersion             []uint32
@@ -297,6 +302,7 @@ func (b *Associations) Append(r *Association) {
 	b.Messages = append(b.Messages, r.Messages)
 	b.Reports = append(b.Reports, r.Reports)
 	b.Probes = append(b.Probes, r.Probes)
+	b.Operations = append(b.Operations, r.Operations)
 	b.Problems = append(b.Problems, r.Problems)
 	b.ProblemsSuppressed = append(b.ProblemsSuppressed, r.ProblemsSuppressed)
 	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
@@ -367,6 +373,7 @@ func (b *Associations) AppendAll(o *Associations) {
 	b.Messages = append(b.Messages, o.Messages...)
 	b.Reports = append(b.Reports, o.Reports...)
 	b.Probes = append(b.Probes, o.Probes...)
+	b.Operations = append(b.Operations, o.Operations...)
 	b.Problems = append(b.Problems, o.Problems...)
 	b.ProblemsSuppressed = append(b.ProblemsSuppressed, o.ProblemsSuppressed...)
 	b.DecoderVersion = append(b.DecoderVersion, o.DecoderVersion...)
@@ -438,6 +445,7 @@ func (b *Associations) Reset() {
 	b.Messages = b.Messages[:0]
 	b.Reports = b.Reports[:0]
 	b.Probes = b.Probes[:0]
+	b.Operations = b.Operations[:0]
 	b.Problems = b.Problems[:0]
 	b.ProblemsSuppressed = b.ProblemsSuppressed[:0]
 	b.DecoderVersion = b.DecoderVersion[:0]
@@ -449,7 +457,7 @@ func (b *Associations) Reset() {
 func (b *Associations) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Associations) Bytes() int { return b.rows*681 + b.text.size }
+func (b *Associations) Bytes() int { return b.rows*689 + b.text.size }
 
 // Table returns associations_store.
 func (b *Associations) Table() string { return "associations_store" }
@@ -520,6 +528,7 @@ var columnsOfAssociations = [...]Column{
 	{"messages", "UInt64"},
 	{"reports", "UInt64"},
 	{"probes", "UInt64"},
+	{"operations", "UInt64"},
 	{"problems", "UInt64"},
 	{"problems_suppressed", "UInt64"},
 	{"decoder_version", "UInt32"},
@@ -654,10 +663,12 @@ func (b *Associations) Column(i int) any {
 	case 61:
 		return b.Probes
 	case 62:
-		return b.Problems
+		return b.Operations
 	case 63:
-		return b.ProblemsSuppressed
+		return b.Problems
 	case 64:
+		return b.ProblemsSuppressed
+	case 65:
 		return b.DecoderVersion
 	}
 	return nil
@@ -678,12 +689,18 @@ type Message struct {
 	// Orders the rows of repeated readings: the highest is shown.
 	Version uint64
 	// Arrival time in the first trace element, UTC, that is, when it entered the
-	// MTS (X.411 12.3.1); 1970-01-01 00:00:00 when there is none.
+	// MTS (X.411 12.3.1); of a delivery without trace its submission time;
+	// 1970-01-01 00:00:00 when there is none, as in every submission, whose
+	// submission_time may be known.
 	OriginTime int64
-	// message, probe or report (X.411 12.2).
+	// message, probe or report between MTAs (X.411 12.2); submission,
+	// probe-submission, delivery or report-delivery between a user and the MTS
+	// (X.411 8.2, 8.3); fetch of a stored message (X.413).
 	Kind string
-	// Message, probe or report identifier in the text form of RFC 2156 4.7;
-	// empty when absent (X.411 12.2.1.1.1, 12.2.1.2, 12.2.1.3).
+	// Message, probe or report identifier in the text form of RFC 2156 4.7; of a
+	// submission the one that its result gives, of a delivery the
+	// message-delivery-identifier; empty when absent (X.411 12.2.1.1.1,
+	// 12.2.1.2, 12.2.1.3, 8.2.1.1.2, 8.3.1.1.1).
 	ID MTSIdentifier
 	// Sensor that saw it.
 	Sensor []byte
@@ -713,11 +730,11 @@ type Message struct {
 	CapturedAt int64
 	// Capture time of its last octet, UTC.
 	CapturedUntil int64
-	// MTA-name of the sending side, from the bind (X.411 12.1.1); empty when not
-	// known.
+	// MTA-name of the sending side, or OR-name of a user, from the bind (X.411
+	// 12.1.1, 8.1.1); empty when not known.
 	SendingMTA []byte
-	// MTA-name of the receiving side, from the bind (X.411 12.1.1); empty when
-	// not known.
+	// MTA-name of the receiving side, or OR-name of a user, from the bind (X.411
+	// 12.1.1, 8.1.1); empty when not known.
 	ReceivingMTA []byte
 	// The X.400 protocol: p1, p3 or p7 (X.419 7 to 9).
 	Protocol string
@@ -743,8 +760,9 @@ type Message struct {
 	ReportDestination []byte
 	// Report-destination-name folded for comparison (X.402 18.4).
 	ReportDestinationKey []byte
-	// Subject identifier of a report: the message or probe that it tells of in
-	// the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2).
+	// Subject identifier of a report, or subject-submission-identifier of its
+	// delivery: the message or probe that it tells of in the text form of RFC
+	// 2156 4.7; empty when absent (X.411 12.2.1.3.2).
 	Subject MTSIdentifier
 	// Content type by name (of an OID: X.411 Annex A, X.420 Annex D, STANAG
 	// 4406), a number or OID where it has none; of a report, its subject's
@@ -786,6 +804,12 @@ type Message struct {
 	IndicatorBits uint32
 	// Deferred delivery time, UTC; NULL when absent (X.411 8.2.1.1.1.12).
 	DeferredDelivery int64
+	// Of a submission the time that its result gives, of a delivery the
+	// message-submission-time, UTC; NULL otherwise (X.411 8.2.1.1.2, 8.3.1.1.1).
+	SubmissionTime int64
+	// Of a delivery: message-delivery-time, UTC; NULL otherwise (X.411
+	// 8.3.1.1.1).
+	DeliveryTime int64
 	// Arrival time in the last trace element, UTC; NULL when there is none
 	// (X.411 12.3.1).
 	LastTraceTime int64
@@ -921,6 +945,8 @@ type Messages struct {
 	ServiceMessage               []bool
 	IndicatorBits                []uint32
 	DeferredDelivery             Times
+	SubmissionTime               Times
+	DeliveryTime                 Times
 	LastTraceTime                Times
 	RecipientCount               []uint32
 	RecipientsOmitted            []uint32
@@ -1031,6 +1057,8 @@ func (b *Messages) Append(r *Message) {
 	b.ServiceMessage = append(b.ServiceMessage, r.ServiceMessage)
 	b.IndicatorBits = append(b.IndicatorBits, r.IndicatorBits)
 	b.DeferredDelivery = append(b.DeferredDelivery, r.DeferredDelivery)
+	b.SubmissionTime = append(b.SubmissionTime, r.SubmissionTime)
+	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
 	b.LastTraceTime = append(b.LastTraceTime, r.LastTraceTime)
 	b.RecipientCount = append(b.RecipientCount, r.RecipientCount)
 	b.RecipientsOmitted = append(b.RecipientsOmitted, r.RecipientsOmitted)
@@ -1139,6 +1167,8 @@ func (b *Messages) AppendAll(o *Messages) {
 	b.ServiceMessage = append(b.ServiceMessage, o.ServiceMessage...)
 	b.IndicatorBits = append(b.IndicatorBits, o.IndicatorBits...)
 	b.DeferredDelivery = append(b.DeferredDelivery, o.DeferredDelivery...)
+	b.SubmissionTime = append(b.SubmissionTime, o.SubmissionTime...)
+	b.DeliveryTime = append(b.DeliveryTime, o.DeliveryTime...)
 	b.LastTraceTime = append(b.LastTraceTime, o.LastTraceTime...)
 	b.RecipientCount = append(b.RecipientCount, o.RecipientCount...)
 	b.RecipientsOmitted = append(b.RecipientsOmitted, o.RecipientsOmitted...)
@@ -1248,6 +1278,8 @@ func (b *Messages) Reset() {
 	b.ServiceMessage = b.ServiceMessage[:0]
 	b.IndicatorBits = b.IndicatorBits[:0]
 	b.DeferredDelivery = b.DeferredDelivery[:0]
+	b.SubmissionTime = b.SubmissionTime[:0]
+	b.DeliveryTime = b.DeliveryTime[:0]
 	b.LastTraceTime = b.LastTraceTime[:0]
 	b.RecipientCount = b.RecipientCount[:0]
 	b.RecipientsOmitted = b.RecipientsOmitted[:0]
@@ -1278,7 +1310,7 @@ func (b *Messages) Reset() {
 func (b *Messages) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Messages) Bytes() int { return b.rows*1204 + b.text.size }
+func (b *Messages) Bytes() int { return b.rows*1220 + b.text.size }
 
 // Table returns messages_store.
 func (b *Messages) Table() string { return "messages_store" }
@@ -1368,6 +1400,8 @@ var columnsOfMessages = [...]Column{
 	{"service_message", "Bool"},
 	{"indicator_bits", "UInt32"},
 	{"deferred_delivery", "DateTime64(0, 'UTC')"},
+	{"submission_time", "DateTime64(0, 'UTC')"},
+	{"delivery_time", "DateTime64(0, 'UTC')"},
 	{"last_trace_time", "DateTime64(0, 'UTC')"},
 	{"recipient_count", "UInt32"},
 	{"recipients_omitted", "UInt32"},
@@ -1559,48 +1593,52 @@ func (b *Messages) Column(i int) any {
 	case 80:
 		return b.DeferredDelivery
 	case 81:
-		return b.LastTraceTime
+		return b.SubmissionTime
 	case 82:
-		return b.RecipientCount
+		return b.DeliveryTime
 	case 83:
-		return b.RecipientsOmitted
+		return b.LastTraceTime
 	case 84:
-		return b.TraceCount
+		return b.RecipientCount
 	case 85:
-		return b.InternalTraceCount
+		return b.RecipientsOmitted
 	case 86:
-		return b.ExtensionCount
+		return b.TraceCount
 	case 87:
-		return b.ContentPresent
+		return b.InternalTraceCount
 	case 88:
-		return b.ContentSize
+		return b.ExtensionCount
 	case 89:
-		return b.ContentSHA256
+		return b.ContentPresent
 	case 90:
-		return b.APDUSize
+		return b.ContentSize
 	case 91:
-		return b.APDUSHA256
+		return b.ContentSHA256
 	case 92:
-		return b.AdditionalInformation
+		return b.APDUSize
 	case 93:
-		return b.AdditionalInformationRaw
+		return b.APDUSHA256
 	case 94:
-		return b.SecurityLabel
+		return b.AdditionalInformation
 	case 95:
-		return b.Status
+		return b.AdditionalInformationRaw
 	case 96:
-		return b.ErrorLayer
+		return b.SecurityLabel
 	case 97:
-		return b.ErrorReason
+		return b.Status
 	case 98:
-		return b.ErrorPath
+		return b.ErrorLayer
 	case 99:
-		return b.ErrorOffset
+		return b.ErrorReason
 	case 100:
-		return b.UnknownFields
+		return b.ErrorPath
 	case 101:
-		return b.FirstUnknown
+		return b.ErrorOffset
 	case 102:
+		return b.UnknownFields
+	case 103:
+		return b.FirstUnknown
+	case 104:
 		return b.DecoderVersion
 	}
 	return nil
@@ -1621,15 +1659,16 @@ type Recipient struct {
 	Version uint64
 	// Place among the recipients of the MTS-APDU, from 1.
 	Position uint32
-	// messages.kind: message, probe or report (X.411 12.2).
+	// messages.kind: message, probe, report and so on.
 	Kind string
 	// messages.mts_id of its MTS-APDU.
 	MTSID []byte
 	// Identifier of the message or probe that the recipient belongs to: mts_id
 	// itself, or of a report its subject identifier.
 	SubjectMTSID []byte
-	// Originally specified recipient number; NULL when absent (X.411
-	// 12.2.1.1.2). NULL is -1 here.
+	// Originally specified recipient number; of a submission the place in it,
+	// which is the number that the MTS gives (X.411 12.2.1.1.2); NULL when
+	// absent. NULL is -1 here.
 	Number int32
 	// Recipient-name as one line; of a report, the actual recipient name (X.411
 	// 12.2.1.1.2, 12.2.1.3.3).
@@ -1658,10 +1697,11 @@ type Recipient struct {
 	// UTC; NULL when absent (X.411 12.2.1.3.3).
 	ArrivalTime int64
 	// Of a report: converted encoded information types in the last trace
-	// information (X.411 12.2.1.3.3).
+	// information (X.411 12.2.1.3.3); of a delivery those that the content was
+	// converted to.
 	ConvertedEITs []byte
-	// Of a delivery report: message delivery time, UTC; NULL otherwise (X.411
-	// 8.3.1.1.1.2).
+	// Of a delivery report, or of a delivery: message delivery time, UTC; NULL
+	// otherwise (X.411 8.3.1.1.1.2).
 	DeliveryTime int64
 	// Of a delivery report: type of MTS-user, public when absent; empty
 	// otherwise (X.411 8.3.1.2.1.5).
@@ -1678,11 +1718,14 @@ type Recipient struct {
 	Diagnostic []byte
 	// Of a report: supplementary information (X.411 8.3.1.2.1.8).
 	SupplementaryInformation []byte
-	// Of a report: originally intended recipient name as one line; empty when
-	// absent (X.411 8.3.1.1.1.4).
+	// Of a report or a delivery: originally intended recipient name as one line;
+	// empty when absent (X.411 8.3.1.1.1.4).
 	Intended []byte
 	// Originally intended recipient name folded for comparison (X.402 18.4).
 	IntendedKey []byte
+	// A delivery names it among the other recipients: it is not delivered to
+	// that one here (X.411 8.3.1.1.1).
+	OtherRecipient bool
 }
 
 // Recipients are the columns of rows of recipients_store.
@@ -1738,6 +1781,7 @@ type Recipients struct {
 	SupplementaryInformation        []string
 	Intended                        []string
 	IntendedKey                     []string
+	OtherRecipient                  []bool
 
 	rows int
 	text arena
@@ -1796,6 +1840,7 @@ func (b *Recipients) Append(r *Recipient) {
 	b.SupplementaryInformation = append(b.SupplementaryInformation, b.text.copy(r.SupplementaryInformation))
 	b.Intended = append(b.Intended, b.text.copy(r.Intended))
 	b.IntendedKey = append(b.IntendedKey, b.text.copy(r.IntendedKey))
+	b.OtherRecipient = append(b.OtherRecipient, r.OtherRecipient)
 	b.rows++
 }
 
@@ -1852,6 +1897,7 @@ func (b *Recipients) AppendAll(o *Recipients) {
 	b.SupplementaryInformation = b.text.copyAll(b.SupplementaryInformation, o.SupplementaryInformation)
 	b.Intended = b.text.copyAll(b.Intended, o.Intended)
 	b.IntendedKey = b.text.copyAll(b.IntendedKey, o.IntendedKey)
+	b.OtherRecipient = append(b.OtherRecipient, o.OtherRecipient...)
 	b.rows += o.rows
 }
 
@@ -1909,6 +1955,7 @@ func (b *Recipients) Reset() {
 	b.SupplementaryInformation = b.SupplementaryInformation[:0]
 	b.Intended = b.Intended[:0]
 	b.IntendedKey = b.IntendedKey[:0]
+	b.OtherRecipient = b.OtherRecipient[:0]
 	b.rows = 0
 	b.text.reset()
 }
@@ -1917,7 +1964,7 @@ func (b *Recipients) Reset() {
 func (b *Recipients) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Recipients) Bytes() int { return b.rows*641 + b.text.size }
+func (b *Recipients) Bytes() int { return b.rows*642 + b.text.size }
 
 // Table returns recipients_store.
 func (b *Recipients) Table() string { return "recipients_store" }
@@ -1977,6 +2024,7 @@ var columnsOfRecipients = [...]Column{
 	{"supplementary_information", "String"},
 	{"intended_recipient", "String"},
 	{"intended_recipient_key", "String"},
+	{"other_recipient", "Bool"},
 }
 
 // Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
@@ -2085,6 +2133,8 @@ func (b *Recipients) Column(i int) any {
 		return b.Intended
 	case 50:
 		return b.IntendedKey
+	case 51:
+		return b.OtherRecipient
 	}
 	return nil
 }
@@ -2110,7 +2160,7 @@ type TraceElement struct {
 	Level string
 	// Place within scope and level, from 1, the oldest first.
 	Seq uint32
-	// messages.kind: message, probe or report (X.411 12.2).
+	// messages.kind: message, probe, report and so on.
 	Kind string
 	// messages.mts_id of its MTS-APDU.
 	MTSID []byte
@@ -5497,6 +5547,344 @@ func (b *BodyParts) Column(i int) any {
 		return b.NestedPath
 	case 32:
 		return b.Error
+	}
+	return nil
+}
+
+// Operation is a row of operations_store.
+// Remote operations, each reading of each; the view operations shows each
+// once.
+type Operation struct {
+	// Identifies the operation: hash of the 5-tuple, direction, TCP sequence
+	// number of the first octet and SHA-256 of the invoke, or of the answer
+	// where the invoke was not seen.
+	Operation [16]byte
+	// Orders the rows of repeated readings: the highest is shown.
+	Version uint64
+	// The connection that it came in: associations.association.
+	Association [16]byte
+	// The message that its argument or result carries: messages.apdu; zero when
+	// none.
+	APDU [16]byte
+	// Sensor that saw it.
+	Sensor []byte
+	// Capture file, interface or topic that its first octet came from.
+	Source []byte
+	// Direction of the invoke: client-to-server or server-to-client.
+	Direction string
+	// The X.400 protocol: p3 or p7 (X.419 8 to 10).
+	Protocol string
+	// Capture time of the first octet of the invoke, or of the answer where the
+	// invoke was not seen, UTC.
+	CapturedAt int64
+	// Capture time of the first octet of the answer, UTC; NULL when none was
+	// seen.
+	AnsweredAt int64
+	// Number of the frame of the first octet, from 1 within source.
+	Frame uint64
+	// Number of the frame of the first octet of the answer; 0 when none was
+	// seen.
+	AnswerFrame uint64
+	// Octets of its direction before its first octet.
+	StreamOffset uint64
+	// TCP sequence number of its first octet.
+	TCPSequence uint32
+	// Operation by name, such as message-submission; empty when not known (X.419
+	// Annexes A and C).
+	Name string
+	// Local operation value; NULL when there is none. NULL is -1 here.
+	Code int32
+	// Global operation value; empty when it is local.
+	OID []byte
+	// Invoke identifier, in decimal; empty where NULL was sent (X.229 9.1).
+	InvokeID []byte
+	// Linked identifier, in decimal; empty when absent (X.229 9.1).
+	LinkedID []byte
+	// The invoke was seen.
+	Invoked bool
+	// result, error or reject; empty when no answer was seen (X.229 9.2 to 9.4).
+	Outcome string
+	// Of an error its name, such as originator-invalid (X.419 Annexes A and C),
+	// of a reject the problem (X.229 9.4); a number where it has none; empty
+	// otherwise.
+	Error []byte
+	// Local error value, or number of the problem; NULL otherwise. NULL is -1
+	// here.
+	ErrorCode int32
+	// Identifier of the message or probe that it is about, in the text form of
+	// RFC 2156 4.7; empty when none.
+	MTSID []byte
+	// The argument, readable, credentials by their kind alone; empty where it is
+	// the message of apdu, or there is none.
+	Argument []byte
+	// The result or the parameter of the error, readable; empty where it is the
+	// message of apdu, or there is none.
+	Result []byte
+	// Encoding of the argument, credentials overwritten; empty where it is the
+	// message of apdu.
+	ArgumentRaw []byte
+	// Encoding of the result or parameter; empty where it is the message of
+	// apdu.
+	ResultRaw []byte
+	// The association's opening was not seen: contexts and mode were inferred.
+	Inferred bool
+	// Version of the decoder that wrote the row.
+	DecoderVersion uint32
+}
+
+// Operations are the columns of rows of operations_store.
+type Operations struct {
+	Operation      []uuid.UUID
+	Version        []uint64
+	Association    []uuid.UUID
+	APDU           []uuid.UUID
+	Sensor         []string
+	Source         []string
+	Direction      []string
+	Protocol       []string
+	CapturedAt     Times
+	AnsweredAt     Times
+	Frame          []uint64
+	AnswerFrame    []uint64
+	StreamOffset   []uint64
+	TCPSequence    []uint32
+	Name           []string
+	Code           []int32
+	OID            []string
+	InvokeID       []string
+	LinkedID       []string
+	Invoked        []bool
+	Outcome        []string
+	Error          []string
+	ErrorCode      []int32
+	MTSID          []string
+	Argument       []string
+	Result         []string
+	ArgumentRaw    []string
+	ResultRaw      []string
+	Inferred       []bool
+	DecoderVersion []uint32
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *Operations) Append(r *Operation) {
+	b.Operation = append(b.Operation, uuid.UUID(r.Operation))
+	b.Version = append(b.Version, r.Version)
+	b.Association = append(b.Association, uuid.UUID(r.Association))
+	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
+	b.Source = append(b.Source, b.text.copy(r.Source))
+	b.Direction = append(b.Direction, b.text.copyString(r.Direction))
+	b.Protocol = append(b.Protocol, b.text.copyString(r.Protocol))
+	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
+	b.AnsweredAt = append(b.AnsweredAt, r.AnsweredAt)
+	b.Frame = append(b.Frame, r.Frame)
+	b.AnswerFrame = append(b.AnswerFrame, r.AnswerFrame)
+	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
+	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
+	b.Name = append(b.Name, b.text.copyString(r.Name))
+	b.Code = append(b.Code, r.Code)
+	b.OID = append(b.OID, b.text.copy(r.OID))
+	b.InvokeID = append(b.InvokeID, b.text.copy(r.InvokeID))
+	b.LinkedID = append(b.LinkedID, b.text.copy(r.LinkedID))
+	b.Invoked = append(b.Invoked, r.Invoked)
+	b.Outcome = append(b.Outcome, b.text.copyString(r.Outcome))
+	b.Error = append(b.Error, b.text.copy(r.Error))
+	b.ErrorCode = append(b.ErrorCode, r.ErrorCode)
+	b.MTSID = append(b.MTSID, b.text.copy(r.MTSID))
+	b.Argument = append(b.Argument, b.text.copy(r.Argument))
+	b.Result = append(b.Result, b.text.copy(r.Result))
+	b.ArgumentRaw = append(b.ArgumentRaw, b.text.copy(r.ArgumentRaw))
+	b.ResultRaw = append(b.ResultRaw, b.text.copy(r.ResultRaw))
+	b.Inferred = append(b.Inferred, r.Inferred)
+	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *Operations) AppendAll(o *Operations) {
+	b.Operation = append(b.Operation, o.Operation...)
+	b.Version = append(b.Version, o.Version...)
+	b.Association = append(b.Association, o.Association...)
+	b.APDU = append(b.APDU, o.APDU...)
+	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
+	b.Source = b.text.copyAll(b.Source, o.Source)
+	b.Direction = b.text.copyAll(b.Direction, o.Direction)
+	b.Protocol = b.text.copyAll(b.Protocol, o.Protocol)
+	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
+	b.AnsweredAt = append(b.AnsweredAt, o.AnsweredAt...)
+	b.Frame = append(b.Frame, o.Frame...)
+	b.AnswerFrame = append(b.AnswerFrame, o.AnswerFrame...)
+	b.StreamOffset = append(b.StreamOffset, o.StreamOffset...)
+	b.TCPSequence = append(b.TCPSequence, o.TCPSequence...)
+	b.Name = b.text.copyAll(b.Name, o.Name)
+	b.Code = append(b.Code, o.Code...)
+	b.OID = b.text.copyAll(b.OID, o.OID)
+	b.InvokeID = b.text.copyAll(b.InvokeID, o.InvokeID)
+	b.LinkedID = b.text.copyAll(b.LinkedID, o.LinkedID)
+	b.Invoked = append(b.Invoked, o.Invoked...)
+	b.Outcome = b.text.copyAll(b.Outcome, o.Outcome)
+	b.Error = b.text.copyAll(b.Error, o.Error)
+	b.ErrorCode = append(b.ErrorCode, o.ErrorCode...)
+	b.MTSID = b.text.copyAll(b.MTSID, o.MTSID)
+	b.Argument = b.text.copyAll(b.Argument, o.Argument)
+	b.Result = b.text.copyAll(b.Result, o.Result)
+	b.ArgumentRaw = b.text.copyAll(b.ArgumentRaw, o.ArgumentRaw)
+	b.ResultRaw = b.text.copyAll(b.ResultRaw, o.ResultRaw)
+	b.Inferred = append(b.Inferred, o.Inferred...)
+	b.DecoderVersion = append(b.DecoderVersion, o.DecoderVersion...)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *Operations) Reset() {
+	b.Operation = b.Operation[:0]
+	b.Version = b.Version[:0]
+	b.Association = b.Association[:0]
+	b.APDU = b.APDU[:0]
+	b.Sensor = b.Sensor[:0]
+	b.Source = b.Source[:0]
+	b.Direction = b.Direction[:0]
+	b.Protocol = b.Protocol[:0]
+	b.CapturedAt = b.CapturedAt[:0]
+	b.AnsweredAt = b.AnsweredAt[:0]
+	b.Frame = b.Frame[:0]
+	b.AnswerFrame = b.AnswerFrame[:0]
+	b.StreamOffset = b.StreamOffset[:0]
+	b.TCPSequence = b.TCPSequence[:0]
+	b.Name = b.Name[:0]
+	b.Code = b.Code[:0]
+	b.OID = b.OID[:0]
+	b.InvokeID = b.InvokeID[:0]
+	b.LinkedID = b.LinkedID[:0]
+	b.Invoked = b.Invoked[:0]
+	b.Outcome = b.Outcome[:0]
+	b.Error = b.Error[:0]
+	b.ErrorCode = b.ErrorCode[:0]
+	b.MTSID = b.MTSID[:0]
+	b.Argument = b.Argument[:0]
+	b.Result = b.Result[:0]
+	b.ArgumentRaw = b.ArgumentRaw[:0]
+	b.ResultRaw = b.ResultRaw[:0]
+	b.Inferred = b.Inferred[:0]
+	b.DecoderVersion = b.DecoderVersion[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *Operations) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *Operations) Bytes() int { return b.rows*354 + b.text.size }
+
+// Table returns operations_store.
+func (b *Operations) Table() string { return "operations_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *Operations) Columns() []Column { return columnsOfOperations[:] }
+
+var columnsOfOperations = [...]Column{
+	{"operation", "UUID"},
+	{"version", "UInt64"},
+	{"association", "UUID"},
+	{"apdu", "UUID"},
+	{"sensor", "String"},
+	{"source", "String"},
+	{"direction", "String"},
+	{"protocol", "String"},
+	{"captured_at", "DateTime64(9, 'UTC')"},
+	{"answered_at", "DateTime64(9, 'UTC')"},
+	{"frame", "UInt64"},
+	{"answer_frame", "UInt64"},
+	{"stream_offset", "UInt64"},
+	{"tcp_sequence", "UInt32"},
+	{"name", "String"},
+	{"code", "Int32"},
+	{"oid", "String"},
+	{"invoke_id", "String"},
+	{"linked_id", "String"},
+	{"invoked", "Bool"},
+	{"outcome", "String"},
+	{"error", "String"},
+	{"error_code", "Int32"},
+	{"mts_id", "String"},
+	{"argument", "String"},
+	{"result", "String"},
+	{"argument_raw", "String"},
+	{"result_raw", "String"},
+	{"inferred", "Bool"},
+	{"decoder_version", "UInt32"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *Operations) Column(i int) any {
+	switch i {
+	case 0:
+		return b.Operation
+	case 1:
+		return b.Version
+	case 2:
+		return b.Association
+	case 3:
+		return b.APDU
+	case 4:
+		return b.Sensor
+	case 5:
+		return b.Source
+	case 6:
+		return b.Direction
+	case 7:
+		return b.Protocol
+	case 8:
+		return b.CapturedAt
+	case 9:
+		return b.AnsweredAt
+	case 10:
+		return b.Frame
+	case 11:
+		return b.AnswerFrame
+	case 12:
+		return b.StreamOffset
+	case 13:
+		return b.TCPSequence
+	case 14:
+		return b.Name
+	case 15:
+		return b.Code
+	case 16:
+		return b.OID
+	case 17:
+		return b.InvokeID
+	case 18:
+		return b.LinkedID
+	case 19:
+		return b.Invoked
+	case 20:
+		return b.Outcome
+	case 21:
+		return b.Error
+	case 22:
+		return b.ErrorCode
+	case 23:
+		return b.MTSID
+	case 24:
+		return b.Argument
+	case 25:
+		return b.Result
+	case 26:
+		return b.ArgumentRaw
+	case 27:
+		return b.ResultRaw
+	case 28:
+		return b.Inferred
+	case 29:
+		return b.DecoderVersion
 	}
 	return nil
 }

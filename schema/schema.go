@@ -75,6 +75,7 @@ type Batch struct {
 	BodyParts         BodyParts
 	IPMs              IPMs
 	Messages          Messages
+	Operations        Operations
 	Problems          Problems
 	Associations      Associations
 	Coverage          Coverage
@@ -82,7 +83,7 @@ type Batch struct {
 }
 
 // Tables is the number of tables.
-const Tables = 16
+const Tables = 17
 
 // All returns the batches of the tables in the order in which they are to be
 // inserted: what belongs to a message before the message, so that a message that
@@ -92,7 +93,7 @@ func (b *Batch) All() [Tables]Columnar {
 	return [Tables]Columnar{
 		&b.Bilaterals, &b.Extensions, &b.Trace, &b.Recipients, &b.Contents,
 		&b.IPMRecipients, &b.IPMReferences, &b.IPMExtensionItems, &b.IPMExtensions, &b.BodyParts, &b.IPMs,
-		&b.Messages, &b.Problems, &b.Associations, &b.Coverage, &b.Captures,
+		&b.Messages, &b.Operations, &b.Problems, &b.Associations, &b.Coverage, &b.Captures,
 	}
 }
 
@@ -135,6 +136,7 @@ func (b *Batch) AppendAll(o *Batch) {
 	b.BodyParts.AppendAll(&o.BodyParts)
 	b.IPMs.AppendAll(&o.IPMs)
 	b.Messages.AppendAll(&o.Messages)
+	b.Operations.AppendAll(&o.Operations)
 	b.Problems.AppendAll(&o.Problems)
 	b.Associations.AppendAll(&o.Associations)
 	b.Coverage.AppendAll(&o.Coverage)

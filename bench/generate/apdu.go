@@ -381,7 +381,8 @@ func (w *world) report(s *message, at time.Time) *message {
 // apduWriter encodes MTS-APDUs; one belongs to each run.
 type apduWriter struct {
 	outer, inner encoder
-	octetAligned bool // The EXTERNAL holds the APDU as an OCTET STRING.
+	octetAligned bool            // The EXTERNAL holds the APDU as an OCTET STRING.
+	carried      *ledger.Carried // What the operation encoded last carries.
 }
 
 // encode encodes m as it stands now, wrapped in an EXTERNAL unless bare, and returns the

@@ -89,9 +89,14 @@ func (a *association) clock() time.Time { return time.Unix(0, a.c.now).UTC() }
 func (a *association) run(p plan, yield func(frame) bool) {
 	a.c.yield = yield
 	a.c.open()
-	if p.noise {
+	switch {
+	case p.noise:
 		a.noise()
-	} else {
+	case p.access != nil:
+		a.apdu = a.w.writer()
+		a.converseAccess(p)
+		a.w.writers = append(a.w.writers, a.apdu)
+	default:
 		a.apdu = a.w.writer()
 		a.converse(p)
 		a.w.writers = append(a.w.writers, a.apdu)

@@ -89,6 +89,10 @@ type Options struct {
 
 	NoiseRate float64 // Of associations, those that are not X.400.
 
+	// AccessRate is of associations, those of users with the MTS (P3) or a message
+	// store (P7); what they submit is then relayed like other messages.
+	AccessRate float64
+
 	plain1984 bool // Every message as X.411 of 1984 has it, also in normal mode.
 }
 

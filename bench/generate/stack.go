@@ -143,6 +143,7 @@ type setup struct {
 	concatenate        bool // Extended concatenation of SPDUs.
 	octetAligned       bool // Data values as OCTET STRINGs.
 	segmented          bool // RTTR in segments.
+	access             *access
 }
 
 func (s *setup) encoder() *encoder { return &encoder{style: style{indefinite: s.indefinite}} }
@@ -263,6 +264,9 @@ func mode(e *encoder, n int) {
 
 // cp appends the CP PPDU (X.226 8.2.1) with AARQ and RTORQ in it.
 func (s *setup) cp() []byte {
+	if s.access != nil {
+		return s.access.cp(s)
+	}
 	e := s.encoder()
 	m := e.open(tagSet)
 	if !s.normal {
@@ -371,6 +375,9 @@ func (s *setup) aare(e *encoder, result, diagnostic int, write func()) {
 
 // cpa appends the CPA PPDU (X.226 8.2.2).
 func (s *setup) cpa() []byte {
+	if s.access != nil {
+		return s.access.cpa(s)
+	}
 	e := s.encoder()
 	m := e.open(tagSet)
 	if !s.normal {
@@ -399,6 +406,9 @@ func (s *setup) cpa() []byte {
 
 // cpr appends the CPR PPDU (X.226 8.2.3) that refuses the bind with an MTABindError.
 func (s *setup) cpr(code int) []byte {
+	if s.access != nil {
+		return s.access.cpr(s, code)
+	}
 	e := s.encoder()
 	if !s.normal {
 		// RTORJ with RTSE's own refuse reason: X.410-1984 has no other.
@@ -440,6 +450,14 @@ func (s *setup) options() []byte {
 	return []byte{0}
 }
 
+// units are the session functional units: those of RTSE, or duplex alone (X.225 Table 21).
+func (s *setup) units() uint16 {
+	if s.access != nil && !s.access.rtse {
+		return 2
+	}
+	return functionalUnits
+}
+
 // connect appends the CONNECT SPDU (X.225 8.3.1).
 func (s *setup) connect(b []byte) []byte {
 	p := appendParam(nil, pgiConnection, s.ref.append(nil, piCalling))
@@ -450,7 +468,7 @@ func (s *setup) connect(b []byte) []byte {
 	item = appendParam(item, piVersion, []byte{s.version})
 	item = appendParam(item, piTokenSetting, []byte{0})
 	p = appendParam(p, pgiConnectAccept, item)
-	p = appendParam(p, piRequirements, binary.BigEndian.AppendUint16(nil, functionalUnits))
+	p = appendParam(p, piRequirements, binary.BigEndian.AppendUint16(nil, s.units()))
 	if s.callingS != nil {
 		p = appendParam(p, piCallingSelector, s.callingS)
 	}
@@ -467,7 +485,7 @@ func (s *setup) accept(b []byte) []byte {
 	item = appendParam(item, piVersion, []byte{2})
 	item = appendParam(item, piTokenSetting, []byte{0})
 	p = appendParam(p, pgiConnectAccept, item)
-	p = appendParam(p, piRequirements, binary.BigEndian.AppendUint16(nil, functionalUnits))
+	p = appendParam(p, piRequirements, binary.BigEndian.AppendUint16(nil, s.units()))
 	return appendSPDU(b, siAccept, appendUserData(p, s.cpa()))
 }
 

@@ -58,6 +58,8 @@ type world struct {
 	hugeAt     int
 	clock      int64
 	opened     int
+	users      []*mta     // By MTA.
+	local      []*message // Some that reached the end of their path, for delivery.
 	writers    []*apduWriter
 	err        error
 }
@@ -179,6 +181,9 @@ func (w *world) arrived(m *message, at time.Time) {
 		w.enqueue(m)
 		return
 	}
+	if w.options.AccessRate > 0 && len(w.local) < 64 {
+		w.local = append(w.local, m)
+	}
 	if m.kind != ledger.KindReport && (m.kind == ledger.KindProbe || w.rng.Float64() < w.options.ReportRate) {
 		w.enqueue(w.report(m, at))
 	}
@@ -214,6 +219,8 @@ func (w *world) write(e ledger.Entry) {
 		w.summary.Associations[e.Association.Class]++
 	case e.Incomplete != nil:
 		w.summary.Incomplete++
+	case e.Operation != nil:
+		w.summary.Operations++
 	case e.Sighting != nil:
 		switch e.Sighting.Kind {
 		case ledger.KindMessage:
@@ -239,6 +246,7 @@ type plan struct {
 	a, b    *mta
 	resume  *suspended
 	noise   bool
+	access  *access
 	ready   time.Time
 	nothing bool
 }
@@ -258,6 +266,9 @@ func (w *world) plan() plan {
 	if r.Float64() < w.options.NoiseRate {
 		a := choose(r, w.mtas)
 		return plan{a: a, b: choose(r, a.peers), noise: true, ready: now}
+	}
+	if w.budget > 0 && w.options.AccessRate > 0 && r.Float64() < w.options.AccessRate {
+		return w.planAccess(now)
 	}
 	if w.queued > 0 && (w.budget == 0 || w.queued >= 8*w.options.Concurrent || r.IntN(2) == 0) {
 		// The link whose mail waits longest.

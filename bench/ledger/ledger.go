@@ -51,6 +51,7 @@ type Entry struct {
 	Association *Association `json:"association,omitempty"`
 	Sighting    *Sighting    `json:"sighting,omitempty"`
 	Incomplete  *Incomplete  `json:"incomplete,omitempty"`
+	Operation   *Operation   `json:"operation,omitempty"`
 	Summary     *Summary     `json:"summary,omitempty"`
 }
 
@@ -347,6 +348,47 @@ type Incomplete struct {
 	Size       int    `json:"size"`       // Octets that the APDU would have had.
 }
 
+// Kinds of what an operation carries.
+const (
+	KindSubmission      = "submission"
+	KindProbeSubmission = "probe-submission"
+	KindDelivery        = "delivery"
+	KindReportDelivery  = "report-delivery"
+	KindFetch           = "fetch"
+)
+
+// Operation is one remote operation of MTS access (P3) or MS access (P7).
+type Operation struct {
+	Association int `json:"association"`
+	Connection
+	Direction Direction `json:"direction"` // Of the invoke.
+	Seq       uint32    `json:"seq"`       // TCP sequence number of the invoke's first octet; with RTSE of the EXTERNAL around it.
+	Protocol  string    `json:"protocol"`  // p3 or p7.
+	Name      string    `json:"name"`
+	Code      int       `json:"code"`
+	InvokeID  int       `json:"invoke_id"`
+	// Outcome is "result", "error", "reject", or empty where no answer was sent; Error
+	// the name of the error or problem.
+	Outcome string `json:"outcome,omitempty"`
+	Error   string `json:"error,omitempty"`
+	// Identifier is that of the message or probe that it is about.
+	Identifier string `json:"identifier,omitempty"`
+	// Carried is the message that its argument or result carries.
+	Carried *Carried `json:"carried,omitempty"`
+}
+
+// Carried is a message that an operation carries.
+type Carried struct {
+	Kind      string    `json:"kind"`
+	Direction Direction `json:"direction"`
+	Seq       uint32    `json:"seq"`    // As in Operation, of the APDU that carries it.
+	SHA256    string    `json:"sha256"` // Of the ROSE APDU that carries it.
+	APDU
+	Submitted *time.Time `json:"submitted,omitempty"` // Submission time: of a submission its result's.
+	Delivered *time.Time `json:"delivered,omitempty"` // Delivery time of a delivery.
+	Converted []string   `json:"converted,omitempty"` // Converted EITs of a delivery.
+}
+
 // Summary is the last entry of a ledger.
 type Summary struct {
 	Seed         uint64         `json:"seed"`
@@ -359,6 +401,7 @@ type Summary struct {
 	Whole        int            `json:"whole"` // Sightings that are whole.
 	Incomplete   int            `json:"incomplete"`
 	Distinct     int            `json:"distinct"` // MTS-APDUs originated.
+	Operations   int            `json:"operations,omitempty"`
 	Secrets      int            `json:"secrets"`  // Credentials sent, each beginning with "SECRET-".
 }
 
@@ -413,6 +456,7 @@ type Ledger struct {
 	Associations []Association
 	Sightings    []Sighting
 	Incomplete   []Incomplete
+	Operations   []Operation
 	Summary      Summary
 }
 
@@ -435,6 +479,8 @@ func ReadAll(r io.Reader) (*Ledger, error) {
 			l.Sightings = append(l.Sightings, *e.Sighting)
 		case e.Incomplete != nil:
 			l.Incomplete = append(l.Incomplete, *e.Incomplete)
+		case e.Operation != nil:
+			l.Operations = append(l.Operations, *e.Operation)
 		case e.Summary != nil:
 			l.Summary = *e.Summary
 		}

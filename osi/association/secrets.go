@@ -147,7 +147,8 @@ func (s *Secrets) association(in []byte, base int) bool {
 		opening := code == rtse.OK && s.rtse.Kind >= rtse.RTORQ && s.rtse.Kind <= rtse.RTORJ
 		switch {
 		case !opening && !x400:
-		case x.Segmented || x.Form == 2 || s.rtse.Unknown > 0 || opening && s.rtse.End != len(x.Octets):
+		// Without RTSE a bind has the same tags [16] to [18] as RTSE's APDUs.
+		case x.Segmented || x.Form == 2 || opening && (s.rtse.Unknown > 0 || s.rtse.End != len(x.Octets)):
 			return false
 		case opening:
 			s.bind(base + x.Start)

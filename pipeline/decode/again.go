@@ -84,6 +84,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			m.source_port, m.destination_port, m.first_frame, m.last_frame,
 			m.stream_offset, m.stream_end, m.tcp_sequence, m.interruptions,
 			m.captured_at, m.captured_until, m.inferred, m.one_direction, m.resumed,
+			m.kind, m.mts_id, m.mts_id_country, m.mts_id_admd, m.mts_id_prmd, m.mts_id_local, m.submission_time,
 			unhex(m.apdu_sha256), c.kept, c.content_inline, c.head, c.content, c.tail
 		FROM messages AS m INNER JOIN contents AS c ON c.apdu = m.apdu
 		WHERE m.apdu IN {ids:Array(UUID)} AND c.apdu IN {ids:Array(UUID)}
@@ -97,6 +98,8 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			apdu, transfer, association, resumedFrom             uuid.UUID
 			sensor, source, dir, src, dst, sending, receiving    string
 			protocol, mode, sum, head, content, tail             string
+			kind, id, country, admd, prmd, local                 string
+			submitted                                            *time.Time
 			srcPort, dstPort                                     uint16
 			firstFrame, lastFrame, offset, end                   uint64
 			sequence, interruptions                              uint32
@@ -107,6 +110,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			&sensor, &source, &dir, &src, &dst, &sending, &receiving, &protocol, &mode,
 			&srcPort, &dstPort, &firstFrame, &lastFrame, &offset, &end, &sequence, &interruptions,
 			&capturedAt, &capturedUntil, &inferred, &oneDirection, &resumed,
+			&kind, &id, &country, &admd, &prmd, &local, &submitted,
 			&sum, &kept, &contentInline, &head, &content, &tail); err != nil {
 			return err
 		}
@@ -129,7 +133,16 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			Inferred: inferred, OneDirection: oneDirection, Interruptions: interruptions, Resumed: resumed,
 		}
 		copy(m.APDUSHA256[:], sum)
-		if w.rows(m, octets) == x411.StatusFailed {
+		var status x411.Status
+		if envelope := operationKind(kind); envelope != x411.KindNone {
+			given := schema.MTSIdentifier{
+				Text: []byte(id), Country: []byte(country), ADMD: []byte(admd), PRMD: []byte(prmd), Local: []byte(local),
+			}
+			status = w.operationAgain(m, envelope, &given, submitted, octets)
+		} else {
+			status = w.rows(m, octets)
+		}
+		if status == x411.StatusFailed {
 			stats.Failed++
 			continue
 		}

@@ -23,8 +23,12 @@ type rows struct {
 	trace   schema.TraceElement
 	ext     schema.Extension
 	body    schema.Content
-	dda     [2]text
-	number  [3]text
+	base    int // Octets of the APDU before what its envelope was decoded of.
+	// unanswered says that the result of the submission was not seen, so that a
+	// reading that saw it knows more.
+	unanswered bool
+	dda        [2]text
+	number     [3]text
 }
 
 // finding is what a problem row says.
@@ -114,6 +118,8 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 			}
 		case association.APDU:
 			w.transferred(c, rec)
+		case association.Operation:
+			w.operation(c, rec)
 		case association.Unfinished:
 			w.unfinished(c, rec)
 		case association.Problem:
@@ -168,7 +174,11 @@ func (w *worker) bound(c *connection, rec *record.Record, role x411.BindRole) {
 	if len(ev.Octets) == 0 {
 		return
 	}
-	if b.Decode(ev.Octets, role) != x411.StatusOK {
+	decode := b.Decode
+	if c.assoc.Class() == association.ClassP7 {
+		decode = b.DecodeMS
+	}
+	if decode(ev.Octets, role) != x411.StatusOK {
 		at := place(&ev.At, ev.Dir)
 		w.row.digest = sha256.Sum256(ev.Octets)
 		w.problem(c, &finding{
@@ -191,8 +201,8 @@ func (w *worker) bound(c *connection, rec *record.Record, role x411.BindRole) {
 		c.text.responder = append(c.text.responder[:0], name...)
 		c.row.ResponderCredentials = b.Credentials.String()
 	case x411.BindError:
-		if b.Error.Name() != "" {
-			c.detail(b.Error.Name())
+		if name := b.ErrorName(); name != "" {
+			c.detail(name)
 		} else {
 			c.detail("bind error " + strconv.Itoa(int(b.Error)))
 		}
@@ -219,32 +229,7 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 // transferred takes an APDU that RTSE delivered.
 func (w *worker) transferred(c *connection, rec *record.Record) {
 	ev, m := &w.ev, &w.row.message
-	digest := sha256.Sum256(ev.Octets)
-	facts := c.assoc.Facts()
-	first := record.Item{Source: ev.Origin.Source}
-	*m = schema.Message{
-		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.id,
-		Sensor: c.text.sensor, Source: rec.SourceOf(&first), Direction: direction(ev.Dir),
-		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
-		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
-		CapturedAt: ev.Origin.Time, CapturedUntil: ev.Last.Time,
-		SourceAddress: c.text.client, SourcePort: c.row.ClientPort,
-		DestinationAddress: c.text.server, DestinationPort: c.row.ServerPort,
-		SendingMTA: c.text.initiator, ReceivingMTA: c.text.responder,
-		Protocol: protocolName(c.assoc.Class()), Mode: modeName(facts.Mode),
-		Inferred: ev.Inferred, OneDirection: facts.OneDirection, Interruptions: uint32(ev.Interruptions),
-		Resumed: ev.Interruptions > 0, APDUSHA256: digest,
-	}
-	if ev.Dir == association.FromServer {
-		m.SourceAddress, m.DestinationAddress = m.DestinationAddress, m.SourceAddress
-		m.SourcePort, m.DestinationPort = m.DestinationPort, m.SourcePort
-	}
-	if ev.Dir != c.text.initiatorDir {
-		m.SendingMTA, m.ReceivingMTA = m.ReceivingMTA, m.SendingMTA
-	}
-	if ev.Elsewhere {
-		m.ResumedFrom = c.resumed[m.Transfer]
-	}
+	digest := w.sighted(c, rec, m)
 	status := w.rows(m, ev.Octets)
 	if status != x411.StatusOK {
 		a := &w.apdu
@@ -273,17 +258,56 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 	}
 }
 
+// sighted fills in where m, the APDU of the event, was seen.
+func (w *worker) sighted(c *connection, rec *record.Record, m *schema.Message) (digest [sha256.Size]byte) {
+	ev := &w.ev
+	digest = sha256.Sum256(ev.Octets)
+	facts := c.assoc.Facts()
+	first := record.Item{Source: ev.Origin.Source}
+	*m = schema.Message{
+		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.id,
+		Sensor: c.text.sensor, Source: rec.SourceOf(&first), Direction: direction(ev.Dir),
+		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
+		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
+		CapturedAt: ev.Origin.Time, CapturedUntil: ev.Last.Time,
+		SourceAddress: c.text.client, SourcePort: c.row.ClientPort,
+		DestinationAddress: c.text.server, DestinationPort: c.row.ServerPort,
+		SendingMTA: c.text.initiator, ReceivingMTA: c.text.responder,
+		Protocol: protocolName(c.assoc.Class()), Mode: modeName(facts.Mode),
+		Inferred: ev.Inferred, OneDirection: facts.OneDirection, Interruptions: uint32(ev.Interruptions),
+		Resumed: ev.Interruptions > 0, APDUSHA256: digest,
+	}
+	if ev.Dir == association.FromServer {
+		m.SourceAddress, m.DestinationAddress = m.DestinationAddress, m.SourceAddress
+		m.SourcePort, m.DestinationPort = m.DestinationPort, m.SourcePort
+	}
+	if ev.Dir != c.text.initiatorDir {
+		m.SendingMTA, m.ReceivingMTA = m.ReceivingMTA, m.SendingMTA
+	}
+	if ev.Elsewhere {
+		m.ResumedFrom = c.resumed[m.Transfer]
+	}
+	return digest
+}
+
 // rows decodes an APDU and appends its rows; m says where it came from. An
 // APDU that cannot be decoded at all gives none.
 func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
-	a := &w.apdu
-	w.inside.present = false
-	status := a.Decode(octets)
-	if status == x411.StatusFailed {
+	w.row.base, w.row.unanswered = 0, false
+	if status := w.apdu.Decode(octets); status == x411.StatusFailed {
 		return status
 	}
+	return w.envelope(m, octets)
+}
+
+// envelope appends the rows of the envelope decoded; octets are the APDU that it
+// came in.
+func (w *worker) envelope(m *schema.Message, octets []byte) x411.Status {
+	a := &w.apdu
+	w.inside.present = false
+	status := a.Status
 	m.Version = schema.Knowledge{
-		Opened: !m.Inferred, Both: !m.OneDirection, Decoder: Version, CapturedAt: m.CapturedAt, Sensor: m.Sensor,
+		Opened: !m.Inferred, Both: !m.OneDirection && !w.row.unanswered, Decoder: Version, CapturedAt: m.CapturedAt, Sensor: m.Sensor,
 	}.Version()
 	m.DecoderVersion = Version
 	m.Kind, m.ID, m.Status = a.Kind.String(), identifier(&a.ID), status.String()
@@ -298,24 +322,28 @@ func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
 	m.RecipientCount, m.RecipientsOmitted = uint32(len(a.Recipients)), uint32(a.MoreRecipients)
 	m.TraceCount, m.InternalTraceCount = uint32(len(a.Trace)), uint32(len(a.InternalTrace))
 	m.UnknownFields, m.FirstUnknown = uint32(a.UnknownFields), a.FirstUnknown
+	m.SubmissionTime, m.DeliveryTime = instant(&a.SubmissionTime), instant(&a.DeliveryTime)
+	if a.Kind == x411.KindDelivery || a.Kind == x411.KindFetch {
+		m.OriginTime = seconds(m.SubmissionTime)
+	}
 	if len(a.Trace) > 0 {
 		m.OriginTime = seconds(instant(&a.Trace[0].ArrivalTime))
 		m.LastTraceTime = instant(&a.Trace[len(a.Trace)-1].ArrivalTime)
 	}
 	if status != x411.StatusOK {
 		m.ErrorLayer, m.ErrorReason = x411.Layer, a.Failure.Code.String()
-		m.ErrorPath, m.ErrorOffset = a.Failure.Path, uint64(a.Failure.Offset)
+		m.ErrorPath, m.ErrorOffset = a.Failure.Path, uint64(w.row.base+a.Failure.Offset)
 	}
 	switch a.Kind {
-	case x411.KindMessage:
+	case x411.KindMessage, x411.KindSubmission, x411.KindDelivery, x411.KindFetch:
 		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
-	case x411.KindProbe:
+	case x411.KindProbe, x411.KindProbeSubmission:
 		m.ContentSize = max(a.ContentLength, -1)
-	case x411.KindReport:
+	case x411.KindReport, x411.KindReportDelivery:
 		m.ReportDestination, m.ReportDestinationKey = a.Destination.Text, a.Destination.Key
 		m.Subject = identifier(&a.SubjectID)
 	}
-	if a.Kind != x411.KindReport {
+	if !a.Kind.Report() {
 		m.Originator = orName(&a.Originator, &w.row.dda[0])
 		w.indicators(m)
 	}
@@ -347,9 +375,9 @@ func (w *worker) children(m *schema.Message) {
 	scope := "message"
 	recipientScope := "recipient"
 	switch a.Kind {
-	case x411.KindProbe:
+	case x411.KindProbe, x411.KindProbeSubmission:
 		scope, recipientScope = "probe", "probe-recipient"
-	case x411.KindReport:
+	case x411.KindReport, x411.KindReportDelivery:
 		scope, recipientScope = "report", "reported-recipient"
 	}
 	for i := range a.Bilateral {
@@ -365,7 +393,7 @@ func (w *worker) children(m *schema.Message) {
 	w.traces(m, a.InternalTrace, "envelope", "internal")
 	w.traces(m, a.SubjectTrace, "report-subject", "domain")
 	subject := a.ID.Text
-	if a.Kind == x411.KindReport {
+	if a.Kind.Report() {
 		subject = a.SubjectID.Text
 	}
 	for i := range a.Recipients {
@@ -390,7 +418,14 @@ func (w *worker) recipient(m *schema.Message, x *x411.Recipient, position uint32
 	if x.ExplicitConversion >= 0 {
 		r.ExplicitConversion = named(&w.row.number[0], x.ExplicitConversion.Name(), int64(x.ExplicitConversion))
 	}
-	if m.Kind == "report" {
+	r.OtherRecipient = x.Other
+	if w.apdu.Kind == x411.KindDelivery || w.apdu.Kind == x411.KindFetch {
+		r.Intended, r.IntendedKey = x.Intended.Text, x.Intended.Key
+		if !x.Other {
+			r.DeliveryTime, r.ConvertedEITs = instant(&w.apdu.DeliveryTime), w.apdu.ConvertedEITs.Text
+		}
+	}
+	if w.apdu.Kind.Report() {
 		r.ArrivalTime, r.ConvertedEITs = instant(&x.ArrivalTime), x.ConvertedEITs.Text
 		r.SupplementaryInformation = x.Supplementary
 		r.Intended, r.IntendedKey = x.Intended.Text, x.Intended.Key
@@ -442,7 +477,7 @@ func (w *worker) extensions(m *schema.Message, list []x411.Extension, scope stri
 			CriticalForSubmission: x.Critical&x411.CriticalForSubmission != 0,
 			CriticalForTransfer:   x.Critical&x411.CriticalForTransfer != 0,
 			CriticalForDelivery:   x.Critical&x411.CriticalForDelivery != 0,
-			Value:                 x.Value, Raw: x.Raw, OctetOffset: uint64(x.Offset),
+			Value:                 x.Value, Raw: x.Raw, OctetOffset: uint64(w.row.base + x.Offset),
 		}
 		if x.Err != x411.CodeNone {
 			e.Error = x.Err.String()
@@ -462,7 +497,7 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 	}
 	if a.Content.Present {
 		k.Kind = "content"
-		if a.Kind == x411.KindReport {
+		if a.Kind.Report() {
 			k.Kind = "returned-content"
 		}
 		octets := a.Content.Octets
@@ -480,7 +515,7 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 			k.Content = octets
 		}
 		if !k.Kept || !a.Content.Constructed {
-			k.Head, k.Tail, k.ContentInline = in[:cut.Start], in[cut.End:], false
+			k.Head, k.Tail, k.ContentInline = in[:w.row.base+cut.Start], in[w.row.base+cut.End:], false
 		}
 	}
 	w.batch.Contents.Append(k)
@@ -563,6 +598,8 @@ func modeName(m association.Mode) string {
 // contextName names the application contexts of X.419 Annex A.
 func contextName(oid []byte) string {
 	switch string(oid) {
+	case "2.6.0.1.0":
+		return "mts-access"
 	case "2.6.0.1.1":
 		return "mts-forced-access"
 	case "2.6.0.1.2":

@@ -36,6 +36,7 @@ type worker struct {
 	batch *schema.Batch
 	dirty []*connection // Those whose row in the batch's associations is due.
 	row   rows
+	ops   operations
 
 	inside inside
 }
@@ -51,6 +52,7 @@ type connection struct {
 	muted   bool
 	skipped [2]run
 	resumed map[[16]byte][16]byte // Transfers begun in another association.
+	pending []*invocation         // Invokes whose answer has not come, in order.
 
 	text facts
 	row  schema.Association
@@ -203,6 +205,7 @@ func (w *worker) connection(rec *record.Record) {
 		}
 		c.assoc.End(association.EndReason(rec.End), c.row.LastSeen)
 		w.drain(c, rec)
+		w.unanswered(c, 0)
 		c.ended = true
 		c.row.Ended = rec.End.String()
 		// A later connection between the same ports, or the same connection

@@ -30,6 +30,7 @@ var names = map[string]struct{ row, batch string }{
 	"ipm_extensions":      {"IPMExtension", "IPMExtensions"},
 	"ipm_extension_items": {"IPMExtensionItem", "IPMExtensionItems"},
 	"body_parts":          {"BodyPart", "BodyParts"},
+	"operations":          {"Operation", "Operations"},
 	"problems":            {"Problem", "Problems"},
 	"coverage":            {"Interval", "Coverage"},
 	"captures":            {"Capture", "Captures"},

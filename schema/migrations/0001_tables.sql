@@ -53,8 +53,8 @@ CREATE TABLE {{table "associations_store"}}
     window_size UInt32 COMMENT 'Negotiated RTSE window size in checkpoints (X.228 8.1)',
     dialogue_mode LowCardinality(String) COMMENT 'RTSE dialogue mode: monologue, two-way-alternate, or empty (X.228 8.1)', -- string
     recover Bool COMMENT 'The RTSE association was opened to recover an earlier one (X.228 8.1, RTORQ recover)',
-    initiator_mta LowCardinality(String) COMMENT 'MTA-name of the initiator from the bind argument (X.411 12.1.1)',
-    responder_mta LowCardinality(String) COMMENT 'MTA-name of the responder from the bind result (X.411 12.1.1)',
+    initiator_mta LowCardinality(String) COMMENT 'MTA-name of the initiator from the bind argument (X.411 12.1.1); in p3 and p7 its OR-name where it is a user (X.411 8.1.1)',
+    responder_mta LowCardinality(String) COMMENT 'MTA-name of the responder from the bind result (X.411 12.1.1); in p3 its OR-name where it is a user (X.411 8.1.1)',
     initiator_credentials LowCardinality(String) COMMENT 'Kind of the initiator''s credentials; the credentials themselves are never stored (X.411 8.2)', -- string
     responder_credentials LowCardinality(String) COMMENT 'Kind of the responder''s credentials (X.411 8.2)', -- string
     bind_outcome LowCardinality(String) COMMENT 'accepted, rejected, aborted, or empty when no answer was seen (X.411 12.1.1)', -- string
@@ -81,6 +81,7 @@ CREATE TABLE {{table "associations_store"}}
     messages UInt64 COMMENT 'Messages transferred up to version',
     reports UInt64 COMMENT 'Reports transferred up to version',
     probes UInt64 COMMENT 'Probes transferred up to version',
+    operations UInt64 COMMENT 'Remote operations invoked up to version (X.229)',
     problems UInt64 COMMENT 'Problem rows written up to version',
     problems_suppressed UInt64 COMMENT 'Problems beyond the bound for a connection: counted, without a row',
     decoder_version UInt32 COMMENT 'Version of the decoder that wrote the row',
@@ -99,9 +100,9 @@ CREATE TABLE {{table "messages_store"}}
     transfer UUID COMMENT 'Identifies its transfer: hash of the 5-tuple, direction and TCP sequence number of the first octet' CODEC(ZSTD(1)),
     association UUID COMMENT 'The connection that it came in: associations.association' CODEC(ZSTD(1)),
     version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
-    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC, that is, when it entered the MTS (X.411 12.3.1); 1970-01-01 00:00:00 when there is none' CODEC(Delta, ZSTD(1)),
-    kind LowCardinality(String) COMMENT 'message, probe or report (X.411 12.2)', -- string
-    mts_id String COMMENT 'Message, probe or report identifier in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.1.1, 12.2.1.2, 12.2.1.3)' CODEC(ZSTD(1)), -- go:ID.Text
+    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC, that is, when it entered the MTS (X.411 12.3.1); of a delivery without trace its submission time; 1970-01-01 00:00:00 when there is none, as in every submission, whose submission_time may be known' CODEC(Delta, ZSTD(1)),
+    kind LowCardinality(String) COMMENT 'message, probe or report between MTAs (X.411 12.2); submission, probe-submission, delivery or report-delivery between a user and the MTS (X.411 8.2, 8.3); fetch of a stored message (X.413)', -- string
+    mts_id String COMMENT 'Message, probe or report identifier in the text form of RFC 2156 4.7; of a submission the one that its result gives, of a delivery the message-delivery-identifier; empty when absent (X.411 12.2.1.1.1, 12.2.1.2, 12.2.1.3, 8.2.1.1.2, 8.3.1.1.1)' CODEC(ZSTD(1)), -- go:ID.Text
     mts_id_country LowCardinality(String) COMMENT 'Country of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:ID.Country
     mts_id_admd LowCardinality(String) COMMENT 'Administration domain of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:ID.ADMD
     mts_id_prmd LowCardinality(String) COMMENT 'Private domain of that identifier''s global-domain-identifier; empty when absent (X.411 8.5.2)', -- go:ID.PRMD
@@ -120,8 +121,8 @@ CREATE TABLE {{table "messages_store"}}
     tcp_sequence UInt32 COMMENT 'TCP sequence number of its first octet' CODEC(ZSTD(1)),
     captured_at DateTime64(9, 'UTC') COMMENT 'Capture time of its first octet, UTC' CODEC(Delta, ZSTD(1)),
     captured_until DateTime64(9, 'UTC') COMMENT 'Capture time of its last octet, UTC' CODEC(Delta, ZSTD(1)),
-    sending_mta LowCardinality(String) COMMENT 'MTA-name of the sending side, from the bind (X.411 12.1.1); empty when not known',
-    receiving_mta LowCardinality(String) COMMENT 'MTA-name of the receiving side, from the bind (X.411 12.1.1); empty when not known',
+    sending_mta LowCardinality(String) COMMENT 'MTA-name of the sending side, or OR-name of a user, from the bind (X.411 12.1.1, 8.1.1); empty when not known',
+    receiving_mta LowCardinality(String) COMMENT 'MTA-name of the receiving side, or OR-name of a user, from the bind (X.411 12.1.1, 8.1.1); empty when not known',
     protocol LowCardinality(String) COMMENT 'The X.400 protocol: p1, p3 or p7 (X.419 7 to 9)', -- string
     mode LowCardinality(String) COMMENT 'normal or x410-1984 (X.226 8.2, X.228 8.1)', -- string
     inferred Bool COMMENT 'The association''s opening was not seen: contexts and mode were inferred',
@@ -154,7 +155,7 @@ CREATE TABLE {{table "messages_store"}}
     originator_af_form LowCardinality(String) COMMENT 'How the OR-name of the originator tells the AF-address: XF or CAAS; empty when it does not', -- string go:Originator.AFForm
     report_destination String COMMENT 'Report-destination-name of a report as one line; empty for others (X.411 12.2.1.3.1)' CODEC(ZSTD(1)), -- go:ReportDestination
     report_destination_key String COMMENT 'Report-destination-name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:ReportDestinationKey
-    subject_mts_id String COMMENT 'Subject identifier of a report: the message or probe that it tells of in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2)' CODEC(ZSTD(1)), -- go:Subject.Text
+    subject_mts_id String COMMENT 'Subject identifier of a report, or subject-submission-identifier of its delivery: the message or probe that it tells of in the text form of RFC 2156 4.7; empty when absent (X.411 12.2.1.3.2)' CODEC(ZSTD(1)), -- go:Subject.Text
     subject_country LowCardinality(String) COMMENT 'Country of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:Subject.Country
     subject_admd LowCardinality(String) COMMENT 'Administration domain of that identifier''s global-domain-identifier (X.411 8.5.2)', -- go:Subject.ADMD
     subject_prmd LowCardinality(String) COMMENT 'Private domain of that identifier''s global-domain-identifier; empty when absent (X.411 8.5.2)', -- go:Subject.PRMD
@@ -176,6 +177,8 @@ CREATE TABLE {{table "messages_store"}}
     service_message Bool COMMENT 'Per-message indicator of domains'' service messages (X.411 8.5.4)',
     indicator_bits UInt32 COMMENT 'All per-message indicators: bit n is bit n of the BIT STRING',
     deferred_delivery DateTime64(0, 'UTC') COMMENT 'Deferred delivery time, UTC; NULL when absent (X.411 8.2.1.1.1.12)' CODEC(Delta, ZSTD(1)), -- null
+    submission_time DateTime64(0, 'UTC') COMMENT 'Of a submission the time that its result gives, of a delivery the message-submission-time, UTC; NULL otherwise (X.411 8.2.1.1.2, 8.3.1.1.1)' CODEC(Delta, ZSTD(1)), -- null
+    delivery_time DateTime64(0, 'UTC') COMMENT 'Of a delivery: message-delivery-time, UTC; NULL otherwise (X.411 8.3.1.1.1)' CODEC(Delta, ZSTD(1)), -- null
     last_trace_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the last trace element, UTC; NULL when there is none (X.411 12.3.1)' CODEC(Delta, ZSTD(1)), -- null
     recipient_count UInt32 COMMENT 'Rows in recipients',
     recipients_omitted UInt32 COMMENT 'Recipients beyond the decoder''s bound, not in recipients',
@@ -221,10 +224,10 @@ CREATE TABLE {{table "recipients_store"}}
     captured_at DateTime64(9, 'UTC') COMMENT 'messages.captured_at of that MTS-APDU, UTC; retention counts from here' CODEC(Delta, ZSTD(1)),
     version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(Delta, ZSTD(1)), -- hidden
     position UInt32 COMMENT 'Place among the recipients of the MTS-APDU, from 1',
-    kind LowCardinality(String) COMMENT 'messages.kind: message, probe or report (X.411 12.2)', -- string
+    kind LowCardinality(String) COMMENT 'messages.kind: message, probe, report and so on', -- string
     mts_id String COMMENT 'messages.mts_id of its MTS-APDU' CODEC(ZSTD(1)), -- go:MTSID
     subject_mts_id String COMMENT 'Identifier of the message or probe that the recipient belongs to: mts_id itself, or of a report its subject identifier' CODEC(ZSTD(1)), -- go:SubjectMTSID
-    number Int32 COMMENT 'Originally specified recipient number; NULL when absent (X.411 12.2.1.1.2)', -- null
+    number Int32 COMMENT 'Originally specified recipient number; of a submission the place in it, which is the number that the MTS gives (X.411 12.2.1.1.2); NULL when absent', -- null
     recipient String COMMENT 'Recipient-name as one line; of a report, the actual recipient name (X.411 12.2.1.1.2, 12.2.1.3.3)' CODEC(ZSTD(1)), -- go:Name.Text
     recipient_key String COMMENT 'Recipient-name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:Name.Key
     country LowCardinality(String) COMMENT 'country-name, X.121 or ISO 3166 as sent of the recipient; empty when absent (X.411 8.5.5, X.402 18)', -- go:Name.Country
@@ -257,16 +260,17 @@ CREATE TABLE {{table "recipients_store"}}
     explicit_conversion LowCardinality(String) COMMENT 'Explicit conversion asked for, by name; empty when absent (X.411 8.2.1.1.1.11)',
     outcome LowCardinality(String) COMMENT 'Of a report: delivered or not-delivered; empty otherwise (X.411 12.2.1.3.3)', -- string
     arrival_time DateTime64(0, 'UTC') COMMENT 'Of a report: arrival time of the subject in its last trace information, UTC; NULL when absent (X.411 12.2.1.3.3)' CODEC(Delta, ZSTD(1)), -- null
-    converted_eits LowCardinality(String) COMMENT 'Of a report: converted encoded information types in the last trace information (X.411 12.2.1.3.3)', -- list go:ConvertedEITs
-    delivery_time DateTime64(0, 'UTC') COMMENT 'Of a delivery report: message delivery time, UTC; NULL otherwise (X.411 8.3.1.1.1.2)' CODEC(Delta, ZSTD(1)), -- null
+    converted_eits LowCardinality(String) COMMENT 'Of a report: converted encoded information types in the last trace information (X.411 12.2.1.3.3); of a delivery those that the content was converted to', -- list go:ConvertedEITs
+    delivery_time DateTime64(0, 'UTC') COMMENT 'Of a delivery report, or of a delivery: message delivery time, UTC; NULL otherwise (X.411 8.3.1.1.1.2)' CODEC(Delta, ZSTD(1)), -- null
     mts_user_type LowCardinality(String) COMMENT 'Of a delivery report: type of MTS-user, public when absent; empty otherwise (X.411 8.3.1.2.1.5)', -- string go:MTSUserType
     reason_code Int32 COMMENT 'Of a non-delivery report: non-delivery reason code; NULL otherwise (X.411 8.3.1.2.1.6)', -- null
     reason LowCardinality(String) COMMENT 'That code by name; a number where it has none',
     diagnostic_code Int32 COMMENT 'Of a non-delivery report: non-delivery diagnostic code; NULL when absent (X.411 8.3.1.2.1.7)', -- null
     diagnostic LowCardinality(String) COMMENT 'That code by name; a number where it has none',
     supplementary_information String COMMENT 'Of a report: supplementary information (X.411 8.3.1.2.1.8)' CODEC(ZSTD(1)),
-    intended_recipient String COMMENT 'Of a report: originally intended recipient name as one line; empty when absent (X.411 8.3.1.1.1.4)' CODEC(ZSTD(1)), -- go:Intended
+    intended_recipient String COMMENT 'Of a report or a delivery: originally intended recipient name as one line; empty when absent (X.411 8.3.1.1.1.4)' CODEC(ZSTD(1)), -- go:Intended
     intended_recipient_key String COMMENT 'Originally intended recipient name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:IntendedKey
+    other_recipient Bool COMMENT 'A delivery names it among the other recipients: it is not delivered to that one here (X.411 8.3.1.1.1)',
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
     INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_subject subject_mts_id TYPE bloom_filter GRANULARITY 1,
@@ -288,7 +292,7 @@ CREATE TABLE {{table "trace_store"}}
     scope LowCardinality(String) COMMENT 'envelope, or report-subject for the subject''s trace that a report carries (X.411 12.2.1.3.2)', -- string
     level LowCardinality(String) COMMENT 'domain for trace information, internal for internal trace information (X.411 12.3.1, 12.3.2)', -- string
     seq UInt32 COMMENT 'Place within scope and level, from 1, the oldest first',
-    kind LowCardinality(String) COMMENT 'messages.kind: message, probe or report (X.411 12.2)', -- string
+    kind LowCardinality(String) COMMENT 'messages.kind: message, probe, report and so on', -- string
     mts_id String COMMENT 'messages.mts_id of its MTS-APDU' CODEC(ZSTD(1)), -- go:MTSID
     domain String COMMENT 'Global domain identifier as one line: /PRMD=X/ADMD=Y/C=GB/ (X.411 8.5.2)' CODEC(ZSTD(1)), -- go:Domain.Text
     country LowCardinality(String) COMMENT 'Country of that domain', -- go:Domain.Country

@@ -23,7 +23,7 @@ WHERE association GLOBAL NOT IN
 COMMENT 'TCP connections on the watched ports, each once, as last told; visible while open. One first seen in the middle is hidden when another reading of the same time saw it earlier.';
 
 {{view "messages"}}
-COMMENT 'MTS-APDUs as sighted on a connection: messages, probes and reports (X.411 12.2). The same message on another connection is another row; journeys shows it once.';
+COMMENT 'MTS-APDUs as sighted on a connection: messages, probes and reports (X.411 12.2), and what users submit, get delivered and fetch (X.411 8, X.413). The same message on another connection is another row, with the same mts_id; journeys shows it once.';
 
 {{view "recipients"}}
 COMMENT 'Recipients of messages and probes, and those that reports tell of (X.411 12.2.1.1.2, 12.2.1.3.3). Inserted before their message: a visible message has all of them.';
@@ -100,8 +100,9 @@ FROM
 (
     SELECT
         if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
-        any(s.kind) AS kind,
-        min(s.origin_time) AS origin_time,
+        if(countIf(s.kind IN ('probe', 'probe-submission')) > 0, 'probe', 'message') AS kind,
+        -- A submission has no trace; what its result says is as good.
+        coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), min(s.submission_time), toDateTime64(0, 0, 'UTC')) AS origin_time,
         any(s.originator) AS originator,
         any(s.originator_key) AS originator_key,
         any(s.content_type) AS content_type,
@@ -114,7 +115,7 @@ FROM
         arrayDistinct(arrayMap(x -> x.2, arraySort(groupArray((s.captured_at,
             concat(if(s.sending_mta = '', s.source_address, s.sending_mta), ' -> ', if(s.receiving_mta = '', s.destination_address, s.receiving_mta))))))) AS path
     FROM messages AS s
-    WHERE s.kind != 'report'
+    WHERE s.kind NOT IN ('report', 'report-delivery')
     GROUP BY mts_id
 ) AS m
 LEFT JOIN
@@ -123,7 +124,7 @@ LEFT JOIN
         if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
         arraySort(groupUniqArray(s.recipient)) AS recipients
     FROM recipients AS s
-    WHERE s.kind != 'report'
+    WHERE s.kind NOT IN ('report', 'report-delivery')
     GROUP BY mts_id
 ) AS r ON r.mts_id = m.mts_id
 LEFT JOIN
@@ -139,7 +140,7 @@ LEFT JOIN
             arrayMap(x -> x.2, arraySort(groupArrayIf((s.seq, s.domain), s.level = 'domain'))) AS domains,
             arrayMap(x -> x.2, arraySort(groupArrayIf((s.seq, toString(s.mta_name)), s.level = 'internal'))) AS mtas
         FROM trace AS s
-        WHERE s.scope = 'envelope' AND s.kind != 'report'
+        WHERE s.scope = 'envelope' AND s.kind NOT IN ('report', 'report-delivery')
         GROUP BY mts_id, s.apdu
     )
     GROUP BY mts_id
@@ -188,6 +189,7 @@ FROM
         max(m.apdu_size) AS size,
         max(m.recipient_count) AS recipient_count
     FROM messages AS m
+    WHERE m.kind IN ('message', 'probe', 'report')
     GROUP BY sending_mta, receiving_mta, kind, id
 )
 GROUP BY hour, sending_mta, receiving_mta
@@ -279,8 +281,8 @@ FROM
     SELECT
         if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
         if(isNull(s.number), concat('k', s.recipient_key), concat('n', toString(s.number))) AS target,
-        any(s.kind) AS kind,
-        min(s.origin_time) AS origin_time,
+        if(countIf(s.kind IN ('probe', 'probe-submission')) > 0, 'probe', 'message') AS kind,
+        coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')) AS origin_time,
         any(m.originator) AS originator,
         any(m.content_identifier) AS content_identifier,
         any(s.number) AS number,
@@ -288,8 +290,8 @@ FROM
         any(s.recipient_key) AS recipient_key,
         max(s.originator_report) AS report_requested
     FROM recipients AS s
-    INNER JOIN (SELECT apdu, originator, content_identifier FROM messages WHERE kind != 'report') AS m ON m.apdu = s.apdu
-    WHERE s.kind != 'report'
+    INNER JOIN (SELECT apdu, originator, content_identifier FROM messages WHERE kind IN ('message', 'probe', 'submission', 'probe-submission')) AS m ON m.apdu = s.apdu
+    WHERE s.kind IN ('message', 'probe', 'submission', 'probe-submission')
     GROUP BY mts_id, target
 ) AS r
 LEFT JOIN
