@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -104,16 +105,21 @@ func TestRetention(t *testing.T) {
 	ttl := func() []string {
 		return query(t, s, "SELECT name, extract(create_table_query, 'TTL ([^\\n]*?) (?:SETTINGS|COMMENT)') FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '% TTL %' ORDER BY name")
 	}
+	contents := func(days int) (all []string) {
+		for _, table := range []string{"body_parts", "contents", "ipm_extension_items", "ipm_extensions", "ipm_recipients", "ipm_references", "ipms"} {
+			all = append(all, fmt.Sprintf("%s_store | toDateTime(captured_at) + toIntervalDay(%d)", table, days))
+		}
+		return all
+	}
 	for _, step := range []struct {
 		name      string
 		retention schema.Retention
 		want      []string
 	}{
 		{"none", nil, nil},
-		{"contents", schema.Retention{"contents": 30}, []string{"contents_store | toDateTime(captured_at) + toIntervalDay(30)"}},
-		{"left alone", nil, []string{"contents_store | toDateTime(captured_at) + toIntervalDay(30)"}},
-		{"changed", schema.Retention{"contents": 31, "problems": 7}, []string{
-			"contents_store | toDateTime(captured_at) + toIntervalDay(31)", "problems_store | toDateTime(time) + toIntervalDay(7)"}},
+		{"contents", schema.Retention{"contents": 30}, contents(30)},
+		{"left alone", nil, contents(30)},
+		{"changed", schema.Retention{"contents": 31, "problems": 7}, append(contents(31), "problems_store | toDateTime(time) + toIntervalDay(7)")},
 		{"taken away", schema.Retention{}, nil},
 	} {
 		if err := s.Migrate(t.Context(), MigrateOptions{Retention: step.retention}); err != nil {
