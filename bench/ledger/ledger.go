@@ -402,7 +402,7 @@ type Summary struct {
 	Incomplete   int            `json:"incomplete"`
 	Distinct     int            `json:"distinct"` // MTS-APDUs originated.
 	Operations   int            `json:"operations,omitempty"`
-	Secrets      int            `json:"secrets"`  // Credentials sent, each beginning with "SECRET-".
+	Secrets      int            `json:"secrets"` // Credentials sent, each beginning with "SECRET-".
 }
 
 // Writer writes a ledger.
