@@ -30,7 +30,6 @@ type invocation struct {
 	place    record.Item
 	rose     rose.APDU // Refers to octets.
 	op       x411.Operation
-	protocol string
 	inferred bool
 }
 
