@@ -198,12 +198,23 @@ func (a *Association) Outside(octets []byte) {
 	}
 }
 
+// Telling returns how many of the first octets of such as Outside takes tell what
+// the connection carries. They hold nothing else.
+func Telling(octets []byte) int {
+	if callSignalling(octets) {
+		return callSignallingOctets
+	}
+	return 0
+}
+
+const callSignallingOctets = 6
+
 // callSignalling reports whether octets begin with a TPKT that has a Q.931
 // message in it (H.225.0 7.1): protocol discriminator 8, a call reference of up
 // to two octets. A TPDU has a code where the call reference's length stands, and
 // none is as small.
 func callSignalling(b []byte) bool {
-	return len(b) >= 6 && b[0] == 3 && b[1] == 0 && int(b[2])<<8|int(b[3]) > 9 && b[4] == 8 && b[5] <= 2
+	return len(b) >= callSignallingOctets && b[0] == 3 && b[1] == 0 && int(b[2])<<8|int(b[3]) > 9 && b[4] == 8 && b[5] <= 2
 }
 
 // remoteDesktop reports whether the variable part of a CR is MS-RDPBCGR's

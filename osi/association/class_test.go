@@ -48,7 +48,12 @@ func TestClasses(t *testing.T) {
 				s.raw(0, captured.Hex(t, h))
 			}
 			if tt.beside != "" {
-				a.Outside(captured.Hex(t, tt.beside))
+				beside := captured.Hex(t, tt.beside)
+				// As it is when all but what tells is overwritten.
+				for i := Telling(beside); tt.notX4 && i < len(beside); i++ {
+					beside[i] = '*'
+				}
+				a.Outside(beside)
 			}
 			got := feed(a, s.list)
 			if a.Class() != tt.want || a.Definite() != tt.sure || a.NotX400() != tt.notX4 {

@@ -526,7 +526,7 @@ func itemKind(k tpkt.Kind) record.ItemKind {
 func (s *Sensor) skip(ctx context.Context, c *openConn, it *record.Item) error {
 	st := &c.State
 	d := &st.dir[it.Dir]
-	keep := d.tsdu.keep(len(it.Octets))
+	keep := max(d.tsdu.keep(len(it.Octets)), association.Telling(it.Octets))
 	s.breakTSDU(c, tcp.Dir(it.Dir))
 	s.stats.SkippedOctets += uint64(len(it.Octets))
 	room := uint64(0)
