@@ -3230,7 +3230,8 @@ type Interval struct {
 	Segments uint64
 	// Frames that the kernel or the interface dropped.
 	DroppedKernel uint64
-	// Frames that the sensor dropped.
+	// Records that the sensor dropped, because its spool was full or the brokers
+	// do not take them.
 	DroppedSensor uint64
 	// Places where stream octets are missing.
 	Gaps uint64

@@ -59,6 +59,7 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	}, consumer, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)
+	mon.Watch("bus", readyWithin, consumer.Progress)
 	left := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(left)

@@ -9,8 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestOverKafka(t *testing.T) {
 	}
 	bin := build(t)
 	generated := filepath.Join(t.TempDir(), "traffic.pcap")
-	writeTraffic(t, generated, 3000)
+	writeTraffic(t, generated, 1500)
 	broker := kafkatest.New(t, kafkatest.Options{})
 	for _, tt := range []struct {
 		name, capture string
@@ -76,6 +77,129 @@ func TestOverKafka(t *testing.T) {
 		})
 	}
 	t.Run("poison", func(t *testing.T) { testPoison(t, bin, broker) })
+	t.Run("spool", func(t *testing.T) { testSpool(t, bin, broker, generated) })
+	t.Run("full spool", func(t *testing.T) { testFullSpool(t, bin, broker, generated) })
+}
+
+// testSpool begins without a broker, kills the sensor when it has filled its spool,
+// and begins again; then the broker comes back.
+func testSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture string) {
+	const topic = "x400.spooled"
+	alone := newArchive(t, bin)
+	bin.run(t, "ingest", "-r", capture, "-sensor", "test", "-store", alone.dir)
+	want := alone.digests(t)
+	for _, name := range []string{topic, topic + ".dead"} {
+		if err := broker.CreateTopic(t.Context(), name, 3, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := broker.Brokers()[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	url, spool := broker.URL(topic), filepath.Join(t.TempDir(), "spool")
+	args := []string{"-r", capture, "-sensor", "test", "-bus", url, "-spool", spool, "-kafka-timeout", "2s"}
+	killed := bin.start(t, "ingest", args...)
+	eventually(t, "the spool fills", func() bool { return spooled(t, spool) > 50_000 })
+	if err := killed.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed.cmd.Wait()
+	before := spooled(t, spool)
+	again := bin.start(t, "ingest", args...)
+	eventually(t, "the spool fills further", func() bool { return spooled(t, spool) > before })
+	if err := broker.Brokers()[0].Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, &again.out)
+	}
+	if n := spooled(t, spool); n != 0 {
+		t.Errorf("%d octets left in the spool", n)
+	}
+	over := newArchive(t, bin)
+	d := bin.start(t, "decode", "-bus", url, "-store", over.dir, "-session-timeout", "6s")
+	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic) })
+	d.interrupt(t)
+	if got := over.digests(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("over Kafka %v, alone %v", got, want)
+	}
+}
+
+// testFullSpool has a spool that is too small: the rows tell what was dropped.
+func testFullSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture string) {
+	const topic = "x400.full"
+	for _, name := range []string{topic, topic + ".dead"} {
+		if err := broker.CreateTopic(t.Context(), name, 3, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := broker.Brokers()[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	url, spool := broker.URL(topic), filepath.Join(t.TempDir(), "spool")
+	octets, err := os.ReadFile(capture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: bin.command("ingest", "-r", "-", "-sensor", "test", "-bus", url, "-spool", spool, "-spool-limit", "512K", "-kafka-timeout", "2s")}
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.begin(t)
+	// All but the last part comes while there is no broker.
+	cut := len(octets) * 9 / 10
+	if _, err := in.Write(octets[:cut]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the spool is full", func() bool { return spooled(t, spool) > 400_000 })
+	if err := broker.Brokers()[0].Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the spool is empty", func() bool { return spooled(t, spool) == 0 })
+	if _, err := in.Write(octets[cut:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = p.cmd.Wait()
+	found := regexp.MustCompile(`(\d+) records were dropped`).FindStringSubmatch(p.out.String())
+	if err == nil || found == nil {
+		t.Fatalf("it does not say that records were dropped: %v\n%s", err, &p.out)
+	}
+	a := newArchive(t, bin)
+	d := bin.start(t, "decode", "-bus", url, "-store", a.dir, "-session-timeout", "6s")
+	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic) })
+	d.interrupt(t)
+	var dropped, missing, captures uint64
+	if err := a.store.Conn().QueryRow(t.Context(), "SELECT sum(dropped_sensor) FROM coverage").Scan(&dropped); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.store.Conn().QueryRow(t.Context(), "SELECT count() FROM problems WHERE reason = 'records-missing'").Scan(&missing); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.store.Conn().QueryRow(t.Context(), "SELECT count() FROM captures").Scan(&captures); err != nil {
+		t.Fatal(err)
+	}
+	if strconv.FormatUint(dropped, 10) != found[1] || missing == 0 || captures != 0 {
+		t.Errorf("coverage tells of %d records dropped, the sensor of %s; %d problems; %d captures", dropped, found[1], missing, captures)
+	}
+}
+
+// spooled returns the octets in a spool.
+func spooled(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.records"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil { // Else it was just sent.
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 // testPoison puts octets that are no record before a capture's records.
@@ -200,13 +324,22 @@ type process struct {
 func (b binaries) start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: b.command(name, args...)}
+	p.begin(t)
+	return p
+}
+
+func (p *process) begin(t *testing.T) {
+	t.Helper()
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var once sync.Once
-	t.Cleanup(func() { once.Do(func() { p.cmd.Process.Kill(); p.cmd.Wait() }) })
-	return p
+	t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			p.cmd.Process.Kill()
+			p.cmd.Wait()
+		}
+	})
 }
 
 // interrupt ends the process as an operator would.

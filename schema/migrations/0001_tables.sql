@@ -432,7 +432,7 @@ CREATE TABLE {{table "coverage_store"}}
     octets UInt64 COMMENT 'Octets of these frames',
     segments UInt64 COMMENT 'TCP segments on the watched ports',
     dropped_kernel UInt64 COMMENT 'Frames that the kernel or the interface dropped',
-    dropped_sensor UInt64 COMMENT 'Frames that the sensor dropped',
+    dropped_sensor UInt64 COMMENT 'Records that the sensor dropped, because its spool was full or the brokers do not take them',
     gaps UInt64 COMMENT 'Places where stream octets are missing',
     lost_octets UInt64 COMMENT 'Stream octets missing',
     undecodable UInt64 COMMENT 'Frames whose headers could not be read',

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,8 +60,11 @@ type Consumer struct {
 	ran       chan struct{} // Closed when run has returned.
 	closing   sync.Once
 
-	mu    sync.Mutex
-	lanes []*lane // Of the generation under way.
+	received atomic.Uint64
+
+	mu     sync.Mutex
+	joined bool    // A generation is under way.
+	lanes  []*lane // Its lanes.
 	// generation is held by the one under way.
 	generation sync.Mutex
 }
@@ -198,7 +202,7 @@ func (c *Consumer) generate(ctx context.Context, gen *kafka.Generation) {
 	for _, p := range gen.Assignments[c.cfg.Topic] {
 		lanes = append(lanes, newLane(int32(p.ID), p.Offset))
 	}
-	c.setLanes(lanes)
+	c.setLanes(true, lanes)
 	c.cfg.Log.Info("got partitions", "group", gen.GroupID, "generation", gen.ID, "partitions", ids(lanes))
 	fetch, stop := context.WithCancel(ctx)
 	defer stop()
@@ -246,7 +250,7 @@ func (c *Consumer) revoke(gen *kafka.Generation, lanes []*lane) {
 	for _, l := range lanes {
 		l.end()
 	}
-	c.setLanes(nil)
+	c.setLanes(false, nil)
 	c.cfg.Log.Info("gave partitions back", "group", gen.GroupID, "generation", gen.ID, "partitions", ids(lanes),
 		"after", time.Since(start).Round(time.Millisecond), "late", late)
 }
@@ -259,10 +263,22 @@ func ids(lanes []*lane) []int32 {
 	return out
 }
 
-func (c *Consumer) setLanes(lanes []*lane) {
+func (c *Consumer) setLanes(joined bool, lanes []*lane) {
 	c.mu.Lock()
-	c.lanes = lanes
+	c.joined, c.lanes = joined, lanes
 	c.mu.Unlock()
+}
+
+// Progress returns how many records were received, and whether there are more, or
+// this member waits to join the group.
+func (c *Consumer) Progress() (done uint64, waiting bool) {
+	c.mu.Lock()
+	waiting = !c.joined
+	for _, l := range c.lanes {
+		waiting = waiting || l.behind()
+	}
+	c.mu.Unlock()
+	return c.received.Load(), waiting || c.queue.held() > 0
 }
 
 // commit commits the watermarks that moved. What fails is tried again later; what
@@ -392,6 +408,7 @@ func (c *Consumer) take(ctx context.Context, l *lane, rec *kafka.Record, next *i
 		return err
 	}
 	*next = rec.Offset + 1
+	c.received.Add(1)
 	c.metrics.records.Inc()
 	c.metrics.octets.Add(float64(n))
 	return nil

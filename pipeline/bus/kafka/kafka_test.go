@@ -277,7 +277,13 @@ func TestCommit(t *testing.T) {
 		}
 	}
 	lag(7)
+	if done, waiting := k.Progress(); done != 10 || waiting {
+		t.Errorf("%d received, waiting %v", done, waiting)
+	}
 	end(t, k)
+	if _, waiting := k.Progress(); !waiting {
+		t.Error("a consumer that is in no group waits for nothing")
+	}
 	// It was taken away, so this comes too late.
 	got[3].Ack()
 	k = consumer(t, c, "g")

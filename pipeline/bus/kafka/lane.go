@@ -21,11 +21,12 @@ type lane struct {
 	watermark, committed int64
 	moved                time.Time // When it last moved, or the first record came.
 	high                 int64     // The partition's end, as the last fetch told.
+	next                 int64     // The offset to fetch next, negative until the first came.
 	gone                 bool      // It was taken away: acks do nothing.
 }
 
 func newLane(id int32, offset int64) *lane {
-	return &lane{id: id, watermark: offset, committed: offset, high: -1}
+	return &lane{id: id, watermark: offset, committed: offset, high: -1, next: offset}
 }
 
 // ack acknowledges one record. Acks are reused.
@@ -57,6 +58,7 @@ func (l *lane) track(offset int64) func() {
 	if l.head == len(l.open) {
 		l.moved = time.Now()
 	}
+	l.next = offset + 1
 	a.lane, a.number = l, l.base+uint64(len(l.open))
 	l.open = append(l.open, offset)
 	l.mu.Unlock()
@@ -120,6 +122,13 @@ func (l *lane) state(now time.Time) (open int, age time.Duration, lag int64) {
 		lag = max(l.high-l.watermark, 0)
 	}
 	return open, age, lag
+}
+
+// behind tells whether the partition is known to hold records that were not fetched.
+func (l *lane) behind() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next >= 0 && l.next < l.high
 }
 
 // saw notes where the partition ends.
