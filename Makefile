@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test check race libchdb kafka need-java need-npm need-tshark docs bench clean
+.PHONY: run build test check race pcap libchdb kafka need-java need-npm need-tshark docs bench clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -36,7 +36,7 @@ kafka: need-java
 ## test: everything: formatting, vet, static analysis, all tests, the race detector
 test: need-tshark libchdb kafka check
 	$(GO) test -timeout 20m ./...
-	$(MAKE) race
+	$(MAKE) race pcap
 
 check:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
@@ -46,6 +46,11 @@ check:
 # The race detector needs cgo, and so a C compiler.
 race:
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./osi/... ./x411/... ./pipeline/... ./schema/...
+
+# libpcap's expressions (ingest -f) need cgo and libpcap.
+pcap: need-tshark
+	CGO_ENABLED=1 $(GO) vet -tags pcap ./pipeline/capture ./cmd/ingest
+	CGO_ENABLED=1 $(GO) test -tags pcap -run Filter ./pipeline/capture
 
 ## docs: what is generated in docs/
 docs: build libchdb
@@ -64,9 +69,9 @@ need-npm:
 	else echo 'npm is needed to obtain libchdb: sudo apt-get install npm'; exit 1; fi; }
 
 need-tshark:
-	@command -v tshark >/dev/null && command -v gcc >/dev/null && command -v mergecap >/dev/null || { \
-	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq tshark gcc libc6-dev; \
-	else echo 'the tests compare with tshark: sudo apt-get install tshark gcc libc6-dev'; exit 1; fi; }
+	@command -v tshark >/dev/null && command -v gcc >/dev/null && command -v mergecap >/dev/null && [ -e /usr/include/pcap/pcap.h ] || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq tshark gcc libc6-dev libpcap-dev; \
+	else echo 'the tests compare with tshark: sudo apt-get install tshark gcc libc6-dev libpcap-dev'; exit 1; fi; }
 
 need-java:
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcap"
+	libpcap "github.com/gopacket/gopacket/pcap"
 )
 
 // A Filter is a libpcap filter expression, applied to frames as captured. Note
@@ -16,23 +16,23 @@ import (
 // fragments but the first. A Filter is for one goroutine.
 type Filter struct {
 	expr  string
-	links map[LinkType]*pcap.BPF // An expression compiles differently for each.
+	links map[LinkType]*libpcap.BPF // An expression compiles differently for each.
 }
 
 // NewFilter compiles a filter expression.
 func NewFilter(expr string) (*Filter, error) {
-	f := &Filter{expr: expr, links: map[LinkType]*pcap.BPF{}}
+	f := &Filter{expr: expr, links: map[LinkType]*libpcap.BPF{}}
 	if _, err := f.compiled(LinkEthernet); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-func (f *Filter) compiled(t LinkType) (*pcap.BPF, error) {
+func (f *Filter) compiled(t LinkType) (*libpcap.BPF, error) {
 	if b, ok := f.links[t]; ok {
 		return b, nil
 	}
-	b, err := pcap.NewBPF(layers.LinkType(t), MaxRecord, f.expr)
+	b, err := libpcap.NewBPF(layers.LinkType(t), MaxRecord, f.expr)
 	if err != nil {
 		return nil, fmt.Errorf("filter %q on link type %d: %w", f.expr, t, err)
 	}
