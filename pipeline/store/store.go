@@ -28,7 +28,8 @@ import (
 type Options struct {
 	// Target is a directory, such as ./archive, or a server:
 	// clickhouse://user@host:8123/database, with the parameters that
-	// clickhouse-go takes.
+	// clickhouse-go takes. Of several hosts, host1:8123,host2:8123, which are the
+	// servers of one cluster, the first that answers is used.
 	Target string
 	// Password is the user's. It is never part of Target nor of an error.
 	Password string
@@ -65,11 +66,13 @@ func Open(o Options) (*Store, error) {
 		default:
 			return nil, fmt.Errorf("store: %s:// is no scheme of an archive; use clickhouse:// or a directory", scheme)
 		}
-		parsed, err := clickhouse.ParseDSN(withScheme(o.Target, scheme, o.TLS.wanted()))
+		target, more := firstHost(o.Target)
+		parsed, err := clickhouse.ParseDSN(withScheme(target, scheme, o.TLS.wanted()))
 		if err != nil {
 			return nil, errors.New("store: the target is no URL of a server")
 		}
 		s.options = *parsed
+		s.options.Addr = append(s.options.Addr, more...)
 		s.options.Protocol = clickhouse.HTTP
 		if s.options.Auth.Password != "" {
 			return nil, errPasswordInTarget
@@ -86,7 +89,7 @@ func Open(o Options) (*Store, error) {
 		if s.options.Compression == nil {
 			s.options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 		}
-		s.name = s.options.Addr[0] + "/" + s.options.Auth.Database
+		s.name = strings.Join(s.options.Addr, ",") + "/" + s.options.Auth.Database
 	} else {
 		if o.Target == "" {
 			return nil, errors.New("store: no target")
@@ -129,6 +132,18 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return s, nil
+}
+
+// firstHost returns the target with the first of its hosts alone, and the others:
+// net/url takes one host.
+func firstHost(target string) (string, []string) {
+	scheme, rest, _ := strings.Cut(target, "://")
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	hosts := strings.Split(rest[:end], ",")
+	return scheme + "://" + hosts[0] + rest[end:], hosts[1:]
 }
 
 // withScheme returns the target as clickhouse-go wants it for HTTP, with TLS where

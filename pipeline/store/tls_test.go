@@ -174,3 +174,21 @@ func TestTLSAndPassword(t *testing.T) {
 		t.Errorf("%s messages in the archive, want 1", got[0])
 	}
 }
+
+// Of several servers the first that answers is used.
+func TestSeveralServers(t *testing.T) {
+	direct := archive(t)
+	server := httptest.NewServer(engine.Proxy(direct.name, engineOptions))
+	t.Cleanup(server.Close)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	s, err := Open(Options{Target: "clickhouse://ann@" + gone.Listener.Addr().String() + "," + server.Listener.Addr().String() + "/default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	insert(t, s, func(b *schema.Batch) { oneOfEach(b, 1) })
+	if got := query(t, s, "SELECT count() FROM messages"); got[0] != "1" {
+		t.Errorf("%s messages", got[0])
+	}
+}

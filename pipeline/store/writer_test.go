@@ -379,6 +379,7 @@ func TestOpenTargets(t *testing.T) {
 		{"clickhouse://ann:sec%20ret@db:8123/x400", "", "a password stands in the target"},
 		{"clickhouse://ann@db:8123/x400?password=sec ret", "", "a password stands in the target"},
 		{"clickhouse://db:8443/x400?secure=true", "db:8443/x400", ""},
+		{"clickhouse://ann@db1:8123,db2:8123,db3:8124/x400?insert_quorum=2", "db1:8123,db2:8123,db3:8124/x400", ""},
 		{"kafka://db:9092/topic", "", "no scheme"},
 		{"", "", "no target"},
 		{"clickhouse://ann:sec ret@%zz/", "", "no URL"},
