@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -21,22 +20,16 @@ import (
 	"x400flow/schema"
 )
 
-// shardsVariable tells the test's executable to be the engine of a cluster: it
-// holds the filters of the tables.
-const shardsVariable = "X400FLOW_TEST_SHARDS"
+// configuredMark tells the test's executable to be an engine with the
+// configuration that its arguments hold.
+const configuredMark = "@configured"
 
-// playShards is part of TestMain.
-func playShards() {
-	text, ok := os.LookupEnv(shardsVariable)
-	if !ok {
+// runConfigured is part of TestMain.
+func runConfigured() {
+	if len(os.Args) != 5 || os.Args[1] != configuredMark {
 		return
 	}
-	filters := map[string]string{}
-	err := json.Unmarshal([]byte(text), &filters)
-	if err == nil {
-		err = engine.RunShards(os.Args[1], "sharded", filters)
-	}
-	if err != nil {
+	if err := engine.RunConfigured(os.Args[2], os.Args[3], os.Args[4]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -115,7 +108,14 @@ func TestTwoShards(t *testing.T) {
 	if len(tables) < schema.Tables {
 		t.Fatalf("Distributed tables: %q", tables)
 	}
-	startShards(t, dir, filters)
+	shard := "<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>9000</port></replica></shard>"
+	var policies strings.Builder
+	for _, table := range slices.Sorted(maps.Keys(filters)) {
+		fmt.Fprintf(&policies, "<%s><filter>%s</filter></%[1]s>", table, filters[table])
+	}
+	startConfigured(t, dir,
+		"<clickhouse><tcp_port>9000</tcp_port><remote_servers><x400>"+shard+shard+"</x400></remote_servers></clickhouse>",
+		"<clickhouse><users><default><grants replace='1'>"+grants(t)+"</grants><databases><sharded>"+policies.String()+"</sharded></databases></default></users></clickhouse>")
 	plain := openWith(t, dir, small, nil, nil)
 	mustExec(t, plain, "CREATE DATABASE sharded")
 	// The cache of conditions takes the two shards' filters for one.
@@ -211,6 +211,52 @@ func TestTwoShards(t *testing.T) {
 	}
 }
 
+// deployedUsers is what those who run docker-compose.yml have.
+const deployedUsers = "../deploy/clickhouse/users.xml"
+
+// grants returns what the user x400 may do there, and beyond that in the
+// databases of this test.
+func grants(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(deployedUsers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := regexp.MustCompile(`(?s)<x400>.*?<grants>(.*?)</grants>`).FindStringSubmatch(string(text))
+	if of == nil {
+		t.Fatalf("%s: no grants of x400", deployedUsers)
+	}
+	return strings.ReplaceAll(of[1], " ON x400.*", " ON sharded.*") + "<query>GRANT SHOW, SELECT ON default.*</query>"
+}
+
+// ClickHouse takes the configuration that docker-compose.yml gives its servers,
+// and is the one of four that the environment says.
+func TestDeployedConfiguration(t *testing.T) {
+	t.Parallel()
+	dir := archive(t)
+	config, err := os.ReadFile("../deploy/clickhouse/cluster.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := os.ReadFile(deployedUsers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The engine's sessions are those of default.
+	kept := strings.Replace(string(users), `<default remove="remove"/>`, "", 1)
+	startConfigured(t, dir, string(config), kept, "SHARD=2", "REPLICA=1",
+		"X400FLOW_CLUSTER_SECRET=a", "X400FLOW_STORE_PASSWORD=b", "X400FLOW_READER_PASSWORD=c")
+	c := openDatabase(t, dir, "default", nil)
+	for sql, want := range map[string]string{
+		"SELECT shard_num, replica_num, host_name, port FROM system.clusters WHERE cluster = 'x400' ORDER BY ALL": "1\t1\tclickhouse-1-1\t9000\n1\t2\tclickhouse-1-2\t9000\n2\t1\tclickhouse-2-1\t9000\n2\t2\tclickhouse-2-2\t9000",
+		"SELECT macro, substitution FROM system.macros ORDER BY ALL":                                              "replica\t1\nshard\t2",
+	} {
+		if got := ask(t, c, sql); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", sql, got, want)
+		}
+	}
+}
+
 // openDatabase is open with a database.
 func openDatabase(t testing.TB, dir, database string, settings clickhouse.Settings) driver.Conn {
 	t.Helper()
@@ -289,19 +335,15 @@ func fillArchive(t testing.TB, dir string) {
 	}
 }
 
-// startShards starts the engine of a cluster on an archive.
-func startShards(t testing.TB, dir string, filters map[string]string) {
+// startConfigured starts an engine with more configuration on an archive.
+func startConfigured(t testing.TB, dir, config, users string, env ...string) {
 	t.Helper()
-	text, err := json.Marshal(filters)
-	if err != nil {
-		t.Fatal(err)
-	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, dir)
-	cmd.Env = append(os.Environ(), shardsVariable+"="+string(text))
+	cmd := exec.Command(self, configuredMark, dir, config, users)
+	cmd.Env = append(os.Environ(), env...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -323,7 +365,7 @@ func startShards(t testing.TB, dir string, filters map[string]string) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("the engine ended: %v\n%s%v", err, &out, slices.Sorted(maps.Keys(filters)))
+			t.Fatalf("the engine ended: %v\n%s", err, &out)
 		case <-t.Context().Done():
 			t.Fatal("the engine does not come up")
 		case <-time.After(20 * time.Millisecond):

@@ -2,19 +2,17 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// RunShards is an engine that plays a cluster named x400 of two shards, of which
-// it is both: a table has the rows that meet its filter, which tells the shard by
-// shardNum(). It serves the archive dir until it is told to stop.
-func RunShards(dir, database string, filters map[string]string) error {
+// RunConfigured is an engine with more configuration and other users than it
+// has by itself, both as ClickHouse merges them: from XML files in config.d and
+// users.d. It serves the archive dir until it is told to stop.
+func RunConfigured(dir, configuration, users string) error {
 	o := Options{MaxMemory: 2 << 30, Threads: 2}.withDefaults()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM)
@@ -24,26 +22,22 @@ func RunShards(dir, database string, filters map[string]string) error {
 	}
 	defer lock.Close()
 	temp := filepath.Join(dir, tempName)
-	if err := os.MkdirAll(temp, 0o700); err != nil {
-		return err
+	for _, d := range []string{"config.d", "users.d"} {
+		if err := os.MkdirAll(filepath.Join(temp, d), 0o700); err != nil {
+			return err
+		}
 	}
 	config, err := writeConfig(dir, o)
 	if err != nil {
 		return err
 	}
-	shard := "<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>9000</port></replica></shard>"
-	if err := edit(config, "</clickhouse>", "<tcp_port>9000</tcp_port><remote_servers><x400>"+shard+shard+"</x400></remote_servers></clickhouse>"); err != nil {
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(temp, "config.d", "test.xml"), []byte(configuration), 0o600),
+		os.WriteFile(filepath.Join(temp, "users.d", "test.xml"), []byte(users), 0o600),
+	); err != nil {
 		return err
 	}
-	var policies strings.Builder
-	for table, filter := range filters {
-		fmt.Fprintf(&policies, "<%s><filter>%s</filter></%[1]s>", table, filter)
-	}
-	users := filepath.Join(temp, "users.xml")
-	if err := errors.Join(
-		edit(users, "SYSTEM VIEWS ON *.*", "SYSTEM VIEWS, REMOTE ON *.*"),
-		edit(users, "</default></users>", "<databases><"+database+">"+policies.String()+"</"+database+"></databases></default></users>"),
-	); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, dataName, "metadata"), 0o750); err != nil {
 		return err
 	}
 	path, err := Library()
@@ -65,15 +59,4 @@ func RunShards(dir, database string, filters map[string]string) error {
 	}
 	serve(dir, l, db, o, signals)
 	return nil
-}
-
-func edit(file, from, to string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if strings.Count(string(b), from) != 1 {
-		return fmt.Errorf("%s: %q is not there once", file, from)
-	}
-	return os.WriteFile(file, []byte(strings.Replace(string(b), from, to, 1)), 0o600)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	playShards()
+	runConfigured()
 	engine.Main()
 	if _, err := engine.Library(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
