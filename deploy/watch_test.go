@@ -29,6 +29,7 @@ import (
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/sensor"
+	"x400flow/pipeline/spool"
 	"x400flow/pipeline/store"
 	"x400flow/schema"
 )
@@ -91,6 +92,11 @@ func known(t *testing.T, st *store.Store) map[string]bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { producer.Close() })
+	out, err := spool.New(spool.Config{Dir: t.TempDir(), Registerer: n, Log: quiet}, producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.Close(t.Context()) })
 	sensor.New(sensor.Config{Registerer: n}, memory.New(0))
 	w := st.NewWriter(t.Context(), store.WriterOptions{Registerer: n})
 	n.MustRegister(decode.New(decode.Config{Workers: 1}, memory.New(0), w).Collector())
