@@ -92,7 +92,7 @@ func known(t *testing.T, st *store.Store) map[string]bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { producer.Close() })
-	out, err := spool.New(spool.Config{Dir: t.TempDir(), Registerer: n, Log: quiet}, producer)
+	out, err := spool.Open(spool.Config{Dir: t.TempDir(), Registerer: n, Log: quiet}, producer)
 	if err != nil {
 		t.Fatal(err)
 	}
