@@ -34,6 +34,7 @@ var ledgerRuns = []struct {
 	{"broken transfers", strings.Fields("-n 120 -seed 6 -set SegmentRate=1 -set InterruptRate=0.2 -set RecoverRate=0.15 -set DiscardRate=0.1 -set CutRate=0.1 -set RepeatRate=0.1 -set AbortRate=0.1 -set RefuseRate=0.1 -set OpenRate=0.05"), true},
 	{"disorder", strings.Fields("-n 60 -seed 7 -set DisorderRate=0.1 -set LateRate=0.1 -set DuplicateRate=0.1 -set TinyRate=0.2 -set WrapRate=0.5 -set MSS=300 -set IPv6Rate=0.5"), true},
 	{"lossy", strings.Fields("-n 200 -seed 3 -set LossRate=0.01"), false},
+	{"users", strings.Fields("-n 120 -seed 10 -set AccessRate=0.6 -set RichRate=0.5 -set RefuseRate=0.05 -set ShuffleRate=0.3 -set IndefiniteRate=0.3"), true},
 	{"middle and one way", strings.Fields("-n 150 -seed 8 -set MidStreamRate=0.4 -set OneWayRate=0.3"), false},
 	{"snapped", strings.Fields("-n 100 -seed 9 -set SnapLen=1400"), false},
 }
@@ -88,13 +89,15 @@ var unjudged = map[string]string{
 	"extensions": `apdu captured_at value octet_offset`,
 	"bilateral":  `apdu captured_at value`,
 	"contents":   `apdu captured_at content head tail content_inline`,
+	"operations": `operation association apdu sensor source captured_at answered_at frame answer_frame stream_offset code oid
+		linked_id error_code argument result argument_raw result_raw decoder_version`,
 	"problems": `problem association transfer apdu sensor source path frame time octets octet_count sha256 detail
 		stream_offset decoder_version`,
 }
 
 // judged are the tables that the ledger tells of; coverage and captures are
 // provenance altogether.
-var judged = []string{"associations", "messages", "recipients", "trace", "extensions", "bilateral", "contents", "problems"}
+var judged = []string{"associations", "messages", "recipients", "trace", "extensions", "bilateral", "contents", "operations", "problems"}
 
 // columns returns the columns of the tables with their types.
 func (a archive) columns(tb testing.TB) map[string]map[string]string {
@@ -143,7 +146,7 @@ func equalsLedger(t *testing.T, a archive, l *ledger.Ledger, complete bool) {
 	want := ledgerTables(t, l, complete, got, associations)
 	for _, table := range judged {
 		if digest(got[table]) == digest(want[table]) {
-			if len(want[table]) == 0 && table != "problems" && table != "bilateral" {
+			if len(want[table]) == 0 && table != "problems" && table != "bilateral" && table != "operations" {
 				t.Errorf("%s: nothing to compare", table)
 			}
 			continue
@@ -240,6 +243,11 @@ func archiveTables(t *testing.T, a archive) (tables map[string]map[string]facts,
 			}
 			tables[table][k] = fact(r, types[table], but[table])
 		}
+	}
+	for _, r := range a.query(t, "SELECT * FROM operations") {
+		k := fmt.Sprintf("%s %s %s", ends[r["association"]], r["direction"], r["tcp_sequence"])
+		tables["operations"][k] = fact(r, types["operations"], but["operations"])
+		tables["operations"][k].set("carried", keys[r["apdu"]])
 	}
 	for _, r := range a.query(t, "SELECT * FROM problems") {
 		k := fmt.Sprintf("%s %s", ends[r["association"]], r["problem"])
@@ -389,6 +397,10 @@ func ledgerTables(t *testing.T, l *ledger.Ledger, complete bool, got map[string]
 		}
 		addSighting(tables, k, f, s, as, got["messages"][k])
 	}
+	for i := range l.Operations {
+		kinds[l.Operations[i].Association]["operation"]++
+		addOperation(tables, &l.Operations[i], byID[l.Operations[i].Association], ends, got)
+	}
 	if whole < 30 {
 		t.Errorf("only %d sightings are whole", whole)
 	}
@@ -447,6 +459,7 @@ func ledgerAssociation(as *ledger.Association, kinds map[string]int, got facts) 
 	f.set("messages", number(uint32(kinds["message"])))
 	f.set("probes", number(uint32(kinds["probe"])))
 	f.set("reports", number(uint32(kinds["report"])))
+	f.set("operations", number(uint32(kinds["operation"])))
 	open := func(columns string) {
 		for _, c := range strings.Fields(columns) {
 			delete(f, c)
@@ -506,17 +519,19 @@ func ledgerAssociation(as *ledger.Association, kinds map[string]int, got facts) 
 	if as.MidStream {
 		open("client_tsap server_tsap tpdu_size") // The opening of transport came before.
 	}
-	f.set("protocol", "p1")
+	f.set("protocol", protocol(as))
 	f.set("mode", map[string]string{ledger.ModeNormal: "normal", ledger.ModeX410: "x410-1984"}[as.Mode])
 	f.set("application_context", as.ApplicationContext)
-	// X.419 Annex A.
-	f.set("application_context_name", map[string]string{"2.6.0.1.6": "mts-transfer"}[as.ApplicationContext])
+	f.set("application_context_name", contextNames[as.ApplicationContext])
 	if as.Mode == ledger.ModeX410 {
 		f.set("application_context", strconv.Itoa(as.ApplicationNumber))
 	}
 	f.set("checkpoint_size", number(uint32(as.CheckpointSize)))
 	f.set("window_size", number(uint32(as.WindowSize)))
 	f.set("dialogue_mode", map[bool]string{true: "two-way-alternate", false: "monologue"}[as.TwoWayAlternate])
+	if protocol(as) != "p1" && !as.TwoWayAlternate {
+		delete(f, "dialogue_mode") // Users' associations have it with RTSE, and only then.
+	}
 	f.set("initiator_mta", as.InitiatorMTA)
 	f.set("responder_mta", as.ResponderMTA)
 	f.set("bind_outcome", map[string]string{"accepted": "accepted", "refused": "rejected"}[as.Bind])
@@ -524,6 +539,9 @@ func ledgerAssociation(as *ledger.Association, kinds map[string]int, got facts) 
 		names := codes()["p1.MTABindError"]
 		if as.Mode == ledger.ModeX410 {
 			names = codes()["rtse.refuseReason"] // X.410 of 1984 has it there.
+		}
+		if protocol(as) == "p7" {
+			names = msBindErrors
 		}
 		f.set("bind_detail", names[strconv.Itoa(*as.BindError)])
 		if strings.EqualFold(strings.ReplaceAll(got["bind_detail"], " ", ""), f["bind_detail"]) {
@@ -588,7 +606,7 @@ func addSighting(tables map[string]map[string]facts, k string, f facts, s *ledge
 	f.set("tcp_sequence", number(s.Seq))
 	f.set("sending_mta", sender)
 	f.set("receiving_mta", receiver)
-	f.set("protocol", "p1")
+	f.set("protocol", protocol(as))
 	f.set("mode", map[string]string{ledger.ModeNormal: "normal", ledger.ModeX410: "x410-1984"}[as.Mode])
 	if !as.ConnectSeen {
 		f.set("inferred", "1")
@@ -627,7 +645,8 @@ func addSighting(tables map[string]map[string]facts, k string, f facts, s *ledge
 	if s.ContentIdentifier != nil {
 		f.set("content_identifier", *s.ContentIdentifier)
 	}
-	if s.Kind == ledger.KindMessage {
+	switch s.Kind {
+	case ledger.KindMessage, ledger.KindSubmission, ledger.KindDelivery, ledger.KindFetch:
 		f.set("priority", "normal")
 	}
 	if s.Priority != nil {
@@ -648,7 +667,7 @@ func addSighting(tables map[string]map[string]facts, k string, f facts, s *ledge
 		f.set("content_sha256", s.ContentSHA256)
 		f.set("content_present", "1")
 		body.set("kind", "content")
-		if s.Kind == ledger.KindReport {
+		if s.Kind == ledger.KindReport || s.Kind == ledger.KindReportDelivery {
 			body.set("kind", "returned-content")
 		}
 		body.set("size", number(uint32(s.ContentSize)))
@@ -721,6 +740,8 @@ func addSighting(tables map[string]map[string]facts, k string, f facts, s *ledge
 				if e.Number == 46 {
 					c.set("name", "certificate-selectors-override") // X.411 Annex A; tshark's list ends before.
 				}
+			} else if e.OID == "1.3.26.0.4406.0.8.0" {
+				c.set("name", "priority-level-qualifier") // STANAG 4406 Annex A.
 			}
 			for _, x := range e.Criticality {
 				c.set("critical_"+strings.ReplaceAll(x, "-", "_"), "1")
@@ -728,12 +749,12 @@ func addSighting(tables map[string]map[string]facts, k string, f facts, s *ledge
 			c.set("raw", strings.ToLower(e.Value))
 		}
 	}
-	scope, recipientScope := s.Kind, "recipient"
+	scope, recipientScope := "message", "recipient"
 	switch s.Kind {
-	case ledger.KindProbe:
-		recipientScope = "probe-recipient"
-	case ledger.KindReport:
-		recipientScope = "reported-recipient"
+	case ledger.KindProbe, ledger.KindProbeSubmission:
+		scope, recipientScope = "probe", "probe-recipient"
+	case ledger.KindReport, ledger.KindReportDelivery:
+		scope, recipientScope = "report", "reported-recipient"
 	}
 	addExtensions(scope, 0, s.Extensions)
 	addExtensions("report-content", 0, s.ContentExtensions)
@@ -776,7 +797,9 @@ func addRecipient(f facts, position int, s *ledger.Sighting, r *ledger.Recipient
 	if s.SubjectID != nil {
 		f.set("subject_mts_id", s.SubjectID.Text)
 	}
-	f["number"] = strconv.Itoa(r.Number)
+	if r.Number >= 0 {
+		f["number"] = strconv.Itoa(r.Number)
+	}
 	f.setAddress("recipient", "recipient_key", "", &r.Name)
 	var bits []string
 	if r.Responsibility {

@@ -574,6 +574,14 @@ func (p *Parameter) labels(c *ber.Cursor, e *ber.Element) {
 	d := &p.d
 	in := c.Enter(e)
 	var f ber.Element
+	if peek := in; peek.Next(&f) && f.Tag == ber.TagSet && !peek.More() {
+		// X.413 tags explicitly, so this may be the SET itself, of labels.
+		if labels := in.Enter(&f); labels.More() {
+			if t, _ := labels.Peek(); t == ber.TagSet {
+				in = labels
+			}
+		}
+	}
 	for i := 0; in.Next(&f) && !d.full(d.out); i++ {
 		if i > 0 {
 			d.out = append(d.out, " | "...)

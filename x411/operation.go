@@ -372,32 +372,42 @@ const (
 func (a *APDU) fetch(c *ber.Cursor, e *ber.Element) {
 	d := &a.d
 	in := c.Enter(e)
-	var f, g, h ber.Element
+	var f ber.Element
 	for in.Next(&f) {
 		if f.Tag != ber.Context(0) {
 			continue // What else matches, and where to go on.
 		}
 		d.push("entry-information")
-		entry := in.Enter(&f)
-		for entry.Next(&g) {
-			if g.Tag != ber.TagSet {
-				continue // The entry's number.
-			}
-			attributes := entry.Enter(&g)
-			for i := 0; attributes.Next(&h); i++ {
-				d.pushIndex(i)
-				a.attribute(&attributes, &h)
-				d.pop()
-			}
-			d.end(&attributes)
+		// X.413 tags explicitly.
+		if ec, entry, ok := d.only(&in, &f); ok && d.is(&entry, ber.TagSequence) {
+			a.entry(&ec, &entry)
 		}
-		d.end(&entry)
 		d.pop()
 	}
 	d.end(&in)
 	if a.Status == StatusFailed && d.failures == 0 {
 		d.fail(CodeMissing, e.Offset)
 	}
+}
+
+// entry reads an EntryInformation: its number, and its attributes.
+func (a *APDU) entry(c *ber.Cursor, e *ber.Element) {
+	d := &a.d
+	in := c.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) {
+		if f.Tag != ber.TagSet {
+			continue
+		}
+		attributes := in.Enter(&f)
+		for i := 0; attributes.Next(&g); i++ {
+			d.pushIndex(i)
+			a.attribute(&attributes, &g)
+			d.pop()
+		}
+		d.end(&attributes)
+	}
+	d.end(&in)
 }
 
 // attribute reads one Attribute of a stored message: a type and a SEQUENCE OF its

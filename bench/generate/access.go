@@ -426,7 +426,7 @@ func (a *association) invoke(x *access, by, context, code int, name string, argu
 	o.l.Carried = a.apdu.carried
 	a.apdu.carried = nil
 	if k := o.l.Carried; k != nil {
-		k.Direction, k.Seq, k.SHA256 = o.l.Direction, seq, sum
+		k.Direction, k.Seq, k.SHA256, k.Size = o.l.Direction, seq, sum, len(e.b)
 	}
 	return o
 }
@@ -444,7 +444,7 @@ func (a *association) result(x *access, o *operation, result func(e *encoder)) {
 	e.close(m)
 	seq, sum := a.rose(x, 1-o.by, o.context, e.b)
 	if k := a.apdu.carried; k != nil {
-		k.Direction, k.Seq, k.SHA256 = direction(1-o.by), seq, sum
+		k.Direction, k.Seq, k.SHA256, k.Size = direction(1-o.by), seq, sum, len(e.b)
 		o.l.Carried = k
 		a.apdu.carried = nil
 	}
@@ -490,12 +490,29 @@ func (a *association) submit(x *access, context int) {
 	m.originator = x.name
 	for i := range m.recipients {
 		m.recipients[i].number = i + 1
+		if !m.old && r.IntN(4) == 0 {
+			m.recipients[i].extensions = append(m.recipients[i].extensions, contentExtension(r, x.mta.domain))
+		}
+	}
+	if !m.old && r.IntN(4) == 0 {
+		// STANAG 4406's priority-level-qualifier.
+		level := r.IntN(2)
+		m.extensions = append(m.extensions, extension{oid: "1.3.26.0.4406.0.8.0", readable: "priority-level-qualifier",
+			value: func(e *encoder) { e.integer(tagEnumerated, level) }})
 	}
 	code, name := 3, "message-submission"
 	if m.kind == ledger.KindProbe {
 		code, name = 4, "probe-submission"
 	}
-	o := a.invoke(x, x.userSide(), context, code, name, func(e *encoder) { a.apdu.submission(e, m) })
+	var only []extension // Those that end at the MTS.
+	if !m.old && m.kind == ledger.KindMessage && r.IntN(3) == 0 {
+		only = append(only, flag(21, "proof-of-submission-requested"))
+	}
+	if x.store && m.kind == ledger.KindMessage && r.IntN(3) == 0 {
+		n := 1 + r.IntN(100)
+		only = append(only, extension{number: 36, readable: "forwarding-request " + strconv.Itoa(n), value: func(e *encoder) { e.integer(tagInteger, n) }})
+	}
+	o := a.invoke(x, x.userSide(), context, code, name, func(e *encoder) { a.apdu.submission(e, m, only) })
 	switch r.IntN(8) {
 	case 0:
 		a.failure(x, o, 3, "recipient-improperly-specified", func(e *encoder) {
@@ -529,7 +546,7 @@ func (a *association) submit(x *access, context int) {
 		}
 		if r.IntN(4) == 0 {
 			e.member()
-			e.extensions(0xa1, []extension{signed(r, 35, "proof-of-submission")}, false)
+			e.extensions(0xa1, []extension{certified(r, 34, "originating-MTA-certificate"), signed(r, 35, "proof-of-submission")}, false)
 		}
 		e.closeSet(s)
 	})
@@ -554,6 +571,7 @@ func (a *association) mtsOperation(x *access) {
 			a.result(x, o, func(e *encoder) {
 				s := e.open(tagSet)
 				if r.IntN(2) == 0 {
+					e.certificates(0xa0, r.IntN(1e6), noise(r, 32))
 					p := e.open(0xa1)
 					e.algorithm(tagSequence)
 					e.primitive(tagBitString, append([]byte{0}, noise(r, 32)...))
@@ -623,8 +641,7 @@ func (a *association) mtsOperation(x *access) {
 	default:
 		o := a.invoke(x, user, contextAdministration, 8, "change-credentials", func(e *encoder) {
 			s := e.openSet(tagSet)
-			e.member()
-			a.changed(e, x)
+			a.changed(e, x, e.member)
 			e.closeSet(s)
 		})
 		if r.IntN(3) == 0 {
@@ -635,12 +652,54 @@ func (a *association) mtsOperation(x *access) {
 	}
 }
 
+// contentExtension makes one of the extensions of a recipient that X.420 defines (Annex E).
+func contentExtension(r *rand.Rand, d *domain) extension {
+	key := noise(r, 16)
+	switch r.IntN(3) {
+	case 0:
+		a := plainAddress(r, d).seal()
+		return extension{number: 41, readable: a.ledger.Text, value: func(e *encoder) {
+			m := e.open(tagSequence)
+			s := e.open(tagSet)
+			n := e.open(0xa0)
+			e.orName(0x60, a)
+			e.close(n)
+			e.close(s)
+			e.close(m)
+		}}
+	case 1:
+		return extension{number: 43, readable: "body-part-encryption-token", value: func(e *encoder) {
+			m := e.open(tagSet)
+			s := e.open(tagSet)
+			e.integer(tagInteger, 1)
+			t := e.open(tagSet)
+			e.algorithm(tagSequence)
+			e.primitive(tagBitString, append([]byte{0}, key...))
+			e.close(t)
+			e.close(s)
+			e.close(m)
+		}}
+	default:
+		return extension{number: 44, readable: "forwarded-content-token", value: func(e *encoder) {
+			m := e.open(tagSet)
+			s := e.open(tagSet)
+			e.integer(tagInteger, 1)
+			t := e.open(tagSequence)
+			e.oid(0x80, "1.3.6.1.4.1.99999.400.7")
+			v := e.open(0xa1)
+			e.primitive(tagOctetString, key)
+			e.close(v)
+			e.close(t)
+			e.close(s)
+			e.close(m)
+		}}
+	}
+}
+
 // changed appends the old and the new credentials.
-func (a *association) changed(e *encoder, x *access) {
+func (a *association) changed(e *encoder, x *access, member func()) {
 	for i, tag := range [...]byte{0xa0, 0xa1} {
-		if i > 0 {
-			e.member()
-		}
+		member()
 		c := e.open(tag)
 		secret := x.user.secret() + strconv.Itoa(i)
 		if a.rng.IntN(2) == 0 {
@@ -669,12 +728,26 @@ func (a *association) take(kind string) *message {
 func (a *association) storeOperation(x *access) {
 	r := a.rng
 	user := x.userSide()
+	// X.413 tags explicitly.
+	number := func(tag byte, n int) func(e *encoder) {
+		return func(e *encoder) {
+			m := e.open(tag)
+			e.integer(tagInteger, n)
+			e.close(m)
+		}
+	}
 	call := func(code int, name string, argument, result func(e *encoder)) {
 		o := a.invoke(x, user, contextDelivery, code, name, argument)
 		if r.IntN(5) == 0 {
 			a.failure(x, o, 28, "sequence-number-error", func(e *encoder) {
 				s := e.open(tagSet)
-				v := e.open(0xa0)
+				v := e.open(0xa1)
+				list := e.open(tagSet)
+				one := e.open(tagSet)
+				number(0xa0, 0)(e) // invalid-sequence-number
+				number(0xa1, 1+r.IntN(100))(e)
+				e.close(one)
+				e.close(list)
 				e.close(v)
 				e.close(s)
 			})
@@ -692,20 +765,26 @@ func (a *association) storeOperation(x *access) {
 			e.closeSet(s)
 		}
 	}
-	number := func(tag byte, n int) func(e *encoder) { return func(e *encoder) { e.integer(tag, n) } }
 	numbers := func(tag byte) func(e *encoder) {
 		return func(e *encoder) {
 			m := e.open(tag)
+			s := e.open(tagSet)
 			e.integer(tagInteger, 1+r.IntN(100))
+			e.close(s)
 			e.close(m)
 		}
 	}
-	selector := func(e *encoder) { s := e.open(0xa1); e.close(s) }
+	selector := func(e *encoder) {
+		m := e.open(0xa1)
+		s := e.open(tagSet)
+		e.close(s)
+		e.close(m)
+	}
 	switch r.IntN(9) {
 	case 0, 1:
 		a.submit(x, contextMSSubmission)
 	case 2:
-		call(20, "summarize", set(selector), set(number(0x81, r.IntN(100))))
+		call(20, "summarize", set(selector), set(number(0xa1, r.IntN(100))))
 	case 3:
 		call(21, "list", set(selector), func(e *encoder) { s := e.open(tagSet); e.close(s) })
 	case 4, 5:
@@ -713,7 +792,7 @@ func (a *association) storeOperation(x *access) {
 		if m == nil {
 			return
 		}
-		o := a.invoke(x, user, contextDelivery, 22, "fetch", set(number(0x82, 1+r.IntN(100))))
+		o := a.invoke(x, user, contextDelivery, 22, "fetch", set(number(0xa2, 1+r.IntN(100))))
 		o.l.Identifier = m.path[0].domain.identifier(m.local).Text
 		a.result(x, o, set(func(e *encoder) { a.apdu.entry(e, m, a.clock(), r) }))
 	case 6:
@@ -721,18 +800,20 @@ func (a *association) storeOperation(x *access) {
 	case 7:
 		o := a.invoke(x, user, contextDelivery, 24, "register-MS", set(func(e *encoder) {
 			c := e.open(0xa4)
-			a.changed(e, x)
+			s := e.open(tagSequence)
+			a.changed(e, x, func() {})
+			e.close(s)
 			e.close(c)
 		}))
 		a.result(x, o, null)
 	default:
-		o := a.invoke(x, 1-user, contextDelivery, 25, "alert", set(number(0x80, 1+r.IntN(8))))
+		o := a.invoke(x, 1-user, contextDelivery, 25, "alert", set(number(0xa0, 1+r.IntN(8))))
 		a.result(x, o, null)
 	}
 }
 
 // submission appends a MessageSubmissionArgument or ProbeSubmissionArgument (X.411 8.2.1).
-func (w *apduWriter) submission(e *encoder, m *message) {
+func (w *apduWriter) submission(e *encoder, m *message, only []extension) {
 	k := &ledger.Carried{Kind: ledger.KindSubmission}
 	w.carried = k
 	l := &k.APDU
@@ -772,9 +853,9 @@ func (w *apduWriter) submission(e *encoder, m *message) {
 			e.integer(0x80, m.length)
 			l.ContentLength = &m.length
 		}
-		if len(m.extensions) > 0 {
+		if all := append(only, m.extensions...); len(all) > 0 {
 			e.member()
-			l.Extensions = e.extensions(0xa2, m.extensions, false)
+			l.Extensions = e.extensions(0xa2, all, false)
 		}
 		e.member()
 		p := e.open(list)
@@ -1018,6 +1099,7 @@ func (w *apduWriter) deliveredReport(e *encoder, rc *recipient, l *ledger.APDU) 
 // content (X.413).
 func (w *apduWriter) entry(e *encoder, m *message, at time.Time, r *rand.Rand) {
 	i := e.open(0xa0)
+	n := e.open(tagSequence)
 	e.integer(tagInteger, 1+r.IntN(100))
 	s := e.open(tagSet)
 	a := e.open(tagSequence)
@@ -1034,5 +1116,6 @@ func (w *apduWriter) entry(e *encoder, m *message, at time.Time, r *rand.Rand) {
 	e.close(v)
 	e.close(a)
 	e.close(s)
+	e.close(n)
 	e.close(i)
 }

@@ -383,6 +383,7 @@ type Carried struct {
 	Direction Direction `json:"direction"`
 	Seq       uint32    `json:"seq"`    // As in Operation, of the APDU that carries it.
 	SHA256    string    `json:"sha256"` // Of the ROSE APDU that carries it.
+	Size      int       `json:"size"`   // Octets of the same.
 	APDU
 	Submitted *time.Time `json:"submitted,omitempty"` // Submission time: of a submission its result's.
 	Delivered *time.Time `json:"delivered,omitempty"` // Delivery time of a delivery.
