@@ -393,7 +393,7 @@ func (a *Association) external(kind EventKind, dir uint8, v, u view) {
 	}
 	x := &a.acse.Externals[0]
 	code, at := a.rtse.Decode(x.Octets)
-	known := a.rtse.Kind == rtse.RTORQ || a.rtse.Kind == rtse.RTOAC || a.rtse.Kind == rtse.RTORJ
+	known := (a.rtse.Kind == rtse.RTORQ || a.rtse.Kind == rtse.RTOAC || a.rtse.Kind == rtse.RTORJ) && !bareBind(x.Octets)
 	switch {
 	case known && code == rtse.OK:
 		a.facts.RTSE = true
@@ -416,6 +416,18 @@ func (a *Association) external(kind EventKind, dir uint8, v, u view) {
 	}
 	e := a.emit(kind, dir, v.place(0))
 	e.Octets = x.Octets
+}
+
+// bareBind reports whether octets are a bind of the RO-notation (X.229 7.2) without
+// RTSE: its tags [16], [17] and [18] are those of RTORQ, RTOAC and RTORJ, too, but
+// the value in them has a universal tag where RTSE's APDUs have fields.
+func bareBind(octets []byte) bool {
+	f := front{b: octets}
+	switch f.tag() {
+	case 0xb0, 0xb1, 0xb2:
+		return f.enter() && f.tag() != 0 && f.tag() < 0x40
+	}
+	return false
 }
 
 // needsRTSE reports whether the application context or a presentation context

@@ -144,7 +144,7 @@ func (s *Secrets) association(in []byte, base int) bool {
 	for i := range a.ExternalCount {
 		x := &a.Externals[i]
 		code, _ := s.rtse.Decode(x.Octets)
-		opening := code == rtse.OK && s.rtse.Kind >= rtse.RTORQ && s.rtse.Kind <= rtse.RTORJ
+		opening := code == rtse.OK && s.rtse.Kind >= rtse.RTORQ && s.rtse.Kind <= rtse.RTORJ && !bareBind(x.Octets)
 		switch {
 		case !opening && !x400:
 		// Without RTSE a bind has the same tags [16] to [18] as RTSE's APDUs.
