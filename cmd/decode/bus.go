@@ -56,6 +56,7 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	}
 	pool := decode.New(decode.Config{
 		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, DeadLetter: consumer.DeadLetter,
+		Settled: st.Reunite,
 	}, consumer, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)

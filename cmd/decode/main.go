@@ -156,7 +156,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 	}})
 	b := memory.New(0)
-	pool := decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log}, b, writer)
+	pool := decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, Settled: st.Reunite}, b, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)
 	g, ctx := errgroup.WithContext(ctx)

@@ -108,7 +108,7 @@ func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.
 		count(total, "connection"), strings.Join(classes, ", "), o.store.Target)
 	if st.Problems > 0 {
 		fmt.Fprintf(out, "%s, of which %s that did not come to their end; %s: query -store %s problems\n",
-			count(st.Problems, "problem"), count(st.Unfinished, "transfer"), gaps, o.store.Target)
+			count(st.Problems-st.Resumed, "problem"), count(st.Unfinished-st.Resumed, "transfer"), gaps, o.store.Target)
 	} else {
 		fmt.Fprintf(out, "No problems, %s.\n", gaps)
 	}

@@ -114,7 +114,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		}})
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
-			BatchRows: min(o.block, decode.DefaultBatchRows),
+			BatchRows: min(o.block, decode.DefaultBatchRows), Settled: st.Reunite,
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)

@@ -60,6 +60,9 @@ type Config struct {
 	// one transfer.
 	MaxSuspended int
 	MaxAPDU      int
+	// Settled, if not nil, is called when all that was read before a capture's end
+	// is durable, before the capture's row says that it is.
+	Settled func(context.Context) error
 	// MaxProblems bounds the problem rows of one connection.
 	MaxProblems int
 	// DeadLetter, if not nil, is given the records that cannot be read.
@@ -76,7 +79,8 @@ type Stats struct {
 	Probes      uint64
 	Reports     uint64
 	Problems    uint64 // Problem rows.
-	Unfinished  uint64 // Of them, transfers that did not come to their end.
+	Unfinished  uint64 // Of them, transfers that did not come to their end at first.
+	Resumed     uint64 // Of these, those whose message came all the same, after a resumption.
 	Connections map[string]uint64
 	Evicted     uint64 // Suspended activities given up to stay within the bound.
 }
@@ -98,10 +102,10 @@ type Pool struct {
 	buffers association.Buffers
 	workers []*worker
 
-	records, repeats, poison                        atomic.Uint64
-	messages, probes, reports, problems, unfinished atomic.Uint64
-	mu                                              sync.Mutex
-	classes                                         map[string]uint64
+	records, repeats, poison                                 atomic.Uint64
+	messages, probes, reports, problems, unfinished, resumed atomic.Uint64
+	mu                                                       sync.Mutex
+	classes                                                  map[string]uint64
 }
 
 // job is one record on its way to a shard.
@@ -194,6 +198,11 @@ func (p *Pool) dispatch(ctx context.Context) error {
 			if err := p.settle(ctx); err != nil {
 				return err
 			}
+			if p.cfg.Settled != nil {
+				if err := p.cfg.Settled(ctx); err != nil {
+					return err
+				}
+			}
 		}
 		shard := 0
 		if kind == record.KindConnection {
@@ -235,7 +244,7 @@ func (p *Pool) Stats() Stats {
 	return Stats{
 		Records: p.records.Load(), Repeats: p.repeats.Load(), Poison: p.poison.Load(),
 		Messages: p.messages.Load(), Probes: p.probes.Load(), Reports: p.reports.Load(),
-		Problems: p.problems.Load(), Unfinished: p.unfinished.Load(), Connections: classes,
+		Problems: p.problems.Load(), Unfinished: p.unfinished.Load(), Resumed: p.resumed.Load(), Connections: classes,
 		Evicted: p.shelf.evictions(),
 	}
 }

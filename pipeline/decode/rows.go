@@ -212,6 +212,11 @@ func (w *worker) bound(c *connection, rec *record.Record, role x411.BindRole) {
 // unfinished tells of a transfer that did not come to its end.
 func (w *worker) unfinished(c *connection, rec *record.Record) {
 	ev := &w.ev
+	if ev.Pieces == 0 && len(ev.Octets) == 0 && rec.End == record.CaptureEnd {
+		// The capture ends between the start of an activity and its first octet.
+		// The transfer lies in what follows, if anywhere.
+		return
+	}
 	w.pool.unfinished.Add(1)
 	at := place(&ev.Origin.Place, ev.Dir)
 	t := w.row.texts.reset().str(ev.Why.String())
