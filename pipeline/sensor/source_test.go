@@ -32,7 +32,6 @@ func TestSourceOfEmptyConnection(t *testing.T) {
 		}
 		return name
 	}
-	// SYN, SYN ACK, ACK in the second of several captures; the first has no frame
 	// SYN, SYN ACK and ACK alone in the second of several captures.
 	n03, err := os.ReadFile("../../testdata/mta/n03-normal-twa-turns.pcap")
 	if err != nil {
