@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"maps"
@@ -461,6 +462,10 @@ func firstHost(s string) string { return regexp.MustCompile(`,[^/]*`).ReplaceAll
 // Brokers find one another, and sensors and decoders find them.
 func TestKafka(t *testing.T) {
 	p := project(t)
+	// A cluster's identifier is 16 octets, in base64 without padding.
+	if id, err := base64.RawURLEncoding.DecodeString(value(p.Services["kafka-1"], "CLUSTER_ID")); err != nil || len(id) != 16 {
+		t.Errorf("the cluster's identifier is %q, %v", id, err)
+	}
 	var voters, addresses []string
 	for id := 1; id <= 3; id++ {
 		name := fmt.Sprintf("kafka-%d", id)
