@@ -59,7 +59,7 @@ func TestArchiveEqualsLedger(t *testing.T) {
 func TestTwoTaps(t *testing.T) {
 	needTools(t)
 	tap := t.TempDir() + "/tap.pcap"
-	capture, l, _ := generate(t, "-n", "60", "-seed", "12", "-tap", tap)
+	capture, l, _ := generate(t, "-n", "60", "-seed", "12", "-set", "AccessRate=0.3", "-tap", tap)
 	alone := newArchive(t)
 	alone.ingest(t, capture)
 	for _, order := range [][2]string{{capture, tap}, {tap, capture}} {

@@ -245,7 +245,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 			files = append(files, c.file)
 		}
 	}
-	generated, _, words := generate(t, "-n", "40", "-seed", "11")
+	generated, _, words := generate(t, "-n", "60", "-seed", "11", "-set", "AccessRate=0.5")
 	words = append(words, secrets(t, files)...)
 	for _, known := range []string{"pw-alpha", "pw-beta"} {
 		if !slices.Contains(words, known) {

@@ -106,6 +106,96 @@ var kinds = []struct {
 	{"noise", func(o *Options) { o.NoiseRate, o.Messages = 0.8, 10 }},
 }
 
+// users is traffic of users with the MTS and message stores, which tshark reads but for what
+// mistaken names.
+func users(o *Options) { o.AccessRate, o.Messages, o.RichRate = 0.8, 40, 0.5 }
+
+// mistaken are tshark's complaints about MS access. X.413's module tags explicitly, but for the
+// types that it takes from X.411, whose tags stay implicit ("This imported type has IMPLICIT
+// tags", X.413 on COMPONENTS OF); tshark expects the tags of the copied components explicitly in
+// probe-submission and in the extensions of a submission's result.
+var mistaken = []string{
+	"\tP7\tBER Error: SEQUENCE OF expected but class:UNIVERSAL(0) Constructed tag:16 was unexpected",
+	"\tP7\tBER Error: UTCTime expected but class:UNIVERSAL(0) Constructed tag:18 was unexpected",
+	"\tP7\tMalformed Packet (Exception occurred)",
+}
+
+func TestTsharkReadsUsers(t *testing.T) {
+	needTshark(t)
+	for seed := range uint64(1) {
+		o := plainOptions()
+		o.Seed = 300 + seed
+		users(&o)
+		g := generate(t, o)
+		for _, c := range complaints(t, g.capture) {
+			if !slices.ContainsFunc(mistaken, func(m string) bool { return strings.HasSuffix(c, m) }) {
+				t.Errorf("seed %d: %s", o.Seed, c)
+			}
+		}
+		// Each operation is there, under its code, with its outcome. Of the abstract syntaxes that
+		// X.419 defines tshark 4.0 knows all that MTS access without RTSE has, and few of the others.
+		want, all := map[int]map[string]int{}, map[int]bool{}
+		for i := range g.ledger.Associations {
+			switch as := &g.ledger.Associations[i]; as.ApplicationContext {
+			case "2.6.0.1.0", "2.6.0.1.1", "2.6.0.1.7", "2.6.0.1.8":
+				all[as.ID] = true
+			}
+		}
+		for i := range g.ledger.Operations {
+			x := &g.ledger.Operations[i]
+			w := want[x.Association]
+			if w == nil {
+				w = map[string]int{}
+				want[x.Association] = w
+			}
+			w[fmt.Sprintf("invoke %d %d", x.InvokeID, x.Code)]++
+			switch x.Outcome {
+			case "result":
+				w[fmt.Sprintf("returnResult %d %d", x.InvokeID, x.Code)]++
+			case "error":
+				w[fmt.Sprintf("returnError %d", x.InvokeID)]++
+			}
+		}
+		captures, exact := separate(t, g), 0
+		for id, w := range want {
+			var doc struct {
+				Packets []element `xml:"packet"`
+			}
+			if err := xml.Unmarshal(tshark(t, captures[id], "-Y", "ros", "-T", "pdml"), &doc); err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]int{}
+			for i := range doc.Packets {
+				for _, kind := range []string{"invoke", "returnResult", "returnError"} {
+					for _, x := range doc.Packets[i].all("ros." + kind + "_element") {
+						k := kind + " " + x.one("ros.present").Show
+						if kind != "returnError" {
+							k += " " + x.one("ros.opcode").Show
+						}
+						got[k]++
+					}
+				}
+			}
+			if all[id] {
+				exact++
+			}
+			for k := range w {
+				if got[k] != w[k] && (all[id] || got[k] > w[k]) {
+					t.Errorf("seed %d: association %d: %d of %s, tshark reads %d", o.Seed, id, w[k], k, got[k])
+				}
+			}
+			for k := range got {
+				if w[k] == 0 {
+					t.Errorf("seed %d: association %d: tshark reads %s", o.Seed, id, k)
+				}
+			}
+		}
+		if exact < 5 {
+			t.Errorf("seed %d: only %d associations that tshark reads", o.Seed, exact)
+		}
+	}
+}
+
 func plainOptions() Options {
 	o := DefaultOptions()
 	o.Messages, o.Concurrent, o.MaxRecipients = 25, 1, 4
