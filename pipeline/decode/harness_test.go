@@ -81,7 +81,7 @@ func readFile(t testing.TB, name string) []byte {
 func generated(t testing.TB, messages int, change func(o *generate.Options)) []byte {
 	t.Helper()
 	o := generate.DefaultOptions()
-	o.Messages, o.OddRate, o.PerAssociation = messages, 0.2, 4
+	o.Messages, o.OddRate, o.PerAssociation, o.AccessRate = messages, 0.2, 4, 0.2
 	if change != nil {
 		change(&o)
 	}

@@ -16,7 +16,7 @@ import (
 
 // passage are the columns that say how segments came by, not what streams hold.
 var passage = []string{
-	"version", "first_frame", "last_frame", "frame", "captured_at", "captured_until", "time", "first_seen", "last_seen",
+	"version", "answered_at", "answer_frame", "first_frame", "last_frame", "frame", "captured_at", "captured_until", "time", "first_seen", "last_seen",
 	"client_packets", "server_packets", "client_retransmitted_packets", "server_retransmitted_packets",
 	"client_retransmitted_octets", "server_retransmitted_octets", "client_out_of_order", "server_out_of_order",
 }
