@@ -13,7 +13,7 @@ type Association struct {
 	// Identifies the connection: hash of its endpoints and initial sequence
 	// numbers.
 	Association [16]byte
-	// Twice the stream octets, both directions together, up to which this row
+	// Twice the TCP segments, both directions together, up to which this row
 	// tells, plus one once the connection has ended; the highest row is shown.
 	Version uint64
 	// Sensor that saw the connection.

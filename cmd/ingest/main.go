@@ -18,6 +18,7 @@ import (
 	"x400flow/cmd/internal/config"
 	"x400flow/engine"
 	"x400flow/pipeline/monitor"
+	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/store"
 )
 
@@ -52,6 +53,7 @@ type options struct {
 	memory    size
 	tcpOctets size
 	tcpConn   size
+	connState size
 	maxConns  int
 	idle      time.Duration
 	block     int
@@ -61,7 +63,7 @@ func main() {
 	engine.Main()
 	var o options
 	o.ports = ports{102}
-	o.memory, o.tcpOctets, o.tcpConn = 0, 256<<20, 1<<20
+	o.memory, o.tcpOctets, o.tcpConn, o.connState = 0, 256<<20, 1<<20, sensor.DefaultMaxState
 	host, err := os.Hostname()
 	if err != nil {
 		host = "sensor"
@@ -84,6 +86,7 @@ func main() {
 	flags.Var(&o.memory, "engine-memory", "most `octets` the embedded ClickHouse may use, such as 4G; 0 is a quarter of the machine's")
 	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
+	flags.Var(&o.connState, "connection-memory", "most `octets` kept of connections otherwise: openings, and TPDUs of which a part is there; the longest idle is given up")
 	flags.IntVar(&o.maxConns, "max-connections", 65536, "most TCP `connections` followed at once; the longest idle is given up")
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
 	flags.IntVar(&o.block, "block", store.DefaultRows, "`rows` inserted at a time, about; fewer are visible sooner and cost more")

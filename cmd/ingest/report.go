@@ -82,7 +82,7 @@ func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.
 			count(bad, "packet"), frames.UnknownLink, frames.Short, frames.Malformed, frames.TooDeep)
 	}
 	if table.Evicted > 0 {
-		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -tcp-memory).\n", count(table.Evicted, "connection was", "connections were"))
+		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -connection-memory).\n", count(table.Evicted, "connection was", "connections were"))
 	}
 	gaps := "no gaps"
 	if stats.Gaps > 0 {

@@ -93,6 +93,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 			IdleTimeout: o.idle,
 		},
 		MaxRecord:  int(o.leaving.record),
+		MaxState:   int(o.connState),
 		Dropped:    dropped,
 		Registerer: mon.Registerer(),
 	}, to)

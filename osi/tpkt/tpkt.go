@@ -151,6 +151,9 @@ func (f *Framer) End() { f.Gap(0) }
 // State returns what the direction is taken for.
 func (f *Framer) State() State { return f.state }
 
+// Size returns how many octets of memory the framer holds.
+func (f *Framer) Size() int { return cap(f.buf) }
+
 func (f *Framer) held() int { return len(f.buf) - f.r }
 
 // hold moves octets of the run into the buffer until it holds n, or all.

@@ -230,6 +230,50 @@ func TestUnfinishedBindsAreGivenUp(t *testing.T) {
 	}
 }
 
+// TestConnectionsAreGivenUp holds TPKTs that never end and openings that are
+// long, on more connections than there is memory for.
+func TestConnectionsAreGivenUp(t *testing.T) {
+	const limit = 1 << 20
+	s, k := run(t, Config{MaxState: limit}, nil)
+	most := 0
+	for i := range uint16(300) {
+		w := newWire(1000 + i).open()
+		w.send(0, opening(t, "p20", 0), 5000, 5000)
+		w.packet(0, flagACK, append([]byte{3, 0, 0xff, 0, 2, 0xf0, 0}, make([]byte, 10_000)...))
+		for j := range w.frames {
+			if err := s.Frame(t.Context(), &w.frames[j]); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, s.state)
+		}
+	}
+	if most > limit || most < limit/2 {
+		t.Errorf("at most %d octets were kept, the limit is %d", most, limit)
+	}
+	if n := s.Table().Evicted; n < 100 {
+		t.Errorf("%d connections were given up", n)
+	}
+	if err := s.End(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if s.state != 0 {
+		t.Errorf("%d octets are counted after the end", s.state)
+	}
+	ends := map[record.EndReason]uint64{}
+	var r record.Record
+	for _, b := range k.records {
+		if err := r.Decode(b); err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == record.KindConnection {
+			ends[r.End]++
+		}
+	}
+	if ends[record.Evicted] != s.Table().Evicted || ends[record.Evicted]+ends[record.CaptureEnd] != 300 {
+		t.Errorf("%v", ends)
+	}
+}
+
 // null is a bus that takes records and forgets them.
 type null struct{ records int }
 

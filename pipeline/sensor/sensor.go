@@ -40,6 +40,7 @@ const (
 	DefaultMaxPending  = 64 << 20
 	DefaultMaxPreamble = 64 << 10
 	DefaultMaxHeld     = 256 << 10
+	DefaultMaxState    = 512 << 20
 	DefaultMaxAge      = time.Second
 	DefaultHeartbeat   = time.Minute
 )
@@ -72,6 +73,7 @@ type Config struct {
 	MaxPending  int           // Octets of all records not yet published.
 	MaxPreamble int           // Octets of a connection's preamble.
 	MaxHeld     int           // Octets of a TSDU held back until it can be redacted.
+	MaxState    int           // Octets kept for all connections; beyond, the longest silent one is given up.
 	MaxAge      time.Duration // Capture time after which a record is published.
 	Heartbeat   time.Duration // Interval of coverage, aligned to UTC.
 
@@ -107,6 +109,7 @@ type Sensor struct {
 	probes  sync.Pool
 	event   association.Event
 
+	state      int         // Octets kept for connections: the sum of conn.size.
 	pending    int         // Octets in records not yet published.
 	dirty      []*openConn // Connections with such a record.
 	dirtySince int64       // Capture time since when one of them waits.
@@ -151,6 +154,9 @@ type conn struct {
 	class  *association.Association // Until it is known whether this is X.400.
 	probes int                      // TPDUs that it has seen.
 	probed bool
+	probe  int // Octets that class was given.
+
+	size int // What it takes of Config.MaxState.
 
 	// Octets of a TSDU just overwritten altogether, and their SHA-256.
 	undecodable int
@@ -186,6 +192,7 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 	def(&cfg.MaxPending, DefaultMaxPending)
 	def(&cfg.MaxPreamble, DefaultMaxPreamble)
 	def(&cfg.MaxHeld, DefaultMaxHeld)
+	def(&cfg.MaxState, DefaultMaxState)
 	if cfg.MaxAge <= 0 {
 		cfg.MaxAge = DefaultMaxAge
 	}
@@ -229,6 +236,11 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 		s.table.Segment(&s.seg)
 		if err := s.drain(ctx, iv); err != nil {
 			return err
+		}
+		for s.state > s.cfg.MaxState && s.table.Evict() {
+			if err := s.drain(ctx, iv); err != nil {
+				return err
+			}
 		}
 	} else if after := s.decoder.Counters(); after.Short+after.Malformed+after.TooDeep != before.Short+before.Malformed+before.TooDeep {
 		iv.beat.Undecodable++
@@ -408,6 +420,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 			if err := s.units(ctx); err != nil {
 				return err
 			}
+			s.measure(st)
 		case tcp.Gap:
 			s.stats.Gaps++
 			s.stats.LostOctets += ev.Lost
@@ -439,8 +452,21 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 	return nil
 }
 
+// measure brings s.state up to date with what is kept for a connection: TPKTs that
+// are not whole, the preamble, and what its class is told from.
+func (s *Sensor) measure(st *conn) {
+	size := st.framer[0].Size() + st.framer[1].Size() + st.preambleSize
+	if st.class != nil {
+		size += st.probe
+	}
+	s.state += size - st.size
+	st.size = size
+}
+
 func (s *Sensor) close(ctx context.Context, c *openConn) error {
 	st := &c.State
+	s.state -= st.size
+	st.size = 0
 	if st.class != nil {
 		s.probes.Put(st.class)
 		st.class = nil
@@ -606,6 +632,7 @@ func (s *Sensor) probe(st *conn, it *record.Item) {
 		}
 	}
 	st.probes++
+	st.probe += len(it.Octets)
 	if !st.class.Definite() && st.probes < maxProbes {
 		return
 	}

@@ -188,11 +188,22 @@ func (t *Table[T]) afterEnd(s *capture.Segment) bool {
 	return ahead >= -old && ahead <= near
 }
 
+// Evict gives up the connection that has been silent longest, for a caller whose
+// own limits are reached. Its events wait in Next. It reports whether there was
+// one.
+func (t *Table[T]) Evict() bool {
+	if t.oldest == nil {
+		return false
+	}
+	t.counters.Evicted++
+	t.close(t.oldest, ReasonEvicted)
+	return true
+}
+
 // open makes a connection of which s is the first segment.
 func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	if len(t.conns) >= t.cfg.MaxConns {
-		t.counters.Evicted++
-		t.close(t.oldest, ReasonEvicted)
+		t.Evict()
 	}
 	delete(t.tombs, s.Key)
 	t.nextID++
