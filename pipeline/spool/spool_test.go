@@ -491,3 +491,76 @@ func TestAge(t *testing.T) {
 		}
 	})
 }
+
+// FuzzSegment begins with whatever is in a segment.
+func FuzzSegment(f *testing.F) {
+	_, r := rec(1, 100)
+	whole := record.AppendFramed(record.AppendFramed(record.AppendFileHeader(nil), r.B), r.B)
+	for _, n := range []int{0, 1, len(whole) - 1, len(whole)} {
+		f.Add(whole[:n])
+	}
+	f.Add(record.AppendFramed(record.AppendFileHeader(nil), nil))
+	f.Add(append(record.AppendFileHeader(nil), 0xff, 0xff, 0xff, 0xff))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile((&disk{dir: dir}).name(1), b, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		s := &sink{}
+		p, err := Open(Config{Dir: dir}, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(t, p, 1000, 1001)
+		if err := finish(t, p); err != nil {
+			t.Error(err)
+		}
+		got := s.records()
+		if len(got) == 0 || got[len(got)-1] != 1000 {
+			t.Errorf("what was published behind it did not come: %v", got)
+		}
+		if names := segments(t, dir); len(names) > 0 {
+			t.Errorf("left: %v", names)
+		}
+	})
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for _, down := range []bool{false, true} {
+		b.Run(map[bool]string{false: "memory", true: "disk"}[down], func(b *testing.B) {
+			s := &sink{down: down}
+			p, err := Open(Config{Dir: b.TempDir(), MaxDisk: 1 << 40, Patience: 1}, nothing{s})
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, r := rec(1, 60<<10)
+			b.SetBytes(int64(len(r.B)))
+			b.ReportAllocs()
+			for b.Loop() {
+				buf := record.NewBuffer()
+				buf.B = append(buf.B[:0], r.B...)
+				if err := p.Publish(b.Context(), bus.Key{1}, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			s.set(false)
+			if err := p.Close(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// nothing takes records without a look at them.
+type nothing struct{ *sink }
+
+func (n nothing) Send(_ context.Context, batch []bus.Message) ([]bus.Message, int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.down {
+		return batch, 0, errDown
+	}
+	release(batch)
+	return nil, 0, nil
+}

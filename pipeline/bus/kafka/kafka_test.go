@@ -59,7 +59,7 @@ func cluster(t testing.TB) *kafkatest.Cluster {
 // topic makes a topic of its own for a test, with its dead-letter topic.
 func topic(t testing.TB, partitions int) Config {
 	t.Helper()
-	c := Config{Brokers: cluster(t).Addrs(), Topic: strings.ReplaceAll(t.Name(), "/", "."), Timeout: 5 * time.Second, Log: logTo(t)}
+	c := Config{Brokers: cluster(t).Addrs(), Topic: strings.NewReplacer("/", ".", "#", "-").Replace(t.Name()), Timeout: 5 * time.Second, Log: logTo(t)}
 	got, err := Prepare(t.Context(), c, &Create{Partitions: partitions, Replication: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -308,6 +308,7 @@ type member struct {
 
 func (h *history) join(t testing.TB, c Config) *member {
 	m := &member{k: consumer(t, c, "g"), done: make(chan struct{})}
+	t.Cleanup(func() { m.leave(t) })
 	go func() {
 		defer close(m.done)
 		var late []func()
@@ -375,16 +376,21 @@ func TestRebalance(t *testing.T) {
 				return
 			case <-time.After(2 * time.Millisecond):
 			}
-			n := sent.Load()
-			p.sendAll(t, []bus.Message{numbered(byte(n%40)+1, n)})
-			sent.Add(1)
+			var batch []bus.Message
+			for n := sent.Load(); len(batch) < 40; n++ {
+				batch = append(batch, numbered(byte(n%40)+1, n))
+			}
+			p.sendAll(t, batch)
+			sent.Add(40)
 		}
 	}()
 	until := func(what string, ok func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%s: not within 30 s", what)
+				close(stop)
+				<-stopped
+				t.Fatalf("%s: not within a minute", what)
 			}
 		}
 	}
@@ -399,6 +405,7 @@ func TestRebalance(t *testing.T) {
 	until("the first member has all again", func() bool { return a.seen.Load() > before+300 })
 	close(stop)
 	<-stopped
+	stop = make(chan struct{}) // For until.
 	all := int(sent.Load())
 	until("all is received", func() bool { return h.count() == all })
 	a.leave(t)

@@ -18,6 +18,10 @@ import (
 // Kafka's own default, 1 MiB, less what a batch takes for itself.
 const DefaultMaxMessage = 1<<20 - Overhead
 
+// batchRecords bounds the records of a partition's batch. kafka-go takes memory for
+// as many as there may be, 160 octets each.
+const batchRecords = 256
+
 // ProducerConfig says how records are sent.
 type ProducerConfig struct {
 	Config
@@ -37,11 +41,14 @@ type Producer struct {
 	balance   kafka.Murmur2Balancer
 	limit     int // Octets of a partition's batch.
 	lanes     []int
-	load      []int // Of the wave under way, octets per lane.
+	load      []load // Of the wave under way, per lane.
 	wave      []kafka.Message
 	of        []int // Which message of the batch a message of the wave is.
 	metrics   *producerMetrics
 }
+
+// load is what a wave gives a lane.
+type load struct{ records, octets int }
 
 type producerMetrics struct {
 	records, octets, failures, refused prometheus.Counter
@@ -81,7 +88,7 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		Compression:  compression,
 		// Send never gives a partition more than one batch at a time. With several,
 		// the second could be taken after the first had failed: out of order.
-		BatchSize:  1 << 20,
+		BatchSize:  batchRecords,
 		BatchBytes: int64(cfg.MaxMessage),
 		// Batches are made before; a batch that is there has nothing to wait for.
 		BatchTimeout: time.Millisecond,
@@ -201,7 +208,7 @@ func (p *Producer) partitions(ctx context.Context) error {
 	}
 	for len(p.lanes) < n {
 		p.lanes = append(p.lanes, len(p.lanes))
-		p.load = append(p.load, 0)
+		p.load = append(p.load, load{})
 	}
 	return nil
 }
@@ -219,7 +226,7 @@ func (p *Producer) fill(batch []bus.Message) (n int) {
 		}
 		if m.Key == (bus.Key{}) {
 			for lane := range p.load {
-				if p.load[lane] > 0 && p.load[lane]+size > p.limit {
+				if p.full(lane, size) {
 					return i
 				}
 			}
@@ -230,7 +237,7 @@ func (p *Producer) fill(batch []bus.Message) (n int) {
 		}
 		key := m.Key[:]
 		lane := p.balance.Balance(kafka.Message{Key: key}, p.lanes...)
-		if p.load[lane] > 0 && p.load[lane]+size > p.limit {
+		if p.full(lane, size) {
 			return i
 		}
 		p.add(i, m, key, lane)
@@ -238,8 +245,15 @@ func (p *Producer) fill(batch []bus.Message) (n int) {
 	return len(batch)
 }
 
+// full tells whether so many octets more are too many for a lane.
+func (p *Producer) full(lane, size int) bool {
+	l := &p.load[lane]
+	return l.records > 0 && (l.octets+size > p.limit || l.records >= batchRecords)
+}
+
 func (p *Producer) add(i int, m *bus.Message, key []byte, lane int) {
-	p.load[lane] += len(m.Record.B) + Overhead
+	p.load[lane].records++
+	p.load[lane].octets += len(m.Record.B) + Overhead
 	p.wave = append(p.wave, kafka.Message{Key: key, Value: m.Record.B, Time: time.Now(), WriterData: lane})
 	p.of = append(p.of, i)
 }
@@ -247,8 +261,8 @@ func (p *Producer) add(i int, m *bus.Message, key []byte, lane int) {
 // write sends the wave, which is made of batch.
 func (p *Producer) write(batch []bus.Message) (failed []bus.Message, refused int, err error) {
 	octets := 0
-	for _, n := range p.load {
-		octets += n
+	for _, l := range p.load {
+		octets += l.octets
 	}
 	start := time.Now()
 	// The writer's own time limits end it. Ending it by a context would leave the

@@ -225,17 +225,21 @@ func TestQueue(t *testing.T) {
 func TestWaves(t *testing.T) {
 	p, err := NewProducer(ProducerConfig{
 		Config:     Config{Brokers: []string{"127.0.0.1:1"}, Topic: "t"},
-		MaxMessage: 10_000,
+		MaxMessage: 200_000,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	p.lanes, p.load = []int{0, 1, 2}, make([]int, 3)
+	p.lanes, p.load = []int{0, 1, 2}, make([]load, 3)
 	rng := rand.New(rand.NewPCG(3, 4))
 	var batch []bus.Message
-	for i := range 200 {
-		m := bus.Message{Record: &record.Buffer{B: bytes.Repeat([]byte{byte(i)}, 1+rng.IntN(p.MaxRecord()))}}
+	for i := range 4000 {
+		size := 1 + rng.IntN(p.MaxRecord())
+		if i > 200 {
+			size = 1 // Many small ones, that the number bounds.
+		}
+		m := bus.Message{Record: &record.Buffer{B: bytes.Repeat([]byte{byte(i)}, size)}}
 		if rng.IntN(10) > 0 {
 			m.Key[31] = byte(1 + rng.IntN(50))
 		}
@@ -248,14 +252,15 @@ func TestWaves(t *testing.T) {
 			t.Fatal("an empty wave")
 		}
 		everywhere := make(map[int]int)
-		var load [3]int
+		var octets, records [3]int
 		for k, m := range p.wave {
 			of := &batch[p.of[k]]
 			lane := m.WriterData.(int)
 			if &m.Value[0] != &of.Record.B[0] {
 				t.Fatal("a message of the wave is another record's")
 			}
-			load[lane] += len(m.Value) + len(m.Key)
+			octets[lane] += len(m.Value) + len(m.Key)
+			records[lane]++
 			if of.Key == (bus.Key{}) {
 				everywhere[p.of[k]]++
 				continue
@@ -270,8 +275,11 @@ func TestWaves(t *testing.T) {
 				t.Errorf("message %d without a key goes to %d lanes", i, times)
 			}
 		}
-		if most := slices.Max(load[:]); most > p.limit {
+		if most := slices.Max(octets[:]); most > p.limit {
 			t.Errorf("%d octets for one lane, more than %d", most, p.limit)
+		}
+		if most := slices.Max(records[:]); most > batchRecords {
+			t.Errorf("%d records for one lane, more than %d", most, batchRecords)
 		}
 		batch = batch[n:]
 	}
