@@ -205,6 +205,11 @@ func TestTwoShards(t *testing.T) {
 		}
 	}
 
+	// That it is on a cluster, and on which, can be seen.
+	made := ask(t, sharded, "SELECT engine, extract(engine_full, '^Distributed\\(\\'([^\\']*)') FROM system.tables WHERE database = currentDatabase() AND name = 'messages_store'")
+	if made != "Distributed\tx400" {
+		t.Errorf("messages_store is %s", made)
+	}
 	// Without GLOBAL this would not be so.
 	if _, err := sharded.QueryFormat(t.Context(), "TSV", "SELECT count() FROM problems_store FINAL WHERE transfer IN (SELECT transfer FROM messages_store)"); err == nil || !strings.Contains(err.Error(), "distributed_product_mode") {
 		t.Errorf("a look-up that is not GLOBAL: %v", err)

@@ -15,7 +15,8 @@ var (
 	poisonDesc      = describe("poison_records_total", "Records that could not be read.")
 	apdusDesc       = describe("apdus_total", "MTS-APDUs decoded, by kind.", "kind")
 	problemsDesc    = describe("problems_total", "Problem rows made.")
-	unfinishedDesc  = describe("unfinished_transfers_total", "Transfers that did not come to their end; each is a problem row.")
+	unfinishedDesc  = describe("unfinished_transfers_total", "Transfers that did not come to their end at first; each is a problem row.")
+	resumedDesc     = describe("resumed_transfers_total", "Of these, those whose message came all the same, after a resumption.")
 	evictedDesc     = describe("suspended_activities_given_up_total", "Suspended activities given up to stay within the bound.")
 	connectionsDesc = describe("connections_total", "Connections ended, by what they carried.", "class")
 )
@@ -27,7 +28,7 @@ func (p *Pool) Collector() prometheus.Collector { return collector{p} }
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		recordsDesc, repeatsDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, evictedDesc, connectionsDesc,
+		recordsDesc, repeatsDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, resumedDesc, evictedDesc, connectionsDesc,
 	} {
 		ch <- d
 	}
@@ -47,6 +48,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count(apdusDesc, s.Probes, "probe")
 	count(problemsDesc, s.Problems)
 	count(unfinishedDesc, s.Unfinished)
+	count(resumedDesc, s.Resumed)
 	count(evictedDesc, s.Evicted)
 	// Classes are those that package association tells apart, so they are few.
 	for class, n := range s.Connections {
