@@ -439,11 +439,11 @@ func (w *apduWriter) contents(m *message, l *ledger.APDU, tag byte) {
 	// The content is the originator's encoding and stays the same on all hops.
 	inner := style{shuffle: subject.content.seed%8 == 0, indefinite: subject.content.seed%10 == 0}
 	w.inner.reset(inner, rand.New(rand.NewPCG(subject.content.seed, 1)))
-	subject.content.encode(&w.inner, subject, subject.trace[0].arrival)
+	l.Contents = subject.content.encode(&w.inner, subject, subject.trace[0].arrival)
 	sum := sha256.Sum256(w.inner.b)
 	l.ContentSize, l.ContentSHA256 = len(w.inner.b), hex.EncodeToString(sum[:])
 	w.outer.octets(tag, w.inner.b)
-	if subject.content.kind <= contentP22 {
+	if len(l.Contents) > 0 && l.Contents[0].Kind == "ipm" {
 		l.Subject = subject.content.subject
 	}
 }

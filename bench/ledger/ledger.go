@@ -214,6 +214,9 @@ type APDU struct {
 	ContentSize   int    `json:"content_size"` // Octets in the content OCTET STRING, or of a report's returned content.
 	ContentSHA256 string `json:"content_sha256,omitempty"`
 	Subject       string `json:"subject,omitempty"` // The IPM's heading, where the content is one.
+	// Contents are the content, where X.420 defines it, and the messages in it,
+	// outer ones first.
+	Contents []Interpersonal `json:"contents,omitempty"`
 
 	// Reports only.
 	Destination           *Address       `json:"destination,omitempty"`
@@ -222,6 +225,73 @@ type APDU struct {
 	AdditionalInformation string         `json:"additional_information,omitempty"` // Octets inside its [2] tag, hexadecimal.
 	// ContentExtensions are the extensions of the report's content.
 	ContentExtensions []Extension `json:"content_extensions,omitempty"`
+}
+
+// Interpersonal is an interpersonal message or notification (X.420). Texts of
+// identifiers are "local*OR-name", those of descriptors "free-form <OR-name>
+// (telephone)".
+type Interpersonal struct {
+	// Path is empty for the content, 2 for what its second body part holds, 2.1
+	// for what the first body part of that holds, r for a returned message.
+	Path          string         `json:"path"`
+	Kind          string         `json:"kind"` // ipm, receipt-notification, ...
+	ID            string         `json:"id"`
+	Originator    string         `json:"originator,omitempty"`
+	Subject       *string        `json:"subject,omitempty"`
+	Recipients    []IPMRecipient `json:"recipients,omitempty"`
+	References    []IPMReference `json:"references,omitempty"`
+	Extensions    []IPMExtension `json:"extensions,omitempty"` // In the order sent.
+	Expiry        *time.Time     `json:"expiry,omitempty"`
+	ReplyBy       *time.Time     `json:"reply_by,omitempty"`
+	Importance    string         `json:"importance,omitempty"`
+	Sensitivity   string         `json:"sensitivity,omitempty"`
+	AutoForwarded bool           `json:"auto_forwarded,omitempty"`
+	Parts         []BodyPart     `json:"parts,omitempty"`
+
+	// Notifications only.
+	Intended         string     `json:"intended,omitempty"`
+	ConversionEITs   []string   `json:"conversion_eits,omitempty"`
+	NonReceiptReason string     `json:"non_receipt_reason,omitempty"`
+	DiscardReason    string     `json:"discard_reason,omitempty"`
+	Comment          string     `json:"comment,omitempty"`
+	Receipt          *time.Time `json:"receipt,omitempty"`
+	Acknowledgment   string     `json:"acknowledgment,omitempty"`
+	Supplementary    string     `json:"supplementary,omitempty"`
+}
+
+// IPMRecipient is a recipient, authorizing user or reply recipient of a heading.
+type IPMRecipient struct {
+	Role           string   `json:"role"`
+	Text           string   `json:"text"`
+	Requests       []string `json:"requests,omitempty"`
+	ReplyRequested bool     `json:"reply_requested,omitempty"`
+	Precedence     *int     `json:"precedence,omitempty"`
+}
+
+// IPMReference is a reference to another message.
+type IPMReference struct {
+	Relation string `json:"relation"`
+	ID       string `json:"id"`
+}
+
+// IPMExtension is an extension of a heading, recipient or notification.
+type IPMExtension struct {
+	OID      string `json:"oid"`
+	Readable string `json:"readable,omitempty"` // Where the value is one word or a list of them.
+}
+
+// BodyPart is a body part.
+type BodyPart struct {
+	Kind string `json:"kind"`
+	Size int    `json:"size"` // Octets of the data; -1 where these are an encoding.
+	// Charset and TextSHA256 are of a text: what it was converted from, and the
+	// digest of its UTF-8.
+	Charset    string `json:"charset,omitempty"`
+	TextSHA256 string `json:"text_sha256,omitempty"`
+	FileName   string `json:"file_name,omitempty"`
+	Nested     string `json:"nested,omitempty"` // Path of the message that it holds.
+	Signer     string `json:"signer,omitempty"`
+	ATS        string `json:"ats,omitempty"` // Priority of an ATS message header.
 }
 
 // MTSIdentifier is an MTS identifier as text and in its parts. PRMD is nil where

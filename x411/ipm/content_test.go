@@ -74,7 +74,7 @@ func universal(s string) []byte {
 	for _, r := range s {
 		b = append(b, byte(r>>8), byte(r))
 	}
-	return el(0x30, el(0x1e, b))
+	return el(0x31, el(0x1e, b))
 }
 
 // message is an InformationObject with an IPM of these heading fields, beside its
@@ -245,7 +245,7 @@ func TestBodyParts(t *testing.T) {
 		{"file transfer", extendedPart("2.6.1.4.12", el(0x30, el(0x28, el(0x81, []byte("data")))), oid(6, "2.6.1.11.12"), el(0xa0, el(0x30,
 			el(0xa1, el(0xa0, oid(6, "1.0.8571.5.1"))),
 			el(0xa2, el(0xa0, el(0xa1, str(0x19, "Word")))),
-			el(0xa4, el(0xa0, str(0x19, "letter.txt")), el(0xa4, str(0x18, "19960501100000Z")), el(0xad, el(2, []byte{4})),
+			el(0xa4, el(0xa0, str(0x19, "letter.txt")), el(0xa4, str(0x81, "19960501100000Z")), el(0xad, el(0x81, []byte{4})),
 				el(0xaf, el(0xa1, el(0x30, el(0x80, []byte{7, 0x80}), el(0xa3, el(0xa0, str(0x19, "SECRET")))))))))),
 			[]string{`part 1: file-transfer 4 2.6.1.4.12 {document-type=1.0.8571.5.1; application=Word; pathname=letter.txt; created=1996-05-01T10:00:00Z; size=4; access-control=read with passwords} utf-8 "data" file letter.txt`}},
 		{"voice", extendedPart("2.6.1.4.16", str(4, "abc"), oid(6, "2.6.1.11.16"), el(0xa0, el(0x30, el(0x80, []byte{9}), oid(0x81, "1.2.3"), str(0x82, "hm")))),

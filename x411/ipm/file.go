@@ -190,12 +190,13 @@ func (c *Content) fileAttributes(out []byte, p *BodyPart, cur *ber.Cursor, e *be
 	var f ber.Element
 	for in.Next(&f) && !r.Full(out) {
 		number := f.Tag.Number()
-		if f.Tag.Class() != ber.ContextSpecific {
+		if f.Tag.Class() != ber.ContextSpecific && f.Tag != ber.App(23) {
 			r.Stray(&f)
 			continue
 		}
 		if number == 0 || number == 23 {
-			// incomplete-pathname or complete-pathname.
+			// incomplete-pathname or complete-pathname, which ISO 8571-4 tags
+			// [APPLICATION 23] and X.420 [23].
 			out = x411.AppendItem(out, 0, "pathname")
 			at := len(out)
 			if f.Constructed {
@@ -220,7 +221,8 @@ func (c *Content) fileAttributes(out []byte, p *BodyPart, cur *ber.Cursor, e *be
 		case 16, 17, 22:
 			out = r.AppendAny(x411.AppendItem(out, 0, name), &in, &f)
 		default:
-			// A CHOICE of no-value-available [0] and a value.
+			// A CHOICE of no-value-available [0] and a value, which is [1] in ISO
+			// 8571-4.
 			v, value, ok := r.Only(&in, &f)
 			if !ok || value.Tag == ber.Context(0) && len(value.Content) == 0 {
 				break
