@@ -29,9 +29,17 @@ const maxForwarded = 3 // How deep messages are forwarded.
 
 func (w *interpersonal) maybe() bool { return w.rng.Float64() < w.rate }
 
+// rarely is maybe twice over.
+func (w *interpersonal) rarely() bool {
+	if !w.maybe() {
+		return false
+	}
+	return w.maybe()
+}
+
 // object writes an InformationObject (X.420 7) whose first text has the size.
 func (w *interpersonal) object(c *content) {
-	if w.maybe() && w.maybe() {
+	if w.rarely() {
 		n := w.e.openSet(0xa1)
 		w.notification()
 		w.e.closeSet(n)
@@ -334,7 +342,7 @@ func (w *interpersonal) body(path string, size int) []ledger.BodyPart {
 		// The parameters of an encrypted body part were for further study in 1984.
 		kinds = append(kinds, w.encrypted, w.bilateral, w.generalText, w.file, w.voice, w.forwardedContent, w.forwardedNotification, w.signed)
 	}
-	list := []ledger.BodyPart{w.ia5(size, path == "" && w.maybe() && w.maybe())}
+	list := []ledger.BodyPart{w.ia5(size, path == "" && w.rarely())}
 	for len(list) < 6 && w.maybe() {
 		list = append(list, kinds[w.rng.IntN(len(kinds))](path, len(list)+1))
 	}
