@@ -26,6 +26,16 @@ type node struct {
 // syntax, and given the values as heading extensions of that type.
 func tsharkReads(t *testing.T, syntax string, values [][]byte) []node {
 	t.Helper()
+	var extensions [][]byte
+	for _, v := range values {
+		extensions = append(extensions, el(seq, oid(t, 6, 1, 2, 3, 4), v))
+	}
+	return tsharkReadsExtensions(t, extensions, "-o", `uat:oid:"1.2.3.4","value","`+syntax+`"`)
+}
+
+// tsharkReadsExtensions returns tshark's dissection of heading extensions.
+func tsharkReadsExtensions(t *testing.T, extensions [][]byte, args ...string) []node {
+	t.Helper()
 	if _, err := exec.LookPath("tshark"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("tshark is not installed")
@@ -34,8 +44,8 @@ func tsharkReads(t *testing.T, syntax string, values [][]byte) []node {
 	}
 	var capture bytes.Buffer
 	binary.Write(&capture, binary.LittleEndian, []uint32{0xa1b2c3d4, 2 | 4<<16, 0, 0, 1 << 18, 147}) // DLT_USER0
-	for _, v := range values {
-		heading := el(set, el(0x6b, str(prn, "1")), el(0xaf, el(seq, oid(t, 6, 1, 2, 3, 4), v)))
+	for _, x := range extensions {
+		heading := el(set, el(0x6b, str(prn, "1")), el(0xaf, x))
 		p := el(0xa0, heading, el(seq))
 		binary.Write(&capture, binary.LittleEndian, []uint32{0, 0, uint32(len(p)), uint32(len(p))})
 		capture.Write(p)
@@ -44,8 +54,8 @@ func tsharkReads(t *testing.T, syntax string, values [][]byte) []node {
 	if err := os.WriteFile(file, capture.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("tshark", "-r", file, "-n", "-T", "pdml",
-		"-o", `uat:user_dlts:"User 0 (DLT=147)","p22","0","","0",""`, "-o", `uat:oid:"1.2.3.4","value","`+syntax+`"`)
+	cmd := exec.Command("tshark", append([]string{"-r", file, "-n", "-T", "pdml",
+		"-o", `uat:user_dlts:"User 0 (DLT=147)","p22","0","","0",""`}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -58,8 +68,8 @@ func tsharkReads(t *testing.T, syntax string, values [][]byte) []node {
 	if err := xml.Unmarshal(out, &pdml); err != nil {
 		t.Fatal(err)
 	}
-	if len(pdml.Packets) != len(values) {
-		t.Fatalf("tshark shows %d of %d values", len(pdml.Packets), len(values))
+	if len(pdml.Packets) != len(extensions) {
+		t.Fatalf("tshark shows %d of %d values", len(pdml.Packets), len(extensions))
 	}
 	return pdml.Packets
 }
@@ -188,5 +198,69 @@ func TestTsharkNamesCodes(t *testing.T) {
 	})
 	if i != diagnostics {
 		t.Errorf("tshark reads %d codes", i)
+	}
+}
+
+// The envelopes of MTS access have everything that tshark reads in the same
+// octets, which it knows as attributes of stored messages (X.413 Annex C).
+func TestTsharkReadsEnvelopes(t *testing.T) {
+	cases := argumentCases(t)
+	attributes := map[Kind]int{KindSubmission: 59, KindProbeSubmission: 69, KindDelivery: 18, KindReportDelivery: 34}
+	var extensions [][]byte
+	var kinds []argumentCase
+	for _, c := range cases {
+		arc, ok := attributes[c.kind]
+		if !ok {
+			continue
+		}
+		var a APDU
+		if a.DecodeArgument(c.kind, c.argument) != StatusOK {
+			t.Fatal(a.Failure.Error())
+		}
+		envelope := a.Envelope.Of(c.argument)
+		switch c.kind {
+		case KindDelivery:
+			envelope = el(seq, envelope)
+		case KindReportDelivery:
+			// The returned content stands beside the envelope's fields.
+			content, head := a.Content.Encoding, 2
+			if c.argument[1] > 0x80 {
+				head += int(c.argument[1] & 0x7f)
+			}
+			envelope = el(set, c.argument[head:content.Start], c.argument[content.End:])
+		}
+		extensions = append(extensions, el(seq, oid(t, 6, 2, 6, 4, 3, arc), envelope))
+		kinds = append(kinds, c)
+	}
+	for i, packet := range tsharkReadsExtensions(t, extensions) {
+		c := &kinds[i]
+		all := strings.Join(c.want, "\n")
+		leaves := 0
+		packet.all(func(n *node) {
+			if len(n.Kids) > 0 || n.Show == "" || !strings.HasPrefix(n.Name, "p1.") || n.Name == "p1.extension.type" || strings.HasPrefix(n.Name, "p1.Criticality.") {
+				return
+			}
+			leaves++
+			leaf := n.leaf()
+			switch n.Name {
+			case "p1.content_length":
+				leaf = "content-length: " + leaf
+			case "p1.built_in":
+				leaf = "content-type: " + leaf
+			case "p1.extended":
+				leaf = "content-type: " + map[string]string{"2.6.1.10.1": "id-mct-p2-1988"}[leaf] // X.420 Annex D.
+			case "p1.originator_report_request":
+				return
+			}
+			if strings.HasPrefix(n.Name, "p1.OriginatorReportRequest.") && leaf != "" {
+				leaf = "originator-" + leaf // As an MTA's indicators are called.
+			}
+			if !strings.Contains(all, leaf) {
+				t.Errorf("%v: tshark reads %s as %q (%s), which is not in\n%s", c.kind, n.Name, leaf, n.ShowName, all)
+			}
+		})
+		if leaves < 12 {
+			t.Errorf("%v: tshark reads only %d values", c.kind, leaves)
+		}
 	}
 }
