@@ -22,7 +22,6 @@ type leaving struct {
 	compression string
 	batch       size
 	age         time.Duration
-	timeout     time.Duration
 	record      size
 	spool       string
 	limit       size
@@ -34,7 +33,6 @@ func (l *leaving) define(flags *flag.FlagSet) {
 	flags.StringVar(&l.compression, "compression", "zstd", "compression `method` on the bus: none, gzip, snappy, lz4 or zstd")
 	flags.Var(&l.batch, "batch-octets", "`octets` of records that are sent to the bus at a time")
 	flags.DurationVar(&l.age, "batch-age", spool.DefaultBatchAge, "`time` after which fewer are sent")
-	flags.DurationVar(&l.timeout, "kafka-timeout", 5*time.Second, "`time` within which brokers have to answer")
 	flags.Var(&l.record, "record-octets", "`octets` after which a connection's record is published; what belongs together may exceed it")
 	flags.StringVar(&l.spool, "spool", "", "`directory` that takes records while the brokers cannot be reached; without it capturing waits")
 	flags.Var(&l.limit, "spool-limit", "most `octets` there; what exceeds them is dropped and counted")
@@ -55,16 +53,16 @@ func openOutlet(ctx context.Context, o *options, mon *monitor.Monitor, log *slog
 	if err != nil {
 		return nil, err
 	}
-	c.ClientID, c.Timeout, c.Log, c.Registerer = "x400flow-ingest", l.timeout, log, mon.Registerer()
+	c.ClientID, c.Log, c.Registerer = "x400flow-ingest", log, mon.Registerer()
 	policy, err := spool.ParseSync(l.sync)
 	if err != nil {
 		return nil, fmt.Errorf("-spool-sync %w", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, reach)
+	wait := reach
 	if l.spool != "" {
-		// Records can be kept until the brokers are back.
-		limited, cancel = context.WithTimeout(ctx, l.timeout)
+		wait = c.Timeout // Records can be kept until the brokers are back.
 	}
+	limited, cancel := context.WithTimeout(ctx, wait)
 	topic, err := kafka.Prepare(limited, c, o.bus.Create())
 	cancel()
 	switch {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"x400flow/pipeline/bus/kafka"
 )
@@ -24,12 +25,14 @@ type Bus struct {
 	cert, key    string
 	sasl         string
 	passwordFile string
+	timeout      time.Duration
 }
 
 // Define adds the flags.
 func (b *Bus) Define(flags *flag.FlagSet) {
 	flags.StringVar(&b.URL, "bus", b.URL, "`URL` of the Kafka topic of records, kafka://host:9092,host2:9092/topic; a user stands before the hosts: kafka://user@host...")
 	flags.Var(&b.create, "create-topic", "make the topic and its dead-letter topic where they are not there: number of `partitions,replicas`")
+	flags.DurationVar(&b.timeout, "kafka-timeout", 5*time.Second, "`time` within which brokers have to answer")
 	flags.BoolVar(&b.tls, "kafka-tls", b.tls, "speak TLS to the brokers; -kafka-ca and -kafka-cert imply it")
 	flags.StringVar(&b.ca, "kafka-ca", b.ca, "`file` of the certificates (PEM) that sign the brokers'; without it the system's")
 	flags.StringVar(&b.cert, "kafka-cert", b.cert, "`file` of this client's certificate (PEM) for the brokers")
@@ -47,8 +50,10 @@ func (b *Bus) Config() (kafka.Config, error) {
 	if c.Password, err = Secret("KAFKA_PASSWORD", b.passwordFile); err != nil {
 		return c, fmt.Errorf("-kafka-password-file: %w", err)
 	}
-	c.SASL = b.sasl
+	c.SASL, c.Timeout = b.sasl, b.timeout
 	switch {
+	case c.Timeout <= 0:
+		return c, fmt.Errorf("-kafka-timeout %v: must be positive", c.Timeout)
 	case c.SASL != "" && c.User == "":
 		return c, errors.New("-kafka-sasl: no user in -bus: kafka://user@host:9092/topic")
 	case c.SASL != "" && c.Password == "":

@@ -75,6 +75,7 @@ func TestBus(t *testing.T) {
 		{"-bus kafka://a/t -kafka-sasl plain", "no user"},
 		{"-bus kafka://u@a/t -kafka-sasl plain", "no password"},
 		{"-bus kafka://u@a/t -kafka-sasl plain -kafka-password-file " + password + "2", "no such file"},
+		{"-bus kafka://a/t -kafka-timeout 0s", "must be positive"},
 		{"-bus kafka://a/t -kafka-ca " + password, "no certificate"},
 		{"-bus kafka://a/t -kafka-cert " + cert, "goes with its key"},
 		{"-bus kafka://a/t -kafka-cert " + cert + " -kafka-key " + password, "PEM"},

@@ -20,11 +20,10 @@ import (
 
 // Defaults of a ConsumerConfig's zero fields.
 const (
-	DefaultMaxFetch         = 1 << 20
-	DefaultMaxQueued        = 32 << 20
-	DefaultSessionTimeout   = 30 * time.Second
-	DefaultRebalanceTimeout = time.Minute
-	DefaultCommitInterval   = time.Second
+	DefaultMaxFetch       = 1 << 20
+	DefaultMaxQueued      = 32 << 20
+	DefaultSessionTimeout = 30 * time.Second
+	DefaultCommitInterval = time.Second
 )
 
 // ConsumerConfig says how records are received.
@@ -40,6 +39,8 @@ type ConsumerConfig struct {
 	// SessionTimeout is how long a member that fell silent keeps its partitions.
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long members may take to give up their partitions.
+	// Default: SessionTimeout. It is also, with Timeout, how long this member waits
+	// for a coordinator that hangs.
 	RebalanceTimeout time.Duration
 	// RevokeBudget is how long the receiver has to finish with lanes that are taken
 	// away. Default: half of SessionTimeout, as there are no heartbeats meanwhile.
@@ -95,7 +96,7 @@ func newConsumer(cfg ConsumerConfig) (*Consumer, error) {
 		}
 	}
 	duration(&cfg.SessionTimeout, DefaultSessionTimeout)
-	duration(&cfg.RebalanceTimeout, max(DefaultRebalanceTimeout, cfg.SessionTimeout))
+	duration(&cfg.RebalanceTimeout, cfg.SessionTimeout)
 	duration(&cfg.RevokeBudget, cfg.SessionTimeout/2)
 	duration(&cfg.CommitInterval, DefaultCommitInterval)
 	if cfg.MaxFetch <= 0 {
