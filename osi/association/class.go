@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"x400flow/osi/ber"
+	"x400flow/osi/rose"
 	"x400flow/osi/session"
 )
 
@@ -324,6 +325,60 @@ func initiateMMS(value []byte) bool {
 		have |= 1 << f.Tag.Number()
 	}
 	return in.Code() == ber.None && have&0b10110 == 0b10110
+}
+
+// Local operation values of MTS access (X.419 Annex A).
+const (
+	opMessageSubmission = 3
+	opMessageDelivery   = 5
+	opReportDelivery    = 6
+)
+
+// accessArgument reports whether a value is certainly the invoke of an operation
+// of MTS access: the envelopes of messages and reports begin as no other argument
+// of these operation values does (X.411 8.2.1.1, 8.3.1). The applications that
+// share ROSE with it (X.711 and others) use the same values.
+func accessArgument(value []byte) bool {
+	if len(value) < 8 || value[0] != 0xA1 {
+		return false
+	}
+	var r rose.APDU
+	if code, _ := r.Decode(value); code != rose.OK || r.Kind != rose.Invoke || !r.HasCode {
+		return false
+	}
+	var d ber.Decoder
+	c := d.Reset(r.Argument)
+	var e, f ber.Element
+	if !c.Next(&e) || !e.Constructed {
+		return false
+	}
+	in := c.Enter(&e)
+	switch r.Code {
+	case opMessageSubmission:
+		// A SET that has application-wide tags, and an OCTET STRING.
+		if e.Tag != ber.TagSequence || !in.Next(&f) || f.Tag != ber.TagSet || !f.Constructed {
+			return false
+		}
+		if t, ok := in.Peek(); !ok || t != ber.TagOctetString {
+			return false
+		}
+		in = in.Enter(&f)
+	case opMessageDelivery:
+		t, ok := in.Peek() // MTSIdentifier.
+		return e.Tag == ber.TagSequence && ok && t == ber.App(4)
+	case opReportDelivery:
+		if e.Tag != ber.TagSet {
+			return false
+		}
+	default:
+		return false
+	}
+	for in.Next(&f) {
+		if f.Tag == ber.App(0) || f.Tag == ber.App(4) {
+			return true // ORName, MTSIdentifier.
+		}
+	}
+	return false
 }
 
 // markers are object names of TASE.2 (IEC 60870-6-503) that an association

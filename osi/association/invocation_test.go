@@ -83,3 +83,30 @@ func BenchmarkFindInvocation(b *testing.B) {
 		FindInvocation(tsdu)
 	}
 }
+
+func TestAccessArgument(t *testing.T) {
+	invoke := func(code byte, argument []byte) []byte {
+		return tlv(0xa1, tlv(2, []byte{1}), tlv(2, []byte{code}), argument)
+	}
+	name, id := tlv(0x60, tlv(0x30)), tlv(0x64, tlv(0x63))
+	content := tlv(4, []byte("x"))
+	for _, c := range []struct {
+		name  string
+		value []byte
+		want  bool
+	}{
+		{"message-submission", invoke(3, tlv(0x30, tlv(0x31, tlv(0x46, []byte{2}), name), content)), true},
+		{"message-delivery", invoke(5, tlv(0x30, id, content)), true},
+		{"report-delivery", invoke(6, tlv(0x31, tlv(0xa1), id)), true},
+		{"a CMIP get", invoke(3, tlv(0x30, tlv(6, []byte{0x52, 1}), tlv(0xa2, tlv(0x30)))), false},
+		{"without content", invoke(3, tlv(0x30, tlv(0x31, name))), false},
+		{"another operation", invoke(7, id), false},
+		{"a result", tlv(0xa2, tlv(2, []byte{1}), tlv(0x30, tlv(2, []byte{5}), tlv(0x30, id))), false},
+		{"an MMS request", tlv(0xa0, tlv(2, []byte{1}), tlv(0xa4, tlv(0xa1))), false},
+		{"cut", invoke(5, tlv(0x30, id, content))[:9], false},
+	} {
+		if got := accessArgument(c.value); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

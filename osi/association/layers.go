@@ -763,6 +763,12 @@ func (a *Association) infer(dir uint8, u view) bool {
 				a.headless(dir, u.place(0))
 				return false
 			}
+			if accessArgument(a.pdv.Octets) {
+				// MTS access without RTSE.
+				a.facts.Mode, a.facts.Inferred = ModeNormal, true
+				a.setClass(ClassP3, false)
+				return true
+			}
 			a.foreign(dir, u, a.pdv.Octets)
 			return false
 		}
