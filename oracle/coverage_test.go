@@ -1,0 +1,449 @@
+package oracle
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+var writeCoverage = flag.Bool("coverage", false, "write docs/coverage.md")
+
+const coverageDocument = "../docs/coverage.md"
+
+// coverageTables are the tables whose rows belong to an MTS-APDU. Their octet
+// columns are left out: what tshark reads must be told, not only kept.
+var coverageTables = map[string]string{
+	"messages": "", "recipients": "", "trace": "", "extensions": "raw", "bilateral": "raw",
+	"ipms": "", "ipm_recipients": "", "ipm_references": "", "ipm_extensions": "raw", "ipm_extension_items": "", "body_parts": "octets",
+}
+
+// A sighting of a value: the texts that it may stand in a column as.
+type sighted struct {
+	apdu  string
+	texts []string
+}
+
+// coverage is what was found out about one of tshark's fields.
+type coverage struct {
+	name, typ string
+	// seen counts the values of the corpus that tshark shows, distinct those
+	// that differ, read those that a column gave back.
+	seen, distinct, read int
+	// parts says that it was only seen with parts.
+	parts   bool
+	columns []string
+}
+
+// TestCoverage reads each value that tshark 4.0 shows of generated MTS-APDUs and
+// their contents back by SQL, and holds docs/coverage.md to what it finds: no
+// field that is decoded there may be lost.
+//
+// A field counts as decoded when columns gave back every value of it, each as a
+// whole or between separators, and when there were values enough, or long enough,
+// for that not to be chance.
+func TestCoverage(t *testing.T) {
+	needTools(t)
+	a, _ := contentArchive(t)
+	order := []string{"rtse", "acse", "ros", "p1", "x411", "p22", "p772"}
+	list := tsharkFields(t, order)
+	values := sightings(t, a)
+	rows := rowsOf(t, a)
+	for _, c := range list {
+		c.parts = values[c.name] != nil && len(values[c.name]) == 0
+		judge(c, values[c.name], rows)
+	}
+	text := coverageText(order, list)
+	if *writeCoverage {
+		if err := os.WriteFile(coverageDocument, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	document, err := os.ReadFile(coverageDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claimed := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]* \\| decoded \\|").FindAllStringSubmatch(string(document), -1)
+	if len(claimed) < 100 {
+		t.Errorf("docs/coverage.md tells of %d decoded fields only", len(claimed))
+	}
+	now := map[string]*coverage{}
+	for _, c := range list {
+		now[c.name] = c
+	}
+	for _, m := range claimed {
+		if c := now[m[1]]; c == nil || c.status() != "decoded" {
+			t.Errorf("%s is no longer read back by SQL: docs/coverage.md is wrong (go test ./oracle -run TestCoverage -coverage writes it anew)", m[1])
+		}
+	}
+}
+
+// tsharkFields returns the fields of the protocols that tshark -G fields lists.
+func tsharkFields(t *testing.T, protocols []string) []*coverage {
+	t.Helper()
+	out, err := exec.Command("tshark", "-G", "fields").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []*coverage
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		part := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if part[0] != "F" || len(part) < 5 || !slices.Contains(protocols, part[4]) || seen[part[2]] {
+			continue
+		}
+		seen[part[2]] = true
+		list = append(list, &coverage{name: part[2], typ: part[3]})
+	}
+	if len(list) < 800 {
+		t.Fatalf("tshark lists %d fields only", len(list))
+	}
+	return list
+}
+
+// sightings returns the values that tshark shows of the MTS-APDUs and contents in
+// the archive, by field. tshark is given an MTS-APDU as the value of a heading
+// extension, whose type it is told to be one, so that nothing of session and RTSE
+// comes between.
+func sightings(t *testing.T, a archive) map[string][]sighted {
+	t.Helper()
+	var capture bytes.Buffer
+	binary.Write(&capture, binary.LittleEndian, []uint32{0xa1b2c3d4, 2 | 4<<16, 0, 0, 1 << 18, 147}) // DLT_USER0
+	var apdus []string
+	for _, r := range a.query(t, "SELECT apdu, hex(if(content_inline, head, concat(head, content, tail))) AS octets FROM contents INNER JOIN messages USING apdu WHERE protocol = 'p1' ORDER BY apdu") {
+		octets, err := hex.DecodeString(r["octets"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if octets[0] == 0x28 {
+			octets = mtsAPDU(octets)
+		}
+		octets = implicitTypes(octets)
+		heading := tlv(0x31, append(tlv(0x6b, tlv(0x13, []byte("1"))), tlv(0xaf, tlv(0x30, append([]byte{6, 3, 0x2a, 3, 4}, octets...)))...))
+		p := tlv(0xa0, append(heading, tlv(0x30, nil)...))
+		binary.Write(&capture, binary.LittleEndian, []uint32{0, 0, uint32(len(p)), uint32(len(p))})
+		capture.Write(p)
+		apdus = append(apdus, r["apdu"])
+	}
+	messages := len(apdus)
+	// Contents that X.420 defines come by themselves, as P22 (X.420 7).
+	for _, r := range a.query(t, "SELECT apdu, hex(content) AS octets FROM contents WHERE apdu IN (SELECT apdu FROM ipms WHERE path = '' AND kind != 'unknown') ORDER BY apdu") {
+		octets, err := hex.DecodeString(r["octets"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.Write(&capture, binary.LittleEndian, []uint32{0, 0, uint32(len(octets)), uint32(len(octets))})
+		capture.Write(octets)
+		apdus = append(apdus, r["apdu"])
+	}
+	file := filepath.Join(t.TempDir(), "apdus.pcap")
+	if err := os.WriteFile(file, capture.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list := packets(t, file, "-o", `uat:user_dlts:"User 0 (DLT=147)","p22","0","","0",""`, "-o", `uat:oid:"1.2.3.4","mts-apdu","P1 Message"`)
+	if len(list) != len(apdus) || len(apdus) < 100 {
+		t.Fatalf("tshark shows %d of %d MTS-APDUs", len(list), len(apdus))
+	}
+	out := map[string][]sighted{}
+	for i := range list {
+		// What stands around an MTS-APDU is not of it.
+		of := &list[i]
+		if i < messages {
+			of = of.find("p1.MTS_APDU")
+		}
+		of.all(func(n *node) {
+			if n.Show == "" && n.Value == "" {
+				return
+			}
+			for k := range n.Kids {
+				if strings.ContainsRune(n.Kids[k].Name, '.') && !strings.HasPrefix(n.Kids[k].Name, "_ws") {
+					// Its parts have lines of their own.
+					if out[n.Name] == nil {
+						out[n.Name] = []sighted{}
+					}
+					return
+				}
+			}
+			if texts := n.texts(); len(texts) > 0 {
+				out[n.Name] = append(out[n.Name], sighted{apdus[i], texts})
+			}
+		})
+	}
+	return out
+}
+
+// texts are what a value that tshark shows may stand in a column as: folded, as
+// columns are to be.
+func (n *node) texts() []string {
+	var texts []string
+	add := func(s string) {
+		if s = foldText(s); s != "" && !slices.Contains(texts, s) {
+			texts = append(texts, s)
+		}
+	}
+	if _, bit, ok := strings.Cut(n.ShowName, " = "); ok && (n.Show == "0" || n.Show == "1" || n.Show == "True" || n.Show == "False") {
+		if n.Show == "0" || n.Show == "False" {
+			return nil // A bit that is not set is not told.
+		}
+		name, _, _ := strings.Cut(bit, ": ")
+		add(name)
+		return texts
+	}
+	if label := n.label(); strings.HasSuffix(n.ShowName, ": "+label+" ("+n.Show+")") {
+		add(label) // The name of a number: nobody looks for the number.
+		return texts
+	}
+	if strings.HasSuffix(n.ShowName, ": True") || strings.HasSuffix(n.ShowName, ": False") {
+		if strings.HasSuffix(n.ShowName, ": True") {
+			_, name, _ := strings.Cut(n.Name, ".")
+			add(name) // A column of this name is true.
+		}
+		return texts
+	}
+	add(n.Show)
+	b := n.octets()
+	if utf8.Valid(b) {
+		add(string(b))
+	}
+	add(t61Text(b))
+	if len(b)%2 == 0 && len(b) > 0 {
+		var r []rune
+		for i := 0; i < len(b); i += 2 {
+			r = append(r, rune(b[i])<<8|rune(b[i+1]))
+		}
+		add(string(r))
+	}
+	add(hex.EncodeToString(b))
+	for _, layout := range []string{"06-01-02 15:04:05 (UTC)", "06-01-02 15:04 (UTC)", "2006-01-02 15:04:05 (UTC)", "Jan  2, 2006 15:04:05.000000000 MST", "Jan 2, 2006 15:04:05.000000000 MST"} {
+		if at, err := time.Parse(layout, n.Show); err == nil {
+			add(at.UTC().Format(time.DateTime))
+			add(at.UTC().Format(time.RFC3339))
+		}
+	}
+	return texts
+}
+
+// t61Text is the text of the T.61 that the generator writes.
+func t61Text(b []byte) string {
+	accents := map[byte]map[byte]rune{
+		0xc8: {'u': 'ü', 'o': 'ö', 'a': 'ä'}, 0xc2: {'e': 'é'}, 0xc1: {'e': 'è'}, 0xc4: {'n': 'ñ'}, 0xca: {'a': 'å', 'A': 'Å'}, 0xcb: {'c': 'ç'},
+	}
+	single := map[byte]rune{0xf9: 'ø', 0xf1: 'æ', 0xfb: 'ß'}
+	var r []rune
+	for i := 0; i < len(b); i++ {
+		if a, ok := accents[b[i]]; ok && i+1 < len(b) && a[b[i+1]] != 0 {
+			r = append(r, a[b[i+1]])
+			i++
+		} else if s, ok := single[b[i]]; ok {
+			r = append(r, s)
+		} else {
+			r = append(r, rune(b[i]))
+		}
+	}
+	return string(r)
+}
+
+// foldText is a text in lower case, with one space for each run of what is
+// neither letter nor digit.
+func foldText(s string) string {
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			space = true
+			continue
+		}
+		if space && b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		space = false
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// rowsOf returns for each MTS-APDU the values of each column of each table that
+// tells of it, folded, with a space at either end.
+func rowsOf(t *testing.T, a archive) map[string]map[string][]string {
+	t.Helper()
+	out := map[string]map[string][]string{}
+	for table, octets := range coverageTables {
+		sql := "SELECT *"
+		if octets != "" {
+			sql += " EXCEPT (" + octets + ")"
+		}
+		for _, r := range a.query(t, sql+" FROM "+table) {
+			apdu := r["apdu"]
+			if out[apdu] == nil {
+				out[apdu] = map[string][]string{}
+			}
+			for column, v := range r {
+				switch column {
+				// Where it was seen is not what it says.
+				case "apdu", "transfer", "association", "captured_at", "captured_until", "apdu_sha256", "stream_offset", "stream_end", "tcp_sequence",
+					"source_port", "destination_port", "first_frame", "last_frame", "position", "octet_offset", "content_offset", "content_length", "sha256":
+					continue
+				}
+				if v == "1" {
+					// A flag is told by its column's name.
+					out[apdu][table+"."+column] = append(out[apdu][table+"."+column], " "+foldText(column)+" ")
+				}
+				if v = foldText(v); v != "" {
+					key := table + "." + column
+					out[apdu][key] = append(out[apdu][key], " "+v+" ")
+				}
+			}
+		}
+	}
+	return out
+}
+
+// judge finds the columns that together give back every value of a field: first
+// the one whose name is nearest to the field's among those that give back most.
+func judge(c *coverage, values []sighted, rows map[string]map[string][]string) {
+	distinct := map[string]bool{}
+	longest := 0
+	hits := make([]map[string]bool, len(values))
+	for i, v := range values {
+		distinct[v.texts[0]] = true
+		longest = max(longest, utf8.RuneCountInString(v.texts[0]))
+		hits[i] = map[string]bool{}
+		for column, cells := range rows[v.apdu] {
+			for _, text := range v.texts {
+				if slices.ContainsFunc(cells, func(cell string) bool { return strings.Contains(cell, " "+text+" ") }) {
+					hits[i][column] = true
+					break
+				}
+			}
+		}
+		if len(hits[i]) > 0 {
+			c.read++
+		}
+	}
+	c.seen, c.distinct = len(values), len(distinct)
+	// Long values, or different ones, are not found by chance.
+	if c.read < c.seen || c.distinct < 3 && longest < 4 {
+		return
+	}
+	words := strings.FieldsFunc(strings.ToLower(c.name), func(r rune) bool { return r == '.' || r == '_' || r == '-' })
+	near := func(column string) int {
+		n := 0
+		for _, w := range words[min(1, len(words)):] {
+			if len(w) > 2 && strings.Contains(column, w) {
+				n++
+			}
+		}
+		return n
+	}
+	for left := hits; len(left) > 0; {
+		found := map[string]int{}
+		for _, hit := range left {
+			for column := range hit {
+				found[column]++
+			}
+		}
+		best := ""
+		for _, column := range slices.Sorted(maps.Keys(found)) {
+			if best == "" || found[column] > found[best] || found[column] == found[best] && near(column) > near(best) {
+				best = column
+			}
+		}
+		c.columns = append(c.columns, best)
+		left = slices.DeleteFunc(slices.Clone(left), func(hit map[string]bool) bool { return hit[best] })
+	}
+	if len(c.columns) > maxColumns {
+		c.columns = nil
+	}
+}
+
+// maxColumns is how many columns a field's values may be spread over: those of
+// an OR-name stand in several tables.
+const maxColumns = 6
+
+// status is decoded where a column gave every value back, and otherwise why not.
+func (c *coverage) status() string {
+	switch {
+	case c.typ == "FT_NONE" || c.parts:
+		return "structure"
+	case c.seen == 0:
+		return "not in the corpus"
+	case len(c.columns) > 0:
+		return "decoded"
+	case c.read == c.seen:
+		return "too short to tell"
+	case c.read > 0:
+		return fmt.Sprintf("%d of %d values found", c.read, c.seen)
+	}
+	return "gap"
+}
+
+func coverageText(order []string, list []*coverage) string {
+	var b strings.Builder
+	b.WriteString(`# What is decoded of what tshark decodes
+
+Generated by ` + "`go test ./oracle -run TestCoverage -coverage`" + `; do not edit. Each field of ` + "`tshark -G fields`" + ` (4.0) for RTSE, ACSE, ROS, P1
+(X.411), P22 (X.420) and P772 has a line. *decoded* is said only where the test ` + "`oracle.TestCoverage`" + ` read every value that tshark
+shows of generated MTS-APDUs and contents back by SQL, from the columns named. Otherwise:
+
+* *structure*: the field has no value of its own, only parts that have lines of their own;
+* *N of M values found*, *gap*: tshark shows values that no column gave back. Among them are alternatives of a CHOICE, which
+  tshark shows as numbers, and lengths, which columns do not repeat;
+* *too short to tell*: every value was found, but they are few and so short that it may be chance;
+* *not in the corpus*: the test has no octets with it, so nothing is claimed. RTSE, ACSE and ROS stand below the MTS-APDUs that this
+  test reads: they are compared with tshark by the tests of their packages (` + "`osi/rtse`, `osi/acse`, `osi/rose`, `osi/association`" + `).
+
+| protocol | fields | decoded | structure | partly | gap | not in the corpus |
+|---|---|---|---|---|---|---|
+`)
+	groups := map[string][]*coverage{}
+	for _, c := range list {
+		p, _, _ := strings.Cut(c.name, ".")
+		groups[p] = append(groups[p], c)
+	}
+	var names []string
+	for _, p := range order {
+		if len(groups[p]) > 0 {
+			names = append(names, p)
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(groups)) {
+		if !slices.Contains(names, p) {
+			names = append(names, p)
+		}
+	}
+	for _, p := range names {
+		n := map[string]int{}
+		for _, c := range groups[p] {
+			switch s := c.status(); s {
+			case "decoded", "structure", "gap", "not in the corpus":
+				n[s]++
+			default:
+				n["partly"]++
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", p, len(groups[p]), n["decoded"], n["structure"], n["partly"], n["gap"], n["not in the corpus"])
+	}
+	for _, p := range names {
+		fmt.Fprintf(&b, "\n## %s\n\n| field | values | status | column |\n|---|---|---|---|\n", p)
+		for _, c := range groups[p] {
+			values := ""
+			if c.seen > 0 {
+				values = fmt.Sprintf("%d, %d different", c.seen, c.distinct)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.name, values, c.status(), strings.Join(c.columns, ", "))
+		}
+	}
+	return b.String()
+}
