@@ -13,8 +13,9 @@ type Association struct {
 	// Identifies the connection: hash of its endpoints and initial sequence
 	// numbers.
 	Association [16]byte
-	// Twice the TCP segments, both directions together, up to which this row
-	// tells, plus one once the connection has ended; the highest row is shown.
+	// Grows with what this row tells of: the packets of both directions, then
+	// the records, then whether the connection has ended; the highest row is
+	// shown.
 	Version uint64
 	// Sensor that saw the connection.
 	Sensor []byte
@@ -5886,6 +5887,143 @@ func (b *Operations) Column(i int) any {
 		return b.Inferred
 	case 29:
 		return b.DecoderVersion
+	}
+	return nil
+}
+
+// Progress is a row of progress_store.
+// Up to which record of a connection the archive tells, for decoders that go
+// on there, each state of each; the view progress shows the latest. Empty
+// where nothing is read from Kafka.
+type Progress struct {
+	// The connection: associations.association.
+	Association [16]byte
+	// Sensor whose records are told of.
+	Sensor []byte
+	// When that sensor was started, UTC; 1970-01-01 for capture files.
+	Epoch int64
+	// Capture time of the first segment that it saw of the connection, UTC.
+	Start int64
+	// Orders what is told of a connection: the highest row is shown.
+	Version uint64
+	// Record of the connection up to which every row is in the archive, but for
+	// those of transfers that were open then.
+	Number uint64
+	// That record was the connection's last.
+	Ended bool
+	// The connection fell silent after that record; what was open is told as
+	// unfinished.
+	GivenUp bool
+	// What the decoder knew then: counters of associations, contexts, names.
+	State []byte
+}
+
+// Progresses are the columns of rows of progress_store.
+type Progresses struct {
+	Association []uuid.UUID
+	Sensor      []string
+	Epoch       Times
+	Start       Times
+	Version     []uint64
+	Number      []uint64
+	Ended       []bool
+	GivenUp     []bool
+	State       []string
+
+	rows int
+	text arena
+}
+
+// Append copies the row.
+func (b *Progresses) Append(r *Progress) {
+	b.Association = append(b.Association, uuid.UUID(r.Association))
+	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
+	b.Epoch = append(b.Epoch, r.Epoch)
+	b.Start = append(b.Start, r.Start)
+	b.Version = append(b.Version, r.Version)
+	b.Number = append(b.Number, r.Number)
+	b.Ended = append(b.Ended, r.Ended)
+	b.GivenUp = append(b.GivenUp, r.GivenUp)
+	b.State = append(b.State, b.text.copy(r.State))
+	b.rows++
+}
+
+// AppendAll copies all rows of o.
+func (b *Progresses) AppendAll(o *Progresses) {
+	b.Association = append(b.Association, o.Association...)
+	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
+	b.Epoch = append(b.Epoch, o.Epoch...)
+	b.Start = append(b.Start, o.Start...)
+	b.Version = append(b.Version, o.Version...)
+	b.Number = append(b.Number, o.Number...)
+	b.Ended = append(b.Ended, o.Ended...)
+	b.GivenUp = append(b.GivenUp, o.GivenUp...)
+	b.State = b.text.copyAll(b.State, o.State)
+	b.rows += o.rows
+}
+
+// Reset forgets the rows and keeps the memory. Strings taken from the columns are
+// no longer valid.
+func (b *Progresses) Reset() {
+	b.Association = b.Association[:0]
+	b.Sensor = b.Sensor[:0]
+	b.Epoch = b.Epoch[:0]
+	b.Start = b.Start[:0]
+	b.Version = b.Version[:0]
+	b.Number = b.Number[:0]
+	b.Ended = b.Ended[:0]
+	b.GivenUp = b.GivenUp[:0]
+	b.State = b.State[:0]
+	b.rows = 0
+	b.text.reset()
+}
+
+// Rows returns the number of rows.
+func (b *Progresses) Rows() int { return b.rows }
+
+// Bytes returns about how much memory the rows take.
+func (b *Progresses) Bytes() int { return b.rows*82 + b.text.size }
+
+// Table returns progress_store.
+func (b *Progresses) Table() string { return "progress_store" }
+
+// Columns returns the names and types of the columns in the order of Column.
+func (b *Progresses) Columns() []Column { return columnsOfProgresses[:] }
+
+var columnsOfProgresses = [...]Column{
+	{"association", "UUID"},
+	{"sensor", "String"},
+	{"epoch", "DateTime64(9, 'UTC')"},
+	{"start", "DateTime64(9, 'UTC')"},
+	{"version", "UInt64"},
+	{"number", "UInt64"},
+	{"ended", "Bool"},
+	{"given_up", "Bool"},
+	{"state", "String"},
+}
+
+// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// []uint32, []uint64 or Times. It is valid until the next Append or Reset.
+func (b *Progresses) Column(i int) any {
+	switch i {
+	case 0:
+		return b.Association
+	case 1:
+		return b.Sensor
+	case 2:
+		return b.Epoch
+	case 3:
+		return b.Start
+	case 4:
+		return b.Version
+	case 5:
+		return b.Number
+	case 6:
+		return b.Ended
+	case 7:
+		return b.GivenUp
+	case 8:
+		return b.State
 	}
 	return nil
 }

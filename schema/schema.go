@@ -79,21 +79,22 @@ type Batch struct {
 	Problems          Problems
 	Associations      Associations
 	Coverage          Coverage
+	Progresses        Progresses
 	Captures          Captures
 }
 
 // Tables is the number of tables.
-const Tables = 17
+const Tables = 18
 
 // All returns the batches of the tables in the order in which they are to be
 // inserted: what belongs to a message before the message, so that a message that
 // is visible is complete; associations, whose counters tell of messages, after
-// them; captures, which say that all was read, last.
+// them; progress and captures, which say what is in the archive, last.
 func (b *Batch) All() [Tables]Columnar {
 	return [Tables]Columnar{
 		&b.Bilaterals, &b.Extensions, &b.Trace, &b.Recipients, &b.Contents,
 		&b.IPMRecipients, &b.IPMReferences, &b.IPMExtensionItems, &b.IPMExtensions, &b.BodyParts, &b.IPMs,
-		&b.Messages, &b.Operations, &b.Problems, &b.Associations, &b.Coverage, &b.Captures,
+		&b.Messages, &b.Operations, &b.Problems, &b.Associations, &b.Coverage, &b.Progresses, &b.Captures,
 	}
 }
 
@@ -140,6 +141,7 @@ func (b *Batch) AppendAll(o *Batch) {
 	b.Problems.AppendAll(&o.Problems)
 	b.Associations.AppendAll(&o.Associations)
 	b.Coverage.AppendAll(&o.Coverage)
+	b.Progresses.AppendAll(&o.Progresses)
 	b.Captures.AppendAll(&o.Captures)
 }
 

@@ -48,8 +48,11 @@ type options struct {
 	monitor config.Monitor
 	keep    string
 	workers int
-	again   bool
-	all     bool
+	// maxConns and idle bound what is kept of connections that do not end.
+	maxConns int
+	idle     time.Duration
+	again    bool
+	all      bool
 }
 
 // readyWithin is how long rows may wait for the archive before the program says
@@ -69,6 +72,8 @@ func main() {
 	o.monitor.Define(flags)
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
+	flags.IntVar(&o.maxConns, "max-connections", decode.DefaultMaxConnections, "most TCP `connections` kept at once; what is open of the longest silent one is given up")
+	flags.DurationVar(&o.idle, "idle", decode.DefaultIdle, "capture `time` after which what is open of a silent connection is given up; above the sensors' -idle")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
 	flags.BoolVar(&o.all, "all", false, "with -again: whichever decoder made the rows")
 	flags.Usage = func() {
@@ -117,6 +122,10 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return fmt.Errorf("-keep %s: must be content or envelope", o.keep)
 	case o.workers < 1:
 		return fmt.Errorf("-workers %d: must be at least 1", o.workers)
+	case o.maxConns < 1:
+		return fmt.Errorf("-max-connections %d: must be at least 1", o.maxConns)
+	case o.idle <= 0:
+		return fmt.Errorf("-idle %v: must be above 0", o.idle)
 	}
 	return nil
 }
@@ -156,7 +165,9 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 	}})
 	b := memory.New(0)
-	pool := decode.New(decode.Config{Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, Settled: st.Reunite}, b, writer)
+	pool := decode.New(decode.Config{
+		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, MaxConnections: o.maxConns, Idle: o.idle, Settled: st.Reunite,
+	}, b, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)
 	g, ctx := errgroup.WithContext(ctx)

@@ -79,6 +79,7 @@ type TPDU struct {
 	Time   int64  // Capture time, nanoseconds since 1970.
 	Frame  uint64
 	Source uint32 // Which file or interface Frame counts in.
+	Record uint64 // Which of the caller's units it came in, growing from 1; see OpenSince.
 	Octets []byte
 }
 
@@ -120,6 +121,8 @@ type Suspended struct {
 	Origin Origin
 	// Interruptions counts how often the transfer was broken off.
 	Interruptions int
+	// Since is the TPDU.Record in which the activity was started.
+	Since uint64
 
 	// First is the key under which it was started, Key the one under which it was
 	// interrupted last; they differ if it was resumed before. A sender may name

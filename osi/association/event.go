@@ -21,6 +21,8 @@ type Event struct {
 	Code   uint8
 	Reason int64
 
+	// Since is the TPDU.Record in which what it tells of began.
+	Since  uint64
 	Origin Origin
 	Last   Place // Place of the transfer's last octet.
 	// Context is the presentation context identifier of what RTSE delivered, or

@@ -69,7 +69,7 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 	}
 	if begins {
 		d.ssdu.reset()
-		d.segment = kind
+		d.segment, d.ssduSince = kind, a.from
 	} else if d.segment != kind {
 		a.own(ErrSegment, dir, v, 0)
 		a.damage(dir, Damaged)
@@ -86,6 +86,7 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 		return u, false
 	}
 	d.segment = session.None
+	a.from = min(a.from, d.ssduSince)
 	return d.ssdu.view(), true
 }
 

@@ -54,7 +54,7 @@ const maxEvents = 1024
 // emit queues an event and returns it to be filled in. It is valid until the
 // next emit.
 func (a *Association) emit(kind EventKind, dir uint8, at Place) *Event {
-	a.events = append(a.events, Event{Kind: kind, Dir: dir, At: at, Reason: -1, Inferred: a.facts.Inferred})
+	a.events = append(a.events, Event{Kind: kind, Dir: dir, At: at, Reason: -1, Inferred: a.facts.Inferred, Since: a.from})
 	return &a.events[len(a.events)-1]
 }
 

@@ -38,6 +38,9 @@ type Association struct {
 	agreed                 bool // An RTOAC was seen.
 	finishDir              uint8
 
+	record uint64 // Of the TPDU in hand.
+	from   uint64 // Of the first octet of the TSDU or SSDU in hand.
+
 	tpdu cotp.TPDU
 	one  [1]mark
 	spdu session.SPDU
@@ -57,6 +60,8 @@ type direction struct {
 	begun   bool // A TPDU with data was seen.
 	ssdu    joiner
 	segment session.Kind // Of the SSDU that is being joined.
+
+	tsduSince, ssduSince uint64 // The records that they began in.
 }
 
 // New returns an Association.
@@ -97,6 +102,21 @@ func (a *Association) Reset(cfg Config) {
 	}
 	a.arena = a.arena[:0]
 	a.defined, a.finishing, a.established, a.confirmed, a.agreed = false, false, false, false, false
+}
+
+// Forget forgets what is open, without events and without handing anything over.
+func (a *Association) Forget() {
+	a.settle()
+	for i := range a.dir {
+		d := &a.dir[i]
+		d.open, d.segment = false, session.None
+		a.transfer[i].active, a.transfer[i].whole = false, nil
+	}
+	for i, s := range a.suspended {
+		s.Release()
+		a.suspended[i] = nil
+	}
+	a.suspended = a.suspended[:0]
 }
 
 // settle takes back what events referred to, and hands over what was suspended.
@@ -149,6 +169,7 @@ func (a *Association) TPDU(in TPDU) {
 	a.settle()
 	in.Dir &= 1
 	place := Place{in.Seq, in.Offset, in.Time, in.Frame, in.Source}
+	a.record, a.from = in.Record, in.Record
 	a.one[0] = mark{0, place}
 	v := view{in.Octets, 0, a.one[:]}
 	if a.NotX400() {
@@ -248,7 +269,7 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 			}
 			return
 		}
-		d.open = true
+		d.open, d.tsduSince = true, a.record
 		d.tsdu.reset()
 	}
 	if len(d.tsdu.buf)+len(v.octets) > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
@@ -261,7 +282,9 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 	d.tsdu.add(v)
 	if eot {
 		d.open = false
+		a.from = d.tsduSince
 		a.tsdu(dir, d.tsdu.view())
+		a.from = a.record
 	}
 }
 
@@ -309,18 +332,21 @@ func (a *Association) Gap(dir uint8, seq uint32, lost uint64) {
 	}
 }
 
-// End says that the connection ended at the given capture time.
+// End says that the connection ended at the given capture time. Should more of
+// it come all the same, what is in the middle of a TSDU is passed over.
 func (a *Association) End(reason EndReason, time int64) {
 	a.settle()
 	if a.NotX400() {
 		return
 	}
 	for dir := range uint8(2) {
-		if d := &a.dir[dir]; d.open {
+		d := &a.dir[dir]
+		if d.open {
 			a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
 			d.lentTSDU(a)
-			d.open = false
+			d.open, d.unsure = false, true
 		}
+		d.segment = session.None
 	}
 	if a.finishing {
 		// The answer was not captured.
@@ -328,6 +354,36 @@ func (a *Association) End(reason EndReason, time int64) {
 		a.release(a.finishDir, a.finish, false)
 	}
 	a.close(Ended, Place{Time: time})
+}
+
+// OpenSince returns the smallest TPDU.Record in which something began that is
+// open: a TSDU, a segmented SSDU, an activity or a suspended one. What came in
+// earlier records has no part in any later event.
+func (a *Association) OpenSince() (record uint64, open bool) {
+	since := func(r uint64) {
+		if !open || r < record {
+			record, open = r, true
+		}
+	}
+	for i := range a.dir {
+		d := &a.dir[i]
+		if d.open {
+			since(d.tsduSince)
+		}
+		if d.segment != session.None {
+			since(d.ssduSince)
+		}
+		if t := &a.transfer[i]; t.active {
+			since(t.since)
+		}
+	}
+	for _, s := range a.suspended {
+		since(s.Since)
+	}
+	for _, s := range a.handover {
+		since(s.Since)
+	}
+	return record, open
 }
 
 // What is kept of a value for Facts, and how large the arena grows. Selectors

@@ -32,6 +32,7 @@ type transfer struct {
 	elsewhere     bool
 	activity      []byte
 	first         Key // Where it was started, if it was resumed.
+	since         uint64
 }
 
 // maxCheckpoints is how many checkpoints are remembered: a sender resumes from
@@ -55,7 +56,7 @@ func (a *Association) begin(dir uint8, at Place, activity []byte) *transfer {
 	if t.active {
 		a.unfinished(dir, Superseded, at)
 	}
-	*t = transfer{active: true, at: at, last: at, exception: -1, serial: 1,
+	*t = transfer{active: true, at: at, last: at, exception: -1, serial: 1, since: a.from,
 		buf: t.buf[:0], checkpoints: t.checkpoints[:0], activity: append(t.activity[:0], activity...)}
 	a.foreignData = 0
 	return t
@@ -208,7 +209,7 @@ func (a *Association) finishTransfer(dir uint8, at Place, v view) {
 
 // describe fills in what an event says of a transfer.
 func (a *Association) describe(e *Event, t *transfer) {
-	e.Origin, e.Last, e.Pieces = t.origin, t.last, t.pieces
+	e.Origin, e.Last, e.Pieces, e.Since = t.origin, t.last, t.pieces, t.since
 	if !t.begun {
 		e.Origin = Origin{a.cfg.Connection, e.Dir, t.at}
 		e.Last = t.at
@@ -290,6 +291,7 @@ func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
 		Origin:        t.origin,
 		Interruptions: t.interruptions + 1,
 		mode:          a.facts.Mode,
+		Since:         t.since,
 		begun:         t.begun,
 		elsewhere:     t.elsewhere,
 		dir:           dir,
@@ -368,6 +370,7 @@ func (a *Association) resume(dir uint8, at Place, v view) {
 	t.buf, t.checkpoints = old.octets, append(t.checkpoints[:0], old.checkpoints...)
 	t.begun, t.origin, t.last, t.pieces = old.begun, old.Origin, old.last, old.pieces
 	t.interruptions, t.elsewhere, t.first = old.Interruptions, elsewhere || old.elsewhere, old.First
+	t.since = min(t.since, old.Since)
 	if !s.HasLinkSerial || !t.rewind(s.LinkSerial) {
 		t.bad = NotResumable
 		e := a.own(ErrCheckpoint, dir, v, 0)

@@ -153,7 +153,6 @@ func decoded(t testing.TB, cfg Config, records [][]byte) (tables, Stats) {
 type direct struct {
 	w    *worker
 	sink *gatherer
-	jobs uint64
 }
 
 func newDirect(cfg Config) *direct {
@@ -164,10 +163,11 @@ func newDirect(cfg Config) *direct {
 }
 
 func (d *direct) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error {
-	d.jobs++
-	d.w.pool.order.add(0, d.jobs)
-	defer d.w.pool.order.done(0)
-	return d.w.do(ctx, &job{number: d.jobs, delivery: bus.Delivery{Record: rec, Ack: func() {}}})
+	j, _, _ := d.w.pool.job(d.w.pool.lane(ctx, 0), bus.Delivery{Record: rec, Ack: func() {}})
+	j.lane.order.add(0, j.number)
+	d.w.jobs = append(d.w.jobs[:0], j)
+	_, err := d.w.doAll(ctx)
+	return err
 }
 
 // rows returns the rows of frames. It may be called again.
@@ -177,6 +177,7 @@ func (d *direct) rows(t testing.TB, in []capture.Frame) tables {
 	if err := d.w.flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	d.again()
 	got := d.sink.tables
 	d.sink.tables = newTables()
 	return got

@@ -12,12 +12,17 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	recordsDesc     = describe("records_total", "Records taken from the bus.")
 	repeatsDesc     = describe("repeated_records_total", "Records that had been seen before, and were left out.")
+	knownDesc       = describe("known_records_total", "Records whose rows another decoder had made, decoded for what they leave open.")
 	poisonDesc      = describe("poison_records_total", "Records that could not be read.")
 	apdusDesc       = describe("apdus_total", "MTS-APDUs decoded, by kind.", "kind")
 	problemsDesc    = describe("problems_total", "Problem rows made.")
 	unfinishedDesc  = describe("unfinished_transfers_total", "Transfers that did not come to their end at first; each is a problem row.")
 	resumedDesc     = describe("resumed_transfers_total", "Of these, those whose message came all the same, after a resumption.")
 	evictedDesc     = describe("suspended_activities_given_up_total", "Suspended activities given up to stay within the bound.")
+	givenUpDesc     = describe("silent_connections_given_up_total", "Connections given up as silent, or for others, while something was open.")
+	displacedDesc   = describe("connections_displaced_total", "Connections let go to stay within the bound.")
+	openDesc        = describe("connections", "Connections kept.")
+	waitingDesc     = describe("unacknowledged_records", "Records that are not durable, or that something open began in or before.")
 	connectionsDesc = describe("connections_total", "Connections ended, by what they carried.", "class")
 )
 
@@ -28,7 +33,8 @@ func (p *Pool) Collector() prometheus.Collector { return collector{p} }
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		recordsDesc, repeatsDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, resumedDesc, evictedDesc, connectionsDesc,
+		recordsDesc, repeatsDesc, knownDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, resumedDesc, evictedDesc,
+		givenUpDesc, displacedDesc, openDesc, waitingDesc, connectionsDesc,
 	} {
 		ch <- d
 	}
@@ -42,6 +48,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	count(recordsDesc, s.Records)
 	count(repeatsDesc, s.Repeats)
+	count(knownDesc, s.Known)
 	count(poisonDesc, s.Poison)
 	count(apdusDesc, s.Messages, "message")
 	count(apdusDesc, s.Reports, "report")
@@ -50,6 +57,10 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count(unfinishedDesc, s.Unfinished)
 	count(resumedDesc, s.Resumed)
 	count(evictedDesc, s.Evicted)
+	count(givenUpDesc, s.GivenUp)
+	count(displacedDesc, s.Displaced)
+	ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(s.Open))
+	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))
 	// Classes are those that package association tells apart, so they are few.
 	for class, n := range s.Connections {
 		count(connectionsDesc, n, class)

@@ -31,6 +31,7 @@ type invocation struct {
 	rose     rose.APDU // Refers to octets.
 	op       x411.Operation
 	inferred bool
+	since    uint64 // The lane's record that it began in.
 }
 
 // operations is what making rows of operations reuses.
@@ -101,7 +102,7 @@ func (w *worker) invoked(c *connection, rec *record.Record) {
 	v.rose.Decode(v.octets)
 	v.place = place(&ev.Origin.Place, ev.Dir)
 	v.op = x411.OperationOf(operationCode(&v.rose), c.delivers(ev))
-	v.inferred = ev.Inferred
+	v.inferred, v.since = ev.Inferred, ev.Since
 	c.pending = append(c.pending, v)
 }
 
@@ -132,6 +133,15 @@ func (w *worker) unanswered(c *connection, keep int) {
 	if n > 0 {
 		c.pending = slices.Delete(c.pending, 0, n)
 	}
+}
+
+// forgo forgets the oldest invokes, without rows, until keep are left.
+func (w *worker) forgo(c *connection, keep int) {
+	n := max(len(c.pending)-keep, 0)
+	for _, v := range c.pending[:n] {
+		w.release(v)
+	}
+	c.pending = slices.Delete(c.pending, 0, n)
 }
 
 func operationCode(r *rose.APDU) int64 {
@@ -181,8 +191,11 @@ func lastArc(oid []byte, under byte) int {
 // completed appends the rows of an operation: of invoke v, which may be nil where
 // it was not seen, and of its answer, which may be nil, too.
 func (w *worker) completed(c *connection, rec *record.Record, v *invocation, answer *rose.APDU, at *record.Item) {
+	if c.quiet {
+		return
+	}
 	o := &w.ops.row
-	*o = schema.Operation{Association: c.id, Sensor: c.text.sensor, Code: -1, ErrorCode: -1, DecoderVersion: Version,
+	*o = schema.Operation{Association: c.key.id, Sensor: c.text.sensor, Code: -1, ErrorCode: -1, DecoderVersion: Version,
 		Protocol: protocolName(c.assoc.Class())}
 	invoke, op := answer, x411.OperationUnknown
 	if v != nil {

@@ -2,18 +2,20 @@ package decode
 
 import "sync"
 
-// order knows which jobs are not done yet. Jobs are numbered in the order in
-// which they were received, and every shard does its own in that order.
+// order knows which jobs of a lane are not done yet. Jobs are numbered in the
+// order in which they were received, and every shard does its own in that order.
 //
 // It exists for one case: an activity that is resumed in another association
 // (X.228 7.6) finds its first half in a table that all shards share, and what it
-// finds must not depend on how far the other shards have come. So who uses that
-// table waits until all that was received before is done. That cannot deadlock: of the shards that
-// wait, the one with the smallest number waits for none of the others.
+// finds must not depend on how far the other shards have come. So it waits until
+// all that was received earlier over the same lane is done. That cannot deadlock:
+// of the shards that wait, the one whose job was received first waits for none of
+// the others.
 type order struct {
 	mu      sync.Mutex
 	moved   sync.Cond
 	waiting int
+	stopped bool
 	shards  []fifo
 }
 
@@ -51,14 +53,24 @@ func (o *order) done(shard int) {
 	o.mu.Unlock()
 }
 
-// wait returns when every job before the given one is done.
-func (o *order) wait(job uint64) {
+// wait returns when every job before the given one is done. It returns false
+// when they will not be, because the shards were stopped.
+func (o *order) wait(job uint64) bool {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.waiting++
-	for !o.past(job) {
+	for !o.stopped && !o.past(job) {
 		o.moved.Wait()
 	}
 	o.waiting--
+	return !o.stopped
+}
+
+// stop ends every wait.
+func (o *order) stop() {
+	o.mu.Lock()
+	o.stopped = true
+	o.moved.Broadcast()
 	o.mu.Unlock()
 }
 

@@ -17,17 +17,21 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"x400flow/osi/association"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/record"
+	"x400flow/pipeline/store"
 	"x400flow/schema"
 )
+
+// maxNames bounds the names of sensors that are remembered.
+const maxNames = 4096
 
 // Version is the decoder's version, which rows bear: of two rows that say the
 // same thing the one of the newer decoder is shown. It grows with every change
@@ -38,10 +42,15 @@ const Version = 2
 const (
 	DefaultBatchRows    = 20_000
 	DefaultBatchOctets  = 16 << 20
-	DefaultMaxSuspended = 256 << 20
+	DefaultMaxSuspended = 2 * DefaultMaxAPDU
 	DefaultMaxProblems  = 256
 	DefaultMaxAPDU      = association.DefaultMaxAPDU
-	queueLength         = 32
+	// DefaultMaxConnections is twice what a sensor has by default.
+	DefaultMaxConnections = 131072
+	// DefaultIdle is above what a sensor has by default, which tells of silence
+	// itself while it lives.
+	DefaultIdle = 7 * time.Hour
+	queueLength = 32
 )
 
 // Config says how a Pool works.
@@ -65,6 +74,17 @@ type Config struct {
 	Settled func(context.Context) error
 	// MaxProblems bounds the problem rows of one connection.
 	MaxProblems int
+	// MaxConnections bounds the connections that are kept; what is open of the
+	// longest silent one is given up for another.
+	MaxConnections int
+	// Idle is the silence after which what is open of a connection, or is
+	// suspended, is given up: as told by the heartbeats of its sensor or, once
+	// that was started anew, of its successor. Capture files tell of no silence.
+	Idle time.Duration
+	// Progress, if not nil, says that the bus delivers again what an earlier
+	// decoder left unfinished, and looks up how far the archive tells of
+	// connections; Store.Progress does.
+	Progress func(context.Context, []store.Reading) (map[store.Reading]store.Progress, error)
 	// DeadLetter, if not nil, is given the records that cannot be read.
 	DeadLetter bus.DeadLetter
 	Log        *slog.Logger
@@ -74,6 +94,7 @@ type Config struct {
 type Stats struct {
 	Records     uint64
 	Repeats     uint64 // Records that had been seen before.
+	Known       uint64 // Records whose rows an earlier decoder had made.
 	Poison      uint64 // Records that could not be read.
 	Messages    uint64
 	Probes      uint64
@@ -83,6 +104,10 @@ type Stats struct {
 	Resumed     uint64 // Of these, those whose message came all the same, after a resumption.
 	Connections map[string]uint64
 	Evicted     uint64 // Suspended activities given up to stay within the bound.
+	GivenUp     uint64 // Connections of which something open was given up.
+	Displaced   uint64 // Connections let go to stay within the bound.
+	Open        int    // Connections kept.
+	Waiting     int    // Records not acknowledged.
 }
 
 // Sink is where rows go, with what store.Writer's methods promise.
@@ -97,22 +122,45 @@ type Pool struct {
 	cfg     Config
 	bus     bus.Receiver
 	writer  Sink
-	order   *order
 	shelf   *shelf
 	buffers association.Buffers
 	workers []*worker
+	names   map[string]string // Of sensors; the dispatcher's.
 
-	records, repeats, poison                                 atomic.Uint64
+	records, repeats, known, poison                          atomic.Uint64
 	messages, probes, reports, problems, unfinished, resumed atomic.Uint64
+	givenUp, displaced                                       atomic.Uint64
+	open                                                     atomic.Int64
 	mu                                                       sync.Mutex
 	classes                                                  map[string]uint64
+	lanes                                                    map[int32]*lane
 }
 
-// job is one record on its way to a shard.
+// job is one thing for a shard to do.
 type job struct {
-	number   uint64
+	kind     jobKind
+	lane     *lane
+	number   uint64 // The lane's record.
 	delivery bus.Delivery
-	flush    chan struct{} // Closed when all before it is with the store; no record then.
+	key      connKey       // Of a connection's record.
+	beat     beat          // Of jobBeat, and of a heartbeat's record.
+	done     chan struct{} // Of jobFlush and jobLeave, closed when they are done.
+}
+
+type jobKind uint8
+
+const (
+	jobRecord jobKind = iota
+	jobBeat           // A sensor's heartbeat, which every shard is told of.
+	jobFlush          // All rows are to be with the store.
+	jobLeave          // The same, and all that is kept of the lane forgotten.
+)
+
+// beat tells that a sensor has watched up to some capture time.
+type beat struct {
+	sensor string
+	epoch  int64
+	to     int64
 }
 
 // New returns a pool that reads b and writes to w.
@@ -128,12 +176,17 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	def(&cfg.MaxSuspended, DefaultMaxSuspended)
 	def(&cfg.MaxAPDU, DefaultMaxAPDU)
 	def(&cfg.MaxProblems, DefaultMaxProblems)
+	def(&cfg.MaxConnections, DefaultMaxConnections)
+	if cfg.Idle <= 0 {
+		cfg.Idle = DefaultIdle
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Pool{
-		cfg: cfg, bus: b, writer: w, order: newOrder(cfg.Workers), shelf: newShelf(cfg.MaxSuspended),
-		classes: make(map[string]uint64),
+		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxSuspended),
+		classes: make(map[string]uint64), lanes: make(map[int32]*lane),
+		names: make(map[string]string),
 	}
 	for i := range cfg.Workers {
 		p.workers = append(p.workers, newWorker(p, i))
@@ -145,6 +198,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 // ends or the store fails. It is called once.
 func (p *Pool) Run(ctx context.Context) error {
 	g, working := errgroup.WithContext(ctx)
+	defer context.AfterFunc(working, p.stopWaiting)()
 	for _, w := range p.workers {
 		g.Go(func() error { return w.run(working) })
 	}
@@ -161,9 +215,18 @@ func (p *Pool) Run(ctx context.Context) error {
 	return p.writer.Flush(ctx)
 }
 
+// stopWaiting wakes the shards that wait for others, which have stopped.
+func (p *Pool) stopWaiting() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.lanes {
+		l.order.stop()
+	}
+}
+
 // dispatch gives records to shards.
 func (p *Pool) dispatch(ctx context.Context) error {
-	for number := uint64(1); ; number++ {
+	for {
 		d, err := p.bus.Receive(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -171,31 +234,27 @@ func (p *Pool) dispatch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		l := p.lane(ctx, d.Lane)
 		if d.Record == nil {
-			if err := p.settle(ctx); err != nil {
+			if err := p.leave(ctx, l); err != nil {
 				return err
 			}
 			d.Ack()
 			continue
 		}
 		p.records.Add(1)
-		kind, id, err := record.Peek(d.Record.B)
-		if err != nil {
-			p.poison.Add(1)
-			p.cfg.Log.Error("record cannot be read", "octets", len(d.Record.B), "error", err)
-			if p.cfg.DeadLetter != nil {
-				if err := p.cfg.DeadLetter(ctx, &d, err); err != nil {
+		j, shard, kind := p.job(l, d)
+		switch kind {
+		case record.KindHeartbeat:
+			for i := 1; i < len(p.workers); i++ {
+				if err := p.give(ctx, i, job{kind: jobBeat, lane: l, number: j.number, beat: j.beat}); err != nil {
 					return err
 				}
 			}
-			d.Record.Release()
-			d.Ack()
-			continue
-		}
-		if kind == record.KindCapture {
+		case record.KindCapture:
 			// A capture's row says that everything in it is archived, so
 			// everything has to be, first.
-			if err := p.settle(ctx); err != nil {
+			if err := p.settle(ctx, jobFlush, l); err != nil {
 				return err
 			}
 			if p.cfg.Settled != nil {
@@ -204,30 +263,92 @@ func (p *Pool) dispatch(ctx context.Context) error {
 				}
 			}
 		}
-		shard := 0
-		if kind == record.KindConnection {
-			shard = int(id[0]) % len(p.workers)
-		}
-		p.order.add(shard, number)
-		select {
-		case p.workers[shard].queue <- job{number: number, delivery: d}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := p.give(ctx, shard, j); err != nil {
+			return err
 		}
 	}
 }
 
+// job makes a job of a record, and says which shard's it is.
+func (p *Pool) job(l *lane, d bus.Delivery) (j job, shard int, kind record.Kind) {
+	j = job{lane: l, delivery: d, number: l.add(d.Ack)}
+	head, err := record.ReadHead(d.Record.B)
+	if err != nil {
+		return j, 0, 0 // The shard will find the same.
+	}
+	switch head.Kind {
+	case record.KindConnection:
+		shard = int(head.Conn.ID[0]) % len(p.workers)
+		j.key = connKey{l, p.name(head.Sensor), head.Epoch, head.Conn.Start, head.Conn.ID}
+	case record.KindHeartbeat:
+		j.beat = beat{p.name(head.Sensor), head.Epoch, head.Beat.To}
+	}
+	return j, shard, head.Kind
+}
+
+// give gives a shard a job.
+func (p *Pool) give(ctx context.Context, shard int, j job) error {
+	j.lane.order.add(shard, j.number)
+	select {
+	case p.workers[shard].queue <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// name returns a sensor's name, of which there are few.
+func (p *Pool) name(octets []byte) string {
+	if name, ok := p.names[string(octets)]; ok {
+		return name
+	}
+	if len(p.names) >= maxNames {
+		clear(p.names)
+	}
+	name := string(octets)
+	p.names[name] = name
+	return name
+}
+
+// lane returns the lane of a number.
+func (p *Pool) lane(ctx context.Context, number int32) *lane {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lanes[number]
+	if l == nil {
+		l = newLane(number, len(p.workers))
+		if ctx.Err() != nil {
+			l.order.stop()
+		}
+		p.lanes[number] = l
+	}
+	return l
+}
+
+// leave gives a lane up: what is complete is made durable, the rest forgotten.
+func (p *Pool) leave(ctx context.Context, l *lane) error {
+	if err := p.settle(ctx, jobLeave, l); err != nil {
+		return err
+	}
+	p.shelf.prune(func(e *shelved) bool { return e.keys[0].lane == l }, nil)
+	l.takeAway()
+	p.mu.Lock()
+	delete(p.lanes, l.number)
+	p.mu.Unlock()
+	return nil
+}
+
 // settle returns when all that was dispatched is durable.
-func (p *Pool) settle(ctx context.Context) error {
+func (p *Pool) settle(ctx context.Context, kind jobKind, l *lane) error {
 	for _, w := range p.workers {
-		flushed := make(chan struct{})
+		j := job{kind: kind, lane: l, done: make(chan struct{})}
 		select {
-		case w.queue <- job{flush: flushed}:
+		case w.queue <- j:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		select {
-		case <-flushed:
+		case <-j.done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -240,12 +361,17 @@ func (p *Pool) settle(ctx context.Context) error {
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	classes := maps.Clone(p.classes)
+	waiting := 0
+	for _, l := range p.lanes {
+		waiting += l.waiting()
+	}
 	p.mu.Unlock()
 	return Stats{
-		Records: p.records.Load(), Repeats: p.repeats.Load(), Poison: p.poison.Load(),
+		Records: p.records.Load(), Repeats: p.repeats.Load(), Known: p.known.Load(), Poison: p.poison.Load(),
 		Messages: p.messages.Load(), Probes: p.probes.Load(), Reports: p.reports.Load(),
 		Problems: p.problems.Load(), Unfinished: p.unfinished.Load(), Resumed: p.resumed.Load(), Connections: classes,
-		Evicted: p.shelf.evictions(),
+		Evicted: p.shelf.evictions(), GivenUp: p.givenUp.Load(), Displaced: p.displaced.Load(),
+		Open: int(p.open.Load()), Waiting: waiting,
 	}
 }
 
@@ -253,83 +379,4 @@ func (p *Pool) countClass(class string) {
 	p.mu.Lock()
 	p.classes[class]++
 	p.mu.Unlock()
-}
-
-// shelf keeps the activities that are suspended, until they are resumed in
-// another association. It is bounded in octets; what was put there first is
-// given up first.
-type shelf struct {
-	mu      sync.Mutex
-	limit   int
-	octets  int
-	entries map[association.Key]*shelved
-	oldest  []*shelved // In the order they were put there; taken ones have no activity.
-	evicted uint64
-}
-
-type shelved struct {
-	activity    *association.Suspended
-	keys        [2]association.Key
-	association [16]byte
-	size        int
-}
-
-func newShelf(limit int) *shelf {
-	return &shelf{limit: limit, entries: make(map[association.Key]*shelved)}
-}
-
-// put keeps an activity that was suspended in an association.
-func (s *shelf) put(a *association.Suspended, in [16]byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// An empty activity takes room, too.
-	e := &shelved{activity: a, keys: [2]association.Key{a.Key, a.First}, association: in, size: a.Size() + 256}
-	for _, k := range e.keys {
-		if old := s.entries[k]; old != nil && old != e {
-			s.take1(old).Release()
-		}
-		s.entries[k] = e
-	}
-	s.oldest = append(s.oldest, e)
-	s.octets += e.size
-	for s.octets > s.limit {
-		e := s.oldest[0]
-		s.oldest = s.oldest[1:]
-		if e.activity != nil {
-			s.take1(e).Release()
-			s.evicted++
-		}
-	}
-	if len(s.oldest) > 64+2*len(s.entries) {
-		s.oldest = slices.DeleteFunc(s.oldest, func(e *shelved) bool { return e.activity == nil })
-	}
-}
-
-// take gives an activity back and forgets it. It is known by where it was
-// interrupted last and by where it began.
-func (s *shelf) take(k association.Key) (a *association.Suspended, in [16]byte, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.entries[k]
-	if e == nil {
-		return nil, in, false
-	}
-	return s.take1(e), e.association, true
-}
-
-func (s *shelf) take1(e *shelved) (a *association.Suspended) {
-	for _, k := range e.keys {
-		if s.entries[k] == e {
-			delete(s.entries, k)
-		}
-	}
-	s.octets -= e.size
-	a, e.activity = e.activity, nil
-	return a
-}
-
-func (s *shelf) evictions() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.evicted
 }

@@ -236,6 +236,24 @@ func messagesOf(d *direct) uint64 {
 	return s.Messages + s.Probes + s.Reports
 }
 
+// again makes the shard take the same connections once more.
+func (d *direct) again() {
+	w := d.w
+	for _, c := range w.dirty {
+		c.dirty = false
+		w.tell(c)
+		w.reuse(c)
+	}
+	w.dirty = w.dirty[:0]
+	for _, h := range w.releases {
+		h.lane.release(h.record)
+	}
+	w.releases = w.releases[:0]
+	clear(w.ended.number)
+	w.ended.ring = w.ended.ring[:0]
+	w.batch.Reset()
+}
+
 // TestAllocationsPerMessage decodes the same connections again and again, as
 // others between the same ends, in a shard that has all its memory.
 func TestAllocationsPerMessage(t *testing.T) {
@@ -248,13 +266,7 @@ func TestAllocationsPerMessage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, c := range d.w.dirty {
-			c.dirty = false
-			d.w.associationRow(c)
-			d.w.forget(c)
-		}
-		d.w.dirty = d.w.dirty[:0]
-		d.w.batch.Reset()
+		d.again()
 	}
 	round()
 	round()
@@ -286,12 +298,7 @@ func BenchmarkRecords(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		for _, c := range d.w.dirty {
-			c.dirty = false
-			d.w.forget(c)
-		}
-		d.w.dirty = d.w.dirty[:0]
-		d.w.batch.Reset()
+		d.again()
 	}
 	b.ReportMetric(float64(messagesOf(d))/b.Elapsed().Seconds(), "messages/s")
 }

@@ -47,6 +47,9 @@ type finding struct {
 
 // problem appends a problem row, unless the connection has had its share.
 func (w *worker) problem(c *connection, f *finding) {
+	if c.quiet {
+		return
+	}
 	if c.row.Problems >= uint64(w.pool.cfg.MaxProblems) {
 		c.row.ProblemsSuppressed++
 		return
@@ -55,7 +58,7 @@ func (w *worker) problem(c *connection, f *finding) {
 	w.pool.problems.Add(1)
 	p := schema.Problem{
 		Problem:     problemID(c.flow, f.item.Dir, f.item.Sequence, f.layer, f.reason),
-		Association: c.id, Transfer: f.transfer, APDU: f.apdu,
+		Association: c.key.id, Transfer: f.transfer, APDU: f.apdu,
 		Version: f.octets<<16 | Version,
 		Sensor:  c.text.sensor, Source: f.source,
 		ClientAddress: c.text.client, ClientPort: c.row.ClientPort,
@@ -83,6 +86,9 @@ func direction(dir uint8) string {
 func (w *worker) drain(c *connection, rec *record.Record) {
 	ev := &w.ev
 	for c.assoc.Next(ev) {
+		if c.quiet && ev.Kind != association.Operation {
+			continue // Its rows are in the archive, and so is what follows from it.
+		}
 		switch ev.Kind {
 		case association.BindArgument:
 			c.text.initiatorDir = ev.Dir
@@ -271,7 +277,7 @@ func (w *worker) sighted(c *connection, rec *record.Record, m *schema.Message) (
 	facts := c.assoc.Facts()
 	first := record.Item{Source: ev.Origin.Source}
 	*m = schema.Message{
-		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.id,
+		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.key.id,
 		Sensor: c.text.sensor, Source: rec.SourceOf(&first), Direction: direction(ev.Dir),
 		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
 		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
@@ -587,6 +593,11 @@ func (w *worker) heartbeat(rec *record.Record) {
 
 func (w *worker) capture(rec *record.Record) {
 	k := &rec.Capture
+	// The file was read to its end: nothing suspended in it is resumed any more.
+	name := rec.SourceOf(&record.Item{})
+	w.releases = w.pool.shelf.prune(func(e *shelved) bool {
+		return e.keys[0].lane == w.job.lane && e.keys[0].sensor == string(rec.Sensor) && e.epoch == 0 && e.source == string(name)
+	}, w.releases)
 	w.batch.Captures.Append(&schema.Capture{
 		SHA256: k.SHA256, Version: Version, Name: rec.SourceOf(&record.Item{}), Sensor: rec.Sensor, Size: k.Size,
 		Format: []byte(k.Format), Frames: k.Frames, Octets: k.Octets, FirstTime: k.First, LastTime: k.Last,

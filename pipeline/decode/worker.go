@@ -9,6 +9,7 @@ import (
 
 	"x400flow/osi/association"
 	"x400flow/pipeline/record"
+	"x400flow/pipeline/store"
 	"x400flow/schema"
 	"x400flow/x411"
 )
@@ -24,35 +25,77 @@ type worker struct {
 	pool  *Pool
 	shard int
 	queue chan job
-	job   uint64
+	jobs  []job // Taken from the queue.
+	job   *job  // In hand.
 
-	conns map[[16]byte]*connection
+	conns map[connKey]*connection
+	// The connections by when they were last heard of: last.next is the longest
+	// silent.
+	last  connection
+	limit int           // Connections kept.
 	idle  []*connection // Ended ones, for reuse.
+	ended tombs
 
-	rec   record.Record
-	ev    association.Event
-	apdu  x411.APDU
-	bind  x411.Bind
-	batch *schema.Batch
-	dirty []*connection // Those whose row in the batch's associations is due.
-	row   rows
-	ops   operations
+	// What the archive told of connections that are not known yet.
+	asked  map[connKey]bool
+	found  map[store.Reading]store.Progress
+	forgot bool   // A connection was let go whose rows may not be durable yet.
+	state  []byte // Scratch for rows of progress.
+
+	rec      record.Record
+	silent   record.Record // What is told of a connection without a record of it.
+	ev       association.Event
+	apdu     x411.APDU
+	bind     x411.Bind
+	batch    *schema.Batch
+	dirty    []*connection // Those whose row in the batch's associations is due.
+	releases []hold        // Due when the batch is durable.
+	row      rows
+	ops      operations
 
 	inside inside
 }
 
+// connKey tells connections apart, as each sensor sees them. Its start does
+// where one that was given up as silent goes on, under the same identifier.
+type connKey struct {
+	lane   *lane
+	sensor string
+	epoch  int64
+	start  int64
+	id     [16]byte
+}
+
+func (k *connKey) reading() store.Reading {
+	return store.Reading{Association: k.id, Sensor: k.sensor, Epoch: k.epoch, Start: k.start}
+}
+
 // connection is what a shard keeps of one TCP connection.
 type connection struct {
-	id      [16]byte
+	key     connKey
 	flow    association.ConnectionID
+	config  association.Config
 	assoc   *association.Association
 	number  uint64 // Of the last record.
+	heard   int64  // Capture time of the last record.
 	dirty   bool
 	ended   bool
+	gone    bool // To be reused once it is no longer dirty.
 	muted   bool
+	givenUp bool
 	skipped [2]run
 	resumed map[[16]byte][16]byte // Transfers begun in another association.
 	pending []*invocation         // Invokes whose answer has not come, in order.
+
+	// Until quiet ends, after record told.Number, rows are in the archive.
+	quiet     bool
+	stateless bool // told.State cannot be read.
+	// pendingThen is how many invokes were pending when told.State was written.
+	pendingThen int
+	told        store.Progress
+
+	held       uint64 // The lane's record that is held for what is open, 0 for none.
+	prev, next *connection
 
 	text facts
 	row  schema.Association
@@ -82,10 +125,17 @@ type run struct {
 	digest   hash.Hash
 	whole    bool // digest is over all octets.
 	evidence []byte
+	since    uint64 // The lane's record that it began in.
 }
 
 func newWorker(p *Pool, shard int) *worker {
-	return &worker{pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[[16]byte]*connection)}
+	w := &worker{
+		pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[connKey]*connection),
+		asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
+		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
+	}
+	w.last.prev, w.last.next = &w.last, &w.last
+	return w
 }
 
 // run does the shard's jobs until there are no more.
@@ -96,27 +146,32 @@ func (w *worker) run(ctx context.Context) error {
 	for {
 		select {
 		case j, ok := <-w.queue:
+			w.jobs = w.jobs[:0]
+			if ok {
+				w.jobs = append(w.jobs, j)
+			}
+			for more := ok && w.pool.cfg.Progress != nil; more && len(w.jobs) < queueLength; {
+				// As many as there are, so that the archive is asked once for all.
+				select {
+				case j, ok = <-w.queue:
+					if more = ok; ok {
+						w.jobs = append(w.jobs, j)
+					}
+				default:
+					more = false
+				}
+			}
+			flushed, err := w.doAll(ctx)
+			if err != nil {
+				return err
+			}
 			if !ok {
 				for _, c := range w.conns {
 					w.pool.countClass(className(c))
 				}
 				return w.flush(ctx)
 			}
-			if j.flush != nil {
-				if err := w.flush(ctx); err != nil {
-					return err
-				}
-				close(j.flush)
-				continue
-			}
-			if err := w.do(ctx, &j); err != nil {
-				return err
-			}
-			w.pool.order.done(w.shard)
-			if w.batch.Rows() >= w.pool.cfg.BatchRows || w.batch.Bytes() >= w.pool.cfg.BatchOctets {
-				if err := w.flush(ctx); err != nil {
-					return err
-				}
+			if flushed {
 				timer.Reset(linger)
 			}
 		case <-timer.C:
@@ -130,32 +185,99 @@ func (w *worker) run(ctx context.Context) error {
 	}
 }
 
+// doAll does the jobs taken from the queue.
+func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
+	defer clear(w.jobs)
+	if w.pool.cfg.Progress != nil {
+		if err := w.ask(ctx, w.jobs); err != nil {
+			return false, err
+		}
+	}
+	for i := range w.jobs {
+		j := &w.jobs[i]
+		w.job = j
+		switch j.kind {
+		case jobRecord:
+			err = w.do(ctx, j)
+		case jobBeat:
+			w.beat(&j.beat)
+		case jobFlush:
+			err = w.flush(ctx)
+		case jobLeave:
+			if err = w.flush(ctx); err == nil {
+				w.leave(j.lane)
+			}
+		}
+		if err == nil {
+			// A job that was done while the others were stopped did not have what
+			// it waited for.
+			err = ctx.Err()
+		}
+		if err != nil {
+			return false, err
+		}
+		if j.done != nil {
+			close(j.done)
+			continue
+		}
+		j.lane.order.done(w.shard)
+		if w.batch.Rows() >= w.pool.cfg.BatchRows || w.batch.Bytes() >= w.pool.cfg.BatchOctets {
+			if err := w.flush(ctx); err != nil {
+				return false, err
+			}
+			flushed = true
+		}
+	}
+	return flushed, nil
+}
+
 // flush gives the rows collected to the store.
 func (w *worker) flush(ctx context.Context) error {
 	for _, c := range w.dirty {
 		c.dirty = false
-		w.associationRow(c)
-		if c.ended {
-			w.forget(c)
+		if !c.gone || c.ended {
+			w.tell(c)
+		}
+		if c.gone {
+			w.reuse(c)
 		}
 	}
 	clear(w.dirty)
 	w.dirty = w.dirty[:0]
-	if w.batch.Rows() == 0 {
+	if w.batch.Rows() == 0 && len(w.releases) == 0 {
 		return nil
 	}
-	b := w.batch
-	w.batch = w.pool.writer.Batch()
-	return w.pool.writer.Write(ctx, b, nil)
+	b, due := w.batch, w.releases
+	w.batch, w.releases = w.pool.writer.Batch(), nil
+	release := func() {
+		for _, h := range due {
+			h.lane.release(h.record)
+		}
+	}
+	if earlyAck {
+		release()
+		release = nil
+	}
+	return w.pool.writer.Write(ctx, b, release)
+}
+
+// tell appends the rows that say how far a connection has come.
+func (w *worker) tell(c *connection) {
+	w.associationRow(c)
+	w.progressRow(c)
 }
 
 // do decodes one record.
 func (w *worker) do(ctx context.Context, j *job) error {
-	w.job = j.number
 	rec := &w.rec
-	if err := rec.Decode(j.delivery.Record.B); err != nil {
+	err := rec.Decode(j.delivery.Record.B)
+	if err == nil && rec.Kind == record.KindConnection && j.key.lane == nil {
+		err = record.ErrMalformed
+	}
+	if err != nil {
 		w.pool.poison.Add(1)
-		w.pool.cfg.Log.Error("record cannot be read", "octets", len(j.delivery.Record.B), "error", err)
+		w.pool.cfg.Log.Error("record cannot be read", "lane", j.lane.number, "offset", j.delivery.Offset,
+			"octets", len(j.delivery.Record.B), "error", err)
 		if w.pool.cfg.DeadLetter != nil {
 			if err := w.pool.cfg.DeadLetter(ctx, &j.delivery, err); err != nil {
 				return err
@@ -164,37 +286,55 @@ func (w *worker) do(ctx context.Context, j *job) error {
 	} else {
 		switch rec.Kind {
 		case record.KindConnection:
-			w.connection(rec)
+			if err := w.connection(ctx, j); err != nil {
+				return err
+			}
 		case record.KindHeartbeat:
 			w.heartbeat(rec)
+			w.beat(&j.beat)
 		case record.KindCapture:
 			w.capture(rec)
 		}
 	}
 	j.delivery.Record.Release()
-	j.delivery.Ack()
+	w.releases = append(w.releases, hold{j.lane, j.number})
 	return nil
 }
 
 // connection takes one connection's record.
-func (w *worker) connection(rec *record.Record) {
-	c := w.conns[rec.Conn.ID]
+func (w *worker) connection(ctx context.Context, j *job) error {
+	rec := &w.rec
+	c := w.conns[j.key]
 	if c == nil {
-		c = w.open(rec)
+		if last, ok := w.ended.last(j.key); ok && rec.Number <= last {
+			w.pool.repeats.Add(1)
+			return nil
+		}
+		var err error
+		if c, err = w.open(ctx, j); err != nil {
+			return err
+		}
 	}
 	if rec.Number <= c.number {
 		w.pool.repeats.Add(1)
-		return
+		return nil
 	}
-	if !c.dirty {
-		c.dirty = true
-		w.dirty = append(w.dirty, c)
+	if c.quiet && rec.Number > c.told.Number {
+		w.restore(c)
+	}
+	w.touch(c)
+	if c.quiet {
+		w.pool.known.Add(1)
+	} else {
+		w.markDirty(c)
 	}
 	if missed := rec.Number - c.number - 1; missed > 0 {
 		w.missed(c, rec, missed)
 	}
 	c.number = rec.Number
+	c.heard = max(c.heard, rec.Time)
 	c.muted = c.muted || rec.Muted
+	c.givenUp = false
 	for i := range rec.Items {
 		w.item(c, rec, &rec.Items[i])
 	}
@@ -208,15 +348,189 @@ func (w *worker) connection(rec *record.Record) {
 		w.unanswered(c, 0)
 		c.ended = true
 		c.row.Ended = rec.End.String()
-		// A later connection between the same ports, or the same connection
-		// after it was given up as idle, is another one.
-		delete(w.conns, c.id)
-		w.pool.countClass(className(c))
+		w.ended.add(c.key, c.number)
+		if !c.quiet {
+			w.pool.countClass(className(c))
+		}
+		c.assoc.Detach()
+		w.remove(c)
+		return nil
 	}
+	c.assoc.Detach()
+	if c.quiet && c.number == c.told.Number && !c.told.GivenUp {
+		w.restore(c)
+	}
+	w.hold(c)
+	return nil
+}
+
+// hold holds the record that the oldest of what is open of a connection began
+// in, and what began before is held no longer.
+func (w *worker) hold(c *connection) {
+	since, _ := c.openSince()
+	if since == c.held {
+		return
+	}
+	if since != 0 {
+		c.key.lane.hold(since)
+	}
+	if c.held != 0 {
+		w.releases = append(w.releases, hold{c.key.lane, c.held})
+	}
+	c.held = since
+}
+
+// openSince returns the lane's record in which the oldest of what is open
+// began. Whatever a connection keeps for rows to come belongs here.
+func (c *connection) openSince() (since uint64, open bool) {
+	since, open = c.assoc.OpenSince()
+	for i := range c.skipped {
+		// Of octets that are encrypted, or of no concern, there is no row.
+		if r := &c.skipped[i]; r.kind != 0 && r.kind != record.Encrypted && !c.assoc.NotX400() && (!open || r.since < since) {
+			since, open = r.since, true
+		}
+	}
+	for _, v := range c.pending {
+		if !open || v.since < since {
+			since, open = v.since, true
+		}
+	}
+	return since, open
+}
+
+func (w *worker) markDirty(c *connection) {
+	if !c.dirty {
+		c.dirty = true
+		w.dirty = append(w.dirty, c)
+	}
+}
+
+// touch puts a connection behind all that are longer silent.
+func (w *worker) touch(c *connection) {
+	if c.next != nil {
+		c.prev.next, c.next.prev = c.next, c.prev
+	}
+	c.prev, c.next = w.last.prev, &w.last
+	c.prev.next, c.next.prev = c, c
+}
+
+// remove forgets a connection, of which nothing is open that it holds a record
+// for.
+func (w *worker) remove(c *connection) {
+	if c.held != 0 {
+		w.releases = append(w.releases, hold{c.key.lane, c.held})
+		c.held = 0
+	}
+	if c.next != nil {
+		c.prev.next, c.next.prev = c.next, c.prev
+		c.prev, c.next = nil, nil
+	}
+	w.forgo(c, 0)
+	delete(w.conns, c.key)
+	w.pool.open.Add(-1)
+	c.gone = true
+	if !c.dirty {
+		w.reuse(c)
+	}
+}
+
+// leave forgets all that is kept of a lane, which another decoder goes on with.
+func (w *worker) leave(l *lane) {
+	for key, c := range w.conns {
+		if key.lane == l {
+			c.assoc.Forget()
+			c.held = 0
+			w.remove(c)
+		}
+	}
+	w.ended.forget(l)
+}
+
+// beat gives up what is open of connections, and what is suspended, that a
+// sensor has not heard of for too long.
+func (w *worker) beat(b *beat) {
+	if b.epoch == 0 {
+		return // Capture files are read in any order, and again.
+	}
+	l, silent := w.job.lane, b.to-int64(w.pool.cfg.Idle)
+	for c := w.last.next; c != &w.last; {
+		next := c.next
+		if c.key.lane == l && c.key.sensor == b.sensor && c.key.epoch != 0 && c.key.epoch <= b.epoch &&
+			c.heard < silent && !c.givenUp {
+			if c.held != 0 {
+				w.giveUp(c, b.to)
+			} else if w.pool.cfg.Progress != nil && !c.dirty {
+				// Should more come of it, the archive tells.
+				w.forgot = true
+				w.remove(c)
+			}
+		}
+		c = next
+	}
+	if w.shard != 0 {
+		return
+	}
+	old := func(e *shelved) bool {
+		return e.keys[0].lane == l && e.keys[0].sensor == b.sensor && e.epoch != 0 && e.epoch <= b.epoch && e.seen < silent
+	}
+	// What other shards have yet to do may resume one.
+	if w.pool.shelf.any(old) && l.order.wait(w.job.number) {
+		w.releases = w.pool.shelf.prune(old, w.releases)
+	}
+}
+
+// giveUp tells that what is open of a connection will not come to its end. What
+// can be resumed in another association is suspended.
+func (w *worker) giveUp(c *connection, now int64) {
+	w.pool.givenUp.Add(1)
+	heard := c.heard
+	c.heard = now // The shelf is to count the silence from here.
+	w.breakOff(c)
+	c.heard = heard
+	c.givenUp = true
+	c.row.Version |= 1
+	if !c.quiet {
+		w.markDirty(c)
+	} else if c.number == c.told.Number {
+		w.restore(c)
+	}
+	w.hold(c)
+}
+
+func (w *worker) breakOff(c *connection) {
+	w.silent.Sources = append(w.silent.Sources[:0], c.text.source)
+	for dir := range c.skipped {
+		w.endRun(c, uint8(dir))
+	}
+	c.assoc.End(association.EndReason(record.Open), c.row.LastSeen)
+	w.drain(c, &w.silent)
+	w.unanswered(c, 0)
 	c.assoc.Detach()
 }
 
-func (w *worker) open(rec *record.Record) *connection {
+// displace lets the longest silent connection go, for another.
+func (w *worker) displace() {
+	c := w.last.next
+	w.pool.displaced.Add(1)
+	if c.held != 0 {
+		w.giveUp(c, c.heard)
+	}
+	if c.dirty {
+		w.tell(c)
+	}
+	w.forgot = true
+	w.remove(c)
+}
+
+func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
+	rec := &w.rec
+	told, found, err := w.progress(ctx, j.key)
+	if err != nil {
+		return nil, err
+	}
+	for len(w.conns) >= w.limit {
+		w.displace()
+	}
 	var c *connection
 	if n := len(w.idle); n > 0 {
 		c, w.idle = w.idle[n-1], w.idle[:n-1]
@@ -226,13 +540,14 @@ func (w *worker) open(rec *record.Record) *connection {
 			&t.sessionID, &t.clientTSAP, &t.serverTSAP, &t.clientSSAP, &t.serverSSAP, &t.clientPSAP, &t.serverPSAP} {
 			*b = (*b)[:0]
 		}
+		t.initiatorDir = 0
 		*c = connection{assoc: a, text: t}
 	} else {
 		c = &connection{assoc: new(association.Association)}
 	}
-	c.id = rec.Conn.ID
+	c.key = j.key
 	c.flow = flowID(rec.Conn.Client, rec.Conn.Server)
-	c.assoc.Reset(association.Config{
+	c.config = association.Config{
 		Connection:  c.flow,
 		MaxAPDU:     w.pool.cfg.MaxAPDU,
 		MaxProblems: w.pool.cfg.MaxProblems,
@@ -240,7 +555,8 @@ func (w *worker) open(rec *record.Record) *connection {
 		Buffers:     &w.pool.buffers,
 		Suspend:     func(a *association.Suspended) { w.suspend(c, a) },
 		Resume:      func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) },
-	})
+	}
+	c.assoc.Reset(c.config)
 	t := &c.text
 	t.sensor = append(t.sensor[:0], rec.Sensor...)
 	t.source = t.source[:0]
@@ -250,17 +566,23 @@ func (w *worker) open(rec *record.Record) *connection {
 	t.client = rec.Conn.Client.Addr().AppendTo(t.client[:0])
 	t.server = rec.Conn.Server.Addr().AppendTo(t.server[:0])
 	c.row = schema.Association{
-		Association: c.id, CommunityID: []byte(communityID(rec.Conn.Client, rec.Conn.Server)),
+		Association: c.key.id, CommunityID: []byte(communityID(rec.Conn.Client, rec.Conn.Server)),
 		ClientPort: rec.Conn.Client.Port(), ServerPort: rec.Conn.Server.Port(),
 		FirstSeen: rec.Conn.Start, LastSeen: rec.Conn.Start, MidStream: rec.Conn.MidStream,
 		Ended: record.Open.String(), DecoderVersion: Version,
 	}
-	w.conns[c.id] = c
-	return c
+	w.conns[c.key] = c
+	w.pool.open.Add(1)
+	w.touch(c)
+	if found {
+		c.told = told
+		w.goOn(c)
+	}
+	return c, nil
 }
 
-// forget lets a connection that has ended be reused.
-func (w *worker) forget(c *connection) {
+// reuse lets a connection's memory be reused.
+func (w *worker) reuse(c *connection) {
 	if len(w.idle) < 1024 {
 		w.idle = append(w.idle, c)
 	}
@@ -270,15 +592,28 @@ func (w *worker) forget(c *connection) {
 // is done first, here and in resume, so that what is kept, found and given up does
 // not depend on how far the other shards have come.
 func (w *worker) suspend(c *connection, a *association.Suspended) {
-	w.pool.order.wait(w.job)
-	w.pool.shelf.put(a, c.id)
+	if !w.job.lane.order.wait(w.job.number) {
+		a.Release()
+		return
+	}
+	key := func(k association.Key) shelfKey { return shelfKey{c.key.lane, c.key.sensor, k} }
+	w.releases = w.pool.shelf.put(&shelved{
+		activity: a, keys: [2]shelfKey{key(a.Key), key(a.First)}, association: c.key.id,
+		epoch: c.key.epoch, source: string(c.text.source), seen: max(c.heard, c.row.LastSeen),
+	}, w.releases)
 }
 
 // resume finds an activity that was suspended in another association.
 func (w *worker) resume(c *connection, k association.Key) (*association.Suspended, bool) {
-	w.pool.order.wait(w.job)
-	a, in, ok := w.pool.shelf.take(k)
-	if ok && in != c.id {
+	if !w.job.lane.order.wait(w.job.number) {
+		return nil, false
+	}
+	a, in, ok := w.pool.shelf.take(shelfKey{c.key.lane, c.key.sensor, k})
+	if !ok {
+		return nil, false
+	}
+	w.releases = append(w.releases, hold{c.key.lane, a.Since})
+	if in != c.key.id {
 		if c.resumed == nil {
 			c.resumed = make(map[[16]byte][16]byte)
 		}
@@ -287,15 +622,20 @@ func (w *worker) resume(c *connection, k association.Key) (*association.Suspende
 	return a, ok
 }
 
+// preamble makes up for the beginning of a connection.
+func (w *worker) preamble(c *connection, rec *record.Record) {
+	for i := range rec.Preamble {
+		if it := &rec.Preamble[i]; it.Kind == record.TPDU {
+			w.tpdu(c, rec, it)
+		}
+	}
+}
+
 // missed tells of records that did not arrive, and makes up for the beginning
 // with the preamble.
 func (w *worker) missed(c *connection, rec *record.Record, n uint64) {
 	if c.number == 0 {
-		for i := range rec.Preamble {
-			if it := &rec.Preamble[i]; it.Kind == record.TPDU {
-				w.tpdu(c, rec, it)
-			}
-		}
+		w.preamble(c, rec)
 	}
 	for dir := range uint8(2) {
 		var at record.Item
@@ -322,6 +662,7 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 	}
 	c.row.LastFrame = it.Frame
 	c.row.LastSeen = max(c.row.LastSeen, it.Time)
+	c.heard = max(c.heard, it.Time)
 	switch it.Kind {
 	case record.TPDU:
 		w.endRun(c, it.Dir)
@@ -346,7 +687,7 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
 	c.assoc.TPDU(association.TPDU{
 		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame,
-		Source: it.Source, Octets: it.Octets,
+		Source: it.Source, Record: w.job.number, Octets: it.Octets,
 	})
 	w.drain(c, rec)
 }
@@ -366,6 +707,7 @@ func (w *worker) skip(c *connection, rec *record.Record, it *record.Item) {
 		}
 		r.digest.Reset()
 		r.kind, r.first, r.octets, r.whole, r.evidence = it.Kind, *it, 0, true, r.evidence[:0]
+		r.since = w.job.number
 		r.first.Octets, r.first.Digest = nil, nil
 		r.source = append(r.source[:0], rec.SourceOf(it)...)
 	}
@@ -416,10 +758,12 @@ func (c *connection) counters(rec *record.Record) {
 	r.ClientGaps, r.ServerGaps = a.Gaps, b.Gaps
 	r.ClientLostOctets, r.ServerLostOctets = a.LostOctets, b.LostOctets
 	r.ClientOutOfOrder, r.ServerOutOfOrder = a.OutOfOrder, b.OutOfOrder
-	// Packets only grow, and the last record, which may bring none, comes last.
-	r.Version = (a.Packets + b.Packets) << 1
+	// Packets only grow; records without new ones, such as the last, come after.
+	// The last one's version does not show where records are cut.
+	const last = 1<<21 - 1
+	r.Version = (a.Packets+b.Packets)<<21 | min(c.number<<1, last-1)
 	if rec.End != record.Open {
-		r.Version |= 1
+		r.Version |= last
 	}
 }
 

@@ -83,6 +83,15 @@ func BeginConnection(b []byte, c *Connection, number uint64, base int64) []byte 
 	return appendFixed(b, fTime, base)
 }
 
+// AppendWithin appends Record.Within to a connection's record.
+func AppendWithin(b []byte, within uint8) []byte {
+	if within == 0 {
+		return b
+	}
+	b = protowire.AppendTag(b, fWithin, protowire.VarintType)
+	return protowire.AppendVarint(b, uint64(within))
+}
+
 // AppendItem appends it to the record begun in b with the given base time, and
 // returns where its octets stand in b, so that they can still be overwritten.
 func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {

@@ -156,8 +156,11 @@ type Record struct {
 	Counters    [2]Counters
 	End         EndReason
 	Muted       bool
-	Heartbeat   Heartbeat
-	Capture     Capture
+	// Within has bit d set when direction d's first TPDU goes on with a TSDU of
+	// an earlier record.
+	Within    uint8
+	Heartbeat Heartbeat
+	Capture   Capture
 }
 
 // ErrMalformed is returned for octets that are no record.
@@ -181,6 +184,7 @@ const (
 	fMuted
 	fHeartbeat
 	fCapture
+	fWithin
 )
 
 // field is one protobuf field: v for varint and fixed types, b for bytes.
@@ -274,6 +278,8 @@ func (r *Record) Decode(b []byte) error {
 			ok = r.Heartbeat.decode(f.b)
 		case fCapture:
 			ok = r.Capture.decode(f.b)
+		case fWithin:
+			r.Within = uint8(f.v & 3)
 		}
 		if !ok {
 			return ErrMalformed
@@ -450,28 +456,52 @@ func (c *Capture) decode(b []byte) bool {
 	return true
 }
 
-// Peek reads of an encoded record only what is needed to give it to the right
-// place: its kind and, of a connection's record, the connection's identifier.
+// Head is what a record says at its front.
+type Head struct {
+	Kind   Kind
+	Sensor []byte
+	Epoch  int64
+	Conn   Connection // Of a connection's record.
+	Beat   Heartbeat  // Of a heartbeat.
+}
+
+// Peek reads of an encoded record its kind and, of a connection's record, the
+// connection's identifier.
 func Peek(b []byte) (k Kind, id [16]byte, err error) {
+	h, err := ReadHead(b)
+	return h.Kind, h.Conn.ID, err
+}
+
+// ReadHead reads of an encoded record only what is needed to give it to the right
+// place. The head refers to b.
+func ReadHead(b []byte) (h Head, err error) {
 	var f field
 	for len(b) > 0 {
 		n := f.next(b)
 		if n == 0 {
-			return 0, id, ErrMalformed
+			return Head{}, ErrMalformed
 		}
 		b = b[n:]
 		switch f.num {
 		case fKind:
-			if k = Kind(f.v); k != KindConnection {
-				return k, id, nil
-			}
+			h.Kind = Kind(f.v)
+		case fSensor:
+			h.Sensor = f.b
+		case fEpoch:
+			h.Epoch = int64(f.v)
 		case fConnection:
-			var c Connection
-			if !c.decode(f.b) {
-				return 0, id, ErrMalformed
+			if h.Kind == KindConnection && h.Conn.decode(f.b) {
+				return h, nil
 			}
-			return k, c.ID, nil
+			return Head{}, ErrMalformed
+		case fHeartbeat:
+			if !h.Beat.decode(f.b) {
+				return Head{}, ErrMalformed
+			}
 		}
 	}
-	return 0, id, ErrMalformed
+	if h.Kind == KindConnection || h.Kind == 0 {
+		return Head{}, ErrMalformed
+	}
+	return h, nil
 }

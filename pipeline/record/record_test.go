@@ -152,14 +152,24 @@ func TestHeartbeatAndCapture(t *testing.T) {
 }
 
 func TestPeek(t *testing.T) {
-	k, id, err := Peek(sample())
-	if k != KindConnection || id != sampleConn.ID || err != nil {
+	var r Record
+	if err := r.Decode(sample()); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := ReadHead(sample()); h.Kind != KindConnection || h.Conn != sampleConn || string(h.Sensor) != string(r.Sensor) || h.Epoch != r.Epoch || err != nil {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	if h, err := ReadHead(Begin(nil, &Header{Kind: KindCapture})); h.Kind != KindCapture || err != nil {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	beat := Heartbeat{From: 60, To: 120}
+	if h, err := ReadHead(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &beat)); h.Kind != KindHeartbeat || h.Beat != beat || err != nil {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	if k, id, err := Peek(sample()); k != KindConnection || id != sampleConn.ID || err != nil {
 		t.Errorf("got %v %x %v", k, id, err)
 	}
-	if k, _, err := Peek(Begin(nil, &Header{Kind: KindCapture})); k != KindCapture || err != nil {
-		t.Errorf("got %v %v", k, err)
-	}
-	if _, _, err := Peek([]byte{0xff}); err == nil {
+	if _, err := ReadHead([]byte{0xff}); err == nil {
 		t.Error("no error for what is no record")
 	}
 }

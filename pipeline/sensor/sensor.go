@@ -694,6 +694,13 @@ func (s *Sensor) open(c *openConn, now int64) {
 	st.rec.B = record.BeginConnection(st.rec.B, &record.Connection{
 		ID: st.id, Client: c.Client, Server: c.Server, MidStream: c.MidStream, Start: c.Start,
 	}, st.number, now)
+	var within uint8
+	for i := range st.dir {
+		if st.dir[i].tsdu.open {
+			within |= 1 << i
+		}
+	}
+	st.rec.B = record.AppendWithin(st.rec.B, within)
 	for i := range st.preamble {
 		st.rec.B = record.AppendPreamble(st.rec.B, &st.preamble[i], now)
 	}

@@ -38,7 +38,7 @@ func (in *inserter) insert(b *block) error {
 		if t.Rows() == 0 {
 			continue
 		}
-		if t == schema.Columnar(&b.batch.Captures) {
+		if t == schema.Columnar(&b.batch.Progresses) || t == schema.Columnar(&b.batch.Captures) {
 			if err := in.w.turn(b.number); err != nil {
 				return err
 			}

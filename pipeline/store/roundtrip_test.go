@@ -107,7 +107,7 @@ func TestRoundTrip(t *testing.T) {
 		"ipm_extension_items_store": reflect.ValueOf(b.IPMExtensionItems.Append), "body_parts_store": reflect.ValueOf(b.BodyParts.Append),
 		"operations_store": reflect.ValueOf(b.Operations.Append),
 		"problems_store":   reflect.ValueOf(b.Problems.Append), "associations_store": reflect.ValueOf(b.Associations.Append),
-		"coverage_store": reflect.ValueOf(b.Coverage.Append), "captures_store": reflect.ValueOf(b.Captures.Append),
+		"coverage_store": reflect.ValueOf(b.Coverage.Append), "progress_store": reflect.ValueOf(b.Progresses.Append), "captures_store": reflect.ValueOf(b.Captures.Append),
 	}
 	want := map[string][]string{}
 	for _, c := range b.All() {

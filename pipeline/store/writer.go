@@ -45,8 +45,8 @@ const maxRecycled = 16 << 20
 
 // Writer inserts batches. Of each block the tables are inserted in the order of
 // schema.Batch.All, so that what belongs to a message is there before it. The
-// rows of captures, which say that a file was read, wait until everything written
-// before them is durable.
+// rows of progress and captures, which say what is in the archive, wait until
+// everything written before them is durable.
 type Writer struct {
 	store   *Store
 	o       WriterOptions

@@ -91,12 +91,13 @@ func oneOfEach(b *schema.Batch, n byte) {
 	b.Problems.Append(&schema.Problem{Problem: id})
 	b.Associations.Append(&schema.Association{Association: id, Ended: "fin"})
 	b.Coverage.Append(&schema.Interval{Sensor: []byte{'a' + n}})
+	b.Progresses.Append(&schema.Progress{Association: id, Sensor: []byte("s")})
 	b.Captures.Append(&schema.Capture{SHA256: [32]byte{n}})
 }
 
 var order = []string{
 	"bilateral_store", "extensions_store", "trace_store", "recipients_store", "contents_store",
-	"messages_store", "problems_store", "associations_store", "coverage_store", "captures_store",
+	"messages_store", "problems_store", "associations_store", "coverage_store", "progress_store", "captures_store",
 }
 
 func TestWriterOrder(t *testing.T) {

@@ -33,6 +33,7 @@ var names = map[string]struct{ row, batch string }{
 	"operations":          {"Operation", "Operations"},
 	"problems":            {"Problem", "Problems"},
 	"coverage":            {"Interval", "Coverage"},
+	"progress":            {"Progress", "Progresses"},
 	"captures":            {"Capture", "Captures"},
 }
 

@@ -20,7 +20,7 @@
 CREATE TABLE {{table "associations_store"}}
 (
     association UUID COMMENT 'Identifies the connection: hash of its endpoints and initial sequence numbers',
-    version UInt64 COMMENT 'Twice the TCP segments, both directions together, up to which this row tells, plus one once the connection has ended; the highest row is shown' CODEC(ZSTD(1)),
+    version UInt64 COMMENT 'Grows with what this row tells of: the packets of both directions, then the records, then whether the connection has ended; the highest row is shown' CODEC(ZSTD(1)),
     sensor LowCardinality(String) COMMENT 'Sensor that saw the connection' CODEC(ZSTD(1)),
     source LowCardinality(String) COMMENT 'Capture file, interface or topic that the connection was first seen in' CODEC(ZSTD(1)),
     community_id String COMMENT 'Community ID version 1 of the 5-tuple, for joining with other network monitors' CODEC(ZSTD(1)),

@@ -1,0 +1,5 @@
+//go:build earlyack
+
+package decode
+
+const earlyAck = true
