@@ -386,23 +386,23 @@ func traffic(t testing.TB) map[string][][]byte {
 		}
 		all[name] = sensed(t, cfg, b.Bytes())
 	}
-	make("interleaved", 14, small, func(o *generate.Options) { o.OddRate = 0.3 })
-	make("interrupted", 15, small, func(o *generate.Options) {
+	make("interleaved", 10, small, func(o *generate.Options) { o.OddRate = 0.3 })
+	make("interrupted", 10, small, func(o *generate.Options) {
 		o.Seed, o.SegmentRate, o.InterruptRate, o.DiscardRate, o.Concurrent = 2, 1, 0.3, 0.1, 3
 	})
-	make("resumed elsewhere", 14, small, func(o *generate.Options) {
+	make("resumed elsewhere", 10, small, func(o *generate.Options) {
 		o.Seed, o.SegmentRate, o.RecoverRate, o.CutRate, o.MTAs, o.Domains = 3, 1, 0.5, 0.1, 3, 2
 	})
-	make("mid-stream", 14, small, func(o *generate.Options) {
+	make("mid-stream", 20, small, func(o *generate.Options) {
 		o.Seed, o.MidStreamRate, o.OneWayRate, o.NoiseRate, o.OpenRate = 4, 0.6, 0.2, 0.2, 0.3
 	})
-	make("lossy", 14, small, func(o *generate.Options) {
+	make("lossy", 10, small, func(o *generate.Options) {
 		o.Seed, o.LossRate, o.DisorderRate, o.DuplicateRate, o.AbortRate = 5, 0.02, 0.05, 0.05, 0.2
 	})
 	make("operations", 10, small, func(o *generate.Options) { o.Seed, o.AccessRate, o.OddRate = 7, 0.7, 0.2 })
 	beats := small
 	beats.Epoch, beats.Heartbeat = 1700000000e9, 10*time.Millisecond
-	make("silent", 16, beats, func(o *generate.Options) {
+	make("silent", 11, beats, func(o *generate.Options) {
 		o.Seed, o.SegmentRate, o.RecoverRate, o.CutRate, o.OpenRate, o.InterruptRate = 6, 1, 0.3, 0.3, 0.5, 0.2
 	})
 	var mta [][]byte
@@ -476,7 +476,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			cfg := disturbed(0)
 			cfg.Workers = 1
 			want := undisturbed(t, cfg, records)
-			runs := 40
+			runs := 20
 			if testing.Short() {
 				runs = 4
 			}
