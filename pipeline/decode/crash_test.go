@@ -396,10 +396,10 @@ func traffic(t testing.TB) map[string][][]byte {
 	make("mid-stream", 20, small, func(o *generate.Options) {
 		o.Seed, o.MidStreamRate, o.OneWayRate, o.NoiseRate, o.OpenRate = 4, 0.6, 0.2, 0.2, 0.3
 	})
-	make("lossy", 10, small, func(o *generate.Options) {
+	make("lossy", 14, small, func(o *generate.Options) {
 		o.Seed, o.LossRate, o.DisorderRate, o.DuplicateRate, o.AbortRate = 5, 0.02, 0.05, 0.05, 0.2
 	})
-	make("operations", 10, small, func(o *generate.Options) { o.Seed, o.AccessRate, o.OddRate = 7, 0.7, 0.2 })
+	make("operations", 5, small, func(o *generate.Options) { o.Seed, o.AccessRate, o.OddRate = 7, 0.7, 0.2 })
 	beats := small
 	beats.Epoch, beats.Heartbeat = 1700000000e9, 10*time.Millisecond
 	make("silent", 11, beats, func(o *generate.Options) {
