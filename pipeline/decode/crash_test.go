@@ -105,9 +105,6 @@ var sortedBy = map[string][]string{
 	"captures_store":            {"sha256"},
 }
 
-// provenance is what two sensors that see the same may differ in.
-var provenance = []string{"sensor", "source", "first_frame", "last_frame", "frame"}
-
 func value(col any, i int) string {
 	switch v := col.(type) {
 	case []string:
