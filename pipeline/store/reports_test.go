@@ -67,6 +67,8 @@ func TestReports(t *testing.T) {
 			b.Problems.Append(&schema.Problem{Problem: [16]byte{byte(i)}, Layer: "tcp", Reason: reason, OctetCount: 10, Octets: []byte{0xab, 0xcd},
 				ClientAddress: []byte("::1"), ClientPort: 1, ServerAddress: []byte("::2"), ServerPort: 102, Time: at(t, "10:00:00") + int64(i)*1e9})
 		}
+		b.Operations.Append(&schema.Operation{Operation: [16]byte{9}, Protocol: "p3", Name: "cancel-deferred-delivery", CapturedAt: at(t, "10:00:20"),
+			Outcome: "error", Error: []byte("deferred-delivery-cancellation-rejected"), Code: 7, ErrorCode: 8, MTSID: []byte("m1")})
 	})
 	for _, test := range []struct {
 		report string
@@ -115,6 +117,9 @@ func TestReports(t *testing.T) {
 			{
 				`1996-05-01 11:02:00 | q1 | 1 | /S=R1/ | delivered | 1996-05-01 11:01:05 |  |  |  | `,
 				`1996-05-01 11:02:00 | q1 | 2 | /S=R2/ | not-delivered | \N | unable-to-transfer | unrecognised-OR-name | no such user | `,
+			},
+			{
+				`1996-05-01 10:00:20.000000000 | p3 | cancel-deferred-delivery | error | deferred-delivery-cancellation-rejected | \N |  |  | 00000000-0000-0000-0000-000000000000`,
 			},
 		}},
 		{"undelivered", nil, [][]string{{

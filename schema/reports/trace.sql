@@ -1,5 +1,5 @@
 -- title: One message from hop to hop
--- about: The sightings of a message, probe or report, its recipients, each hop with its delay, and the reports on it.
+-- about: The sightings of a message, probe or report, its recipients, each hop with its delay, the reports on it, and the operations of users that name it.
 -- param mts_id String: MTS identifier as messages.mts_id has it.
 -- example: query trace '[/PRMD=TestGamma/ADMD=AMHS/C=XX/;r1.000001]'
 
@@ -44,6 +44,13 @@ SELECT
     origin_time AS report_time, mts_id AS report_mts_id, number, recipient, outcome, delivery_time, reason, diagnostic,
     supplementary_information, intended_recipient
 FROM recipients
-WHERE subject_mts_id = {mts_id:String} AND kind = 'report'
+WHERE subject_mts_id = {mts_id:String} AND kind IN ('report', 'report-delivery')
 ORDER BY origin_time, mts_id, position, apdu
 LIMIT 1 BY mts_id, position;
+
+-- statement: Operations on it
+SELECT
+    captured_at, protocol, name, outcome, error, answered_at, argument, result, association
+FROM operations
+WHERE mts_id = {mts_id:String}
+ORDER BY captured_at, operation;
