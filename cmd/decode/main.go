@@ -70,7 +70,7 @@ func main() {
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
 	o.monitor.Define(flags)
-	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
+	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content, or envelope: no text and no octets of contents, but headings, sizes and digests")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.IntVar(&o.maxConns, "max-connections", decode.DefaultMaxConnections, "most TCP `connections` kept at once; what is open of the longest silent one is given up")
 	flags.DurationVar(&o.idle, "idle", decode.DefaultIdle, "capture `time` after which what is open of a silent connection is given up; above the sensors' -idle")

@@ -79,7 +79,7 @@ func main() {
 	flags.Var(&o.ports, "port", "TCP `ports` of X.400, separated by commas; matched after VLANs, tunnels and fragments are undone")
 	flags.StringVar(&o.filter, "f", "", "libpcap `filter` on frames as captured; not needed to find the ports, and it misses tagged frames and fragments")
 	flags.StringVar(&o.sensor, "sensor", host, "`name` of this sensor in every row")
-	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content or envelope")
+	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content, or envelope: no text and no octets of contents, but headings, sizes and digests")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.BoolVar(&o.reread, "reread", false, "read captures that are archived already")
 	flags.StringVar(&o.group, "group", "", "`group` that may use the archive's socket")

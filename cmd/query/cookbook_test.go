@@ -87,8 +87,8 @@ func TestCookbook(t *testing.T) {
 		}
 		return []byte(string(m[1]) + string(m[2]) + string(m[3]) + answer)
 	})
-	if n != 20 {
-		t.Errorf("%d questions, want 20", n)
+	if n != 23 {
+		t.Errorf("%d questions, want 23", n)
 	}
 	if *update {
 		if err := os.WriteFile(name, out, 0o644); err != nil {
