@@ -53,13 +53,14 @@ func TestOverKafka(t *testing.T) {
 			over := newArchive(t, bin)
 			topic := "x400." + tt.name
 			url := broker.URL(topic)
-			bin.run(t, "ingest", "-r", tt.capture, "-sensor", "test", "-bus", url, "-create-topic", "4,1",
-				"-spool", filepath.Join(t.TempDir(), "spool"))
 			var decoders []*process
 			for range tt.decoders {
-				decoders = append(decoders, bin.start(t, "decode", "-bus", url, "-store", over.dir, "-session-timeout", "6s"))
+				decoders = append(decoders, bin.start(t, "decode", "-bus", url, "-store", over.dir, "-group", topic,
+					"-create-topic", "4,1", "-session-timeout", "6s"))
 			}
-			eventually(t, "everything is committed", func() bool { return committed(t, broker, topic) })
+			eventually(t, "the decoders have their partitions", func() bool { return members(t, broker, topic) == tt.decoders })
+			bin.run(t, "ingest", "-r", tt.capture, "-sensor", "test", "-bus", url, "-spool", filepath.Join(t.TempDir(), "spool"))
+			eventually(t, "everything is committed", func() bool { return committed(t, broker, topic, topic) })
 			for _, d := range decoders {
 				d.interrupt(t)
 			}
@@ -118,7 +119,7 @@ func testSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture st
 	}
 	over := newArchive(t, bin)
 	d := bin.start(t, "decode", "-bus", url, "-store", over.dir, "-session-timeout", "6s")
-	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic) })
+	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic, "x400flow") })
 	d.interrupt(t)
 	if got := over.digests(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("over Kafka %v, alone %v", got, want)
@@ -231,7 +232,7 @@ func testPoison(t *testing.T, bin binaries, broker *kafkatest.Cluster) {
 	bin.run(t, "ingest", "-r", "../../testdata/mta", "-bus", url, "-create-topic", "1,1")
 	a := newArchive(t, bin)
 	d := bin.start(t, "decode", "-bus", url, "-store", a.dir, "-session-timeout", "6s")
-	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic) })
+	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic, "x400flow") })
 	d.interrupt(t)
 	if got := a.digests(t); strings.HasPrefix(got["messages"], "0 ") {
 		t.Error("nothing was archived behind the poison")
@@ -252,7 +253,7 @@ func testPoison(t *testing.T, bin binaries, broker *kafkatest.Cluster) {
 }
 
 // committed tells whether the group has committed every partition's end.
-func committed(t *testing.T, broker *kafkatest.Cluster, topic string) bool {
+func committed(t *testing.T, broker *kafkatest.Cluster, topic, group string) bool {
 	t.Helper()
 	transport := new(kafka.Transport)
 	defer transport.CloseIdleConnections()
@@ -271,7 +272,7 @@ func committed(t *testing.T, broker *kafkatest.Cluster, topic string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: "x400flow", Topics: map[string][]int{topic: partitions}})
+	done, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: partitions}})
 	if err != nil || done.Error != nil {
 		return false // The group is not there yet.
 	}
@@ -285,6 +286,20 @@ func committed(t *testing.T, broker *kafkatest.Cluster, topic string) bool {
 		}
 	}
 	return true
+}
+
+// members returns how many members the group has, 0 while they are being given
+// their partitions.
+func members(t *testing.T, broker *kafkatest.Cluster, group string) int {
+	t.Helper()
+	transport := new(kafka.Transport)
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(broker.Addrs()...), Timeout: 10 * time.Second, Transport: transport}
+	r, err := client.DescribeGroups(t.Context(), &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+	if err != nil || len(r.Groups) != 1 || r.Groups[0].Error != nil || r.Groups[0].GroupState != "Stable" {
+		return 0
+	}
+	return len(r.Groups[0].Members)
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
