@@ -1,11 +1,18 @@
-// Package x411 decodes what message transfer agents say to each other
-// (ITU-T X.411 | ISO/IEC 10021-4, editions of 1984 to 1999): the MTS-APDUs
-// message, report and probe, the MTA bind, and the OR-names in them.
+// Package x411 decodes what message transfer agents say to each other and to
+// their users (ITU-T X.411 | ISO/IEC 10021-4, editions of 1984 to 1999; X.413):
+// the MTS-APDUs message, report and probe, the binds, the arguments, results and
+// errors of MTS access and MS access, and the OR-names in them.
 //
 // [APDU.Decode] reads what RTSE delivered: the EXTERNAL of normal mode, or the
 // bare MTS-APDU of X.410-1984 mode. [Bind.Decode] reads an MTA bind argument,
 // result or error, and [AppendCredentials] finds the octets of a bind that must
 // not be published.
+//
+// [APDU.DecodeArgument] reads what a submission, a delivery or a fetch carries
+// into the same fields, and [Parameter] what other arguments, results and errors
+// say; [OperationOf] tells operations by their codes, and
+// [AppendArgumentCredentials] finds the octets of an argument that must not be
+// published. [Values] lends the readers of X.411's types to decoders of contents.
 //
 // # What is refused
 //
