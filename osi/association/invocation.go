@@ -102,19 +102,26 @@ func DataStart(tsdu []byte) (at int, ok bool) {
 	return f.at, ok
 }
 
-// MinorSync reports whether a TSDU is a MINOR SYNC POINT or its acknowledgement
-// (X.225 8.3.20, 8.3.21), or gives or asks for tokens alone.
-func MinorSync(tsdu []byte) bool {
+// Control reports whether a TSDU consists of SPDUs without anything that it does
+// not know, and whether a transfer goes on behind it: it is a MINOR SYNC POINT or
+// its acknowledgement (X.225 8.3.20, 8.3.21), or gives or asks for tokens alone.
+func Control(tsdu []byte) (known, goesOn bool) {
 	it := session.Iterate(tsdu)
+	goesOn = true
 	var s session.SPDU
 	for it.Next(&s) {
 		switch s.Kind {
 		case session.MinorSyncPoint, session.MinorSyncAck, session.PleaseTokens, session.GiveTokens:
+		case session.None:
+			return false, true
 		default:
-			return false
+			goesOn = false
+		}
+		if s.UnknownCount > 0 {
+			return false, true
 		}
 	}
-	return it.Code() == session.OK
+	return it.Code() == session.OK, goesOn
 }
 
 // front reads headers from octets that may end anywhere.

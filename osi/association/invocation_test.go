@@ -71,7 +71,7 @@ func FuzzFindInvocation(f *testing.F) {
 			t.Fatalf("argument at %d of %d", v.Argument, len(b))
 		}
 		DataStart(b)
-		MinorSync(b)
+		Control(b)
 	})
 }
 
@@ -107,6 +107,23 @@ func TestAccessArgument(t *testing.T) {
 	} {
 		if got := accessArgument(c.value); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+func TestControl(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		tsdu          []byte
+		known, goesOn bool
+	}{
+		{"a checkpoint", []byte{1, 0, 49, 3, 42, 1, '1'}, true, true},
+		{"its acknowledgement", []byte{2, 0, 50, 3, 42, 1, '1'}, true, true},
+		{"the activity's end", []byte{1, 0, 41, 3, 42, 1, '1'}, true, false},
+		{"the middle of something", []byte("rest of a password"), false, true},
+	} {
+		if known, goesOn := Control(c.tsdu); known != c.known || goesOn != c.goesOn {
+			t.Errorf("%s: %v, %v", c.name, known, goesOn)
 		}
 	}
 }

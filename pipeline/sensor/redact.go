@@ -199,9 +199,15 @@ func (s *Sensor) redactOperation(st *conn, t *tsdu) {
 	if t.rest && !t.secret {
 		at, data := association.DataStart(whole)
 		if !data {
-			// A checkpoint may stand between; anything else ends the transfer.
-			t.rest = association.MinorSync(whole)
-		} else if at < len(whole) {
+			// A checkpoint may stand between; another SPDU ends the transfer. What
+			// is none is what follows a gap.
+			known, goesOn := association.Control(whole)
+			t.rest, at = goesOn, 0
+			if known {
+				at = len(whole)
+			}
+		}
+		if at < len(whole) {
 			s.overwrite(st, t, x411.Range{Start: at, End: len(whole)})
 		}
 	} else {
@@ -258,11 +264,14 @@ func (s *Sensor) opened(c *openConn, dir uint8, first byte) {
 func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
 	st := &c.State
 	t := &st.dir[dir].tsdu
+	rest := t.rest || t.secret
 	if len(t.held) > 0 {
+		// What is held of data may be the front of an operation with credentials.
+		rest = rest || !credentialSPDU(t.first)
 		s.blindHeld(st, t)
 		st.undecodable = 0 // The gap or the end that follows tells.
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled, unsure: !t.settled}
+	*t = tsdu{held: t.held[:0], settled: t.settled, unsure: !t.settled, rest: rest}
 }
 
 // keep returns how many of n octets that cannot be read may be shown.
