@@ -21,6 +21,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"x400flow/engine"
+	"x400flow/pipeline/tlsfiles"
 	"x400flow/schema"
 )
 
@@ -33,8 +34,9 @@ type Options struct {
 	Target string
 	// Password is the user's. It is never part of Target nor of an error.
 	Password string
-	// TLS is how a server is known, and how it knows this client.
-	TLS TLS
+	// TLS is how a server is known, and how it knows this client. Naming any file
+	// makes TLS a must; so does secure=true among the target's parameters.
+	TLS tlsfiles.Files
 	// Form is the form that the archive is made in, or was.
 	Form schema.Form
 	// Engine is how the directory's engine is started.
@@ -67,7 +69,7 @@ func Open(o Options) (*Store, error) {
 			return nil, fmt.Errorf("store: %s:// is no scheme of an archive; use clickhouse:// or a directory", scheme)
 		}
 		target, more := firstHost(o.Target)
-		parsed, err := clickhouse.ParseDSN(withScheme(target, scheme, o.TLS.wanted()))
+		parsed, err := clickhouse.ParseDSN(withScheme(target, scheme, o.TLS.Any()))
 		if err != nil {
 			return nil, errors.New("store: the target is no URL of a server")
 		}
@@ -78,12 +80,12 @@ func Open(o Options) (*Store, error) {
 			return nil, errPasswordInTarget
 		}
 		s.options.Auth.Password = o.Password
-		if s.options.TLS == nil && o.TLS.wanted() {
+		if s.options.TLS == nil && o.TLS.Any() {
 			return nil, errors.New("store: certificates are given, but http:// is without TLS: use clickhouse:// or https://")
 		}
 		if s.options.TLS != nil {
-			if err := o.TLS.apply(s.options.TLS); err != nil {
-				return nil, err
+			if err := o.TLS.Apply(s.options.TLS); err != nil {
+				return nil, fmt.Errorf("store: %w (-store-ca, -store-cert, -store-key)", err)
 			}
 		}
 		if s.options.Compression == nil {
@@ -94,7 +96,7 @@ func Open(o Options) (*Store, error) {
 		if o.Target == "" {
 			return nil, errors.New("store: no target")
 		}
-		if o.TLS.wanted() {
+		if o.TLS.Any() {
 			return nil, fmt.Errorf("store: certificates go with a server, clickhouse://..., not with the directory %s", o.Target)
 		}
 		if o.Form.Cluster != "" {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"x400flow/engine"
+	"x400flow/pipeline/tlsfiles"
 	"x400flow/schema"
 )
 
@@ -116,25 +117,25 @@ func TestTLSAndPassword(t *testing.T) {
 	a, other := newAuthority(t, "ca"), newAuthority(t, "ca")
 	direct, address := guarded(t, a)
 	other.issue(t, "client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	server := TLS{CA: a.file("ca.pem")}
-	both := TLS{CA: a.file("ca.pem"), Certificate: a.file("client.pem"), Key: a.file("client.key")}
+	server := tlsfiles.Files{CA: a.file("ca.pem")}
+	both := tlsfiles.Files{CA: a.file("ca.pem"), Certificate: a.file("client.pem"), Key: a.file("client.key")}
 	target := "clickhouse://ann@" + address + "/default"
 	for _, test := range []struct {
 		name, target, password string
-		tls                    TLS
+		tls                    tlsfiles.Files
 		fails                  string
 	}{
 		{"right", target, secret, both, ""},
 		{"https", strings.Replace(target, "clickhouse", "https", 1), secret, both, ""},
 		{"wrong password", target, "swordfish", both, "Authentication failed"},
 		{"no password", target, "", both, "Authentication failed"},
-		{"unknown server", target, secret, TLS{CA: other.file("ca.pem"), Certificate: both.Certificate, Key: both.Key}, "certificate"},
+		{"unknown server", target, secret, tlsfiles.Files{CA: other.file("ca.pem"), Certificate: both.Certificate, Key: both.Key}, "certificate"},
 		{"no certificate", target, secret, server, "certificate"},
-		{"another's certificate", target, secret, TLS{CA: server.CA, Certificate: other.file("client.pem"), Key: other.file("client.key")}, "certificate"},
-		{"no key", target, secret, TLS{Certificate: both.Certificate}, "go together"},
-		{"no CA", target, secret, TLS{CA: both.Key}, "holds no certificate"},
-		{"CA not there", target, secret, TLS{CA: a.file("nothing")}, "no such file"},
-		{"without TLS", target, secret, TLS{}, "HTTPS server"},
+		{"another's certificate", target, secret, tlsfiles.Files{CA: server.CA, Certificate: other.file("client.pem"), Key: other.file("client.key")}, "certificate"},
+		{"no key", target, secret, tlsfiles.Files{Certificate: both.Certificate}, "go together"},
+		{"no CA", target, secret, tlsfiles.Files{CA: both.Key}, "holds no certificate"},
+		{"CA not there", target, secret, tlsfiles.Files{CA: a.file("nothing")}, "no such file"},
+		{"without TLS", target, secret, tlsfiles.Files{}, "HTTPS server"},
 		{"without TLS on purpose", strings.Replace(target, "clickhouse", "http", 1), secret, both, "http:// is without TLS"},
 		{"directory", t.TempDir(), secret, both, "certificates go with a server"},
 	} {

@@ -2,16 +2,15 @@ package config
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"x400flow/pipeline/bus/kafka"
+	"x400flow/pipeline/tlsfiles"
 )
 
 // Bus are the flags that say which Kafka topic carries the records.
@@ -21,8 +20,7 @@ type Bus struct {
 
 	create       creation
 	tls          bool
-	ca           string
-	cert, key    string
+	files        tlsfiles.Files
 	sasl         string
 	passwordFile string
 	timeout      time.Duration
@@ -34,9 +32,9 @@ func (b *Bus) Define(flags *flag.FlagSet) {
 	flags.Var(&b.create, "create-topic", "make the topic and its dead-letter topic where they are not there: number of `partitions,replicas`")
 	flags.DurationVar(&b.timeout, "kafka-timeout", 5*time.Second, "`time` within which brokers have to answer")
 	flags.BoolVar(&b.tls, "kafka-tls", b.tls, "speak TLS to the brokers; -kafka-ca and -kafka-cert imply it")
-	flags.StringVar(&b.ca, "kafka-ca", b.ca, "`file` of the certificates (PEM) that sign the brokers'; without it the system's")
-	flags.StringVar(&b.cert, "kafka-cert", b.cert, "`file` of this client's certificate (PEM) for the brokers")
-	flags.StringVar(&b.key, "kafka-key", b.key, "`file` of that certificate's key (PEM)")
+	flags.StringVar(&b.files.CA, "kafka-ca", b.files.CA, "`file` of the certificates (PEM) that sign the brokers'; without it the system's")
+	flags.StringVar(&b.files.Certificate, "kafka-cert", b.files.Certificate, "`file` of this client's certificate (PEM) for the brokers")
+	flags.StringVar(&b.files.Key, "kafka-key", b.files.Key, "`file` of that certificate's key (PEM)")
 	flags.StringVar(&b.sasl, "kafka-sasl", b.sasl, "`mechanism` that proves who the user is: plain, scram-sha-256 or scram-sha-512")
 	flags.StringVar(&b.passwordFile, "kafka-password-file", b.passwordFile, "`file` that holds the user's password, which may be in X400FLOW_KAFKA_PASSWORD instead")
 }
@@ -61,8 +59,9 @@ func (b *Bus) Config() (kafka.Config, error) {
 	case c.SASL == "" && c.User != "":
 		return c, errors.New("-bus names a user: -kafka-sasl says how that is proven: plain, scram-sha-256 or scram-sha-512")
 	}
-	if b.tls || b.ca != "" || b.cert != "" {
-		if c.TLS, err = clientTLS(b.ca, b.cert, b.key); err != nil {
+	if b.tls || b.files.Any() {
+		c.TLS = new(tls.Config)
+		if err := b.files.Apply(c.TLS); err != nil {
 			return c, fmt.Errorf("-kafka-ca, -kafka-cert, -kafka-key: %w", err)
 		}
 	}
@@ -77,35 +76,6 @@ func (b *Bus) Create() *kafka.Create {
 	}
 	c := kafka.Create(b.create)
 	return &c
-}
-
-func clientTLS(ca, cert, key string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, err
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", ca)
-		}
-	}
-	if (cert == "") != (key == "") {
-		return nil, errors.New("a certificate goes with its key")
-	}
-	if cert != "" {
-		// Read anew for each connection, so that a renewed certificate is used.
-		load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(cert, key)
-			return &pair, err
-		}
-		if _, err := load(nil); err != nil {
-			return nil, err
-		}
-		c.GetClientCertificate = load
-	}
-	return c, nil
 }
 
 // creation is a flag.

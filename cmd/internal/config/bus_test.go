@@ -77,7 +77,7 @@ func TestBus(t *testing.T) {
 		{"-bus kafka://u@a/t -kafka-sasl plain -kafka-password-file " + password + "2", "no such file"},
 		{"-bus kafka://a/t -kafka-timeout 0s", "must be positive"},
 		{"-bus kafka://a/t -kafka-ca " + password, "no certificate"},
-		{"-bus kafka://a/t -kafka-cert " + cert, "goes with its key"},
+		{"-bus kafka://a/t -kafka-cert " + cert, "go together"},
 		{"-bus kafka://a/t -kafka-cert " + cert + " -kafka-key " + password, "PEM"},
 		{"-bus kafka://a/t -create-topic 12", "two numbers"},
 		{"-bus kafka://a/t -create-topic 0,3", "two numbers"},

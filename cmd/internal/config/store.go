@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"x400flow/pipeline/store"
+	"x400flow/pipeline/tlsfiles"
 	"x400flow/schema"
 )
 
@@ -14,7 +15,7 @@ type Store struct {
 	// Target is the archive's directory or server.
 	Target string
 
-	tls          store.TLS
+	tls          tlsfiles.Files
 	passwordFile string
 	form         schema.Form
 	retention    retention
