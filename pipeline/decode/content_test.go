@@ -136,3 +136,20 @@ func TestContentRowsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// The rows of a message of 2,400 octets of text, envelope, heading and body.
+func BenchmarkRows(b *testing.B) {
+	w := contentWorker(Config{})
+	octets, err := os.ReadFile("../../x411/testdata/p31.01.apdu")
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := &schema.Message{}
+	b.SetBytes(int64(len(octets)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w.batch.Reset()
+		*m = schema.Message{}
+		w.rows(m, octets)
+	}
+}
