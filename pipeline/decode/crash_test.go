@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"x400flow/bench/generate"
+	"x400flow/osi/association"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
 	"x400flow/pipeline/record"
@@ -502,5 +503,137 @@ func TestKilledAgainAndAgain(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Two sensors see the same traffic, and their records come mixed: the rows are
+// those of one, wherever the decoder is killed.
+func TestTwoTaps(t *testing.T) {
+	o := generate.DefaultOptions()
+	o.Messages, o.SegmentRate, o.RecoverRate, o.InterruptRate, o.MTAs = 12, 1, 0.3, 0.2, 4
+	var pcap bytes.Buffer
+	if _, err := generate.Run(o, generate.Output{Capture: &pcap}); err != nil {
+		t.Fatal(err)
+	}
+	// Records are cut at other places, so that numbers do not agree.
+	one := sensed(t, sensor.Config{Name: "one", MaxRecord: 700}, pcap.Bytes())
+	two := sensed(t, sensor.Config{Name: "two", MaxRecord: 1100}, pcap.Bytes())
+	r := rand.New(rand.NewPCG(1, 2))
+	var both [][]byte
+	for len(one)+len(two) > 0 {
+		from := &one
+		if len(one) == 0 || len(two) > 0 && r.IntN(2) == 0 {
+			from = &two
+		}
+		both, *from = append(both, (*from)[0]), (*from)[1:]
+	}
+	without := []string{"sensor"}
+	strip := func(rows map[string]string) map[string]string {
+		out := map[string]string{}
+		for k, v := range rows {
+			if !strings.HasPrefix(k, "coverage_store") {
+				out[k] = v[28:] // Versions order sensors, too.
+			}
+		}
+		return out
+	}
+	want := strip(undisturbed(t, Config{}, sensed(t, sensor.Config{Name: "one", MaxRecord: 700}, pcap.Bytes()), without...))
+	for k := 7; k <= len(both); k += 13 {
+		a := newArchived()
+		l := &life{t: t, archive: a, records: both, until: k, without: without}
+		at, _ := l.live(disturbed(k), 0)
+		l = &life{t: t, archive: a, records: both, until: len(both), without: without}
+		l.live(disturbed(k+1), at)
+		if !sameRows(t, fmt.Sprintf("killed after %d records", k), strip(a.shown()), want) {
+			return
+		}
+	}
+}
+
+// A sensor that reads a file and is started again sends the same records again,
+// with the same numbers; they change nothing.
+func TestSentAgain(t *testing.T) {
+	for name, records := range traffic(t) {
+		if name == "silent" {
+			continue // No capture file: its epoch says so.
+		}
+		want := undisturbed(t, Config{}, records)
+		for _, cut := range []int{len(records) / 3, len(records) / 2, len(records)} {
+			again := slices.Concat(records[:cut], records)
+			l := &life{t: t, archive: newArchived(), records: again, until: len(again), leave: []int{cut + len(records)/4}}
+			_, s := l.live(disturbed(cut), 0)
+			sameRows(t, fmt.Sprintf("%s: sent again after %d records", name, cut), l.archive.shown(), want)
+			if s.Repeats+s.Known == 0 {
+				t.Errorf("%s: no repeats were seen", name)
+			}
+		}
+	}
+}
+
+// What cannot be read is given to the dead letters with the reason, and holds
+// nothing.
+func TestDeadLetters(t *testing.T) {
+	records := traffic(t)["interleaved"]
+	want := undisturbed(t, Config{}, records)
+	poisoned := slices.Insert(slices.Clone(records), len(records)/2, []byte("\xffpoison"), records[0][:len(records[0])/2])
+	var dead []string
+	cfg := disturbed(1)
+	cfg.DeadLetter = func(_ context.Context, d *bus.Delivery, reason error) error {
+		dead = append(dead, fmt.Sprintf("%d: %v", d.Offset, reason))
+		return nil
+	}
+	cfg.Workers = 1
+	l := &life{t: t, archive: newArchived(), records: poisoned, until: len(poisoned)}
+	l.live(cfg, 0)
+	sameRows(t, "poisoned", l.archive.shown(), want)
+	if len(dead) != 2 || !strings.Contains(dead[0], "malformed") {
+		t.Errorf("dead letters %q", dead)
+	}
+	if i := len(records) / 2; !l.acked[i] || !l.acked[i+1] {
+		t.Error("dead letters are not acknowledged")
+	}
+}
+
+// A table that is too small lets the longest silent connections go. Those of
+// which nothing is open go on where they were; of the others it is told.
+func TestDisplaced(t *testing.T) {
+	records := traffic(t)["interleaved"]
+	cfg := Config{Workers: 1, BatchRows: 1, MaxConnections: 3}
+	l := &life{t: t, archive: newArchived(), records: records, until: len(records)}
+	_, s := l.live(cfg, 0)
+	if s.Displaced == 0 || s.Open > 3 {
+		t.Fatalf("%d displaced, %d open", s.Displaced, s.Open)
+	}
+	got, want := l.archive.shown(), undisturbed(t, Config{}, records)
+	unfinished := 0
+	for k, r := range got {
+		if strings.HasPrefix(k, "problems_store ") && field(r, "reason") == `"unfinished"` {
+			unfinished++
+		}
+		if strings.HasPrefix(k, "messages_store ") && got[k] != want[k] {
+			t.Errorf("%s: %s", k, differences(got[k], want[k]))
+		}
+	}
+	missing := 0
+	for k := range want {
+		if strings.HasPrefix(k, "messages_store ") && got[k] == "" {
+			missing++
+		}
+		if strings.HasPrefix(k, "associations_store ") && got[k] == "" {
+			t.Errorf("missing: %s", k)
+		}
+	}
+	t.Logf("%d connections displaced, %d with something open; %d messages missing, %d transfers told unfinished", s.Displaced, s.GivenUp, missing, unfinished)
+	if missing > 0 && unfinished == 0 {
+		t.Error("messages are missing and nothing tells")
+	}
+}
+
+// After each record it is asked what is open since when.
+func TestOpenSinceDoesNotAllocate(t *testing.T) {
+	c := &connection{assoc: new(association.Association)}
+	state := c.assoc.AppendState(nil)
+	if n := testing.AllocsPerRun(100, func() { c.openSince(); state = c.assoc.AppendState(state[:0]) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
