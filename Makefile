@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test check race pcap libchdb kafka need-java need-npm need-tshark docs bench clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-npm need-tshark docs bench clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -42,6 +42,11 @@ check:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+## test-faults: the long fault run (docs/faults.md); SEED=n for another schedule
+SEED ?= 1
+test-faults: libchdb kafka
+	$(GO) test ./bench/faults -run TestFaults -v -timeout 60m -long -seed $(SEED)
 
 # The race detector needs cgo, and so a C compiler.
 race:

@@ -139,7 +139,7 @@ type door struct {
 	rows    atomic.Int64 // Octets of inserts answered well.
 	under   atomic.Int64 // Inserts under way.
 	failed  atomic.Int64 // Inserts that the engine refused.
-	struck  atomic.Int64 // Inserts that a mode has hit.
+	struck  atomic.Int64 // Requests that a mode has hit: inserts, but of gone all.
 }
 
 // What the door does with a request.
@@ -179,7 +179,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer d.under.Add(-1)
 	}
 	mode := d.mode.Load()
-	if insert && mode != opened {
+	if mode == gone || insert && mode != opened {
 		d.struck.Add(1)
 	}
 	switch mode {

@@ -169,9 +169,9 @@ func (r *run) store(mode int32, d time.Duration) string {
 	before := r.door.struck.Load()
 	r.door.mode.Store(mode)
 	time.Sleep(d)
-	r.eventually("inserts are hit", time.Minute, func() bool { return r.door.struck.Load() > before })
+	r.eventually("requests are hit", time.Minute, func() bool { return r.door.struck.Load() > before })
 	r.door.mode.Store(opened)
-	return fmt.Sprintf("for %v; %d inserts were hit", d, r.door.struck.Load()-before)
+	return fmt.Sprintf("for %v; %d requests were hit", d, r.door.struck.Load()-before)
 }
 
 // net has the network to the brokers misbehave for a while.
