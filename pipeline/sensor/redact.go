@@ -37,7 +37,7 @@ type tsdu struct {
 	first   byte        // That octet.
 	blind   bool        // Too large to hold: overwrite all of it.
 	settled bool        // A TSDU without credentials has passed, or a bind was redacted.
-	unsure  bool        // Octets are missing before: this may be the middle of a bind.
+	unsure  bool        // Octets are missing before: this may be the middle of a bind or operation.
 	cleared bool        // Its first octets invoke no operation that carries credentials.
 	secret  bool        // They do.
 	rest    bool        // The argument of one goes on in the direction's next TSDU.
@@ -98,7 +98,7 @@ func (s *Sensor) follow(c *openConn, p *piece) {
 		if err != nil || n <= 0 {
 			// Undecodable here, so whatever it is will not be decoded later
 			// either; but its octets would be shown as evidence.
-			if !t.settled {
+			if !t.settled || t.unsure {
 				keep := t.keep(len(nsdu) - off)
 				s.blind(st, chunk{p.at + off + keep, len(nsdu) - off - keep})
 			}
@@ -271,7 +271,7 @@ func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
 		s.blindHeld(st, t)
 		st.undecodable = 0 // The gap or the end that follows tells.
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled, unsure: !t.settled, rest: rest}
+	*t = tsdu{held: t.held[:0], settled: t.settled, unsure: true, rest: rest}
 }
 
 // keep returns how many of n octets that cannot be read may be shown.

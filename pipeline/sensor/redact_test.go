@@ -215,3 +215,71 @@ func TestUndecodableBind(t *testing.T) {
 		}
 	}
 }
+
+// operations are TSDUs of data that invoke change-credentials and register-MS with
+// a password, by how they are coded.
+func operations(password string) map[string][][]byte {
+	tlv := func(id byte, parts ...[]byte) []byte {
+		body := bytes.Join(parts, nil)
+		return append([]byte{id, 0x82, byte(len(body) >> 8), byte(len(body))}, body...)
+	}
+	gtdt := []byte{1, 0, 1, 0}
+	change := tlv(0x31, tlv(0xa0, tlv(0x16, []byte(password))), tlv(0xa1, tlv(0x04, []byte(password))))
+	register := tlv(0x31, tlv(0xa4, tlv(0x30, tlv(0xa0, tlv(0x16, []byte(password))), tlv(0xa1, tlv(0x16, []byte(password))))))
+	invoke := func(code byte, argument []byte) []byte {
+		return tlv(0xa1, []byte{2, 1, 7}, []byte{2, 1, code}, argument)
+	}
+	pdv := func(v []byte) []byte {
+		return append(gtdt[:4:4], tlv(0x61, tlv(0x30, []byte{2, 1, 9}, tlv(0xa0, v)))...)
+	}
+	external := tlv(0x28, []byte{2, 1, 9}, tlv(0xa0, invoke(8, change)))
+	end := []byte{1, 0, 41, 3, 42, 1, '1'}
+	half := len(external) - len(password) - 20
+	return map[string][][]byte{
+		"without RTSE":   {pdv(invoke(8, change))},
+		"register-MS":    {pdv(invoke(24, register))},
+		"RTSE":           {pdv(tlv(4, external)), end},
+		"RTSE in pieces": {pdv(tlv(4, external[:half])), {1, 0, 49, 3, 42, 1, '2'}, pdv(tlv(4, external[half:])), end},
+		"X.410 mode":     {append(gtdt[:4:4], tlv(0xa1, tlv(0x30, []byte{2, 1, 7}, []byte{2, 1, 8}, change))...), end},
+	}
+}
+
+// TestCredentialsInOperations sends operations in any cutting, and with frames
+// missing: the password does not come out, and lengths stay.
+func TestCredentialsInOperations(t *testing.T) {
+	plain := []byte{1, 0, 1, 0, 0x61, 9, 0x30, 7, 2, 1, 9, 0xa0, 2, 5, 0}
+	for name, tsdus := range operations(password) {
+		for _, tpdu := range []int{1, 10, 60, 60000} {
+			for _, segment := range []int{1, 17, 1460} {
+				w := newWire(2000).open().send(0, plain, 100, 1460)
+				first := len(w.frames)
+				total := len(plain)
+				for _, b := range tsdus {
+					w.send(0, b, tpdu, segment)
+					total += len(b)
+				}
+				w.send(0, plain, 100, 1460)
+				total += len(plain)
+				where := fmt.Sprintf("%s, TPDUs of %d, segments of %d", name, tpdu, segment)
+				got, all := users(published(t, Config{}, w.frames), 0)
+				if g := grams(all, password); g != "" {
+					t.Fatalf("%s: %q is published", where, g)
+				}
+				if len(got) != total || !bytes.HasSuffix(got, plain) || !bytes.HasPrefix(got, plain) {
+					t.Fatalf("%s: %d octets of %d: %q", where, len(got), total, got)
+				}
+				// Where the front of an argument in pieces is missing, nothing tells what
+				// the other pieces belong to.
+				if segment == 1 || name == "RTSE in pieces" {
+					continue
+				}
+				for i := first; i < len(w.frames); i++ {
+					_, all := users(published(t, Config{}, slices.Delete(slices.Clone(w.frames), i, i+1)), 0)
+					if g := grams(all, password); g != "" {
+						t.Fatalf("%s, without frame %d: %q is published", where, i+1, g)
+					}
+				}
+			}
+		}
+	}
+}

@@ -572,7 +572,7 @@ func (s *Sensor) skip(ctx context.Context, c *openConn, it *record.Item) error {
 	if len(it.Octets) == 0 {
 		return nil
 	}
-	if !d.tsdu.settled {
+	if !d.tsdu.settled || d.tsdu.unsure {
 		s.redactUnframed(it, keep)
 	}
 	return s.item(ctx, c, it, s.ev.File)
