@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+	"golang.org/x/sys/unix"
 )
 
 // spool is a body, or part of one, in a file of its own.
@@ -56,11 +58,19 @@ func (s *spool) clause(settings, format string) string {
 // errBodyTooLarge says that a body unpacks to more than it may.
 var errBodyTooLarge = errors.New("the body is larger than the engine takes")
 
-// bodyError tells a body that is too large from one that broke off.
+// bodyError tells a body that is too large from one that could not be kept for
+// now, which is to be sent again, and from one that broke off.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) || errors.Is(err, errBodyTooLarge) {
 		return &exception{code: 307, text: "Code: 307. DB::Exception: " + errBodyTooLarge.Error() + " (TOO_MANY_BYTES)"}
+	}
+	var local *fs.PathError
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return &exception{code: 243, text: "Code: 243. DB::Exception: keeping the body: " + err.Error() + " (NOT_ENOUGH_SPACE)"}
+	case errors.As(err, &local):
+		return &exception{code: 75, text: "Code: 75. DB::Exception: keeping the body: " + err.Error() + " (CANNOT_WRITE_TO_FILE_DESCRIPTOR)"}
 	}
 	return badRequest("reading the body: %v", err)
 }

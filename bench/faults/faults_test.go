@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,7 +58,7 @@ type run struct {
 	chunks  []string // Captures; the second tap's has .tap behind its name.
 
 	mu       sync.Mutex
-	decoders []*exec.Cmd
+	decoders []*decoder
 	sensor   *exec.Cmd // The one that runs.
 	started  int64     // The topic's end when it did.
 	killed   bool      // A fault has killed it.
@@ -100,11 +101,9 @@ func TestFaults(t *testing.T) {
 		lag, _, err := r.lag()
 		return err == nil && lag == 0
 	})
-	for _, d := range r.decoders {
-		d.Process.Signal(syscall.SIGTERM)
-		d.Wait()
+	for len(r.decoders) > 0 {
+		r.end(r.decoders[0], syscall.SIGTERM)
 	}
-	r.decoders = nil
 	r.compare(want)
 }
 
@@ -194,12 +193,9 @@ func (r *run) begin() {
 	}
 	r.door = newDoor(r.t, r.archive, filepath.Join(r.bin, "ingest"))
 	r.t.Cleanup(func() {
-		r.mu.Lock()
-		for _, d := range r.decoders {
-			d.Process.Kill()
-			d.Wait()
+		for len(r.decoders) > 0 {
+			r.end(r.decoders[0], syscall.SIGKILL)
 		}
-		r.mu.Unlock()
 		if err := engine.Stop(context.Background(), r.archive); err != nil {
 			r.t.Log(err)
 		}
@@ -208,14 +204,41 @@ func (r *run) begin() {
 	r.say("three brokers, an engine and a decoder run")
 }
 
-// decode starts one decoder more.
+// decoder is a decoder that runs.
+type decoder struct {
+	*exec.Cmd
+	log   string
+	ends  atomic.Bool // It was told to end.
+	ended chan struct{}
+}
+
+// decode starts one decoder more. One that ends by itself fails the run.
 func (r *run) decode() {
 	cmd := exec.Command(filepath.Join(r.bin, "decode"), "-bus", r.kafka.URL(topic), "-store", "clickhouse://default@"+r.door.addr+"/default",
 		"-session-timeout", "6s", "-kafka-timeout", "3s", "-workers", "2")
-	r.launch(cmd, fmt.Sprintf("decode%d", time.Now().UnixNano()))
+	d := &decoder{Cmd: cmd, log: fmt.Sprintf("decode%d", time.Now().UnixNano()), ended: make(chan struct{})}
+	r.launch(cmd, d.log)
 	r.mu.Lock()
-	r.decoders = append(r.decoders, cmd)
+	r.decoders = append(r.decoders, d)
 	r.mu.Unlock()
+	go func() {
+		defer close(d.ended)
+		err := cmd.Wait()
+		if !d.ends.Load() {
+			out, _ := os.ReadFile(filepath.Join(r.dir, d.log+".log"))
+			r.t.Errorf("a decoder ended by itself: %v\n%s", err, out[max(0, len(out)-2000):])
+		}
+	}()
+}
+
+// end ends a decoder and takes it off the list.
+func (r *run) end(d *decoder, how syscall.Signal) {
+	d.ends.Store(true)
+	d.Process.Signal(how)
+	<-d.ended
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.decoders = slices.DeleteFunc(r.decoders, func(o *decoder) bool { return o == d })
 }
 
 // launch starts a command, whose output goes to a file.

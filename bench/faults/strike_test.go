@@ -31,25 +31,16 @@ func outage() time.Duration {
 	return 6 * time.Second
 }
 
-func (r *run) decoder() *exec.Cmd {
+func (r *run) decoder() *decoder {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.decoders[r.rng.IntN(len(r.decoders))]
 }
 
-// forget takes a decoder that has ended off the list.
-func (r *run) forget(d *exec.Cmd) {
-	d.Wait()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.decoders = slices.DeleteFunc(r.decoders, func(o *exec.Cmd) bool { return o == d })
-}
-
 var faults = []fault{
 	{"SIGKILL of a decoder", func(r *run) string {
 		d := r.decoder()
-		d.Process.Kill()
-		r.forget(d)
+		r.end(d, syscall.SIGKILL)
 		r.decode()
 		return fmt.Sprintf("process %d", d.Process.Pid)
 	}},
@@ -143,17 +134,13 @@ var faults = []fault{
 	}},
 	{"rebalance, 1 to 3 to 2 decoders", func(r *run) string {
 		for len(r.decoders) > 1 {
-			d := r.decoder()
-			d.Process.Signal(syscall.SIGTERM)
-			r.forget(d)
+			r.end(r.decoder(), syscall.SIGTERM)
 		}
 		r.decode()
 		r.decode()
 		time.Sleep(5 * time.Second)
 		proof := r.busy()
-		d := r.decoder()
-		d.Process.Signal(syscall.SIGTERM)
-		r.forget(d)
+		r.end(r.decoder(), syscall.SIGTERM)
 		return "the third left while " + proof
 	}},
 	{"a network that stalls", func(r *run) string {
