@@ -12,7 +12,9 @@ import (
 
 // A disk that is full is not the statement's fault: clients are to repeat it.
 func TestBodyError(t *testing.T) {
-	write := func(err error) error { return fmt.Errorf("x: %w", &fs.PathError{Op: "write", Path: "insert-1", Err: err}) }
+	write := func(err error) error {
+		return fmt.Errorf("x: %w", &fs.PathError{Op: "write", Path: "insert-1", Err: err})
+	}
 	for _, tt := range []struct {
 		err  error
 		code int

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 
 // perChunk is how many messages and probes the generator originates for one
 // capture; relayed copies and reports come on top.
-const perChunk = 5000
+const perChunk = 3000
 
 const topic = "x400.faults"
 
@@ -262,7 +262,7 @@ func (r *run) sense() {
 	defer r.done.Store(true)
 	for i, chunk := range r.chunks {
 		for !r.enough.Load() && r.t.Context().Err() == nil {
-			if lag, _, err := r.lag(); err == nil && lag < 1500 {
+			if lag, _, err := r.lag(); err == nil && lag < 1000 {
 				break
 			}
 			time.Sleep(200 * time.Millisecond)

@@ -17,6 +17,8 @@ import (
 	"x400flow/pipeline/store"
 )
 
+const sensorKilled = "SIGKILL of a sensor"
+
 // fault is one kind of fault. It returns what it did, while proof was true.
 type fault struct {
 	name string
@@ -44,7 +46,7 @@ var faults = []fault{
 		r.decode()
 		return fmt.Sprintf("process %d", d.Process.Pid)
 	}},
-	{"SIGKILL of a sensor", func(r *run) string {
+	{sensorKilled, func(r *run) string {
 		did := ""
 		r.eventually("a sensor publishes", 3*time.Minute, func() bool {
 			_, end, err := r.lag()
@@ -184,13 +186,23 @@ func (r *run) net(how func(*wire), d time.Duration) string {
 	return fmt.Sprintf("for %v; %d kB were on the wires in the second before", d, octets/1000)
 }
 
+func sensorsFirst(fault int) int {
+	if faults[fault].name == sensorKilled {
+		return 0
+	}
+	return 1
+}
+
 // strike has every fault strike, in some order, as often as there are rounds.
 func (r *run) strike(rounds int) {
 	for range rounds {
-		for _, i := range r.rng.Perm(len(faults)) {
+		order := r.rng.Perm(len(faults))
+		// While there are captures left to publish.
+		slices.SortStableFunc(order, func(a, b int) int { return sensorsFirst(a) - sensorsFirst(b) })
+		for _, i := range order {
 			f := faults[i]
 			proof := r.busy()
-			if r.done.Load() && f.name == "SIGKILL of a sensor" {
+			if r.done.Load() && f.name == sensorKilled {
 				r.t.Error("all captures were published before the sensor was to be killed")
 				continue
 			}
