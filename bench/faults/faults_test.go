@@ -38,9 +38,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// perChunk is how many messages and probes the generator originates for one
-// capture; relayed copies and reports come on top.
-const perChunk = 3000
+// perFault is how many captures there are for each fault: work is to be in flight
+// whenever one strikes.
+const perFault = 1.6
 
 const topic = "x400.faults"
 
@@ -65,6 +65,7 @@ type run struct {
 	struck   map[string]int
 	done     atomic.Bool // All chunks are published.
 	enough   atomic.Bool // All faults have struck.
+	hungry   atomic.Bool // The next capture is wanted.
 	sent     atomic.Int64
 }
 
@@ -88,7 +89,7 @@ func TestFaults(t *testing.T) {
 	r.say("seed %d; the same seed gives the same schedule", *seedFlag)
 	r.build()
 	r.disk()
-	want := r.generate(n)
+	want := r.generate(n, int(perFault*float64(rounds*len(faults))))
 	r.begin()
 
 	var sensors sync.WaitGroup
@@ -136,8 +137,11 @@ func (r *run) disk() {
 	r.archive = filepath.Join(disk, "archive")
 }
 
-// generate makes the captures and returns their sightings.
-func (r *run) generate(n int) map[string]bool {
+// generate makes so many captures, with n messages in all, and returns their
+// sightings. The generator makes about 1.7 of what it originates: messages are
+// relayed and reported on.
+func (r *run) generate(n, captures int) map[string]bool {
+	perChunk := n * 10 / 17 / captures
 	want := map[string]bool{}
 	for seed := uint64(1); len(want) < n; seed++ {
 		name := filepath.Join(r.dir, fmt.Sprintf("traffic%03d.pcap", seed))
@@ -256,16 +260,13 @@ func (r *run) launch(cmd *exec.Cmd, name string) {
 }
 
 // sense publishes the captures one after the other, every third as two sensors
-// see it. A sensor that was killed begins its capture again. It does not run far
-// ahead of the decoders while faults are to strike.
+// see it, whenever there is little left to decode. A sensor that was killed begins
+// its capture again.
 func (r *run) sense() {
 	defer r.done.Store(true)
 	for i, chunk := range r.chunks {
-		for !r.enough.Load() && r.t.Context().Err() == nil {
-			if lag, _, err := r.lag(); err == nil && lag < 1000 {
-				break
-			}
-			time.Sleep(200 * time.Millisecond)
+		for !r.enough.Load() && !r.hungry.CompareAndSwap(true, false) && r.t.Context().Err() == nil {
+			time.Sleep(50 * time.Millisecond)
 		}
 		var second sync.WaitGroup
 		if i%3 == 0 {
@@ -344,7 +345,12 @@ func (r *run) lag() (lag, end int64, err error) {
 
 func (r *run) eventually(what string, within time.Duration, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(within); !ok(); time.Sleep(200 * time.Millisecond) {
+	deadline, fed := time.Now().Add(within), time.Now()
+	for ; !ok(); time.Sleep(100 * time.Millisecond) {
+		if time.Since(fed) > 3*time.Second {
+			r.hungry.Store(true)
+			fed = time.Now()
+		}
 		if time.Now().After(deadline) {
 			lag, end, err := r.lag()
 			r.t.Fatalf("%s: not within %v; lag %d of %d, %v", what, within, lag, end, err)
@@ -355,6 +361,9 @@ func (r *run) eventually(what string, within time.Duration, ok func() bool) {
 // busy returns when rows advance and records wait, and says so.
 func (r *run) busy() (proof string) {
 	r.t.Helper()
+	if lag, _, err := r.lag(); err == nil && lag < 500 {
+		r.hungry.Store(true)
+	}
 	r.eventually("work is in flight", 3*time.Minute, func() bool {
 		before, octets := r.door.inserts.Load(), r.door.rows.Load()
 		for range 15 {
