@@ -42,7 +42,12 @@ func (r *run) decoder() *decoder {
 var faults = []fault{
 	{"SIGKILL of a decoder", func(r *run) string {
 		d := r.decoder()
+		// Rows that it has handed over are on their way for as long as the store is
+		// gone.
+		r.door.mode.Store(gone)
+		time.Sleep(3 * time.Second)
 		r.end(d, syscall.SIGKILL)
+		r.door.mode.Store(opened)
 		r.decode()
 		return fmt.Sprintf("process %d", d.Process.Pid)
 	}},
