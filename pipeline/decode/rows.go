@@ -43,6 +43,11 @@ type finding struct {
 	detail        []byte
 	transfer      [16]byte
 	apdu          [16]byte
+	// id identifies it where it may have begun on another connection; otherwise it
+	// follows from the item. What is told elsewhere than where it began is shown
+	// only where that is not told.
+	id        [16]byte
+	elsewhere bool
 }
 
 // problem appends a problem row, unless the connection has had its share.
@@ -56,8 +61,11 @@ func (w *worker) problem(c *connection, f *finding) {
 	}
 	c.row.Problems++
 	w.pool.problems.Add(1)
+	if f.id == [16]byte{} {
+		f.id = problemID(c.flow, f.item.Dir, f.item.Sequence, f.layer, f.reason)
+	}
 	p := schema.Problem{
-		Problem:     problemID(c.flow, f.item.Dir, f.item.Sequence, f.layer, f.reason),
+		Problem:     f.id,
 		Association: c.key.id, Transfer: f.transfer, APDU: f.apdu,
 		Version: f.octets<<16 | Version,
 		Sensor:  c.text.sensor, Source: f.source,
@@ -70,6 +78,9 @@ func (w *worker) problem(c *connection, f *finding) {
 	}
 	if w.pool.cfg.EnvelopeOnly {
 		p.Octets = nil // They may be those of a content.
+	}
+	if !f.elsewhere {
+		p.Version |= 1 << 63
 	}
 	copy(p.SHA256[:], f.digest)
 	w.batch.Problems.Append(&p)
@@ -234,6 +245,7 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 	w.problem(c, &finding{
 		layer: "rtse", reason: "unfinished", item: &at, source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)),
 		evidence: ev.Octets, digest: w.row.digest[:], transfer: transferID(&ev.Origin), detail: t.bytes(),
+		id: problemID(ev.Origin.Connection, ev.Origin.Dir, ev.Origin.Seq, "rtse", "unfinished"), elsewhere: ev.Elsewhere,
 	})
 }
 

@@ -48,16 +48,28 @@ var opened = schema.Knowledge{Opened: true}.Version() &^ schema.Knowledge{}.Vers
 // since how much of the later one they hold already is not known.
 //
 // It is to be called when what was read is durable. Calling it again changes
-// nothing.
+// nothing, so it is repeated while the archive does not answer.
 func (s *Store) Reunite(ctx context.Context) error {
+	for attempt := 1; ; attempt++ {
+		err := s.reuniteAll(ctx)
+		if err == nil {
+			return nil
+		}
+		if permanent(err) || wait(ctx, attempt) != nil {
+			return fmt.Errorf("store %s: %w", s.name, err)
+		}
+	}
+}
+
+func (s *Store) reuniteAll(ctx context.Context) error {
 	all, err := s.latePairs(ctx)
 	if err != nil {
-		return fmt.Errorf("store %s: %w", s.name, err)
+		return err
 	}
 	for len(all) > 0 {
 		n := min(len(all), reuniteChunk)
 		if err := s.reunite(ctx, all[:n]); err != nil {
-			return fmt.Errorf("store %s: %w", s.name, err)
+			return err
 		}
 		all = all[n:]
 	}
