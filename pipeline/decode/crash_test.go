@@ -436,7 +436,7 @@ func TestKilledAtEveryRecord(t *testing.T) {
 			want := undisturbed(t, cfg, records)
 			step := 1
 			if testing.Short() {
-				step = 17
+				step = 7
 			}
 			advanced, known, givenUp := 0, uint64(0), uint64(0)
 			for k := 1; k < len(records); k += step {
