@@ -458,7 +458,9 @@ func TestKilledAtEveryRecord(t *testing.T) {
 			}
 			t.Logf("%d records, %d rows; %d kills after the first acknowledgement, %d records decoded in silence, %d connections given up",
 				len(records), len(want), advanced, known, givenUp)
-			if advanced == 0 || known == 0 || (name == "silent") != (givenUp > 0) {
+			// Of the few kills of -short, which is for the race detector, all may come
+			// before the first acknowledgement; the full run holds.
+			if !testing.Short() && (advanced == 0 || known == 0) || (name == "silent") != (givenUp > 0) {
 				t.Error("no kill struck where it was to")
 			}
 		})
