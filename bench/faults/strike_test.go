@@ -77,8 +77,17 @@ var faults = []fault{
 			r.t.Errorf("no engine runs: %v", err)
 			return ""
 		}
-		under := r.door.under.Load()
-		syscall.Kill(s.PID, syscall.SIGKILL)
+		var under int64
+		r.eventually("an insert is under way", time.Minute, func() bool {
+			for range 1000 {
+				if under = r.door.under.Load(); under > 0 {
+					syscall.Kill(s.PID, syscall.SIGKILL)
+					return true
+				}
+				time.Sleep(100 * time.Microsecond)
+			}
+			return false
+		})
 		return fmt.Sprintf("process %d, with %d inserts under way", s.PID, under)
 	}},
 	{"SIGSTOP and SIGCONT of a decoder", func(r *run) string {
