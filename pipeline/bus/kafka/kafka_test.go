@@ -650,3 +650,19 @@ func TestPrepare(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPrepareWaits has brokers learn of a topic only after they were asked.
+func TestPrepareWaits(t *testing.T) {
+	c := Config{Brokers: cluster(t).Addrs(), Topic: "late", Timeout: 5 * time.Second, Log: logTo(t)}
+	made := make(chan error, 1)
+	time.AfterFunc(time.Second, func() {
+		_, err := Prepare(context.Background(), c, &Create{Partitions: 1, Replication: 1})
+		made <- err
+	})
+	if got, err := Prepare(t.Context(), c, nil); err != nil || got.Partitions != 1 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+}

@@ -31,6 +31,10 @@ var ErrNoTopic = errors.New("there is no such topic")
 // ErrUnreachable is what Prepare returns, wrapped, where no broker answered.
 var ErrUnreachable = errors.New("no broker answers")
 
+// missingGrace is how long a topic may be missing before it is: brokers learn one
+// after the other of a topic that was just made.
+const missingGrace = 5 * time.Second
+
 // Prepare finds out whether this client is let in and the topic and its
 // dead-letter topic are there; with create, it makes what is missing. It tries
 // again until ctx ends where that may help.
@@ -38,12 +42,13 @@ func Prepare(ctx context.Context, c Config, create *Create) (Topic, error) {
 	if err := c.fill(); err != nil {
 		return Topic{}, fmt.Errorf("kafka: %w", err)
 	}
+	asked := time.Now()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		t, err := prepare(ctx, &c, create)
 		switch {
 		case err == nil:
 			return t, nil
-		case permanent(err), errors.Is(err, ErrNoTopic) && create == nil:
+		case permanent(err), errors.Is(err, ErrNoTopic) && create == nil && time.Since(asked) > missingGrace:
 			return Topic{}, fmt.Errorf("kafka: %w", err)
 		}
 		if sleep(ctx, wait) != nil {
