@@ -57,7 +57,7 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	pool := decode.New(decode.Config{
 		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, DeadLetter: consumer.DeadLetter,
 		Settled:        st.Reunite,
-		MaxConnections: o.maxConns, Idle: o.idle, Progress: st.Progress,
+		MaxConnections: o.maxConns, MaxBuffered: int(o.buffered), Idle: o.idle, Progress: st.Progress,
 	}, consumer, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)

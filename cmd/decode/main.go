@@ -48,8 +48,9 @@ type options struct {
 	monitor config.Monitor
 	keep    string
 	workers int
-	// maxConns and idle bound what is kept of connections that do not end.
+	// maxConns, buffered and idle bound what is kept of connections that do not end.
 	maxConns int
+	buffered config.Size
 	idle     time.Duration
 	again    bool
 	all      bool
@@ -61,7 +62,7 @@ const readyWithin = 2 * time.Minute
 
 func main() {
 	engine.Main()
-	var o options
+	o := options{buffered: decode.DefaultMaxBuffered}
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
 	o.bus.Define(flags)
@@ -73,6 +74,7 @@ func main() {
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content, or envelope: no text and no octets of contents, but headings, sizes and digests")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.IntVar(&o.maxConns, "max-connections", decode.DefaultMaxConnections, "most TCP `connections` kept at once; what is open of the longest silent one is given up")
+	flags.Var(&o.buffered, "transfer-memory", "most `octets` kept of transfers that are not whole; what is open of the longest silent connection is given up; room for two of 256M is there always")
 	flags.DurationVar(&o.idle, "idle", decode.DefaultIdle, "capture `time` after which what is open of a silent connection is given up; above the sensors' -idle")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
 	flags.BoolVar(&o.all, "all", false, "with -again: whichever decoder made the rows")
@@ -166,7 +168,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	}})
 	b := memory.New(0)
 	pool := decode.New(decode.Config{
-		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, MaxConnections: o.maxConns, Idle: o.idle, Settled: st.Reunite,
+		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, MaxConnections: o.maxConns, MaxBuffered: int(o.buffered), Idle: o.idle, Settled: st.Reunite,
 	}, b, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"x400flow/cmd/internal/config"
 	"x400flow/pipeline/bus/kafka"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/sensor"
@@ -20,11 +21,11 @@ const reach = 30 * time.Second
 // leaving are the flags that say how records leave for the bus.
 type leaving struct {
 	compression string
-	batch       size
+	batch       config.Size
 	age         time.Duration
-	record      size
+	record      config.Size
 	spool       string
-	limit       size
+	limit       config.Size
 	sync        string
 }
 

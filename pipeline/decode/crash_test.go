@@ -205,6 +205,9 @@ type life struct {
 	// from the oldest one on that was not acknowledged.
 	leave   []int
 	without []string
+	shard   *worker // The first.
+	// buffered is the most octets that the only shard kept.
+	buffered int
 
 	mu      sync.Mutex
 	acked   []bool
@@ -265,6 +268,9 @@ func (l *life) Batch() *schema.Batch { return new(schema.Batch) }
 // Write makes a batch durable a few batches later.
 func (l *life) Write(_ context.Context, b *schema.Batch, ack func()) error {
 	l.mu.Lock()
+	if len(l.shard.pool.workers) == 1 {
+		l.buffered = max(l.buffered, l.shard.buffered)
+	}
 	l.pending = append(l.pending, batch{b, ack})
 	l.mu.Unlock()
 	l.settle(3)
@@ -320,6 +326,7 @@ func (l *life) live(cfg Config, from int) (watermark int, s Stats) {
 	}
 	cfg.Progress = l.archive.lookUp
 	p := New(cfg, l, l)
+	l.shard = p.workers[0]
 	if err := p.Run(l.t.Context()); err != nil {
 		l.t.Fatal(err)
 	}
@@ -596,17 +603,29 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// A table that is too small lets the longest silent connections go. Those of
-// which nothing is open go on where they were; of the others it is told.
+// A table that is too small, or too little room for what is not whole, lets the
+// longest silent connections go. Those of which nothing is open go on where they
+// were; of the others it is told.
 func TestDisplaced(t *testing.T) {
+	t.Run("connections", func(t *testing.T) {
+		displaced(t, Config{Workers: 1, BatchRows: 1, MaxConnections: 3})
+	})
+	t.Run("octets", func(t *testing.T) {
+		displaced(t, Config{Workers: 1, BatchRows: 1, MaxAPDU: 2 << 10, MaxBuffered: 1})
+	})
+}
+
+func displaced(t *testing.T, cfg Config) {
 	records := traffic(t)["interleaved"]
-	cfg := Config{Workers: 1, BatchRows: 1, MaxConnections: 3}
 	l := &life{t: t, archive: newArchived(), records: records, until: len(records)}
 	_, s := l.live(cfg, 0)
-	if s.Displaced == 0 || s.Open > 3 {
-		t.Fatalf("%d displaced, %d open", s.Displaced, s.Open)
+	if s.Displaced == 0 || cfg.MaxConnections > 0 && s.Open > cfg.MaxConnections {
+		t.Fatalf("%d displaced, %d open, %d octets kept", s.Displaced, s.Open, l.buffered)
 	}
-	got, want := l.archive.shown(), undisturbed(t, Config{}, records)
+	if cfg.MaxBuffered > 0 && l.buffered > 2*cfg.MaxAPDU {
+		t.Errorf("%d octets kept, which may be %d", l.buffered, 2*cfg.MaxAPDU)
+	}
+	got, want := l.archive.shown(), undisturbed(t, Config{MaxAPDU: cfg.MaxAPDU}, records)
 	unfinished := 0
 	for k, r := range got {
 		if strings.HasPrefix(k, "problems_store ") && field(r, "reason") == `"unfinished"` {

@@ -47,6 +47,7 @@ const (
 	DefaultMaxAPDU      = association.DefaultMaxAPDU
 	// DefaultMaxConnections is twice what a sensor has by default.
 	DefaultMaxConnections = 131072
+	DefaultMaxBuffered    = 2 << 30
 	// DefaultIdle is above what a sensor has by default, which tells of silence
 	// itself while it lives.
 	DefaultIdle = 7 * time.Hour
@@ -77,6 +78,10 @@ type Config struct {
 	// MaxConnections bounds the connections that are kept; what is open of the
 	// longest silent one is given up for another.
 	MaxConnections int
+	// MaxBuffered bounds the octets kept of transfers and TSDUs that are not
+	// whole; what is open of the longest silent connection is given up. Each worker
+	// has its share of it, and room for two of MaxAPDU at least.
+	MaxBuffered int
 	// Idle is the silence after which what is open of a connection, or is
 	// suspended, is given up: as told by the heartbeats of its sensor or, once
 	// that was started anew, of its successor. Capture files tell of no silence.
@@ -177,6 +182,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	def(&cfg.MaxAPDU, DefaultMaxAPDU)
 	def(&cfg.MaxProblems, DefaultMaxProblems)
 	def(&cfg.MaxConnections, DefaultMaxConnections)
+	def(&cfg.MaxBuffered, DefaultMaxBuffered)
 	if cfg.Idle <= 0 {
 		cfg.Idle = DefaultIdle
 	}

@@ -31,10 +31,11 @@ type worker struct {
 	conns map[connKey]*connection
 	// The connections by when they were last heard of: last.next is the longest
 	// silent.
-	last  connection
-	limit int           // Connections kept.
-	idle  []*connection // Ended ones, for reuse.
-	ended tombs
+	last           connection
+	limit          int           // Connections kept.
+	room, buffered int           // Octets kept for what is open: how many may be, and are.
+	idle           []*connection // Ended ones, for reuse.
+	ended          tombs
 
 	// What the archive told of connections that are not known yet.
 	asked  map[connKey]bool
@@ -95,6 +96,7 @@ type connection struct {
 	told        store.Progress
 
 	held       uint64 // The lane's record that is held for what is open, 0 for none.
+	buffered   int    // Octets kept for what is open, as counted in worker.buffered.
 	prev, next *connection
 
 	text facts
@@ -133,6 +135,7 @@ func newWorker(p *Pool, shard int) *worker {
 		pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[connKey]*connection),
 		asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
+		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
 	}
 	w.last.prev, w.last.next = &w.last, &w.last
 	return w
@@ -361,7 +364,23 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 		w.restore(c)
 	}
 	w.hold(c)
+	w.makeRoom(c)
 	return nil
+}
+
+// makeRoom counts the octets that are kept of a connection. Where those of all are
+// too many, the longest silent ones that keep any are let go.
+func (w *worker) makeRoom(c *connection) {
+	n := c.assoc.Buffered()
+	w.buffered += n - c.buffered
+	c.buffered = n
+	for c := w.last.next; w.buffered > w.room && c != &w.last; {
+		next := c.next
+		if c.buffered > 0 {
+			w.displace(c)
+		}
+		c = next
+	}
 }
 
 // hold holds the record that the oldest of what is open of a connection began
@@ -426,6 +445,8 @@ func (w *worker) remove(c *connection) {
 		c.prev, c.next = nil, nil
 	}
 	w.forgo(c, 0)
+	w.buffered -= c.buffered
+	c.buffered = 0
 	delete(w.conns, c.key)
 	w.pool.open.Add(-1)
 	c.gone = true
@@ -508,9 +529,8 @@ func (w *worker) breakOff(c *connection) {
 	c.assoc.Detach()
 }
 
-// displace lets the longest silent connection go, for another.
-func (w *worker) displace() {
-	c := w.last.next
+// displace lets a connection go, for another.
+func (w *worker) displace(c *connection) {
 	w.pool.displaced.Add(1)
 	if c.held != 0 {
 		w.giveUp(c, c.heard)
@@ -529,7 +549,7 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		return nil, err
 	}
 	for len(w.conns) >= w.limit {
-		w.displace()
+		w.displace(w.last.next)
 	}
 	var c *connection
 	if n := len(w.idle); n > 0 {
