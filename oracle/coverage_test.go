@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -30,40 +31,85 @@ var coverageTables = map[string]string{
 	"ipms": "", "ipm_recipients": "", "ipm_references": "", "ipm_extensions": "raw", "ipm_extension_items": "", "body_parts": "octets",
 }
 
-// A sighting of a value: the texts that it may stand in a column as.
+// A sighting of a value: the texts that it may stand in a column as, and the
+// columns of the rows that tell of the MTS-APDU or the connection that it was in.
 type sighted struct {
-	apdu  string
 	texts []string
+	cells map[string][]string
+	test  string
 }
+
+// values are what tshark shows of a corpus, by field. A field that was only seen
+// with parts has none.
+type values map[string][]sighted
 
 // coverage is what was found out about one of tshark's fields.
 type coverage struct {
 	name, typ string
-	// seen counts the values of the corpus that tshark shows, distinct those
+	// seen counts the values of the corpora that tshark shows, distinct those
 	// that differ, read those that a column gave back.
 	seen, distinct, read int
-	// parts says that it was only seen with parts.
-	parts   bool
+	// met says that it was seen, if only with parts.
+	met     bool
 	columns []string
+	tests   []string
+	why     *explanation
 }
 
-// TestCoverage reads each value that tshark 4.0 shows of generated MTS-APDUs and
-// their contents back by SQL, and holds docs/coverage.md to what it finds: no
-// field that is decoded there may be lost.
+// An explanation is a line of coverage.txt: why no column gives back a field.
+type explanation struct {
+	line              int
+	pattern, why      string
+	matches, explains int
+}
+
+// The protocols of which each field must be decoded or explained.
+var covered = []string{}
+
+// corpora are what the fields are looked for in, by the name of their test.
+var corpora = []struct {
+	name   string
+	values func(t *testing.T) values
+}{
+	{"traffic", func(t *testing.T) values {
+		a, _ := contentArchive(t)
+		return sightings(t, a)
+	}},
+}
+
+// TestCoverage reads each value that tshark 4.0 shows of generated traffic back by
+// SQL, and holds docs/coverage.md to what it finds: no field that is decoded there
+// may be lost, and what is not decoded stands in coverage.txt with the reason.
 //
 // A field counts as decoded when columns gave back every value of it, each as a
 // whole or between separators, and when there were values enough, or long enough,
 // for that not to be chance.
 func TestCoverage(t *testing.T) {
 	needTools(t)
-	a, _ := contentArchive(t)
 	order := []string{"rtse", "acse", "ros", "p1", "x411", "p22", "p772"}
 	list := tsharkFields(t, order)
-	values := sightings(t, a)
-	rows := rowsOf(t, a)
+	all := values{}
+	for _, c := range corpora {
+		t.Run(c.name, func(t *testing.T) {
+			for field, seen := range c.values(t) {
+				for i := range seen {
+					seen[i].test = c.name
+				}
+				all[field] = append(all[field], seen...)
+			}
+		})
+	}
+	why := explanations(t)
 	for _, c := range list {
-		c.parts = values[c.name] != nil && len(values[c.name]) == 0
-		judge(c, values[c.name], rows)
+		seen, met := all[c.name]
+		c.met = met
+		judge(c, seen)
+		explain(t, why, c)
+	}
+	for _, x := range why {
+		if x.explains == 0 {
+			t.Errorf("coverage.txt:%d explains nothing: of %d fields %s none needs it", x.line, x.matches, x.pattern)
+		}
 	}
 	text := coverageText(order, list)
 	if *writeCoverage {
@@ -84,9 +130,53 @@ func TestCoverage(t *testing.T) {
 		now[c.name] = c
 	}
 	for _, m := range claimed {
-		if c := now[m[1]]; c == nil || c.status() != "decoded" {
+		if c := now[m[1]]; c == nil || c.status() != decoded {
 			t.Errorf("%s is no longer read back by SQL: docs/coverage.md is wrong (go test ./oracle -run TestCoverage -coverage writes it anew)", m[1])
 		}
+	}
+}
+
+// explanations reads coverage.txt.
+func explanations(t *testing.T) (list []*explanation) {
+	t.Helper()
+	b, err := os.ReadFile("coverage.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(string(b), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		pattern, why, ok := strings.Cut(line, " | ")
+		if _, err := path.Match(pattern, ""); err != nil || !ok || why == "" {
+			t.Fatalf("coverage.txt:%d: want a field and the reason, separated by \" | \"", i+1)
+		}
+		list = append(list, &explanation{line: i + 1, pattern: pattern, why: why})
+	}
+	return list
+}
+
+// explain finds the line that says why a field is not decoded.
+func explain(t *testing.T, why []*explanation, c *coverage) {
+	t.Helper()
+	for _, x := range why {
+		if ok, _ := path.Match(x.pattern, c.name); !ok {
+			continue
+		}
+		x.matches++
+		if s := c.status(); s == decoded || s == structure {
+			if x.pattern == c.name {
+				t.Errorf("coverage.txt:%d: %s is %s", x.line, c.name, s)
+			}
+			continue
+		}
+		x.explains++
+		c.why = x
+		return
+	}
+	protocol, _, _ := strings.Cut(c.name, ".")
+	if s := c.status(); slices.Contains(covered, protocol) && s != decoded && s != structure {
+		t.Errorf("%s: %s, and coverage.txt does not say why", c.name, s)
 	}
 }
 
@@ -117,8 +207,9 @@ func tsharkFields(t *testing.T, protocols []string) []*coverage {
 // the archive, by field. tshark is given an MTS-APDU as the value of a heading
 // extension, whose type it is told to be one, so that nothing of session and RTSE
 // comes between.
-func sightings(t *testing.T, a archive) map[string][]sighted {
+func sightings(t *testing.T, a archive) values {
 	t.Helper()
+	rows := rowsOf(t, a)
 	var capture bytes.Buffer
 	binary.Write(&capture, binary.LittleEndian, []uint32{0xa1b2c3d4, 2 | 4<<16, 0, 0, 1 << 18, 147}) // DLT_USER0
 	var apdus []string
@@ -156,32 +247,36 @@ func sightings(t *testing.T, a archive) map[string][]sighted {
 	if len(list) != len(apdus) || len(apdus) < 100 {
 		t.Fatalf("tshark shows %d of %d MTS-APDUs", len(list), len(apdus))
 	}
-	out := map[string][]sighted{}
+	out := values{}
 	for i := range list {
 		// What stands around an MTS-APDU is not of it.
 		of := &list[i]
 		if i < messages {
 			of = of.find("p1.MTS_APDU")
 		}
-		of.all(func(n *node) {
-			if n.Show == "" && n.Value == "" {
-				return
-			}
-			for k := range n.Kids {
-				if strings.ContainsRune(n.Kids[k].Name, '.') && !strings.HasPrefix(n.Kids[k].Name, "_ws") {
-					// Its parts have lines of their own.
-					if out[n.Name] == nil {
-						out[n.Name] = []sighted{}
-					}
-					return
-				}
-			}
-			if texts := n.texts(); len(texts) > 0 {
-				out[n.Name] = append(out[n.Name], sighted{apdus[i], texts})
-			}
-		})
+		out.add(of, rows[apdus[i]])
 	}
 	return out
+}
+
+// add adds what tshark shows in n, of which cells tell.
+func (v values) add(n *node, cells map[string][]string) {
+	n.all(func(n *node) {
+		if _, ok := v[n.Name]; !ok {
+			v[n.Name] = []sighted{}
+		}
+		if n.Show == "" && n.Value == "" {
+			return
+		}
+		for k := range n.Kids {
+			if strings.ContainsRune(n.Kids[k].Name, '.') && !strings.HasPrefix(n.Kids[k].Name, "_ws") {
+				return // Its parts have lines of their own.
+			}
+		}
+		if texts := n.texts(); len(texts) > 0 {
+			v[n.Name] = append(v[n.Name], sighted{texts: texts, cells: cells})
+		}
+	})
 }
 
 // texts are what a value that tshark shows may stand in a column as: folded, as
@@ -312,7 +407,7 @@ func rowsOf(t *testing.T, a archive) map[string]map[string][]string {
 
 // judge finds the columns that together give back every value of a field: first
 // the one whose name is nearest to the field's among those that give back most.
-func judge(c *coverage, values []sighted, rows map[string]map[string][]string) {
+func judge(c *coverage, values []sighted) {
 	distinct := map[string]bool{}
 	longest := 0
 	hits := make([]map[string]bool, len(values))
@@ -320,7 +415,7 @@ func judge(c *coverage, values []sighted, rows map[string]map[string][]string) {
 		distinct[v.texts[0]] = true
 		longest = max(longest, utf8.RuneCountInString(v.texts[0]))
 		hits[i] = map[string]bool{}
-		for column, cells := range rows[v.apdu] {
+		for column, cells := range v.cells {
 			for _, text := range v.texts {
 				if slices.ContainsFunc(cells, func(cell string) bool { return strings.Contains(cell, " "+text+" ") }) {
 					hits[i][column] = true
@@ -330,6 +425,9 @@ func judge(c *coverage, values []sighted, rows map[string]map[string][]string) {
 		}
 		if len(hits[i]) > 0 {
 			c.read++
+			if !slices.Contains(c.tests, v.test) {
+				c.tests = append(c.tests, v.test)
+			}
 		}
 	}
 	c.seen, c.distinct = len(values), len(distinct)
@@ -372,15 +470,25 @@ func judge(c *coverage, values []sighted, rows map[string]map[string][]string) {
 // an OR-name stand in several tables.
 const maxColumns = 6
 
+// What can be said of a field, beside what of it was found.
+const (
+	decoded   = "decoded"
+	structure = "structure"
+	explained = "explained"
+	unseen    = "not in the corpus"
+)
+
 // status is decoded where a column gave every value back, and otherwise why not.
 func (c *coverage) status() string {
 	switch {
-	case c.typ == "FT_NONE" || c.parts:
-		return "structure"
-	case c.seen == 0:
-		return "not in the corpus"
+	case c.why != nil:
+		return explained
+	case !c.met:
+		return unseen
+	case c.typ == "FT_NONE" || c.seen == 0:
+		return structure
 	case len(c.columns) > 0:
-		return "decoded"
+		return decoded
 	case c.read == c.seen:
 		return "too short to tell"
 	case c.read > 0:
@@ -394,18 +502,17 @@ func coverageText(order []string, list []*coverage) string {
 	b.WriteString(`# What is decoded of what tshark decodes
 
 Generated by ` + "`go test ./oracle -run TestCoverage -coverage`" + `; do not edit. Each field of ` + "`tshark -G fields`" + ` (4.0) for RTSE, ACSE, ROS, P1
-(X.411), P22 (X.420) and P772 has a line. *decoded* is said only where the test ` + "`oracle.TestCoverage`" + ` read every value that tshark
-shows of generated MTS-APDUs and contents back by SQL, from the columns named. Otherwise:
+(X.411), P22 (X.420) and P772 has a line. *decoded* is said only where a test read every value that tshark shows of generated traffic
+back by SQL, from the columns named; the test is ` + "`oracle.TestCoverage/NAME`" + `, of which the last column has the names. Otherwise:
 
-* *structure*: the field has no value of its own, only parts that have lines of their own;
-* *N of M values found*, *gap*: tshark shows values that no column gave back. Among them are alternatives of a CHOICE, which
-  tshark shows as numbers, and lengths, which columns do not repeat;
+* *structure*: tshark shows no value of its own for it: its parts have lines, or it says no more than that something is there;
+* *explained*: no column gives its values back, and the line says why (` + "`oracle/coverage.txt`" + `);
+* *N of M values found*, *gap*: tshark shows values that no column gave back;
 * *too short to tell*: every value was found, but they are few and so short that it may be chance;
-* *not in the corpus*: the test has no octets with it, so nothing is claimed. RTSE, ACSE and ROS stand below the MTS-APDUs that this
-  test reads: they are compared with tshark by the tests of their packages (` + "`osi/rtse`, `osi/acse`, `osi/rose`, `osi/association`" + `).
+* *not in the corpus*: no test has octets with it, so nothing is claimed.
 
-| protocol | fields | decoded | structure | partly | gap | not in the corpus |
-|---|---|---|---|---|---|---|
+| protocol | fields | decoded | structure | explained | partly | gap | not in the corpus |
+|---|---|---|---|---|---|---|---|
 `)
 	groups := map[string][]*coverage{}
 	for _, c := range list {
@@ -427,22 +534,26 @@ shows of generated MTS-APDUs and contents back by SQL, from the columns named. O
 		n := map[string]int{}
 		for _, c := range groups[p] {
 			switch s := c.status(); s {
-			case "decoded", "structure", "gap", "not in the corpus":
+			case decoded, structure, explained, unseen, "gap":
 				n[s]++
 			default:
 				n["partly"]++
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", p, len(groups[p]), n["decoded"], n["structure"], n["partly"], n["gap"], n["not in the corpus"])
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d |\n", p, len(groups[p]), n[decoded], n[structure], n[explained], n["partly"], n["gap"], n[unseen])
 	}
 	for _, p := range names {
-		fmt.Fprintf(&b, "\n## %s\n\n| field | values | status | column |\n|---|---|---|---|\n", p)
+		fmt.Fprintf(&b, "\n## %s\n\n| field | values | status | column, or why there is none | test |\n|---|---|---|---|---|\n", p)
 		for _, c := range groups[p] {
 			values := ""
 			if c.seen > 0 {
 				values = fmt.Sprintf("%d, %d different", c.seen, c.distinct)
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.name, values, c.status(), strings.Join(c.columns, ", "))
+			text, tests := strings.Join(c.columns, ", "), strings.Join(c.tests, ", ")
+			if c.why != nil {
+				text = c.why.why
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c.name, values, c.status(), text, tests)
 		}
 	}
 	return b.String()
