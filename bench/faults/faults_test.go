@@ -343,6 +343,25 @@ func (r *run) lag() (lag, end int64, err error) {
 	return lag, end, nil
 }
 
+// shared reports whether the group has so many members and each has partitions.
+func (r *run) shared(members int) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	defer cancel()
+	transport := &kafka.Transport{DialTimeout: time.Second}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(r.kafka.Addrs()...), Timeout: 4 * time.Second, Transport: transport}
+	got, err := client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{"x400flow"}})
+	if err != nil || len(got.Groups) != 1 || got.Groups[0].GroupState != "Stable" || len(got.Groups[0].Members) != members {
+		return false
+	}
+	for _, m := range got.Groups[0].Members {
+		if len(m.MemberAssignments.Topics) == 0 || len(m.MemberAssignments.Topics[0].Partitions) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *run) eventually(what string, within time.Duration, ok func() bool) {
 	r.t.Helper()
 	deadline, fed := time.Now().Add(within), time.Now()

@@ -154,12 +154,14 @@ var faults = []fault{
 		for len(r.decoders) > 1 {
 			r.end(r.decoder(), syscall.SIGTERM)
 		}
+		r.eventually("one decoder has all partitions", time.Minute, func() bool { return r.shared(1) })
 		r.decode()
 		r.decode()
-		time.Sleep(5 * time.Second)
+		r.eventually("three decoders share the partitions", time.Minute, func() bool { return r.shared(3) })
 		proof := r.busy()
 		r.end(r.decoder(), syscall.SIGTERM)
-		return "the third left while " + proof
+		r.eventually("two decoders share the partitions", time.Minute, func() bool { return r.shared(2) })
+		return "Kafka gave each of three a share; the third left while " + proof
 	}},
 	{"a network that stalls", func(r *run) string {
 		return r.net(func(w *wire) { w.stall() }, 8*time.Second)
