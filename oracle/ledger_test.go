@@ -33,6 +33,7 @@ var ledgerRuns = []struct {
 	{"forms of BER", strings.Fields("-n 60 -seed 5 -set IndefiniteRate=0.5 -set NonMinimalRate=0.3 -set ConstructedRate=0.5 -set ConstructedAllRate=0.5 -set ShuffleRate=0.5"), true},
 	{"broken transfers", strings.Fields("-n 120 -seed 6 -set SegmentRate=1 -set InterruptRate=0.2 -set RecoverRate=0.15 -set DiscardRate=0.1 -set CutRate=0.1 -set RepeatRate=0.1 -set AbortRate=0.1 -set RefuseRate=0.1 -set OpenRate=0.05"), true},
 	{"disorder", strings.Fields("-n 60 -seed 7 -set DisorderRate=0.1 -set LateRate=0.1 -set DuplicateRate=0.1 -set TinyRate=0.2 -set WrapRate=0.5 -set MSS=300 -set IPv6Rate=0.5"), true},
+	{"link failures", strings.Fields("-n 120 -seed 8 -set SegmentRate=1 -set RecoverRate=0.3 -set LinkFailRate=0.7"), true},
 	{"lossy", strings.Fields("-n 200 -seed 3 -set LossRate=0.01"), false},
 	{"users", strings.Fields("-n 120 -seed 10 -set AccessRate=0.6 -set RichRate=0.5 -set RefuseRate=0.05 -set ShuffleRate=0.3 -set IndefiniteRate=0.3"), true},
 	{"middle and one way", strings.Fields("-n 150 -seed 8 -set MidStreamRate=0.4 -set OneWayRate=0.3"), false},

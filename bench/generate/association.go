@@ -529,7 +529,13 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 		t.octets = append([]byte(nil), t.octets...)
 		x := &suspended{from: m.path[m.at], to: m.path[m.at+1], initiator: a.setup.initiator, responder: a.setup.respond,
 			m: m, transfer: *t, ref: a.setup.ref}
-		a.breakOff(r.IntN(2))
+		if o.LinkFailRate > 0 && r.Float64() < o.LinkFailRate {
+			// Nobody notices at once.
+			a.ended, a.l.Ended = true, "open"
+			x.ready = a.clock().Add(5 * time.Second)
+		} else {
+			a.breakOff(r.IntN(2))
+		}
 		w.suspended = append(w.suspended, x)
 		return
 	case "discard":

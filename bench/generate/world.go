@@ -33,6 +33,7 @@ type mta struct {
 
 // suspended is a transfer that broke off with its association and waits to be resumed.
 type suspended struct {
+	ready     time.Time // When the other end may have noticed.
 	from, to  *mta
 	initiator *mta
 	responder *mta
@@ -258,7 +259,11 @@ func (w *world) plan() plan {
 	if len(w.suspended) > 0 {
 		s := w.suspended[0]
 		w.suspended = w.suspended[1:]
-		return plan{a: s.initiator, b: s.responder, resume: s, ready: now}
+		ready := now
+		if s.ready.After(now) {
+			ready = s.ready
+		}
+		return plan{a: s.initiator, b: s.responder, resume: s, ready: ready}
 	}
 	if w.budget == 0 && w.queued == 0 {
 		return plan{nothing: true}

@@ -121,6 +121,7 @@ type Suspended struct {
 	Origin Origin
 	// Interruptions counts how often the transfer was broken off.
 	Interruptions int
+	untold        int // Of these, those that no event told of.
 	// Since is the TPDU.Record in which the activity was started.
 	Since uint64
 

@@ -35,6 +35,9 @@ type Event struct {
 	Pieces int
 	// Interruptions counts how often it was broken off and resumed.
 	Interruptions int
+	// Untold counts those of them that no event told of: it was resumed in another
+	// association while it was under way in the first.
+	Untold int
 	// Elsewhere says that it began in another association.
 	Elsewhere bool
 	// Acknowledged says that the receiver has confirmed a checkpoint of the

@@ -28,6 +28,7 @@ type transfer struct {
 	checkpoints   []checkpoint
 	serial        uint32 // Of the next checkpoint.
 	interruptions int
+	untold        int
 	acknowledged  bool
 	elsewhere     bool
 	activity      []byte
@@ -214,6 +215,7 @@ func (a *Association) describe(e *Event, t *transfer) {
 		e.Origin = Origin{a.cfg.Connection, e.Dir, t.at}
 		e.Last = t.at
 	}
+	e.Untold = t.untold
 	e.Interruptions, e.Elsewhere, e.Acknowledged = t.interruptions, t.elsewhere, t.acknowledged
 	e.Activity, e.Session = a.lend(t.activity), a.facts.SessionID
 }
@@ -290,6 +292,7 @@ func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
 		First:         t.first,
 		Origin:        t.origin,
 		Interruptions: t.interruptions + 1,
+		untold:        t.untold,
 		mode:          a.facts.Mode,
 		Since:         t.since,
 		begun:         t.begun,
@@ -369,6 +372,7 @@ func (a *Association) resume(dir uint8, at Place, v view) {
 	}
 	t.buf, t.checkpoints = old.octets, append(t.checkpoints[:0], old.checkpoints...)
 	t.begun, t.origin, t.last, t.pieces = old.begun, old.Origin, old.last, old.pieces
+	t.untold = old.untold
 	t.interruptions, t.elsewhere, t.first = old.Interruptions, elsewhere || old.elsewhere, old.First
 	t.since = min(t.since, old.Since)
 	if !s.HasLinkSerial || !t.rewind(s.LinkSerial) {
@@ -407,6 +411,17 @@ func (s *Suspended) is(key Key) bool {
 		key.Activity == s.First.Activity && (key.Session == "" || key.Session == s.First.Session)
 }
 
+// Begun returns the session connection in which an activity that is under way
+// was begun, where that is another.
+func (a *Association) Begun() (session string) {
+	for i := range a.transfer {
+		if t := &a.transfer[i]; t.active && t.first.Session != "" {
+			return t.first.Session
+		}
+	}
+	return ""
+}
+
 // Surrender gives away a transfer that is interrupted or under way, because it
 // was resumed in another association before the end of this one was seen.
 func (a *Association) Surrender(k Key) (*Suspended, bool) {
@@ -416,16 +431,18 @@ func (a *Association) Surrender(k Key) (*Suspended, bool) {
 			return s, true
 		}
 	}
-	if k.Session == "" || k.Session != string(a.facts.SessionID) {
+	if k.Session == "" {
 		return nil, false
 	}
 	for dir := range uint8(2) {
 		t := &a.transfer[dir]
-		if !t.active || t.headless || string(t.activity) != k.Activity {
+		if !t.active || t.headless ||
+			(k.Session != string(a.facts.SessionID) || k.Activity != string(t.activity)) && k != t.first {
 			continue
 		}
 		a.Detach()
 		s := a.toSuspended(t, dir)
+		s.untold++
 		t.buf, t.active = nil, false
 		return s, true
 	}

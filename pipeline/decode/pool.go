@@ -14,6 +14,7 @@ package decode
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"maps"
@@ -131,6 +132,7 @@ type Pool struct {
 	buffers association.Buffers
 	workers []*worker
 	names   map[string]string // Of sensors; the dispatcher's.
+	seed    maphash.Seed      // Of the workers' sessions.
 
 	records, repeats, known, poison                          atomic.Uint64
 	messages, probes, reports, problems, unfinished, resumed atomic.Uint64
@@ -191,7 +193,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	}
 	p := &Pool{
 		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxSuspended),
-		classes: make(map[string]uint64), lanes: make(map[int32]*lane),
+		seed: maphash.MakeSeed(), classes: make(map[string]uint64), lanes: make(map[int32]*lane),
 		names: make(map[string]string),
 	}
 	for i := range cfg.Workers {

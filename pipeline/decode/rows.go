@@ -252,7 +252,7 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 // transferred takes an APDU that RTSE delivered.
 func (w *worker) transferred(c *connection, rec *record.Record) {
 	ev, m := &w.ev, &w.row.message
-	w.pool.resumed.Add(uint64(ev.Interruptions))
+	w.pool.resumed.Add(uint64(ev.Interruptions - ev.Untold))
 	digest := w.sighted(c, rec, m)
 	status := w.rows(m, ev.Octets)
 	if status != x411.StatusOK {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"hash"
+	"hash/maphash"
 	"strconv"
+	"sync"
 	"time"
 
 	"x400flow/osi/association"
@@ -28,7 +30,12 @@ type worker struct {
 	jobs  []job // Taken from the queue.
 	job   *job  // In hand.
 
+	// mu is held while a job is done, though not while that waits for others.
+	mu    sync.Mutex
+	busy  *connection // The one whose record that job is.
 	conns map[connKey]*connection
+	// sessions are the connections of which something is open.
+	sessions map[sessionKey]*connection
 	// The connections by when they were last heard of: last.next is the longest
 	// silent.
 	last           connection
@@ -71,6 +78,14 @@ func (k *connKey) reading() store.Reading {
 	return store.Reading{Association: k.id, Sensor: k.sensor, Epoch: k.epoch, Start: k.start}
 }
 
+// sessionKey is a session connection identifier by its hash, among those that a
+// sensor sees. What is found by it is compared in full.
+type sessionKey struct {
+	lane   *lane
+	sensor string
+	hash   uint64
+}
+
 // connection is what a shard keeps of one TCP connection.
 type connection struct {
 	key     connKey
@@ -95,8 +110,10 @@ type connection struct {
 	pendingThen int
 	told        store.Progress
 
-	held       uint64 // The lane's record that is held for what is open, 0 for none.
-	buffered   int    // Octets kept for what is open, as counted in worker.buffered.
+	held uint64 // The lane's record that is held for what is open, 0 for none.
+	// sessions are the keys by which worker.sessions has it while held is not 0.
+	sessions   [2]sessionKey
+	buffered   int // Octets kept for what is open, as counted in worker.buffered.
 	prev, next *connection
 
 	text facts
@@ -133,7 +150,7 @@ type run struct {
 func newWorker(p *Pool, shard int) *worker {
 	w := &worker{
 		pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[connKey]*connection),
-		asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
+		sessions: make(map[sessionKey]*connection), asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
 	}
@@ -198,6 +215,7 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 	}
 	for i := range w.jobs {
 		j := &w.jobs[i]
+		w.mu.Lock()
 		w.job = j
 		switch j.kind {
 		case jobRecord:
@@ -211,6 +229,8 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 				w.leave(j.lane)
 			}
 		}
+		w.busy = nil
+		w.mu.Unlock()
 		if err == nil {
 			// A job that was done while the others were stopped did not have what
 			// it waited for.
@@ -326,6 +346,11 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 		w.restore(c)
 	}
 	w.touch(c)
+	if rec.End != record.Open && c.held != 0 {
+		// What was received earlier may resume what is open here.
+		w.wait()
+	}
+	w.busy = c
 	if c.quiet {
 		w.pool.known.Add(1)
 	} else {
@@ -363,7 +388,7 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 	if c.quiet && c.number == c.told.Number && !c.told.GivenUp {
 		w.restore(c)
 	}
-	w.hold(c)
+	w.releases = w.hold(c, w.releases)
 	w.makeRoom(c)
 	return nil
 }
@@ -371,9 +396,7 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 // makeRoom counts the octets that are kept of a connection. Where those of all are
 // too many, the longest silent ones that keep any are let go.
 func (w *worker) makeRoom(c *connection) {
-	n := c.assoc.Buffered()
-	w.buffered += n - c.buffered
-	c.buffered = n
+	w.count(c)
 	for c := w.last.next; w.buffered > w.room && c != &w.last; {
 		next := c.next
 		if c.buffered > 0 {
@@ -383,20 +406,59 @@ func (w *worker) makeRoom(c *connection) {
 	}
 }
 
+func (w *worker) count(c *connection) {
+	n := c.assoc.Buffered()
+	w.buffered += n - c.buffered
+	c.buffered = n
+}
+
 // hold holds the record that the oldest of what is open of a connection began
-// in, and what began before is held no longer.
-func (w *worker) hold(c *connection) {
+// in. What began before is held no longer: its release is due.
+func (w *worker) hold(c *connection, due []hold) []hold {
 	since, _ := c.openSince()
 	if since == c.held {
-		return
+		return due
 	}
 	if since != 0 {
 		c.key.lane.hold(since)
 	}
+	w.index(c, since != 0)
 	if c.held != 0 {
-		w.releases = append(w.releases, hold{c.key.lane, c.held})
+		due = append(due, hold{c.key.lane, c.held})
 	}
 	c.held = since
+	return due
+}
+
+// index has a connection found by its session connection, or no longer.
+func (w *worker) index(c *connection, open bool) {
+	for i, k := range c.sessions {
+		if k.lane != nil && w.sessions[k] == c {
+			delete(w.sessions, k)
+		}
+		c.sessions[i] = sessionKey{}
+	}
+	if !open {
+		return
+	}
+	if id := c.assoc.Facts().SessionID; len(id) > 0 {
+		c.sessions[0] = sessionKey{c.key.lane, c.key.sensor, maphash.Bytes(w.pool.seed, id)}
+		w.sessions[c.sessions[0]] = c
+	}
+	// A sender may name it by where it was begun, too.
+	if id := c.assoc.Begun(); id != "" {
+		c.sessions[1] = sessionKey{c.key.lane, c.key.sensor, maphash.String(w.pool.seed, id)}
+		w.sessions[c.sessions[1]] = c
+	}
+}
+
+// wait returns when all that was received before the job in hand is done. Other
+// shards may take what is open of this one's connections meanwhile, but for the
+// one that it is busy with.
+func (w *worker) wait() bool {
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	return w.job.lane.order.wait(w.job.number)
 }
 
 // openSince returns the lane's record in which the oldest of what is open
@@ -440,6 +502,7 @@ func (w *worker) remove(c *connection) {
 		w.releases = append(w.releases, hold{c.key.lane, c.held})
 		c.held = 0
 	}
+	w.index(c, false)
 	if c.next != nil {
 		c.prev.next, c.next.prev = c.next, c.prev
 		c.prev, c.next = nil, nil
@@ -474,10 +537,16 @@ func (w *worker) beat(b *beat) {
 		return // Capture files are read in any order, and again.
 	}
 	l, silent := w.job.lane, b.to-int64(w.pool.cfg.Idle)
+	waited := false
 	for c := w.last.next; c != &w.last; {
 		next := c.next
 		if c.key.lane == l && c.key.sensor == b.sensor && c.key.epoch != 0 && c.key.epoch <= b.epoch &&
 			c.heard < silent && !c.givenUp {
+			if c.held != 0 && !waited {
+				// What was received earlier may resume what is open.
+				waited = true
+				w.wait()
+			}
 			if c.held != 0 {
 				w.giveUp(c, b.to)
 			} else if w.pool.cfg.Progress != nil && !c.dirty {
@@ -495,7 +564,7 @@ func (w *worker) beat(b *beat) {
 		return e.keys[0].lane == l && e.keys[0].sensor == b.sensor && e.epoch != 0 && e.epoch <= b.epoch && e.seen < silent
 	}
 	// What other shards have yet to do may resume one.
-	if w.pool.shelf.any(old) && l.order.wait(w.job.number) {
+	if w.pool.shelf.any(old) && w.wait() {
 		w.releases = w.pool.shelf.prune(old, w.releases)
 	}
 }
@@ -506,7 +575,9 @@ func (w *worker) giveUp(c *connection, now int64) {
 	w.pool.givenUp.Add(1)
 	heard := c.heard
 	c.heard = now // The shelf is to count the silence from here.
+	w.busy = c
 	w.breakOff(c)
+	w.busy = nil
 	c.heard = heard
 	c.givenUp = true
 	c.row.Version |= 1
@@ -515,7 +586,7 @@ func (w *worker) giveUp(c *connection, now int64) {
 	} else if c.number == c.told.Number {
 		w.restore(c)
 	}
-	w.hold(c)
+	w.releases = w.hold(c, w.releases)
 }
 
 func (w *worker) breakOff(c *connection) {
@@ -612,7 +683,7 @@ func (w *worker) reuse(c *connection) {
 // is done first, here and in resume, so that what is kept, found and given up does
 // not depend on how far the other shards have come.
 func (w *worker) suspend(c *connection, a *association.Suspended) {
-	if !w.job.lane.order.wait(w.job.number) {
+	if !w.wait() {
 		a.Release()
 		return
 	}
@@ -623,14 +694,18 @@ func (w *worker) suspend(c *connection, a *association.Suspended) {
 	}, w.releases)
 }
 
-// resume finds an activity that was suspended in another association.
+// resume finds an activity that was suspended in another association, or that is
+// open in one whose end was not seen, since the network between the two failed
+// (X.228 7.8.3).
 func (w *worker) resume(c *connection, k association.Key) (*association.Suspended, bool) {
-	if !w.job.lane.order.wait(w.job.number) {
+	if !w.wait() {
 		return nil, false
 	}
 	a, in, ok := w.pool.shelf.take(shelfKey{c.key.lane, c.key.sensor, k})
 	if !ok {
-		return nil, false
+		if a, in, ok = w.surrender(c, k); !ok {
+			return nil, false
+		}
 	}
 	w.releases = append(w.releases, hold{c.key.lane, a.Since})
 	if in != c.key.id {
@@ -640,6 +715,31 @@ func (w *worker) resume(c *connection, k association.Key) (*association.Suspende
 		c.resumed[transferID(&a.Origin)] = in
 	}
 	return a, ok
+}
+
+// surrender takes an activity from the connection that it is open in, whichever
+// shard has that, and holds its record.
+func (w *worker) surrender(c *connection, k association.Key) (a *association.Suspended, in [16]byte, ok bool) {
+	key := sessionKey{c.key.lane, c.key.sensor, maphash.String(w.pool.seed, k.Session)}
+	// No two shards wait for each other.
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	for _, o := range w.pool.workers {
+		o.mu.Lock()
+		if first := o.sessions[key]; first != nil && first != o.busy {
+			if a, ok = first.assoc.Surrender(k); ok {
+				in = first.key.id
+				key.lane.hold(a.Since)
+				w.releases = o.hold(first, w.releases)
+				o.count(first)
+			}
+		}
+		o.mu.Unlock()
+		if ok {
+			break
+		}
+	}
+	return a, in, ok
 }
 
 // preamble makes up for the beginning of a connection.
