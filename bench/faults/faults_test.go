@@ -98,10 +98,16 @@ func TestFaults(t *testing.T) {
 	r.enough.Store(true)
 	sensors.Wait()
 	r.say("%d captures published, every fault has struck; waiting until everything is committed", len(r.chunks))
-	r.eventually("everything is committed", 10*time.Minute, func() bool {
-		lag, _, err := r.lag()
-		return err == nil && lag == 0
-	})
+	for least := int64(1 << 62); least > 0; {
+		r.eventually("more is committed", 5*time.Minute, func() bool {
+			lag, _, err := r.lag()
+			less := err == nil && lag < least
+			if less {
+				least = lag
+			}
+			return less
+		})
+	}
 	for len(r.decoders) > 0 {
 		r.end(r.decoders[0], syscall.SIGTERM)
 	}
