@@ -98,9 +98,9 @@ func openOutlet(ctx context.Context, o *options, mon *monitor.Monitor, log *slog
 
 // close sends what waits, until ctx ends, or for a while where there is a spool to
 // keep it.
-func (t *outlet) close(ctx context.Context) error {
+func (t *outlet) close(ctx context.Context, while time.Duration) error {
 	if t.spooled {
-		limited, cancel := context.WithTimeout(ctx, grace)
+		limited, cancel := context.WithTimeout(ctx, while)
 		defer cancel()
 		ctx = limited
 	}

@@ -26,6 +26,7 @@ const usage = `Ingest reads packet captures and archives the X.400 messages in t
 
   ingest -r mta.pcap                        into ./archive
   ingest -r /var/captures -store /srv/x400  a folder of rotated files, in time order
+  ingest -watch /var/captures               a folder into which dumpcap or tcpdump rotates files, until it is interrupted
   tcpdump -i eth0 -U -w - | ingest -r -     what tcpdump captures, as it comes
   ingest -r mta.pcap -records mta.records   TPDU stream records, for decode -r
   ingest -r mta.pcap -bus kafka://broker:9092/x400.tpdus   the same over Kafka, for decode -bus
@@ -37,6 +38,7 @@ again changes nothing: rows are identified by what they say.
 
 type options struct {
 	read      list
+	watch     watching
 	store     config.Store
 	monitor   config.Monitor
 	bus       config.Bus
@@ -50,6 +52,7 @@ type options struct {
 	reread    bool
 	verbose   bool
 	group     string
+	drain     time.Duration
 	memory    config.Size
 	tcpOctets config.Size
 	tcpConn   config.Size
@@ -70,6 +73,7 @@ func main() {
 	}
 	flags := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	flags.Var(&o.read, "r", "capture `file`, folder, or - for standard input; may be given several times")
+	o.watch.define(flags)
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
 	o.monitor.Define(flags)
@@ -82,7 +86,8 @@ func main() {
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content, or envelope: no text and no octets of contents, but headings, sizes and digests")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.BoolVar(&o.reread, "reread", false, "read captures that are archived already")
-	flags.StringVar(&o.group, "group", "", "`group` that may use the archive's socket")
+	flags.StringVar(&o.group, "socket-group", "", "`group` that may use the archive's socket")
+	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that storing what was read may take after an interruption")
 	flags.Var(&o.memory, "engine-memory", "most `octets` the embedded ClickHouse may use, such as 4G; 0 is a quarter of the machine's")
 	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
@@ -128,8 +133,14 @@ func (o *options) check(flags *flag.FlagSet) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: captures are named with -r", flags.Arg(0))
 	}
-	if len(o.read) == 0 {
-		return errors.New("nothing to read: name a capture with -r")
+	if len(o.read) == 0 && o.watch.dir == "" {
+		return errors.New("nothing to read: name a capture with -r, or a folder to follow with -watch")
+	}
+	if err := o.watch.check(o); err != nil {
+		return err
+	}
+	if o.drain <= 0 {
+		return fmt.Errorf("-drain %v: must be above 0", o.drain)
 	}
 	if o.keep != "content" && o.keep != "envelope" {
 		return fmt.Errorf("-keep %s: must be content or envelope", o.keep)

@@ -13,7 +13,6 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"x400flow/pipeline/capture"
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/sensor"
 )
@@ -24,7 +23,7 @@ type progress struct {
 	wait sync.WaitGroup
 }
 
-func newProgress(out *os.File, src *capture.Source, pool *decode.Pool) *progress {
+func newProgress(out *os.File, src source, pool *decode.Pool) *progress {
 	p := &progress{stop: make(chan struct{})}
 	if !term.IsTerminal(int(out.Fd())) {
 		return p
@@ -63,7 +62,7 @@ func (p *progress) done() {
 }
 
 // summary says what was read and what came of it.
-func summary(out io.Writer, src *capture.Source, s *sensor.Sensor, pool *decode.Pool, o *options) {
+func summary(out io.Writer, src source, s *sensor.Sensor, pool *decode.Pool, o *options) {
 	frames, table, stats := s.Frames(), s.Table(), s.Stats()
 	files, truncated := 0, 0
 	for _, f := range src.Files() {

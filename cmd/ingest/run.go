@@ -27,9 +27,6 @@ import (
 	"x400flow/pipeline/tcp"
 )
 
-// grace is how long what was read may take to be stored after an interruption.
-const grace = 30 * time.Second
-
 // readyWithin is how long rows may wait for the archive before the program says
 // that it is not ready.
 const readyWithin = 2 * time.Minute
@@ -55,12 +52,12 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		}
 		defer st.Close()
 		if err := st.Migrate(ctx, o.store.Migration()); err != nil {
-			return err
+			return o.early(ctx, err)
 		}
 	}
-	src, err := openCaptures(ctx, o, st, log)
+	src, res, err := openSource(ctx, o, st, log)
 	if err != nil {
-		return err
+		return o.early(ctx, err)
 	}
 	if src == nil {
 		fmt.Fprintf(out, "Nothing new: every capture named is in %s already (-reread reads them again).\n", o.store.Target)
@@ -80,13 +77,25 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	var way *outlet
 	if o.bus.URL != "" {
 		if way, err = openOutlet(ctx, o, mon, log); err != nil {
-			return err
+			return o.early(ctx, err)
 		}
 		to, dropped = way, way.TakeDropped
 	}
+	var epoch int64
+	switch {
+	case o.watch.dir != "" && way != nil:
+		// Files are not read from the first each time, nor records cut at the same
+		// places.
+		epoch = time.Now().UnixNano()
+	case o.watch.dir != "":
+		// Not 0: the end of a file is not the end of what is suspended in it. The same
+		// in each run, so that intervals that are read again have the same rows.
+		epoch = 1
+	}
 	s := sensor.New(sensor.Config{
 		Name:    o.sensor,
-		Source:  func(file int32) string { return src.Files()[file].Name },
+		Epoch:   epoch,
+		Source:  src.Name,
 		Decoder: capture.DecoderConfig{Ports: o.ports},
 		TCP: tcp.Config{
 			Ports: o.ports, MaxConns: o.maxConns, MaxConnOctets: int(o.tcpConn), MaxOctets: int(o.tcpOctets),
@@ -95,12 +104,13 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		MaxRecord:  int(o.leaving.record),
 		MaxState:   int(o.connState),
 		Dropped:    dropped,
+		Continues:  res.continues,
 		Registerer: mon.Registerer(),
 	}, to)
 	// What was read is stored even when the reading is interrupted.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stopGrace := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	stopGrace := context.AfterFunc(ctx, func() { time.AfterFunc(o.drain, cancel) })
 	defer stopGrace()
 
 	g, drain := errgroup.WithContext(drain)
@@ -131,9 +141,10 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	g.Go(func() error {
 		defer b.Close()
 		var err error
-		ended, err = read(ctx, drain, src, s, filter, o, way)
+		ended, err = (&reading{o: o, src: src, sensor: s, filter: filter, way: way, resumption: res, log: log}).run(ctx, drain)
 		if way != nil {
-			err = errors.Join(err, way.close(drain))
+			err = errors.Join(err, way.close(drain, o.drain))
+			res.settle(way)
 		}
 		return err
 	})
@@ -148,54 +159,133 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 
 var errInterrupted = errors.New("interrupted: what was read so far is stored; run the same command again to go on")
 
-// read gives every frame to the sensor. It stops when ctx ends; what the sensor
+// early returns err, which came before anything was read, or what to say instead
+// where the reason is an interruption.
+func (o *options) early(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case o.lasts():
+		return nil
+	}
+	return errors.New("interrupted before anything was read")
+}
+
+// lasts reports whether only an interruption ends the run, which is then no failure.
+func (o *options) lasts() bool { return o.watch.dir != "" }
+
+// source is where frames come from.
+type source interface {
+	// Next fills f with the next frame. io.EOF is the end of all; capture.ErrWait
+	// and capture.EndOfFile are no failures.
+	Next(f *capture.Frame) error
+	// Name is what rows say of a frame's File.
+	Name(file int32) string
+	Files() []capture.File
+	Progress() (read, total int64)
+	Close() error
+}
+
+// reading is the goroutine that gives frames to the sensor.
+type reading struct {
+	o          *options
+	src        source
+	sensor     *sensor.Sensor
+	filter     *capture.Filter
+	way        *outlet
+	resumption *resumption
+	log        *slog.Logger
+}
+
+// run gives every frame to the sensor. It stops when ctx ends; what the sensor
 // holds is then published under drain. ended says why not all was read: it was
 // interrupted, or captures are damaged, in which case the others are read.
-func read(ctx, drain context.Context, src *capture.Source, s *sensor.Sensor, filter *capture.Filter, o *options, way *outlet) (ended, err error) {
+func (r *reading) run(ctx, drain context.Context) (ended, err error) {
 	var f capture.Frame
+	var end *capture.EndOfFile
 	for n := 0; ; n++ {
 		err := error(nil)
 		if n&1023 == 0 {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = src.Next(&f)
+			err = r.src.Next(&f)
 		}
 		switch {
 		case err == nil:
+		case errors.Is(err, capture.ErrWait):
+			if ctx.Err() != nil {
+				return r.interrupted(drain)
+			}
+			// What came does not wait for what comes.
+			if err := r.sensor.Flush(drain); err != nil {
+				return ended, err
+			}
+			r.resumption.settle(r.way)
+			continue
+		case errors.As(err, &end):
+			if end.Damage != nil {
+				r.log.Error("capture cannot be read further", "file", end.File.Name, "error", end.Damage)
+			}
+			if err := r.endFile(drain, end); err != nil {
+				return ended, err
+			}
+			continue
 		case errors.Is(err, io.EOF):
-			files := src.Files()
-			if way != nil && way.Drops() > 0 {
+			files := r.src.Files()
+			if r.way != nil && r.way.Drops() > 0 {
 				files = nil // They are not archived as a whole.
 			}
-			return ended, s.End(drain, files)
+			return ended, r.sensor.End(drain, files)
 		case ctx.Err() != nil:
-			// The files can be read again, so connections are left open, as a
-			// crash would. What came through a pipe cannot.
-			if !slices.Contains(o.read, "-") {
-				if way != nil {
-					// A record cut here would bear the number of the longer one that the
-					// next reading makes, and decoders would take that for a repeat.
-					return errInterrupted, nil
-				}
-				return errInterrupted, s.Flush(drain)
-			}
-			return errInterrupted, s.End(drain, nil)
+			return r.interrupted(drain)
+		case r.o.lasts():
+			return ended, err
 		default:
 			ended = errors.Join(ended, err)
 			continue
 		}
-		if filter != nil {
-			if ok, err := filter.Match(&f); err != nil {
+		if r.filter != nil {
+			if ok, err := r.filter.Match(&f); err != nil {
 				return ended, err
 			} else if !ok {
 				continue
 			}
 		}
-		if err := s.Frame(drain, &f); err != nil {
+		if err := r.sensor.Frame(drain, &f); err != nil {
 			return ended, err
 		}
 	}
+}
+
+// interrupted publishes what the sensor holds.
+func (r *reading) interrupted(drain context.Context) (ended, err error) {
+	switch {
+	case r.o.lasts():
+		// The next run goes on.
+		return nil, r.sensor.Flush(drain)
+	case slices.Contains(r.o.read, "-"):
+		// What came through a pipe cannot be read again, so connections end here.
+		return errInterrupted, r.sensor.End(drain, nil)
+	case r.way != nil:
+		// A record cut here would bear the number of the longer one that the
+		// next reading makes, and decoders would take that for a repeat.
+		return errInterrupted, nil
+	}
+	// The files can be read again, so connections are left open, as a crash would.
+	return errInterrupted, r.sensor.Flush(drain)
+}
+
+// endFile tells that a watched file was read to its end.
+func (r *reading) endFile(ctx context.Context, end *capture.EndOfFile) error {
+	file := end.File
+	if r.way != nil && r.way.Drops() > 0 {
+		file.Done = false // It may not be archived as a whole.
+	}
+	if err := r.sensor.EndFile(ctx, end.Index, &file); err != nil {
+		return err
+	}
+	return r.resumption.ended(&file, r.sensor, r.way)
 }
 
 // interruptible reads from in until ctx ends, also where in has nothing to give.
@@ -267,6 +357,18 @@ func writeRecords(ctx context.Context, name string, b bus.Receiver) error {
 		d.Record.Release()
 		d.Ack()
 	}
+}
+
+// openSource opens what is to be read, or returns nil if all of it is in the archive.
+func openSource(ctx context.Context, o *options, st *store.Store, log *slog.Logger) (source, *resumption, error) {
+	if o.watch.dir != "" {
+		return openWatch(ctx, o, st, log)
+	}
+	src, err := openCaptures(ctx, o, st, log)
+	if src == nil {
+		return nil, nil, err // Not a nil pointer in an interface.
+	}
+	return src, nil, err
 }
 
 // openCaptures opens the captures, unless all of them are in the archive; then

@@ -65,6 +65,7 @@ type Frame struct {
 	Number uint64   // Number in its file, from 1.
 	File   int32    // Index into Source.Files; 0 for a Reader used alone.
 	Link   LinkType // Link-layer header type of Data.
+	Known  bool     // It is archived already; see WatchConfig.Since.
 }
 
 // File says what was read from one capture file.
@@ -88,6 +89,13 @@ type FlowKey struct {
 	LoIP, HiIP     [16]byte // IPv4 addresses stand in the first four octets.
 	LoPort, HiPort uint16
 	Family         uint16 // 4 or 6
+}
+
+// KeyOf returns the key of the connection between two ends, which are of the same
+// family.
+func KeyOf(a, b netip.AddrPort) (k FlowKey) {
+	k.set(!a.Addr().Is4(), a.Addr().AsSlice(), a.Port(), b.Addr().AsSlice(), b.Port())
+	return k
 }
 
 // Lo returns the end that sorts first.

@@ -82,6 +82,7 @@ type Reader struct {
 	link      LinkType
 
 	// pcapng
+	rest     int64 // Octets to pass over before the next block.
 	ifaces   []iface
 	skipping bool // The section's version is not known.
 }
@@ -284,6 +285,9 @@ func (r *Reader) fill(n int) ([]byte, error) {
 		}
 		m, err := r.in.Read(r.buf[r.w:])
 		r.w += m
+		if err == ErrWait {
+			return r.buf[r.r:r.w], err // There may be more later.
+		}
 		r.rerr = err
 	}
 	return r.buf[r.r : r.r+n], nil
@@ -294,8 +298,10 @@ func (r *Reader) use(n int) {
 	r.off += int64(n)
 }
 
-// discard passes over n octets, without holding them.
+// discard passes over n octets, without holding them. What it could not pass over
+// yet is r.rest.
 func (r *Reader) discard(n int64) error {
+	r.rest = n
 	for n > 0 {
 		if r.w == r.r {
 			if _, err := r.peek(1); err != nil {
@@ -305,13 +311,14 @@ func (r *Reader) discard(n int64) error {
 		m := min(n, int64(r.w-r.r))
 		r.use(int(m))
 		n -= m
+		r.rest = n
 	}
 	return nil
 }
 
 // Next fills f with the next frame. It returns io.EOF at the end; a file cut
 // short ends where it was cut, and File.Truncated says so. Any other error is
-// final too.
+// final too, but for ErrWait, which comes from the reader given to NewReader.
 func (r *Reader) Next(f *Frame) error {
 	if r.err != nil {
 		return r.err
@@ -321,6 +328,9 @@ func (r *Reader) Next(f *Frame) error {
 		err = r.nextPcap(f)
 	} else {
 		err = r.nextBlock(f)
+	}
+	if err == ErrWait {
+		return err
 	}
 	if err != nil {
 		r.err = r.finish(err)
@@ -401,6 +411,11 @@ const (
 // nextBlock reads blocks up to the next packet.
 func (r *Reader) nextBlock(f *Frame) error {
 	for {
+		if r.rest > 0 {
+			if err := r.discard(r.rest); err != nil {
+				return eof(err)
+			}
+		}
 		h, err := r.peek(8)
 		if err != nil {
 			return err
@@ -593,6 +608,15 @@ func (i *iface) time(ticks uint64) int64 {
 func (r *Reader) File() File {
 	f := r.file
 	f.Size = r.raw.n.Load()
+	return f
+}
+
+// sofar says what was read so far as if that were all, of a file whose octets
+// have all been read.
+func (r *Reader) sofar() File {
+	f := r.File()
+	r.raw.sum.Sum(f.SHA256[:0])
+	f.Done, f.Truncated = true, r.w > r.r || r.rest > 0
 	return f
 }
 

@@ -277,6 +277,9 @@ func (s *Source) count(n *sourceFile) {
 	}
 }
 
+// Name returns the name of the file with the index that frames carry.
+func (s *Source) Name(file int32) string { return s.files[file].name }
+
 // Files says what was read so far, in the order of Frame.File.
 func (s *Source) Files() []File {
 	out := make([]File, len(s.files))

@@ -46,12 +46,12 @@ type operations struct {
 
 // operation takes a ROSE APDU (X.229): an invoke waits for its answer, and an
 // answer completes its invoke.
-func (w *worker) operation(c *connection, rec *record.Record) {
+func (w *worker) operation(c *connection) {
 	ev := &w.ev
 	switch ev.ROSE.Kind {
 	case rose.Invoke:
 		c.row.Operations++
-		w.invoked(c, rec)
+		w.invoked(c)
 	case rose.Result, rose.Error, rose.Reject:
 		// A user may reject an answer, too; the problem says what (X.229 9.4).
 		dir := 1 - ev.Dir
@@ -62,17 +62,17 @@ func (w *worker) operation(c *connection, rec *record.Record) {
 		for i, v := range c.pending {
 			if v.place.Dir == dir && v.rose.InvokeID == ev.ROSE.InvokeID && !v.rose.NoInvokeID && !ev.ROSE.NoInvokeID {
 				c.pending = slices.Delete(c.pending, i, i+1)
-				w.completed(c, rec, v, &ev.ROSE, &at)
+				w.completed(c, v, &ev.ROSE, &at)
 				w.release(v)
 				return
 			}
 		}
-		w.completed(c, rec, nil, &ev.ROSE, &at)
+		w.completed(c, nil, &ev.ROSE, &at)
 	}
 }
 
 // invoked keeps an invoke.
-func (w *worker) invoked(c *connection, rec *record.Record) {
+func (w *worker) invoked(c *connection) {
 	ev := &w.ev
 	size := len(ev.Octets)
 	for i := 0; i < len(c.pending); {
@@ -80,7 +80,7 @@ func (w *worker) invoked(c *connection, rec *record.Record) {
 		if v.place.Dir == ev.Dir && v.rose.InvokeID == ev.ROSE.InvokeID {
 			// The identifier is used anew: its answer was missed.
 			c.pending = slices.Delete(c.pending, i, i+1)
-			w.completed(c, nil, v, nil, nil)
+			w.completed(c, v, nil, nil)
 			w.release(v)
 			continue
 		}
@@ -94,7 +94,7 @@ func (w *worker) invoked(c *connection, rec *record.Record) {
 	}
 	w.unanswered(c, keep)
 	v := w.invocation()
-	w.sighted(c, rec, &v.message)
+	w.sighted(c, &v.message)
 	v.source = append(v.source[:0], v.message.Source...)
 	v.message.Source = v.source
 	v.octets = append(v.octets[:0], ev.Octets...)
@@ -127,7 +127,7 @@ func (w *worker) release(v *invocation) {
 func (w *worker) unanswered(c *connection, keep int) {
 	n := len(c.pending) - keep
 	for _, v := range c.pending[:max(n, 0)] {
-		w.completed(c, nil, v, nil, nil)
+		w.completed(c, v, nil, nil)
 		w.release(v)
 	}
 	if n > 0 {
@@ -190,7 +190,7 @@ func lastArc(oid []byte, under byte) int {
 
 // completed appends the rows of an operation: of invoke v, which may be nil where
 // it was not seen, and of its answer, which may be nil, too.
-func (w *worker) completed(c *connection, rec *record.Record, v *invocation, answer *rose.APDU, at *record.Item) {
+func (w *worker) completed(c *connection, v *invocation, answer *rose.APDU, at *record.Item) {
 	if c.quiet {
 		return
 	}
@@ -207,7 +207,7 @@ func (w *worker) completed(c *connection, rec *record.Record, v *invocation, ans
 	} else {
 		digest := sha256.Sum256(w.ev.Octets)
 		o.Operation = apduID(&w.ev.Origin, &digest)
-		o.Source, o.Direction = rec.SourceOf(at), direction(1-at.Dir)
+		o.Source, o.Direction = w.pool.sources.name(at.Source), direction(1-at.Dir)
 		o.CapturedAt, o.Frame, o.StreamOffset, o.TCPSequence = at.Time, at.Frame, at.Offset, at.Sequence
 		o.Inferred = w.ev.Inferred
 		if answer.Kind == rose.Result {
@@ -230,7 +230,7 @@ func (w *worker) completed(c *connection, rec *record.Record, v *invocation, ans
 		o.LinkedID = w.ops.linked
 	}
 	if answer != nil {
-		w.answered(c, rec, o, op, answer, at)
+		w.answered(c, o, op, answer, at)
 	}
 	if v != nil {
 		w.argument(c, o, v, answer)
@@ -242,7 +242,7 @@ func (w *worker) completed(c *connection, rec *record.Record, v *invocation, ans
 }
 
 // answered takes over what an answer says.
-func (w *worker) answered(c *connection, rec *record.Record, o *schema.Operation, op x411.Operation, answer *rose.APDU, at *record.Item) {
+func (w *worker) answered(c *connection, o *schema.Operation, op x411.Operation, answer *rose.APDU, at *record.Item) {
 	o.AnsweredAt, o.AnswerFrame = at.Time, at.Frame
 	p := &w.ops.result
 	o.ResultRaw = answer.Argument
@@ -250,7 +250,7 @@ func (w *worker) answered(c *connection, rec *record.Record, o *schema.Operation
 	switch answer.Kind {
 	case rose.Result:
 		o.Outcome = "result"
-		if op == x411.OperationFetch && w.fetched(c, rec, o, answer) {
+		if op == x411.OperationFetch && w.fetched(c, o, answer) {
 			return
 		}
 		status = p.Result(op, answer.Argument)
@@ -281,7 +281,7 @@ func (w *worker) answered(c *connection, rec *record.Record, o *schema.Operation
 	}
 	o.Result = p.Text
 	if status != x411.StatusOK {
-		w.misread(c, &p.Failure, at, rec.SourceOf(at), answer.Argument, [16]byte{})
+		w.misread(c, &p.Failure, at, w.pool.sources.name(at.Source), answer.Argument, [16]byte{})
 	}
 }
 
@@ -334,12 +334,12 @@ func (w *worker) numbered() {
 
 // fetched makes a message of a stored one that a fetch returns, and reports
 // whether there is one.
-func (w *worker) fetched(c *connection, rec *record.Record, o *schema.Operation, answer *rose.APDU) bool {
+func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) bool {
 	a, m := &w.apdu, &w.ops.answered
 	if a.DecodeArgument(x411.KindFetch, answer.Argument) == x411.StatusFailed {
 		return false
 	}
-	w.sighted(c, rec, m)
+	w.sighted(c, m)
 	w.row.base, w.row.unanswered = answer.ArgumentStart, false
 	status := w.envelope(m, w.ev.Octets)
 	w.innerProblems(c, m)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"x400flow/osi/association"
-	"x400flow/pipeline/record"
 	"x400flow/x411"
 )
 
@@ -14,7 +13,6 @@ import (
 type caller struct {
 	w   *worker
 	c   *connection
-	rec record.Record
 	seq uint32
 }
 
@@ -34,7 +32,7 @@ func (k *caller) says(t testing.TB, dir uint8, apdu []byte) {
 	if code, _ := ev.ROSE.Decode(apdu); code != 0 {
 		t.Fatalf("% x: %v", apdu, code)
 	}
-	k.w.operation(k.c, &k.rec)
+	k.w.operation(k.c)
 }
 
 // rows are the operations so far, each as "invoke id, name, outcome error".
@@ -190,7 +188,7 @@ func FuzzOperationRows(f *testing.F) {
 			if code, _ := ev.ROSE.Decode(apdu); code != 0 {
 				return
 			}
-			k.w.operation(k.c, &k.rec)
+			k.w.operation(k.c)
 		}
 		if len(k.c.pending) > maxPending {
 			t.Fatalf("%d invokes wait", len(k.c.pending))

@@ -129,6 +129,7 @@ type Pool struct {
 	bus     bus.Receiver
 	writer  Sink
 	shelf   *shelf
+	sources sources
 	buffers association.Buffers
 	workers []*worker
 	names   map[string]string // Of sensors; the dispatcher's.
@@ -194,7 +195,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	p := &Pool{
 		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxSuspended),
 		seed: maphash.MakeSeed(), classes: make(map[string]uint64), lanes: make(map[int32]*lane),
-		names: make(map[string]string),
+		names: make(map[string]string), sources: sources{numbers: make(map[string]uint32)},
 	}
 	for i := range cfg.Workers {
 		p.workers = append(p.workers, newWorker(p, i))

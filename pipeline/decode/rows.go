@@ -105,13 +105,13 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 			c.text.initiatorDir = ev.Dir
 			c.row.Recover = c.row.Recover || ev.Recover
 			if len(ev.Octets) > 0 {
-				w.bound(c, rec, x411.BindArgument)
+				w.bound(c, x411.BindArgument)
 			}
 		case association.BindResult:
-			w.bound(c, rec, x411.BindResult)
+			w.bound(c, x411.BindResult)
 			c.row.BindOutcome = "accepted"
 		case association.BindError:
-			w.bound(c, rec, x411.BindError)
+			w.bound(c, x411.BindError)
 			c.row.BindOutcome, c.row.Release = "rejected", "rejected"
 		case association.Accept:
 			if c.row.BindOutcome == "" {
@@ -134,15 +134,15 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 				c.detail(ev.Text())
 			}
 		case association.APDU:
-			w.transferred(c, rec)
+			w.transferred(c)
 		case association.Operation:
-			w.operation(c, rec)
+			w.operation(c)
 		case association.Unfinished:
 			w.unfinished(c, rec)
 		case association.Problem:
 			at := place(&ev.At, ev.Dir)
 			f := finding{
-				layer: ev.Layer.String(), reason: ev.Text(), item: &at, source: rec.SourceOf(&at),
+				layer: ev.Layer.String(), reason: ev.Text(), item: &at, source: w.pool.sources.name(at.Source),
 				octets: uint64(len(ev.Octets)), evidence: ev.Octets,
 			}
 			if len(ev.Octets) > 0 {
@@ -186,7 +186,7 @@ func place(p *association.Place, dir uint8) record.Item {
 }
 
 // bound takes a part of the MTA bind.
-func (w *worker) bound(c *connection, rec *record.Record, role x411.BindRole) {
+func (w *worker) bound(c *connection, role x411.BindRole) {
 	ev, b := &w.ev, &w.bind
 	if len(ev.Octets) == 0 {
 		return
@@ -200,7 +200,7 @@ func (w *worker) bound(c *connection, rec *record.Record, role x411.BindRole) {
 		w.row.digest = sha256.Sum256(ev.Octets)
 		w.problem(c, &finding{
 			layer: x411.Layer, reason: b.Failure.Code.String(), path: b.Failure.Path, item: &at,
-			source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: w.row.digest[:],
+			source: w.pool.sources.name(at.Source), octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: w.row.digest[:],
 		})
 		if b.Status == x411.StatusFailed {
 			return
@@ -243,17 +243,17 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 	w.activity(t, ", ")
 	w.row.digest = sha256.Sum256(ev.Octets)
 	w.problem(c, &finding{
-		layer: "rtse", reason: "unfinished", item: &at, source: rec.SourceOf(&at), octets: uint64(len(ev.Octets)),
+		layer: "rtse", reason: "unfinished", item: &at, source: w.pool.sources.name(at.Source), octets: uint64(len(ev.Octets)),
 		evidence: ev.Octets, digest: w.row.digest[:], transfer: transferID(&ev.Origin), detail: t.bytes(),
 		id: problemID(ev.Origin.Connection, ev.Origin.Dir, ev.Origin.Seq, "rtse", "unfinished"), elsewhere: ev.Elsewhere,
 	})
 }
 
 // transferred takes an APDU that RTSE delivered.
-func (w *worker) transferred(c *connection, rec *record.Record) {
+func (w *worker) transferred(c *connection) {
 	ev, m := &w.ev, &w.row.message
 	w.pool.resumed.Add(uint64(ev.Interruptions - ev.Untold))
-	digest := w.sighted(c, rec, m)
+	digest := w.sighted(c, m)
 	status := w.rows(m, ev.Octets)
 	if status != x411.StatusOK {
 		a := &w.apdu
@@ -283,14 +283,13 @@ func (w *worker) transferred(c *connection, rec *record.Record) {
 }
 
 // sighted fills in where m, the APDU of the event, was seen.
-func (w *worker) sighted(c *connection, rec *record.Record, m *schema.Message) (digest [sha256.Size]byte) {
+func (w *worker) sighted(c *connection, m *schema.Message) (digest [sha256.Size]byte) {
 	ev := &w.ev
 	digest = sha256.Sum256(ev.Octets)
 	facts := c.assoc.Facts()
-	first := record.Item{Source: ev.Origin.Source}
 	*m = schema.Message{
 		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.key.id,
-		Sensor: c.text.sensor, Source: rec.SourceOf(&first), Direction: direction(ev.Dir),
+		Sensor: c.text.sensor, Source: w.pool.sources.name(ev.Origin.Source), Direction: direction(ev.Dir),
 		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
 		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
 		CapturedAt: ev.Origin.Time, CapturedUntil: ev.Last.Time,

@@ -807,7 +807,7 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
 	c.assoc.TPDU(association.TPDU{
 		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame,
-		Source: it.Source, Record: w.job.number, Octets: it.Octets,
+		Source: w.pool.sources.number(rec.SourceOf(it)), Record: w.job.number, Octets: it.Octets,
 	})
 	w.drain(c, rec)
 }

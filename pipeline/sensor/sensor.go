@@ -61,6 +61,10 @@ type Config struct {
 	Epoch int64
 	// Source names the file or interface with the index that frames carry.
 	Source func(file int32) string
+	// Continues says which segments of frames that are archived already
+	// (capture.Frame.Known) are taken in all the same: those of connections that go
+	// on in later frames. Nothing is told of such frames' intervals.
+	Continues func(*capture.Segment) bool
 	// Dropped, if not nil, returns how many records the bus has dropped since it was
 	// asked last; heartbeats tell.
 	Dropped func() uint64
@@ -116,6 +120,7 @@ type Sensor struct {
 	watch      map[int32]*interval
 	lastFile   int32
 	lastWatch  *interval
+	untold     interval // Of frames that are known.
 
 	metrics *metrics // Nil without a Registerer.
 	at      int64    // Capture time of the latest frame.
@@ -232,6 +237,9 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	iv.beat.Octets += uint64(len(f.Data))
 	before := s.decoder.Counters()
 	if s.decoder.Decode(f, &s.seg) {
+		if f.Known && (s.cfg.Continues == nil || !s.cfg.Continues(&s.seg)) {
+			return nil
+		}
 		iv.beat.Segments++
 		s.table.Segment(&s.seg)
 		if err := s.drain(ctx, iv); err != nil {
@@ -312,6 +320,23 @@ func (s *Sensor) End(ctx context.Context, files []capture.File) error {
 	return nil
 }
 
+// EndFile tells that a capture file was read to its end, and others follow:
+// connections stay open. What it brought is published, and after it what was
+// read of the file.
+func (s *Sensor) EndFile(ctx context.Context, index int32, file *capture.File) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	if iv := s.watch[index]; iv != nil {
+		if err := s.beat(ctx, index, iv); err != nil {
+			return err
+		}
+	}
+	// The file may yet grow; those before it do not.
+	maps.DeleteFunc(s.watch, func(i int32, _ *interval) bool { return i < index })
+	return s.publishCapture(ctx, file)
+}
+
 // Largest is the most octets that a record has, but for connections whose TPDUs
 // are so small that what surrounds them exceeds them: a record that is due while
 // TSDUs of both directions are held, with the preamble, and the TPDU that came last.
@@ -326,6 +351,10 @@ func (c Config) Largest() int {
 	return or(c.MaxRecord, DefaultMaxRecord) + 2*or(c.MaxHeld, DefaultMaxHeld) + or(c.MaxPreamble, DefaultMaxPreamble) + maxTPKT + headers
 }
 
+// Open calls f with each connection that has not ended, or ended just now, and the
+// capture time of its first segment.
+func (s *Sensor) Open(f func(key capture.FlowKey, start int64)) { s.table.Each(f) }
+
 // Stats returns what was counted so far.
 func (s *Sensor) Stats() Stats { return s.stats }
 
@@ -337,6 +366,9 @@ func (s *Sensor) Table() tcp.TableCounters { return s.table.Counters() }
 
 // interval returns the interval of coverage that f falls into.
 func (s *Sensor) interval(ctx context.Context, f *capture.Frame) (*interval, error) {
+	if f.Known {
+		return &s.untold, nil
+	}
 	iv := s.lastWatch
 	if f.File != s.lastFile || iv == nil {
 		if iv = s.watch[f.File]; iv == nil {

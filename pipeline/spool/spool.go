@@ -112,6 +112,8 @@ type Publisher struct {
 	drops    uint64 // In all.
 	done     uint64 // Sent, or put on disk.
 	sending  int    // In the batch under way.
+	onDisk   bool   // That batch is from the disk.
+	accepted uint64 // Published in all.
 	pressed  bool   // Somebody waits for room.
 	closing  bool
 	syncedAt time.Time
@@ -180,6 +182,7 @@ func (p *Publisher) Publish(ctx context.Context, key bus.Key, rec *record.Buffer
 			return errors.New("spool: closed")
 		}
 		if p.disk != nil && !p.disk.empty() {
+			p.accepted++
 			p.spool(&bus.Message{Key: key, Record: rec})
 			p.mu.Unlock()
 			p.signal()
@@ -190,6 +193,7 @@ func (p *Publisher) Publish(ctx context.Context, key bus.Key, rec *record.Buffer
 			if len(p.queue) == 0 {
 				p.oldest = time.Now()
 			}
+			p.accepted++
 			p.queue = append(p.queue, bus.Message{Key: key, Record: rec})
 			before := p.octets
 			p.octets += len(rec.B)
@@ -300,6 +304,26 @@ func (p *Publisher) Progress() (done uint64, waiting bool) {
 	return p.done, len(p.queue) > 0 || p.sending > 0 || p.disk != nil && !p.disk.empty()
 }
 
+// Accepted returns how many records were published. Records leave in order, so all
+// of them have left the memory when Left has grown to the same number.
+func (p *Publisher) Accepted() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
+// Left returns how many records are no longer in memory: they are with the brokers
+// or on disk, or they were dropped.
+func (p *Publisher) Left() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.accepted - uint64(len(p.queue))
+	if !p.onDisk {
+		n -= uint64(p.sending)
+	}
+	return n
+}
+
 // Close sends what waits, until ctx ends; what is not sent then stays on disk for
 // the next run, or is lost where there is no directory. The error says so.
 func (p *Publisher) Close(ctx context.Context) error {
@@ -341,9 +365,6 @@ func (p *Publisher) run(ctx context.Context) {
 		if batch == nil {
 			break
 		}
-		p.mu.Lock()
-		p.sending = len(batch)
-		p.mu.Unlock()
 		left := p.send(ctx, batch, fromDisk)
 		if fromDisk {
 			if ctx.Err() != nil {
@@ -419,6 +440,7 @@ func (p *Publisher) next(ctx context.Context) (batch []bus.Message, fromDisk boo
 		case p.disk != nil && !p.disk.empty():
 			batch, err := p.fromDisk()
 			if len(batch) > 0 {
+				p.sending, p.onDisk = len(batch), true
 				p.mu.Unlock()
 				return batch, true
 			}
@@ -439,6 +461,7 @@ func (p *Publisher) next(ctx context.Context) (batch []bus.Message, fromDisk boo
 				batch := append([]bus.Message(nil), p.queue[:n]...)
 				p.queue = append(p.queue[:0], p.queue[n:]...)
 				p.octets -= size
+				p.sending, p.onDisk = n, false
 				p.oldest = time.Now()
 				p.makeRoom()
 				p.mu.Unlock()

@@ -22,8 +22,8 @@ const (
 	maxWild = 4
 	// maxTombs bounds the closed connections that are remembered.
 	maxTombs = 16384
-	// tombTime is how long they are: twice the maximum segment lifetime.
-	tombTime = int64(4 * time.Minute)
+	// tombTime is how long they are.
+	tombTime = int64(Remembered)
 	// coveredTime resolves a hole that was acknowledged where no segments do.
 	coveredTime = int64(time.Second)
 )
@@ -32,6 +32,7 @@ const (
 // it opens no other.
 type tomb struct {
 	id    uint64
+	start int64
 	time  int64
 	known [2]bool // By direction from Lo, from Hi.
 	seq   [2]uint32
@@ -90,6 +91,19 @@ func (t *Table[T]) Counters() TableCounters {
 	c := t.counters
 	c.Held, c.Conns = t.held, len(t.conns)
 	return c
+}
+
+// Each calls f with each connection of which segments to come depend on those that
+// came: that is held, or that ended less than Remembered ago, in no order.
+func (t *Table[T]) Each(f func(key capture.FlowKey, start int64)) {
+	for key, c := range t.conns {
+		f(key, c.Start)
+	}
+	for key, g := range t.tombs {
+		if t.now-g.time <= tombTime {
+			f(key, g.start)
+		}
+	}
 }
 
 // Next fills ev with the next event and reports whether there was one.
@@ -723,7 +737,7 @@ func (t *Table[T]) close(c *Conn[T], reason Reason) {
 }
 
 func (t *Table[T]) bury(c *Conn[T]) {
-	g := tomb{id: c.ID, time: t.now}
+	g := tomb{id: c.ID, start: c.Start, time: t.now}
 	for i := range c.half {
 		h := &c.half[i]
 		k := i // Direction from Lo is 0: the client's, unless the client is Hi.

@@ -59,6 +59,10 @@ import (
 // that were captured the wrong way round.
 const Patience = 8
 
+// Remembered is how long a connection that ended is remembered, so that what is
+// still to come of it opens no other: twice the maximum segment lifetime.
+const Remembered = 4 * time.Minute
+
 // Dir is a direction within a connection.
 type Dir uint8
 
