@@ -76,7 +76,7 @@ func staleAPDUs(ctx context.Context, st *store.Store, below uint32) ([]uuid.UUID
 
 // again decodes a chunk of APDUs.
 func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, stats *AgainStats) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"ids": quoted(ids)}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"ids": store.IDArray(ids)}))
 	rows, err := st.Conn().Query(ctx, `
 		SELECT m.apdu, m.transfer, m.association, m.resumed_from,
 			m.sensor, m.source, m.direction, m.source_address, m.destination_address,
@@ -150,18 +150,4 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 		stats.Decoded++
 	}
 	return rows.Err()
-}
-
-// quoted writes identifiers as an array for a query parameter.
-func quoted(ids []uuid.UUID) string {
-	b := []byte{'['}
-	for i, id := range ids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, '\'')
-		b = append(b, id.String()...)
-		b = append(b, '\'')
-	}
-	return string(append(b, ']'))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -45,7 +44,7 @@ func (s *Store) Progress(ctx context.Context, readings []Reading) (map[Reading]P
 		ids[i] = r.Association
 		wanted[r] = true
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"ids": quotedIDs(ids)}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"ids": IDArray(ids)}))
 	// The newest state decides, and its texts are large: no FINAL, no view.
 	rows, err := s.conn.Query(ctx, `
 		SELECT association, sensor, epoch, start, argMax(number, version),
@@ -72,18 +71,4 @@ func (s *Store) Progress(ctx context.Context, readings []Reading) (map[Reading]P
 		}
 	}
 	return found, errors.Join(rows.Err(), rows.Close())
-}
-
-// quotedIDs writes identifiers as an array for a query parameter.
-func quotedIDs(ids []uuid.UUID) string {
-	var b strings.Builder
-	b.WriteByte('[')
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("'" + id.String() + "'")
-	}
-	b.WriteByte(']')
-	return b.String()
 }

@@ -101,7 +101,7 @@ func (s *Store) bases(ctx context.Context, pairs []late) error {
 		byEarly[p.early] = append(byEarly[p.early], p)
 		earlies = append(earlies, p.early.String())
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"early": array(earlies)}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"early": textArray(earlies)}))
 	rows, err := s.conn.Query(ctx, `SELECT association, direction = 'server-to-client', any(toUInt32(tcp_sequence - stream_offset))
 FROM messages_store FINAL WHERE association IN {early:Array(UUID)} AND NOT resumed GROUP BY 1, 2`)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Store) reunite(ctx context.Context, pairs []late) error {
 		bases = append(bases, fmt.Sprintf("(%d,%d)", p.base[0], p.base[1]))
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{
-		"late": array(lates), "early": array(earlies), "initiator": array(initiators), "responder": array(responders),
+		"late": textArray(lates), "early": textArray(earlies), "initiator": textArray(initiators), "responder": textArray(responders),
 		"base": "[" + strings.Join(bases, ",") + "]",
 	}))
 	var n uint64
@@ -199,18 +199,3 @@ LEFT JOIN
 	SELECT association AS i, sumMap(map(kind, 1)) AS kinds FROM messages_store FINAL WHERE association IN {early:Array(UUID)} GROUP BY i
 ) AS m ON m.i = e.association
 WHERE l_last_seen > e.last_seen`
-
-// array writes texts as an array for a query parameter.
-func array(values []string) string {
-	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
-	var b strings.Builder
-	b.WriteByte('[')
-	for i, v := range values {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("'" + quote.Replace(v) + "'")
-	}
-	b.WriteByte(']')
-	return b.String()
-}
