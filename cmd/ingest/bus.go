@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"x400flow/cmd/internal/config"
@@ -87,7 +88,7 @@ func openOutlet(ctx context.Context, o *options, mon *monitor.Monitor, log *slog
 	}
 	p, err := spool.Open(spool.Config{
 		Dir: l.spool, MaxDisk: int64(l.limit), Sync: policy, BatchOctets: int(l.batch), BatchAge: l.age,
-		Log: log, Registerer: mon.Registerer(),
+		MayWait: (len(o.read) > 0 || o.watch.dir != "") && !slices.Contains(o.read, "-"), Log: log, Registerer: mon.Registerer(),
 	}, producer)
 	if err != nil {
 		return nil, errors.Join(err, producer.Close())

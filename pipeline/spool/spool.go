@@ -90,7 +90,10 @@ type Config struct {
 	// Patience is how long sending may fail before records go to disk; where the
 	// memory's bound is reached before, they go at once.
 	Patience time.Duration
-	Log      *slog.Logger
+	// MayWait says that what is published comes from files: where there is no room
+	// it waits, and nothing is dropped but at the end.
+	MayWait bool
+	Log     *slog.Logger
 	// Registerer, if not nil, gets the metrics.
 	Registerer prometheus.Registerer
 }
@@ -173,7 +176,7 @@ func Open(cfg Config, sender Sender) (*Publisher, error) {
 }
 
 // Publish implements bus.Publisher. With a directory it drops what finds no room
-// there, and without one it blocks.
+// there, unless that may wait, and without one it blocks.
 func (p *Publisher) Publish(ctx context.Context, key bus.Key, rec *record.Buffer) error {
 	for {
 		p.mu.Lock()
@@ -181,9 +184,9 @@ func (p *Publisher) Publish(ctx context.Context, key bus.Key, rec *record.Buffer
 			p.mu.Unlock()
 			return errors.New("spool: closed")
 		}
-		if p.disk != nil && !p.disk.empty() {
+		// What waits in memory while something is on disk found no room there.
+		if p.disk != nil && !p.disk.empty() && len(p.queue) == 0 && p.spool(&bus.Message{Key: key, Record: rec}) {
 			p.accepted++
-			p.spool(&bus.Message{Key: key, Record: rec})
 			p.mu.Unlock()
 			p.signal()
 			return nil
@@ -223,19 +226,33 @@ func (p *Publisher) signal() {
 	}
 }
 
-// spool puts a message on disk, or drops it. The caller holds mu.
-func (p *Publisher) spool(m *bus.Message) {
-	if err := p.disk.write(m.Record.B); err != nil {
-		p.drop(m.Record.B)
-		p.cfg.Log.Error("record dropped", "spool", p.cfg.Dir, "dropped", p.drops, "error", err)
+// spool puts a message on disk, or drops it; false says that it is to wait. The
+// caller holds mu.
+func (p *Publisher) spool(m *bus.Message) bool {
+	var err error
+	if p.cfg.MayWait && p.closing && p.drops > 0 {
+		// Records of a connection that follow would hide from a second reading
+		// that this one is missing.
+		err = errFull
 	} else {
+		err = p.disk.write(m.Record.B)
+	}
+	switch {
+	case err == nil:
 		p.done++
 		p.metrics.spooled.Inc()
 		if p.cfg.Sync == SyncAlways {
 			p.sync()
 		}
+	case p.cfg.MayWait && !p.closing:
+		p.cfg.Log.Warn("no room in the spool; reading waits for the brokers", "spool", p.cfg.Dir, "error", err)
+		return false
+	default:
+		p.drop(m.Record.B)
+		p.cfg.Log.Error("record dropped", "spool", p.cfg.Dir, "dropped", p.drops, "error", err)
 	}
 	m.Record.Release()
+	return true
 }
 
 // drop counts a record that is lost. What a heartbeat has carried is to be carried
@@ -409,14 +426,18 @@ func (p *Publisher) toDisk(left []bus.Message) {
 	if len(left)+len(p.queue) == 0 {
 		return
 	}
-	for i := range left {
-		p.spool(&left[i])
+	all := append(left, p.queue...)
+	n := 0
+	for n < len(all) && p.spool(&all[n]) {
+		n++
 	}
+	p.queue, p.octets = append(p.queue[:0:0], all[n:]...), 0
 	for i := range p.queue {
-		p.spool(&p.queue[i])
+		p.octets += len(p.queue[i].Record.B)
 	}
-	p.queue, p.octets = p.queue[:0], 0
-	p.makeRoom()
+	if p.octets < p.cfg.MaxQueued {
+		p.makeRoom()
+	}
 }
 
 // makeRoom wakes who waits in Publish. The caller holds mu.

@@ -252,6 +252,43 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// TestFullMayWait fills the disk's bound with what may wait: nothing is dropped, and
+// everything comes in order.
+func TestFullMayWait(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{down: true}
+		p := open(t, Config{Dir: dir, MaxDisk: 1 << 20, MaxQueued: 100_000, BatchOctets: 10_000, MayWait: true}, s)
+		published := make(chan bool)
+		go func() {
+			publish(t, p, 1, 3000)
+			close(published)
+		}()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		select {
+		case <-published:
+			t.Fatal("everything was published: it did not have to wait")
+		default:
+		}
+		if size := diskUsage(t, dir); size > 1<<20 || size < 1<<20-2000 {
+			t.Errorf("%d octets on disk", size)
+		}
+		if memory, _ := p.Waiting(); memory > 100_000 || memory < 90_000 {
+			t.Errorf("%d octets in memory", memory)
+		}
+		s.set(false)
+		<-published
+		if err := finish(t, p); err != nil {
+			t.Error(err)
+		}
+		if n := p.Drops(); n != 0 {
+			t.Errorf("%d dropped", n)
+		}
+		inOrder(t, s.records(), 1, 3000)
+	})
+}
+
 // publishUntilFull publishes ever smaller records until not even a heartbeat fits.
 func publishUntilFull(t *testing.T, p *Publisher) {
 	t.Helper()
