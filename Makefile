@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-npm need-tshark docs bench clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tshark docs bench clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -34,7 +34,7 @@ kafka: need-java
 	@pipeline/bus/kafka/kafkatest/fetch-kafka.sh
 
 ## test: everything: formatting, vet, static analysis, all tests, the race detector
-test: need-tshark libchdb kafka check
+test: need-tshark need-net libchdb kafka check
 	$(GO) test -timeout 20m ./...
 	$(MAKE) race pcap
 
@@ -77,6 +77,13 @@ need-tshark:
 	@command -v tshark >/dev/null && command -v gcc >/dev/null && command -v mergecap >/dev/null && [ -e /usr/include/pcap/pcap.h ] || { \
 	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq tshark gcc libc6-dev libpcap-dev; \
 	else echo 'the tests compare with tshark: sudo apt-get install tshark gcc libc6-dev libpcap-dev'; exit 1; fi; }
+
+# The tests of live capture join network namespaces and replay into them. apt-get
+# leaves what is there as it is.
+need-net:
+	@PATH=$$PATH:/usr/sbin:/sbin; command -v ip >/dev/null && command -v tcpreplay >/dev/null && command -v setcap >/dev/null || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq iproute2 tcpreplay libcap2-bin; \
+	else echo 'the tests capture from interfaces: sudo apt-get install iproute2 tcpreplay libcap2-bin'; exit 1; fi; }
 
 need-java:
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \

@@ -10,10 +10,10 @@
 // at files that are legal or that other programs read (a packet longer on disk
 // than on the wire, a time resolution of whole seconds), allocates for the
 // options of a packet, copies each packet, and does not tell a file that was
-// cut from one that ended. It is the other opinion in the tests, and the
-// maintained fork (github.com/gopacket/gopacket) is the one whose AF_PACKET
-// needs no cgo. Headers are read here as well: each is a few lines, and a layer
-// decoder that fills a struct for each layer costs several times as much.
+// cut from one that ended. It is the other opinion in the tests. Headers are
+// read here as well: each is a few lines, and a layer decoder that fills a
+// struct for each layer costs several times as much. Frames of interfaces come
+// from package device.
 //
 // Refused: files of other formats, packets larger than [MaxRecord], pcapng
 // blocks larger than [MaxBlock] (where they matter). A file that ends inside a
@@ -29,6 +29,7 @@ package capture
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
 )
 
@@ -109,6 +110,21 @@ func (k *FlowKey) addr(a *[16]byte) netip.Addr {
 		return netip.AddrFrom4([4]byte(a[:4]))
 	}
 	return netip.AddrFrom16(*a)
+}
+
+// SpreadFactor is 2^32 divided by the golden ratio: multiplied with it, addresses
+// that differ little differ in the upper bits.
+const SpreadFactor = 0x9e3779b1
+
+// Spread returns a number below 65536 that is the same for all segments between
+// two hosts, to spread pairs of hosts over workers. Kernel programs calculate the
+// same (pipeline/capture/device).
+func (k *FlowKey) Spread() uint32 {
+	x := uint32(0)
+	for i := 0; i < 16; i += 4 {
+		x ^= binary.BigEndian.Uint32(k.LoIP[i:]) ^ binary.BigEndian.Uint32(k.HiIP[i:])
+	}
+	return x * SpreadFactor >> 16
 }
 
 // Flags are TCP's control bits (RFC 9293 section 3.1).
