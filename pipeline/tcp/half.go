@@ -12,13 +12,14 @@ type heldPiece struct {
 	need     int64  // What of the other direction its sender had: given before it.
 	data     []byte // to-from octets, in a buffer of the table's pool.
 	nth      uint64 // The connection's segment count when it came.
-	time     int64
+	at       int64  // When it came, by the table's clock.
+	time     int64  // Capture time.
 	frame    uint64
 	file     int32
 }
 
 // pieceCost is what a held piece costs besides its buffer.
-const pieceCost = 96
+const pieceCost = 104
 
 // maxGaps bounds the gaps that a direction remembers, to tell late octets from
 // retransmitted ones.

@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"x400flow/pipeline/capture"
 )
@@ -245,11 +247,15 @@ func FuzzTable(f *testing.F) {
 			}
 			table.Segment(&s)
 			l.poll(table)
+			if b[1]&32 != 0 {
+				table.Advance(s.Time + int64(b[4])*int64(time.Second))
+				l.poll(table)
+			}
 			c := table.Counters()
 			if c.Held > cfg.MaxOctets || c.Conns > cfg.MaxConns || c.Opened-c.Closed != uint64(c.Conns) {
 				t.Fatalf("%+v", c)
 			}
-			for c := table.oldest; c != nil; c = c.newer {
+			for c := range table.all() {
 				cost := 0
 				for d := range c.half {
 					h := &c.half[d]
@@ -281,4 +287,24 @@ func FuzzTable(f *testing.F) {
 			t.Fatalf("%+v", c)
 		}
 	})
+}
+
+// all gives every connection, stage by stage, and holds the order to what it is.
+func (t *Table[T]) all() iter.Seq[*Conn[T]] {
+	return func(yield func(*Conn[T]) bool) {
+		n := 0
+		for s := range t.order {
+			for c := t.order[s].oldest; c != nil; c = c.newer {
+				if n++; int(c.stage) != s {
+					panic("a connection in the list of another stage")
+				}
+				if !yield(c) {
+					return
+				}
+			}
+		}
+		if n != len(t.conns) {
+			panic("a connection is in no list")
+		}
+	}
 }

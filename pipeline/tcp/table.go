@@ -38,6 +38,20 @@ type tomb struct {
 	seq   [2]uint32
 }
 
+// A stage is how far a connection has come. It decides who gives way first.
+type stage uint8
+
+const (
+	opening stage = iota // Nothing but SYNs was seen.
+	silent               // No octets were.
+	talking
+	preferred // By the user.
+	stages
+)
+
+// A list is connections in order of their last segment.
+type list[T any] struct{ oldest, newest *Conn[T] }
+
 type tombRef struct {
 	key capture.FlowKey
 	id  uint64
@@ -46,13 +60,13 @@ type tombRef struct {
 // A Table holds connections and puts their segments in order.
 type Table[T any] struct {
 	cfg      Config
-	idle     int64
+	idle     [stages]int64
 	gapAfter int64
 	conns    map[capture.FlowKey]*Conn[T]
 	last     *Conn[T] // Had the last segment.
 	nextID   uint64
 
-	oldest, newest         *Conn[T] // By last segment.
+	order                  [stages]list[T]
 	heldOldest, heldNewest *Conn[T]
 	held                   int
 	pool                   pool
@@ -76,10 +90,12 @@ func NewTable[T any](cfg Config) *Table[T] {
 	cfg.MaxConnOctets = cmp.Or(cfg.MaxConnOctets, 1<<20)
 	cfg.MaxOctets = cmp.Or(cfg.MaxOctets, 256<<20)
 	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, 6*time.Hour)
+	cfg.HandshakeTimeout = min(cmp.Or(cfg.HandshakeTimeout, 5*time.Minute), cfg.IdleTimeout)
 	cfg.GapTimeout = cmp.Or(cfg.GapTimeout, time.Minute)
+	idle := int64(cfg.IdleTimeout)
 	return &Table[T]{
 		cfg:      cfg,
-		idle:     int64(cfg.IdleTimeout),
+		idle:     [stages]int64{int64(cfg.HandshakeTimeout), idle, idle, idle},
 		gapAfter: int64(cfg.GapTimeout),
 		conns:    map[capture.FlowKey]*Conn[T]{},
 		tombs:    map[capture.FlowKey]tomb{},
@@ -130,12 +146,20 @@ func (t *Table[T]) begin() {
 	t.release = t.release[:0]
 }
 
-// Advance tells the table the capture time where no segment does, so that
-// idle connections are closed. As with Segment, the events are polled after it.
+// Advance tells the table the time where no segment does, so that idle
+// connections are closed and holes that have waited long enough are told. As with
+// Segment, the events are polled after it.
 func (t *Table[T]) Advance(now int64) {
 	t.begin()
 	t.now = now
 	t.expire()
+	for c := t.heldOldest; c != nil && now-c.heldAt >= t.gapAfter; {
+		next := c.heldNewer
+		for t.settle(c, ToServer) || t.settle(c, ToClient) {
+		}
+		t.maybeClose(c)
+		c = next
+	}
 }
 
 // End tells that the capture has ended: what is held is given with its gaps,
@@ -157,6 +181,9 @@ func (t *Table[T]) End() {
 func (t *Table[T]) Segment(s *capture.Segment) {
 	t.begin()
 	t.now = s.Time
+	if t.cfg.Clock != nil {
+		t.now = t.cfg.Clock()
+	}
 	t.expire()
 
 	c := t.last
@@ -202,27 +229,45 @@ func (t *Table[T]) afterEnd(s *capture.Segment) bool {
 	return ahead >= -old && ahead <= near
 }
 
-// Evict gives up the connection that has been silent longest, for a caller whose
-// own limits are reached. Its events wait in Next. It reports whether there was
-// one.
-func (t *Table[T]) Evict() bool {
-	if t.oldest == nil {
-		return false
+// Evict gives up the connection that has been silent longest of those with
+// octets, for a caller whose own limits are reached. Its events wait in Next. It
+// reports whether there was one.
+func (t *Table[T]) Evict() bool { return t.evict(talking, preferred, silent, opening) }
+
+func (t *Table[T]) evict(order ...stage) bool {
+	for _, s := range order {
+		if c := t.order[s].oldest; c != nil {
+			t.counters.Evicted++
+			t.close(c, ReasonEvicted)
+			return true
+		}
 	}
-	t.counters.Evicted++
-	t.close(t.oldest, ReasonEvicted)
-	return true
+	return false
+}
+
+// Prefer sets a connection apart: it gives way when no other is left that could.
+func (t *Table[T]) Prefer(c *Conn[T]) { t.move(c, preferred) }
+
+// move brings a connection to a stage, if it is not beyond, and to its newest end.
+func (t *Table[T]) move(c *Conn[T], s stage) {
+	s = max(s, c.stage)
+	if t.order[s].newest == c {
+		return
+	}
+	t.remove(c)
+	c.stage = s
+	t.append(c)
 }
 
 // open makes a connection of which s is the first segment.
 func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	if len(t.conns) >= t.cfg.MaxConns {
-		t.Evict()
+		t.evict(opening, silent, talking, preferred)
 	}
 	delete(t.tombs, s.Key)
 	t.nextID++
 	t.counters.Opened++
-	c := &Conn[T]{ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: s.Time, frame: s.Frame, file: s.File}
+	c := &Conn[T]{ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: t.now, frame: s.Frame, file: s.File}
 	switch syn, ack := s.Flags&capture.SYN != 0, s.Flags&capture.ACK != 0; {
 	case syn && !ack:
 		c.clientHi = s.FromHi
@@ -338,13 +383,20 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 		}
 	}
 
-	c.Last, c.seen = s.Time, s.Time
+	c.Last, c.seen = s.Time, t.now
 	c.segments++
 	for i := range c.half {
 		c.half[i].ackedThen[c.segments%Patience] = c.half[i].acked
 	}
 	t.last = c
-	t.touch(c)
+	switch {
+	case carries:
+		t.move(c, talking)
+	case s.Flags&(capture.SYN|capture.RST) == 0:
+		t.move(c, silent)
+	default:
+		t.move(c, opening)
+	}
 	n.Packets++
 	n.Octets += uint64(len(s.Payload))
 	c.frame, c.file = s.Frame, s.File
@@ -359,7 +411,7 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 	}
 	if s.Flags&capture.ACK != 0 && o.known {
 		if a := o.offset(s.Ack); a > o.acked && a <= o.end()+far {
-			o.acked, o.ackedAt = a, s.Time
+			o.acked, o.ackedAt = a, t.now
 		}
 	}
 	if ignore {
@@ -378,7 +430,7 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 				n.Ignored++
 			default:
 				h.fin, h.finAt = true, at
-				h.since, h.when = c.segments, s.Time
+				h.since, h.when = c.segments, t.now
 			}
 		}
 	}
@@ -541,7 +593,7 @@ func (t *Table[T]) hold(c *Conn[T], d Dir, i int, from int64, b []byte, s *captu
 	copy(buf, b)
 	h.held = slices.Insert(h.held, i, heldPiece{
 		from: from, to: from + int64(len(b)), data: buf, nth: c.segments,
-		time: s.Time, frame: s.Frame, file: s.File,
+		at: t.now, time: s.Time, frame: s.Frame, file: s.File,
 	})
 	h.cost += cap(buf) + pieceCost
 	t.held += cap(buf) + pieceCost
@@ -620,13 +672,13 @@ func (t *Table[T]) settle(c *Conn[T], d Dir) bool {
 		over := h.cost > t.cfg.MaxConnOctets
 		if p.from == h.next {
 			// It waits for the other direction only.
-			if !over && t.now-p.time < coveredTime && c.segments-p.nth < Patience {
+			if !over && t.now-p.at < coveredTime && c.segments-p.nth < Patience {
 				break
 			}
 			p.need, o.lags = 0, true
 			continue
 		}
-		if !over && !t.hopeless(c, h, p.from, p.nth, p.time) {
+		if !over && !t.hopeless(c, h, p.from, p.nth, p.at) {
 			break
 		}
 		if over {
@@ -763,51 +815,52 @@ func (t *Table[T]) bury(c *Conn[T]) {
 // expire closes connections that have been silent too long. Connections are in
 // order of arrival; where the clock was set back, waiting begins anew.
 func (t *Table[T]) expire() {
-	for c := t.oldest; c != nil; c = t.oldest {
-		if c.seen > t.now && c.seen-t.now > int64(time.Minute) {
-			c.seen = t.now
+	for s := range t.order {
+		for c := t.order[s].oldest; c != nil; c = t.order[s].oldest {
+			if c.seen > t.now && c.seen-t.now > int64(time.Minute) {
+				c.seen = t.now
+			}
+			if t.now-c.seen < t.idle[s] {
+				break
+			}
+			t.counters.Idle++
+			if c.stage == opening {
+				t.counters.Unanswered++
+			}
+			t.close(c, ReasonIdle)
 		}
-		if t.now-c.seen < t.idle {
-			return
-		}
-		t.counters.Idle++
-		t.close(c, ReasonIdle)
 	}
 }
 
-// append puts c at the new end of the order.
+// append puts c at the newest end of its stage.
 func (t *Table[T]) append(c *Conn[T]) {
-	c.older, c.newer = t.newest, nil
-	if t.newest != nil {
-		t.newest.newer = c
+	l := &t.order[c.stage]
+	c.older, c.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.newer = c
 	} else {
-		t.oldest = c
+		l.oldest = c
 	}
-	t.newest = c
+	l.newest = c
 }
 
 func (t *Table[T]) remove(c *Conn[T]) {
+	l := &t.order[c.stage]
 	if c.older != nil {
 		c.older.newer = c.newer
 	} else {
-		t.oldest = c.newer
+		l.oldest = c.newer
 	}
 	if c.newer != nil {
 		c.newer.older = c.older
 	} else {
-		t.newest = c.older
+		l.newest = c.older
 	}
 	c.older, c.newer = nil, nil
 }
 
-func (t *Table[T]) touch(c *Conn[T]) {
-	if t.newest != c {
-		t.remove(c)
-		t.append(c)
-	}
-}
-
 func (t *Table[T]) touchHeld(c *Conn[T]) {
+	c.heldAt = t.now
 	if c.holds {
 		if t.heldNewest == c {
 			return

@@ -37,6 +37,12 @@
 // The first segment after a connection's end does not open another one, unless
 // it is a SYN, or far from where the old one ended.
 //
+// # Limits
+//
+// Where there are too many connections, those of which nothing but SYNs was seen
+// give way first, then those without octets, then the others, the longest silent
+// of each; last those that the user has set apart with [Table.Prefer].
+//
 // # Not done
 //
 // Acknowledgements are believed if they are near. Timestamps (PAWS) and
@@ -85,9 +91,15 @@ type Config struct {
 	MaxOctets int
 	// IdleTimeout, in capture time, closes a connection that says nothing. Default 6 h.
 	IdleTimeout time.Duration
+	// HandshakeTimeout, in capture time, closes a connection of which nothing but
+	// SYNs was seen. Default 5 min, longer than any system repeats them.
+	HandshakeTimeout time.Duration
 	// GapTimeout, in capture time, is how long a missing segment is waited for
 	// that nobody acknowledged, as where one direction was captured. Default 60 s.
 	GapTimeout time.Duration
+	// Clock, if not nil, is what these times are measured by instead, in
+	// nanoseconds: live capture has one that is never set.
+	Clock func() int64
 }
 
 // Kind is an event's kind.
@@ -161,12 +173,14 @@ type Conn[T any] struct {
 	file         int32
 	clientHi     bool
 	half         [2]half
-	seen         int64 // Last, or less where the clock was set back.
+	seen         int64 // When the last segment came, or less where the clock was set back.
 	segments     uint64
-	older, newer *Conn[T] // By last segment.
+	stage        stage
+	older, newer *Conn[T] // Of its stage, by last segment.
 	heldOlder    *Conn[T] // Among those that hold octets, by when they last came to hold some.
 	heldNewer    *Conn[T]
 	holds        bool
+	heldAt       int64 // When it last came to hold some.
 }
 
 // An Event is something that happened to a connection. Data is borrowed until
@@ -189,6 +203,7 @@ type Event[T any] struct {
 type TableCounters struct {
 	Opened, Closed uint64
 	Idle, Evicted  uint64
+	Unanswered     uint64 // Of Idle, those of which nothing but SYNs was seen.
 	Replaced       uint64
 	Stray          uint64 // Segments that opened no connection: RST, or what follows an end.
 	GivenUp        uint64 // Times that a connection's holes were told early to stay within the limits.
