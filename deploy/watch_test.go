@@ -97,7 +97,7 @@ func known(t *testing.T, st *store.Store) map[string]bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { out.Close(t.Context()) })
-	sensor.New(sensor.Config{Registerer: n}, memory.New(0))
+	sensor.NewMetrics(n)
 	w := st.NewWriter(t.Context(), store.WriterOptions{Registerer: n})
 	n.MustRegister(decode.New(decode.Config{Workers: 1}, memory.New(0), w).Collector())
 	if err := w.Close(t.Context()); err != nil {

@@ -101,11 +101,11 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 			Ports: o.ports, MaxConns: o.maxConns, MaxConnOctets: int(o.tcpConn), MaxOctets: int(o.tcpOctets),
 			IdleTimeout: o.idle,
 		},
-		MaxRecord:  int(o.leaving.record),
-		MaxState:   int(o.connState),
-		Dropped:    dropped,
-		Continues:  res.continues,
-		Registerer: mon.Registerer(),
+		MaxRecord: int(o.leaving.record),
+		MaxState:  int(o.connState),
+		Dropped:   dropped,
+		Continues: res.continues,
+		Metrics:   sensor.NewMetrics(mon.Registerer()),
 	}, to)
 	// What was read is stored even when the reading is interrupted.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))

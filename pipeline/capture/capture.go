@@ -149,6 +149,7 @@ type Segment struct {
 	FromHi  bool // Sent by Key.Hi to Key.Lo.
 	Flags   Flags
 	Window  uint16
+	ID      uint16 // Of the IPv4 packet that it came in (RFC 791 section 3.1); 0 over IPv6.
 	Seq     uint32
 	Ack     uint32
 	Payload []byte

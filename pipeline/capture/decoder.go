@@ -59,6 +59,7 @@ type Decoder struct {
 	v6    bool // Addresses of the innermost IP header.
 	src   []byte
 	dst   []byte
+	id    uint16 // IPv4 identification of it.
 }
 
 // NewDecoder returns a Decoder.
@@ -367,6 +368,7 @@ func (d *Decoder) ipv4(b []byte) *uint64 {
 		return &d.counters.Short
 	}
 	d.v6, d.src, d.dst = false, b[12:16], b[16:20]
+	d.id = binary.BigEndian.Uint16(b[4:])
 	protocol := b[9]
 	if frag := binary.BigEndian.Uint16(b[6:]); frag&0x3fff != 0 {
 		if !mayCarryTCP(protocol) {
@@ -410,7 +412,7 @@ func (d *Decoder) ipv6(b []byte) *uint64 {
 	if n := int(binary.BigEndian.Uint16(b[4:])); n != 0 {
 		b = d.trim(b, 40+n)
 	}
-	d.v6, d.src, d.dst = true, b[8:24], b[24:40]
+	d.v6, d.src, d.dst, d.id = true, b[8:24], b[24:40], 0
 	return d.protocol(b[6], b[40:])
 }
 
@@ -648,7 +650,7 @@ func (d *Decoder) tcp(b []byte) *uint64 {
 	s := d.seg
 	s.Seq, s.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	s.Flags = Flags(b[13])
-	s.Window = binary.BigEndian.Uint16(b[14:])
+	s.Window, s.ID = binary.BigEndian.Uint16(b[14:]), d.id
 	s.Payload = b[min(header, len(b)):]
 	s.Missing = payload - len(s.Payload)
 	s.Time, s.Frame, s.File = d.frame.Time, d.frame.Number, d.frame.File

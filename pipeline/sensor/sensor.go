@@ -11,7 +11,8 @@
 // credentials needs, in all by [Config.MaxPending]. Where records are cut
 // depends on these, what they say does not.
 //
-// A Sensor belongs to one goroutine.
+// A Sensor belongs to one goroutine. Several may share live traffic, spread over
+// them by the hosts at both ends; see [Config.Elsewhere].
 package sensor
 
 import (
@@ -22,8 +23,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"x400flow/osi/association"
 	"x400flow/osi/tpkt"
@@ -48,6 +47,9 @@ const (
 // evidence is how many octets of a run that is no TPKT are published; the rest
 // is counted.
 const evidence = 4 << 10
+
+// classCost is what an association takes while it is looked at.
+const classCost = 8 << 10
 
 // maxProbes is how many TPDUs of a connection are looked at to find out
 // whether it is X.400.
@@ -81,8 +83,23 @@ type Config struct {
 	MaxAge      time.Duration // Capture time after which a record is published.
 	Heartbeat   time.Duration // Interval of coverage, aligned to UTC.
 
-	// Registerer, if not nil, gets the metrics. It takes those of one sensor.
-	Registerer prometheus.Registerer
+	// Duplicates is within which capture time a segment that came before is taken
+	// for a second copy of the same packet, from another port of the switch, and
+	// left out. 0 leaves none out: they count as retransmitted.
+	Duplicates time.Duration
+
+	// Clock, if not nil, makes a sensor of live traffic. Ages are measured by it, in
+	// nanoseconds, instead of by capture time, since the machine's clock may be
+	// set; the caller tells by Tick that time passes where no frame does, and
+	// publishes the heartbeats, of what Watched returns.
+	Clock func() int64
+	// Elsewhere, if not nil, is asked where a segment belongs, of those that are
+	// spread over several sensors by the hosts at both ends. If it reports true,
+	// it has given the segment away to be another sensor's Segment.
+	Elsewhere func(*capture.Segment) bool
+
+	// Metrics, if not nil, gets what is counted.
+	Metrics *Metrics
 }
 
 // Stats count what a sensor did.
@@ -97,6 +114,7 @@ type Stats struct {
 	SkippedOctets uint64
 	Redactions    uint64 // TPDUs in which credentials were overwritten.
 	BlindOctets   uint64 // Octets overwritten because no credentials could be located.
+	Duplicates    uint64 // Segments left out as second copies.
 }
 
 // A Sensor makes records of frames.
@@ -116,13 +134,15 @@ type Sensor struct {
 	state      int         // Octets kept for connections: the sum of conn.size.
 	pending    int         // Octets in records not yet published.
 	dirty      []*openConn // Connections with such a record.
-	dirtySince int64       // Capture time since when one of them waits.
+	dirtySince int64       // Since when one of them waits, as now.
+	now        int64       // What ages are measured by: capture time, or Config.Clock's.
+	recent     *recent     // Nil where duplicates are not looked for.
 	watch      map[int32]*interval
 	lastFile   int32
 	lastWatch  *interval
 	untold     interval // Of frames that are known.
 
-	metrics *metrics // Nil without a Registerer.
+	counted *counted // Nil without Metrics.
 	at      int64    // Capture time of the latest frame.
 	unseen  int      // Frames since the metrics were brought up to date.
 }
@@ -207,6 +227,7 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 	if cfg.Source == nil {
 		cfg.Source = func(int32) string { return "" }
 	}
+	cfg.TCP.Clock = cfg.Clock
 	s := &Sensor{
 		cfg:      cfg,
 		bus:      b,
@@ -216,9 +237,11 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 		lastFile: -1,
 		probes:   sync.Pool{New: func() any { return new(association.Association) }},
 	}
-	if cfg.Registerer != nil {
-		s.metrics = new(metrics)
-		cfg.Registerer.MustRegister(s.metrics)
+	if cfg.Metrics != nil {
+		s.counted = cfg.Metrics.add()
+	}
+	if cfg.Duplicates > 0 {
+		s.recent = newRecent(cfg.Duplicates)
 	}
 	return s
 }
@@ -229,6 +252,7 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	if err != nil {
 		return err
 	}
+	s.pass(f.Time)
 	s.at = f.Time
 	if s.unseen++; s.unseen >= observeEvery {
 		s.observe()
@@ -241,29 +265,85 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 			return nil
 		}
 		iv.beat.Segments++
-		s.table.Segment(&s.seg)
-		if err := s.drain(ctx, iv); err != nil {
-			return err
-		}
-		for s.state > s.cfg.MaxState && s.table.Evict() {
-			if err := s.drain(ctx, iv); err != nil {
+		if s.cfg.Elsewhere == nil || !s.cfg.Elsewhere(&s.seg) {
+			if err := s.segment(ctx, &s.seg, iv); err != nil {
 				return err
 			}
 		}
 	} else if after := s.decoder.Counters(); after.Short+after.Malformed+after.TooDeep != before.Short+before.Malformed+before.TooDeep {
 		iv.beat.Undecodable++
 	}
-	if len(s.dirty) > 0 && (s.pending > s.cfg.MaxPending || f.Time-s.dirtySince > int64(s.cfg.MaxAge)) {
-		return s.flush(ctx, f.Time)
+	return s.due(ctx)
+}
+
+// Segment takes a segment in whose frame another sensor was given.
+func (s *Sensor) Segment(ctx context.Context, seg *capture.Segment) error {
+	s.pass(seg.Time)
+	if err := s.segment(ctx, seg, s.counts(seg.File)); err != nil {
+		return err
+	}
+	return s.due(ctx)
+}
+
+// Tick tells a sensor of live traffic that time has passed: connections are
+// closed that have been silent too long, and records are published that are due.
+func (s *Sensor) Tick(ctx context.Context) error {
+	s.pass(0)
+	s.table.Advance(s.now)
+	if err := s.drain(ctx, nil); err != nil {
+		return err
+	}
+	s.observe()
+	return s.due(ctx)
+}
+
+// Watched returns what a sensor of live traffic saw of a source since it was asked
+// last. From and To are the caller's.
+func (s *Sensor) Watched(file int32) record.Heartbeat {
+	iv := s.counts(file)
+	beat := iv.beat
+	iv.beat = record.Heartbeat{}
+	return beat
+}
+
+// pass notes the time.
+func (s *Sensor) pass(captured int64) {
+	s.now = captured
+	if s.cfg.Clock != nil {
+		s.now = s.cfg.Clock()
+	}
+}
+
+func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval) error {
+	if s.recent != nil && s.recent.again(seg) {
+		s.stats.Duplicates++
+		return nil
+	}
+	s.table.Segment(seg)
+	if err := s.drain(ctx, iv); err != nil {
+		return err
+	}
+	for s.state > s.cfg.MaxState && s.table.Evict() {
+		if err := s.drain(ctx, iv); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// due publishes what waits when it is too much or has waited long enough. A clock
+// of capture times that was set back far makes no record wait for it.
+func (s *Sensor) due(ctx context.Context) error {
+	waited := s.now - s.dirtySince
+	if len(s.dirty) > 0 && (s.pending > s.cfg.MaxPending || waited > int64(s.cfg.MaxAge) || waited < -int64(s.cfg.MaxAge)) {
+		return s.Flush(ctx)
 	}
 	return nil
 }
 
 // Flush publishes what is pending, but for TSDUs held back for redaction. Where
 // these alone exceed Config.MaxPending they are overwritten and published, too.
-func (s *Sensor) Flush(ctx context.Context) error {
-	return s.flush(ctx, s.seg.Time)
-}
+func (s *Sensor) Flush(ctx context.Context) error { return s.flush(ctx, s.now) }
 
 func (s *Sensor) flush(ctx context.Context, now int64) error {
 	keep := s.dirty[:0]
@@ -305,12 +385,14 @@ func (s *Sensor) End(ctx context.Context, files []capture.File) error {
 	if err := s.Flush(ctx); err != nil {
 		return err
 	}
-	for _, file := range slices.Sorted(maps.Keys(s.watch)) {
-		if err := s.beat(ctx, file, s.watch[file]); err != nil {
-			return err
+	if s.cfg.Clock == nil {
+		for _, file := range slices.Sorted(maps.Keys(s.watch)) {
+			if err := s.beat(ctx, file, s.watch[file]); err != nil {
+				return err
+			}
 		}
+		clear(s.watch)
 	}
-	clear(s.watch)
 	for i := range files {
 		if err := s.publishCapture(ctx, &files[i]); err != nil {
 			return err
@@ -364,18 +446,27 @@ func (s *Sensor) Frames() capture.Counters { return s.decoder.Counters() }
 // Table returns the connection table's counters.
 func (s *Sensor) Table() tcp.TableCounters { return s.table.Counters() }
 
+// counts returns what was seen of a source in the interval under way.
+func (s *Sensor) counts(file int32) *interval {
+	iv := s.lastWatch
+	if file != s.lastFile || iv == nil {
+		if iv = s.watch[file]; iv == nil {
+			iv = new(interval)
+			s.watch[file] = iv
+		}
+		s.lastFile, s.lastWatch = file, iv
+	}
+	return iv
+}
+
 // interval returns the interval of coverage that f falls into.
 func (s *Sensor) interval(ctx context.Context, f *capture.Frame) (*interval, error) {
 	if f.Known {
 		return &s.untold, nil
 	}
-	iv := s.lastWatch
-	if f.File != s.lastFile || iv == nil {
-		if iv = s.watch[f.File]; iv == nil {
-			iv = new(interval)
-			s.watch[f.File] = iv
-		}
-		s.lastFile, s.lastWatch = f.File, iv
+	iv := s.counts(f.File)
+	if s.cfg.Clock != nil {
+		return iv, nil
 	}
 	if f.Time < iv.to && f.Time >= iv.from {
 		return iv, nil
@@ -429,7 +520,7 @@ func (s *Sensor) send(ctx context.Context, key bus.Key, buf *record.Buffer) erro
 	return s.bus.Publish(ctx, key, buf)
 }
 
-// drain takes the table's events. iv is nil at the end.
+// drain takes the table's events. iv is nil where no frame is in hand.
 func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 	for s.table.Next(&s.ev) {
 		ev := &s.ev
@@ -456,6 +547,9 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 		case tcp.Gap:
 			s.stats.Gaps++
 			s.stats.LostOctets += ev.Lost
+			if s.cfg.Clock != nil {
+				iv = s.counts(ev.File)
+			}
 			if iv != nil {
 				iv.beat.Gaps++
 				iv.beat.LostOctets += ev.Lost
@@ -489,7 +583,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 func (s *Sensor) measure(st *conn) {
 	size := st.framer[0].Size() + st.framer[1].Size() + st.preambleSize
 	if st.class != nil {
-		size += st.probe
+		size += classCost + st.probe
 	}
 	s.state += size - st.size
 	st.size = size
@@ -633,10 +727,10 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	p := s.append(c, it, file)
 	switch it.Kind {
 	case record.TPDU:
-		s.probe(st, it)
+		s.probe(c, it)
 		s.track(c, &p)
 	case record.Skipped:
-		s.probe(st, it)
+		s.probe(c, it)
 	}
 	if !st.held() && (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) {
 		return s.publish(ctx, c, record.Open)
@@ -646,7 +740,8 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 
 // probe finds out whether the connection is X.400, and mutes it when it
 // certainly is not.
-func (s *Sensor) probe(st *conn, it *record.Item) {
+func (s *Sensor) probe(c *openConn, it *record.Item) {
+	st := &c.State
 	if st.probed {
 		return
 	}
@@ -668,9 +763,13 @@ func (s *Sensor) probe(st *conn, it *record.Item) {
 	if !st.class.Definite() && st.probes < maxProbes {
 		return
 	}
-	if st.class.Definite() && st.class.NotX400() {
+	switch {
+	case !st.class.Definite():
+	case st.class.NotX400():
 		st.muted = true
 		s.stats.Muted++
+	default:
+		s.table.Prefer(c)
 	}
 	s.probes.Put(st.class)
 	st.class, st.probed = nil, true
@@ -739,7 +838,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 	s.pending += len(st.rec.B)
 	if st.place == 0 {
 		if len(s.dirty) == 0 {
-			s.dirtySince = now
+			s.dirtySince = s.now
 		}
 		s.dirty = append(s.dirty, c)
 		st.place = len(s.dirty)
