@@ -40,6 +40,22 @@ type Counters struct {
 	FragmentsMalformed uint64 // Refused: beyond the largest datagram, or against the end told before.
 }
 
+// Add adds what another decoder counted.
+func (c *Counters) Add(o Counters) {
+	for _, v := range [...]struct {
+		to   *uint64
+		more uint64
+	}{
+		{&c.Frames, o.Frames}, {&c.Segments, o.Segments}, {&c.NotIP, o.NotIP}, {&c.NotTCP, o.NotTCP},
+		{&c.OtherPort, o.OtherPort}, {&c.Fragments, o.Fragments}, {&c.UnknownLink, o.UnknownLink}, {&c.Short, o.Short},
+		{&c.Malformed, o.Malformed}, {&c.TooDeep, o.TooDeep}, {&c.Reassembled, o.Reassembled},
+		{&c.DatagramsLost, o.DatagramsLost}, {&c.FragmentsLost, o.FragmentsLost},
+		{&c.FragmentsOverlap, o.FragmentsOverlap}, {&c.FragmentsMalformed, o.FragmentsMalformed},
+	} {
+		*v.to += v.more
+	}
+}
+
 // maxDepth bounds the headers that are undone in one frame. A tag, a tunnel and
 // an extension header count one each.
 const maxDepth = 32

@@ -117,6 +117,21 @@ type Stats struct {
 	Duplicates    uint64 // Segments left out as second copies.
 }
 
+// Add adds what another sensor counted.
+func (s *Stats) Add(o Stats) {
+	s.Records += o.Records
+	s.RecordOctets += o.RecordOctets
+	s.Connections += o.Connections
+	s.Muted += o.Muted
+	s.TPDUs += o.TPDUs
+	s.Gaps += o.Gaps
+	s.LostOctets += o.LostOctets
+	s.SkippedOctets += o.SkippedOctets
+	s.Redactions += o.Redactions
+	s.BlindOctets += o.BlindOctets
+	s.Duplicates += o.Duplicates
+}
+
 // A Sensor makes records of frames.
 type Sensor struct {
 	cfg     Config

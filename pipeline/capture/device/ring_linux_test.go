@@ -4,11 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,64 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"x400flow/pipeline/capture"
+	"x400flow/pipeline/capture/device/devicetest"
 )
-
-// namespace puts the test into a network namespace of its own, until it ends.
-// The test must not use other goroutines for what is to happen in it.
-func namespace(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for network namespaces")
-	}
-	// The thread is never unlocked, so it ends with the goroutine.
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
-	// IPv6 would speak by itself.
-	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	ip(t, "link set lo up")
-}
-
-// ip runs the ip command of iproute2.
-func ip(t *testing.T, args string) {
-	t.Helper()
-	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %s: %v: %s", args, err, out)
-	}
-}
-
-// pair makes two interfaces that are joined, and returns what sends frames out
-// of the second.
-func pair(t *testing.T, a, b string, mtu int) (send func(frame []byte)) {
-	t.Helper()
-	ip(t, "link add "+a+" type veth peer name "+b)
-	for _, name := range []string{a, b} {
-		ip(t, fmt.Sprintf("link set %s mtu %d up", name, mtu))
-	}
-	return sender(t, b)
-}
-
-func sender(t *testing.T, name string) func(frame []byte) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	nic, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(frame []byte) {
-		t.Helper()
-		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: nic.Index, Halen: 6}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // caught is a frame taken out of a ring.
 type caught struct {
@@ -130,8 +69,8 @@ func open(t *testing.T, c Config) []Handle {
 }
 
 func TestRing(t *testing.T) {
-	namespace(t)
-	send := pair(t, "tap0", "tap1", 9000)
+	devicetest.Namespace(t)
+	send := devicetest.Pair(t, "tap0", "tap1", 9000)
 	handles := open(t, Config{Interface: "tap0", Ports: []uint16{102}, Tunnels: AllTunnels, BlockSize: 1 << 16, Blocks: 4, HardwareTime: true})
 	wanted, other := ipv4(6, 0, 0, tcp(40000, 102)), ipv4(6, 0, 0, tcp(40000, 443))
 	large := ipv4(6, 0, 0, append(tcp(40000, 102), make([]byte, 8900)...))
@@ -171,14 +110,14 @@ func TestRing(t *testing.T) {
 	send(frames[0])
 	take(t, handles, 1) // It goes on.
 
-	ip(t, "link set tap0 down")
+	devicetest.IP(t, "link set tap0 down")
 	if st, err := Look("tap0"); err != nil || st.Running {
 		t.Errorf("%+v, %v", st, err)
 	}
 	if err := Wait(handles, 10*time.Millisecond); err != nil {
 		t.Error(err)
 	}
-	ip(t, "link set tap0 up")
+	devicetest.IP(t, "link set tap0 up")
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if st, err := Look("tap0"); err != nil || st.Index == 0 || time.Now().After(deadline) {
 			t.Fatalf("%+v, %v", st, err)
@@ -188,7 +127,7 @@ func TestRing(t *testing.T) {
 	}
 	send(frames[1])
 	take(t, handles, 1)
-	ip(t, "link del tap0")
+	devicetest.IP(t, "link del tap0")
 	if _, err := Look("tap0"); !errors.Is(err, ErrGone) {
 		t.Error(err)
 	}
@@ -196,8 +135,8 @@ func TestRing(t *testing.T) {
 
 // TestRingCuts has a frame that is larger than a block.
 func TestRingCuts(t *testing.T) {
-	namespace(t)
-	send := pair(t, "tap0", "tap1", 9000)
+	devicetest.Namespace(t)
+	send := devicetest.Pair(t, "tap0", "tap1", 9000)
 	handles := open(t, Config{Interface: "tap0", BlockSize: 4096, Blocks: 8})
 	frame := vlan(1, 0x0800, ipv4(6, 0, 0, append(tcp(40000, 102), make([]byte, 8000)...)))
 	send(frame)
@@ -215,8 +154,8 @@ func TestRingCuts(t *testing.T) {
 // TestSpread has two rings share an interface by address pair, the way that the
 // workers reckon.
 func TestSpread(t *testing.T) {
-	namespace(t)
-	send := pair(t, "tap0", "tap1", 1500)
+	devicetest.Namespace(t)
+	send := devicetest.Pair(t, "tap0", "tap1", 1500)
 	const rings = 3
 	handles := open(t, Config{Interface: "tap0", Handles: rings, Blocks: 4, Promiscuous: true})
 	var frames [][]byte
@@ -253,7 +192,7 @@ func TestSpread(t *testing.T) {
 
 // TestLoopback has each frame once.
 func TestLoopback(t *testing.T) {
-	namespace(t)
+	devicetest.Namespace(t)
 	handles := open(t, Config{Interface: "lo", Ports: []uint16{102}})
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -274,7 +213,7 @@ func TestLoopback(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	namespace(t)
+	devicetest.Namespace(t)
 	for _, c := range []struct {
 		Config
 		want string
@@ -289,8 +228,8 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestNextDoesNotAllocate(t *testing.T) {
-	namespace(t)
-	send := pair(t, "tap0", "tap1", 1500)
+	devicetest.Namespace(t)
+	send := devicetest.Pair(t, "tap0", "tap1", 1500)
 	h := open(t, Config{Interface: "tap0", Blocks: 8})[0]
 	frame := vlan(1, 0x0800, ipv4(6, 0, 0, tcp(40000, 102)))
 	const frames = 1000
