@@ -2945,7 +2945,8 @@ type Problem struct {
 	Problem [16]byte
 	// Orders the rows of repeated readings: the highest is shown.
 	Version uint64
-	// The connection: associations.association.
+	// The connection: associations.association; zero where none is concerned, as
+	// where frames were dropped.
 	Association [16]byte
 	// The transfer that it belongs to: messages.transfer; zero when none.
 	Transfer [16]byte
@@ -2966,7 +2967,9 @@ type Problem struct {
 	// Layer that met it: capture, tcp, tpkt, cotp, session, presentation, acse,
 	// rtse, x411, x420.
 	Layer string
-	// What is wrong, such as gap, unfinished, truncated.
+	// What is wrong, such as gap, unfinished, truncated; dropped-frames and
+	// dropped-records where the sensor was blind or lost records from time on,
+	// until the end that detail tells.
 	Reason string
 	// Path of the element, where there is one.
 	Path []byte
@@ -3229,7 +3232,8 @@ type Interval struct {
 	Octets uint64
 	// TCP segments on the watched ports.
 	Segments uint64
-	// Frames that the kernel or the interface dropped.
+	// Frames lost before they could be read: admitted by the filter and dropped
+	// by the kernel, or lost by the interface whatever was in them.
 	DroppedKernel uint64
 	// Records that the sensor dropped, because its spool was full or the brokers
 	// do not take them.

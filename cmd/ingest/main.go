@@ -27,6 +27,8 @@ const usage = `Ingest reads packet captures and archives the X.400 messages in t
   ingest -r mta.pcap                        into ./archive
   ingest -r /var/captures -store /srv/x400  a folder of rotated files, in time order
   ingest -watch /var/captures               a folder into which dumpcap or tcpdump rotates files, until it is interrupted
+  ingest -i eth1 -i eth2                    interfaces, until it is interrupted
+  ingest -i eth1+eth2                       a link whose directions come on two, as from an optical tap
   tcpdump -i eth0 -U -w - | ingest -r -     what tcpdump captures, as it comes
   ingest -r mta.pcap -records mta.records   TPDU stream records, for decode -r
   ingest -r mta.pcap -bus kafka://broker:9092/x400.tpdus   the same over Kafka, for decode -bus
@@ -37,29 +39,31 @@ again changes nothing: rows are identified by what they say.
 `
 
 type options struct {
-	read      list
-	watch     watching
-	store     config.Store
-	monitor   config.Monitor
-	bus       config.Bus
-	leaving   leaving
-	records   string
-	ports     ports
-	filter    string
-	sensor    string
-	keep      string
-	workers   int
-	reread    bool
-	verbose   bool
-	group     string
-	drain     time.Duration
-	memory    config.Size
-	tcpOctets config.Size
-	tcpConn   config.Size
-	connState config.Size
-	maxConns  int
-	idle      time.Duration
-	block     int
+	read       list
+	watch      watching
+	live       tapping
+	store      config.Store
+	monitor    config.Monitor
+	bus        config.Bus
+	leaving    leaving
+	records    string
+	ports      ports
+	filter     string
+	sensor     string
+	keep       string
+	workers    int
+	reread     bool
+	verbose    bool
+	group      string
+	drain      time.Duration
+	memory     config.Size
+	tcpOctets  config.Size
+	tcpConn    config.Size
+	connState  config.Size
+	maxConns   int
+	idle       time.Duration
+	duplicates time.Duration
+	block      int
 }
 
 func main() {
@@ -74,6 +78,7 @@ func main() {
 	flags := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	flags.Var(&o.read, "r", "capture `file`, folder, or - for standard input; may be given several times")
 	o.watch.define(flags)
+	o.live.define(flags)
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
 	o.monitor.Define(flags)
@@ -92,8 +97,9 @@ func main() {
 	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
 	flags.Var(&o.connState, "connection-memory", "most `octets` kept of connections otherwise: openings, and TPDUs of which a part is there; the longest idle is given up")
-	flags.IntVar(&o.maxConns, "max-connections", 65536, "most TCP `connections` followed at once; the longest idle is given up")
+	flags.IntVar(&o.maxConns, "max-connections", 1<<18, "most TCP `connections` followed at once; those without octets give way first, then the longest idle")
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
+	flags.DurationVar(&o.duplicates, "duplicates", 50*time.Millisecond, "capture `time` within which the same packet is left out as another port's copy of it; 0 leaves none out")
 	flags.IntVar(&o.block, "block", store.DefaultRows, "`rows` inserted at a time, about; fewer are visible sooner and cost more")
 	flags.BoolVar(&o.verbose, "v", false, "log more")
 	flags.Usage = func() {
@@ -133,8 +139,14 @@ func (o *options) check(flags *flag.FlagSet) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: captures are named with -r", flags.Arg(0))
 	}
-	if len(o.read) == 0 && o.watch.dir == "" {
-		return errors.New("nothing to read: name a capture with -r, or a folder to follow with -watch")
+	if len(o.read) == 0 && o.watch.dir == "" && !o.live.on() {
+		return errors.New("nothing to read: name a capture with -r, a folder to follow with -watch, or an interface with -i")
+	}
+	if err := o.live.check(o); err != nil {
+		return err
+	}
+	if o.duplicates < 0 {
+		return fmt.Errorf("-duplicates %v: must not be negative", o.duplicates)
 	}
 	if err := o.watch.check(o); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"x400flow/pipeline/capture"
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/sensor"
 )
@@ -25,7 +26,7 @@ type progress struct {
 
 func newProgress(out *os.File, src source, pool *decode.Pool) *progress {
 	p := &progress{stop: make(chan struct{})}
-	if !term.IsTerminal(int(out.Fd())) {
+	if src == nil || !term.IsTerminal(int(out.Fd())) {
 		return p
 	}
 	_, total := src.Progress()
@@ -61,27 +62,41 @@ func (p *progress) done() {
 	p.wait.Wait()
 }
 
-// summary says what was read and what came of it.
-func summary(out io.Writer, src source, s *sensor.Sensor, pool *decode.Pool, o *options) {
-	frames, table, stats := s.Frames(), s.Table(), s.Stats()
+// read is what an intake read.
+type read struct {
+	frames  capture.Counters
+	sensor  sensor.Stats
+	evicted uint64
+}
+
+// result says what was read of captures, and counts it.
+func (r *reading) result(out io.Writer) read {
+	frames := r.sensor.Frames()
 	files, truncated := 0, 0
-	for _, f := range src.Files() {
+	for _, f := range r.src.Files() {
 		files++
 		if f.Truncated {
 			truncated++
 		}
 	}
 	fmt.Fprintf(out, "Read %s of %s: %d TCP segments on port %s.\n",
-		count(frames.Frames, "packet"), count(uint64(files), "capture"), frames.Segments, o.ports.String())
+		count(frames.Frames, "packet"), count(uint64(files), "capture"), frames.Segments, r.o.ports.String())
 	if truncated > 0 {
 		fmt.Fprintf(out, "%s cut short within its last packet.\n", count(uint64(truncated), "capture is", "captures are"))
 	}
+	return read{frames: frames, sensor: r.sensor.Stats(), evicted: r.sensor.Table().Evicted}
+}
+
+// summary says what was read and what came of it.
+func summary(out io.Writer, in intake, pool *decode.Pool, o *options) {
+	all := in.result(out)
+	frames, stats := all.frames, all.sensor
 	if bad := frames.UnknownLink + frames.Short + frames.Malformed + frames.TooDeep; bad > 0 {
 		fmt.Fprintf(out, "%s could not be read: %d of unknown link types, %d cut short, %d malformed, %d encapsulated too deeply.\n",
 			count(bad, "packet"), frames.UnknownLink, frames.Short, frames.Malformed, frames.TooDeep)
 	}
-	if table.Evicted > 0 {
-		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -connection-memory).\n", count(table.Evicted, "connection was", "connections were"))
+	if all.evicted > 0 {
+		fmt.Fprintf(out, "%s given up to stay within the limits (see -max-connections, -connection-memory).\n", count(all.evicted, "connection was", "connections were"))
 	}
 	gaps := "no gaps"
 	if stats.Gaps > 0 {

@@ -55,15 +55,18 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 			return o.early(ctx, err)
 		}
 	}
-	src, res, err := openSource(ctx, o, st, log)
-	if err != nil {
-		return o.early(ctx, err)
+	var src source
+	var res *resumption
+	if !o.live.on() {
+		if src, res, err = openSource(ctx, o, st, log); err != nil {
+			return o.early(ctx, err)
+		}
+		if src == nil {
+			fmt.Fprintf(out, "Nothing new: every capture named is in %s already (-reread reads them again).\n", o.store.Target)
+			return nil
+		}
+		defer src.Close()
 	}
-	if src == nil {
-		fmt.Fprintf(out, "Nothing new: every capture named is in %s already (-reread reads them again).\n", o.store.Target)
-		return nil
-	}
-	defer src.Close()
 	var filter *capture.Filter
 	if o.filter != "" {
 		if filter, err = capture.NewFilter(o.filter); err != nil {
@@ -92,21 +95,34 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		// in each run, so that intervals that are read again have the same rows.
 		epoch = 1
 	}
-	s := sensor.New(sensor.Config{
+	cfg := sensor.Config{
 		Name:    o.sensor,
 		Epoch:   epoch,
-		Source:  src.Name,
 		Decoder: capture.DecoderConfig{Ports: o.ports},
 		TCP: tcp.Config{
 			Ports: o.ports, MaxConns: o.maxConns, MaxConnOctets: int(o.tcpConn), MaxOctets: int(o.tcpOctets),
 			IdleTimeout: o.idle,
 		},
-		MaxRecord: int(o.leaving.record),
-		MaxState:  int(o.connState),
-		Dropped:   dropped,
-		Continues: res.continues,
-		Metrics:   sensor.NewMetrics(mon.Registerer()),
-	}, to)
+		MaxRecord:  int(o.leaving.record),
+		MaxState:   int(o.connState),
+		Duplicates: o.duplicates,
+		Dropped:    dropped,
+		Continues:  res.continues,
+		Metrics:    sensor.NewMetrics(mon.Registerer()),
+	}
+	var in intake
+	if o.live.on() {
+		taps, err := openTaps(o, cfg, to, mon, log)
+		if err != nil {
+			return o.early(ctx, err)
+		}
+		defer taps.Close()
+		log.Info("capturing", "interfaces", o.live.names.String())
+		in = taps
+	} else {
+		cfg.Source = src.Name
+		in = &reading{o: o, src: src, sensor: sensor.New(cfg, to), filter: filter, way: way, resumption: res, log: log}
+	}
 	// What was read is stored even when the reading is interrupted.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -125,7 +141,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		}})
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
-			BatchRows: min(o.block, decode.DefaultBatchRows), Settled: st.Reunite,
+			BatchRows: min(o.block, decode.DefaultBatchRows), Settled: st.Reunite, Vouch: o.live.on(),
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)
@@ -141,7 +157,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	g.Go(func() error {
 		defer b.Close()
 		var err error
-		ended, err = (&reading{o: o, src: src, sensor: s, filter: filter, way: way, resumption: res, log: log}).run(ctx, drain)
+		ended, err = in.run(ctx, drain)
 		if way != nil {
 			err = errors.Join(err, way.close(drain, o.drain))
 			res.settle(way)
@@ -153,7 +169,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	if err != nil {
 		return err
 	}
-	summary(out, src, s, pool, o)
+	summary(out, in, pool, o)
 	return ended
 }
 
@@ -172,7 +188,16 @@ func (o *options) early(ctx context.Context, err error) error {
 }
 
 // lasts reports whether only an interruption ends the run, which is then no failure.
-func (o *options) lasts() bool { return o.watch.dir != "" }
+func (o *options) lasts() bool { return o.watch.dir != "" || o.live.on() }
+
+// An intake gives sensors what was captured.
+type intake interface {
+	// run returns when all is published. ended says why not all was read, err why
+	// what was read could not be published.
+	run(ctx, drain context.Context) (ended, err error)
+	// result says what was read, and counts it.
+	result(out io.Writer) read
+}
 
 // source is where frames come from.
 type source interface {

@@ -63,6 +63,18 @@ func problemID(flow association.ConnectionID, dir uint8, seq uint32, layer, reas
 	return id
 }
 
+// blindID identifies what was lost of a source in an interval.
+func blindID(sensor, source []byte, epoch, from int64, reason string) (id [16]byte) {
+	h := sha256.New()
+	for _, part := range [][]byte{sensor, source, []byte(reason)} {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		h.Write(part)
+	}
+	h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(epoch)), uint64(from)))
+	copy(id[:], h.Sum(nil))
+	return id
+}
+
 // communityID is the Community ID, version 1 with seed 0, of a TCP connection:
 // SHA-1 over the ends, the smaller first, and the protocol.
 func communityID(a, b netip.AddrPort) string {

@@ -74,6 +74,10 @@ type Config struct {
 	// Settled, if not nil, is called when all that was read before a capture's end
 	// is durable, before the capture's row says that it is.
 	Settled func(context.Context) error
+	// Vouch has what came before a heartbeat durable before the row of coverage is
+	// that says that it was watched: what is in memory only, on a bus that delivers
+	// nothing again, is then not vouched for.
+	Vouch bool
 	// MaxProblems bounds the problem rows of one connection.
 	MaxProblems int
 	// MaxConnections bounds the connections that are kept; what is open of the
@@ -255,6 +259,11 @@ func (p *Pool) dispatch(ctx context.Context) error {
 		j, shard, kind := p.job(l, d)
 		switch kind {
 		case record.KindHeartbeat:
+			if p.cfg.Vouch {
+				if err := p.settle(ctx, jobFlush, l); err != nil {
+					return err
+				}
+			}
 			for i := 1; i < len(p.workers); i++ {
 				if err := p.give(ctx, i, job{kind: jobBeat, lane: l, number: j.number, beat: j.beat}); err != nil {
 					return err

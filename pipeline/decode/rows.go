@@ -2,7 +2,9 @@ package decode
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"strconv"
+	"time"
 
 	"x400flow/osi/association"
 	"x400flow/osi/ber"
@@ -599,6 +601,26 @@ func (w *worker) heartbeat(rec *record.Record) {
 		IntervalStart: h.From, IntervalEnd: h.To, Packets: h.Packets, Octets: h.Octets, Segments: h.Segments,
 		DroppedKernel: h.DroppedKernel, DroppedSensor: h.DroppedSensor, Gaps: h.Gaps, LostOctets: h.LostOctets,
 		Undecodable: h.Undecodable, Version: h.Packets,
+	})
+	if h.DroppedKernel > 0 {
+		w.blind(rec, "dropped-frames", h.DroppedKernel, "frames, dropped by the kernel or lost by the interface")
+	}
+	if h.DroppedSensor > 0 {
+		w.blind(rec, "dropped-records", h.DroppedSensor, "records, dropped by the sensor because its spool had no room or the brokers did not take them")
+	}
+}
+
+// blind appends a problem row that says of a heartbeat's interval what was lost.
+func (w *worker) blind(rec *record.Record, reason string, n uint64, what string) {
+	h := &rec.Heartbeat
+	source := rec.SourceOf(&record.Item{})
+	text := func(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02 15:04:05.000 UTC") }
+	w.pool.problems.Add(1)
+	w.batch.Problems.Append(&schema.Problem{
+		Problem: blindID(rec.Sensor, source, rec.Epoch, h.From, reason), Version: n<<16 | Version,
+		Sensor: rec.Sensor, Source: source, Layer: "capture", Reason: reason, Time: h.From,
+		Detail:         fmt.Appendf(nil, "from %s to %s: %d %s", text(h.From), text(h.To), n, what),
+		DecoderVersion: Version,
 	})
 }
 

@@ -392,7 +392,7 @@ CREATE TABLE {{table "problems_store"}}
 (
     problem UUID COMMENT 'Identifies the problem: hash of the 5-tuple, direction, TCP sequence number, layer and reason' CODEC(ZSTD(1)),
     version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(ZSTD(1)), -- hidden
-    association UUID COMMENT 'The connection: associations.association' CODEC(ZSTD(1)),
+    association UUID COMMENT 'The connection: associations.association; zero where none is concerned, as where frames were dropped' CODEC(ZSTD(1)),
     transfer UUID COMMENT 'The transfer that it belongs to: messages.transfer; zero when none' CODEC(ZSTD(1)),
     apdu UUID COMMENT 'The MTS-APDU that it belongs to: messages.apdu; zero when none' CODEC(ZSTD(1)), -- go:APDU
     sensor LowCardinality(String) COMMENT 'Sensor that saw it' CODEC(ZSTD(1)),
@@ -402,7 +402,7 @@ CREATE TABLE {{table "problems_store"}}
     server_address LowCardinality(String) COMMENT 'IP address of the server of the connection' CODEC(ZSTD(1)),
     server_port UInt16 COMMENT 'TCP port of the server' CODEC(T64, ZSTD(1)),
     layer LowCardinality(String) COMMENT 'Layer that met it: capture, tcp, tpkt, cotp, session, presentation, acse, rtse, x411, x420' CODEC(ZSTD(1)), -- string
-    reason LowCardinality(String) COMMENT 'What is wrong, such as gap, unfinished, truncated' CODEC(ZSTD(1)), -- string
+    reason LowCardinality(String) COMMENT 'What is wrong, such as gap, unfinished, truncated; dropped-frames and dropped-records where the sensor was blind or lost records from time on, until the end that detail tells' CODEC(ZSTD(1)), -- string
     path String COMMENT 'Path of the element, where there is one' CODEC(ZSTD(1)),
     direction LowCardinality(String) COMMENT 'client-to-server or server-to-client' CODEC(ZSTD(1)), -- string
     stream_offset UInt64 COMMENT 'Octets of its direction before it' CODEC(T64, ZSTD(1)),
@@ -431,7 +431,7 @@ CREATE TABLE {{table "coverage_store"}}
     packets UInt64 COMMENT 'Frames seen' CODEC(T64, ZSTD(1)),
     octets UInt64 COMMENT 'Octets of these frames' CODEC(T64, ZSTD(1)),
     segments UInt64 COMMENT 'TCP segments on the watched ports' CODEC(T64, ZSTD(1)),
-    dropped_kernel UInt64 COMMENT 'Frames that the kernel or the interface dropped' CODEC(T64, ZSTD(1)),
+    dropped_kernel UInt64 COMMENT 'Frames lost before they could be read: admitted by the filter and dropped by the kernel, or lost by the interface whatever was in them' CODEC(T64, ZSTD(1)),
     dropped_sensor UInt64 COMMENT 'Records that the sensor dropped, because its spool was full or the brokers do not take them' CODEC(T64, ZSTD(1)),
     gaps UInt64 COMMENT 'Places where stream octets are missing' CODEC(T64, ZSTD(1)),
     lost_octets UInt64 COMMENT 'Stream octets missing' CODEC(T64, ZSTD(1)),
