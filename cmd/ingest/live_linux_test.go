@@ -151,11 +151,13 @@ func (r *running) end(t *testing.T) string {
 	return r.out.String()
 }
 
-// open lets the test ask the archive.
+// open makes a copy of the archive that the test may ask.
 func (a *archive) open(t *testing.T) *archive {
 	t.Helper()
-	b := newArchive(t, os.Args[0], "", a.dir)
-	return b
+	if err := engine.Stop(context.Background(), a.dir); err != nil {
+		t.Fatal(err)
+	}
+	return newArchive(t, os.Args[0], "", a.dir)
 }
 
 // without are, for each table, the columns in which what an interface shows differs

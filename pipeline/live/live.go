@@ -143,7 +143,7 @@ func Open(cfg Config, b bus.Publisher) (*Capture, error) {
 	c := &Capture{cfg: cfg, bus: b, began: time.Now()}
 	c.offset = c.began.UnixNano()
 	for _, t := range cfg.Taps {
-		one := &tap{Tap: t, from: c.began.UnixNano()}
+		one := &tap{Tap: t}
 		c.taps = append(c.taps, one)
 		for _, name := range t.Interfaces {
 			for _, other := range c.taps {
@@ -163,9 +163,11 @@ func Open(cfg Config, b bus.Publisher) (*Capture, error) {
 				return nil, errors.Join(err, c.Close())
 			}
 			if !st.Running {
-				one.from = 0
 				cfg.Log.Warn("interface is down; it is watched when it comes up", "interface", name)
 			}
+		}
+		if one.watching() {
+			one.from = time.Now().UnixNano() // Frames are captured from here on.
 		}
 	}
 	share := func(v *int) {
