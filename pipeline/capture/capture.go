@@ -66,6 +66,7 @@ type Frame struct {
 	Number uint64   // Number in its file, from 1.
 	File   int32    // Index into Source.Files; 0 for a Reader used alone.
 	Link   LinkType // Link-layer header type of Data.
+	Iface  uint32   // Number of its interface in a section of pcapng.
 	Known  bool     // It is archived already; see WatchConfig.Since.
 }
 

@@ -76,6 +76,8 @@ type Decoder struct {
 	src   []byte
 	dst   []byte
 	id    uint16 // IPv4 identification of it.
+
+	datagram fragmentKey // Of the last fragment.
 }
 
 // NewDecoder returns a Decoder.
@@ -101,6 +103,12 @@ func NewDecoder(cfg DecoderConfig) *Decoder {
 
 // Counters returns what was counted so far.
 func (d *Decoder) Counters() Counters { return d.counters }
+
+// A Datagram identifies an IP datagram that came in fragments. It is comparable.
+type Datagram struct{ key fragmentKey }
+
+// Datagram returns that of the last fragment that was decoded.
+func (d *Decoder) Datagram() Datagram { return Datagram{d.datagram} }
 
 // PendingDatagrams returns how many datagrams wait for fragments.
 func (d *Decoder) PendingDatagrams() int { return len(d.fragments.table) }
@@ -393,6 +401,7 @@ func (d *Decoder) ipv4(b []byte) *uint64 {
 		k := fragmentKey{id: uint32(binary.BigEndian.Uint16(b[4:])), family: 4, protocol: protocol}
 		copy(k.src[:], d.src)
 		copy(k.dst[:], d.dst)
+		d.datagram = k
 		g := d.fragments.add(&k, int(frag&0x1fff)*8, frag&0x2000 != 0, protocol, b[header:], d.cut, d.frame.Time)
 		if g == nil {
 			return &d.counters.Fragments
@@ -506,6 +515,7 @@ func (d *Decoder) protocol(p uint8, b []byte) *uint64 {
 			k := fragmentKey{id: binary.BigEndian.Uint32(b[4:]), family: 6}
 			copy(k.src[:], d.src)
 			copy(k.dst[:], d.dst)
+			d.datagram = k
 			g := d.fragments.add(&k, int(frag&0xfff8), frag&1 != 0, next, b[8:], d.cut, d.frame.Time)
 			if g == nil {
 				return &d.counters.Fragments

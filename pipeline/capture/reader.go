@@ -394,7 +394,7 @@ func (r *Reader) nextPcap(f *Frame) error {
 	f.Data = b[r.recordLen:]
 	f.Length = max(int(n), int(min(length, math.MaxInt32)))
 	f.Time = int64(sec)*1e9 + int64(frac)*r.scale
-	f.Link = r.link
+	f.Link, f.Iface = r.link, 0
 	r.use(len(b))
 	return nil
 }
@@ -568,7 +568,7 @@ func (r *Reader) packetBlock(kind uint32, b []byte, f *Frame) error {
 	i := &r.ifaces[id]
 	f.Data = b[:n]
 	f.Length = int(max(n, min(length, math.MaxInt32)))
-	f.Link = i.link
+	f.Link, f.Iface = i.link, uint32(id)
 	f.Time = r.file.Last // A simple packet block has no time: with what stood before.
 	if kind != blockSimple {
 		f.Time = i.time(ticks)
