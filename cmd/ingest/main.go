@@ -42,6 +42,7 @@ type options struct {
 	read       list
 	watch      watching
 	live       tapping
+	packets    keeping
 	store      config.Store
 	monitor    config.Monitor
 	bus        config.Bus
@@ -79,6 +80,7 @@ func main() {
 	flags.Var(&o.read, "r", "capture `file`, folder, or - for standard input; may be given several times")
 	o.watch.define(flags)
 	o.live.define(flags)
+	o.packets.define(flags)
 	o.store.Define(flags)
 	o.store.DefineSchema(flags)
 	o.monitor.Define(flags)
@@ -148,7 +150,7 @@ func (o *options) check(flags *flag.FlagSet) error {
 	if o.duplicates < 0 {
 		return fmt.Errorf("-duplicates %v: must not be negative", o.duplicates)
 	}
-	if err := o.watch.check(o); err != nil {
+	if err := errors.Join(o.watch.check(o), o.packets.check()); err != nil {
 		return err
 	}
 	if o.drain <= 0 {

@@ -74,6 +74,16 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		}
 	}
 
+	kept, err := o.packets.open(mon, log)
+	if err != nil {
+		return err
+	}
+	name := func(file int32) string { return o.live.taps[file].Name }
+	if src != nil {
+		name = src.Name
+	}
+	keep, trouble := kept.hooks(name)
+
 	b := memory.New(0)
 	var to bus.Publisher = b
 	var dropped func() uint64
@@ -108,6 +118,8 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		Duplicates: o.duplicates,
 		Dropped:    dropped,
 		Continues:  res.continues,
+		Keep:       keep,
+		Trouble:    trouble,
 		Metrics:    sensor.NewMetrics(mon.Registerer()),
 	}
 	var in intake
@@ -120,7 +132,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		log.Info("capturing", "interfaces", o.live.names.String())
 		in = taps
 	} else {
-		cfg.Source = src.Name
+		cfg.Source = name
 		in = &reading{o: o, src: src, sensor: sensor.New(cfg, to), filter: filter, way: way, resumption: res, log: log}
 	}
 	// What was read is stored even when the reading is interrupted.
@@ -141,7 +153,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		}})
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
-			BatchRows: min(o.block, decode.DefaultBatchRows), Settled: st.Reunite, Vouch: o.live.on(),
+			BatchRows: min(o.block, decode.DefaultBatchRows), Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)
@@ -164,7 +176,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 		}
 		return err
 	})
-	err = g.Wait()
+	err = errors.Join(g.Wait(), kept.close())
 	p.done()
 	if err != nil {
 		return err

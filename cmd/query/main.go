@@ -30,6 +30,7 @@ const usage = `Query runs SQL over an archive of X.400 messages.
   query flows                      a ready-made report; query flows -h says what it takes
   query show '[/PRMD=X/ADMD=Y/C=GB/;1234]'    one message: envelope, heading, text, hops, reports
   query export -as eml MTS-IDENTIFIER   one message: ber, eml (RFC 2156) or json
+  query pcap MTS-IDENTIFIER -o out.pcapng   its packets, for Wireshark; or those of a connection
   query messages -recipient 'S=Smith;O=ACME;C=GB'   by attributes of an OR-name
   query serve -listen 127.0.0.1:8123   ClickHouse's HTTP interface, for Grafana and the like
 
@@ -106,6 +107,8 @@ func command(ctx context.Context, args []string, in *os.File, out *os.File, mess
 			return serve(ctx, &o, rest[1:], messages)
 		case "show":
 			return show(ctx, &o, rest[1:], out, messages)
+		case "pcap":
+			return cutPackets(ctx, &o, rest[1:], messages)
 		case "export":
 			return export(ctx, &o, rest[1:], out, messages)
 		}

@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,8 @@ type Config struct {
 	// decoder left unfinished, and looks up how far the archive tells of
 	// connections; Store.Progress does.
 	Progress func(context.Context, []store.Reading) (map[store.Reading]store.Progress, error)
+	// Trouble, if not nil, is told of connections with problems.
+	Trouble func(client, server netip.AddrPort)
 	// DeadLetter, if not nil, is given the records that cannot be read.
 	DeadLetter bus.DeadLetter
 	Log        *slog.Logger

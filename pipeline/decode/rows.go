@@ -3,6 +3,7 @@ package decode
 import (
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -63,6 +64,13 @@ func (w *worker) problem(c *connection, f *finding) {
 	}
 	c.row.Problems++
 	w.pool.problems.Add(1)
+	if w.pool.cfg.Trouble != nil {
+		client, err := netip.ParseAddr(string(c.text.client))
+		server, err2 := netip.ParseAddr(string(c.text.server))
+		if err == nil && err2 == nil {
+			w.pool.cfg.Trouble(netip.AddrPortFrom(client, c.row.ClientPort), netip.AddrPortFrom(server, c.row.ServerPort))
+		}
+	}
 	if f.id == [16]byte{} {
 		f.id = problemID(c.flow, f.item.Dir, f.item.Sequence, f.layer, f.reason)
 	}

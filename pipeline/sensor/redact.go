@@ -81,6 +81,7 @@ func (s *Sensor) tellRedaction(c *openConn, at *record.Item, file int32) {
 	if st.undecodable == 0 {
 		return
 	}
+	s.trouble(c)
 	s.append(c, &record.Item{
 		Kind: record.Redaction, Dir: at.Dir, Sequence: at.Sequence, Time: at.Time,
 		Offset: at.Offset, Frame: at.Frame, Redacted: uint64(st.undecodable), Digest: st.digest[:],

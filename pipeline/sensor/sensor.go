@@ -67,6 +67,13 @@ type Config struct {
 	// (capture.Frame.Known) are taken in all the same: those of connections that go
 	// on in later frames. Nothing is told of such frames' intervals.
 	Continues func(*capture.Segment) bool
+	// Keep, if not nil, is given each frame with a segment on the watched ports, with
+	// its connection's key, and each part of an IP datagram, with nil; but none that is
+	// archived already. Both are borrowed.
+	Keep func(f *capture.Frame, key *capture.FlowKey)
+	// Trouble, if not nil, is told of connections with gaps, octets in no TPKT, or
+	// credentials that could not be located.
+	Trouble func(key capture.FlowKey)
 	// Dropped, if not nil, returns how many records the bus has dropped since it was
 	// asked last; heartbeats tell.
 	Dropped func() uint64
@@ -280,6 +287,9 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 			return nil
 		}
 		iv.beat.Segments++
+		if s.cfg.Keep != nil && !f.Known {
+			s.cfg.Keep(f, &s.seg.Key)
+		}
 		if s.cfg.Elsewhere == nil || !s.cfg.Elsewhere(&s.seg) {
 			if err := s.segment(ctx, &s.seg, iv); err != nil {
 				return err
@@ -287,6 +297,8 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 		}
 	} else if after := s.decoder.Counters(); after.Short+after.Malformed+after.TooDeep != before.Short+before.Malformed+before.TooDeep {
 		iv.beat.Undecodable++
+	} else if s.cfg.Keep != nil && !f.Known && after.Fragments != before.Fragments {
+		s.cfg.Keep(f, nil)
 	}
 	return s.due(ctx)
 }
@@ -562,6 +574,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 		case tcp.Gap:
 			s.stats.Gaps++
 			s.stats.LostOctets += ev.Lost
+			s.trouble(c)
 			if s.cfg.Clock != nil {
 				iv = s.counts(ev.File)
 			}
@@ -591,6 +604,12 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 		}
 	}
 	return nil
+}
+
+func (s *Sensor) trouble(c *openConn) {
+	if s.cfg.Trouble != nil {
+		s.cfg.Trouble(c.Key)
+	}
 }
 
 // measure brings s.state up to date with what is kept for a connection: TPKTs that
@@ -691,6 +710,7 @@ func itemKind(k tpkt.Kind) record.ItemKind {
 // skip publishes the first octets of a run that is no TPKT and counts the rest,
 // which endSkipped tells at the end of the run.
 func (s *Sensor) skip(ctx context.Context, c *openConn, it *record.Item) error {
+	s.trouble(c)
 	st := &c.State
 	d := &st.dir[it.Dir]
 	keep := max(d.tsdu.keep(len(it.Octets)), association.Telling(it.Octets))
