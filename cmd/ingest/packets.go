@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"x400flow/cmd/internal/config"
 	"x400flow/pipeline/capture"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/packets"
@@ -17,8 +18,8 @@ import (
 type keeping struct {
 	dir   string
 	of    string
-	file  size
-	total size
+	file  config.Size
+	total config.Size
 	age   time.Duration
 	grace time.Duration
 }

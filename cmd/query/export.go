@@ -133,7 +133,7 @@ func oneArgument(name string, o *options, args []string, messages io.Writer, def
 		define(flags)
 	}
 	flags.Usage = func() {
-		fmt.Fprintf(messages, "query %s MTS-IDENTIFIER\n\n", name)
+		fmt.Fprintf(messages, "query %s MTS-IDENTIFIER (or the apdu of a row, or for pcap an association)\n\n", name)
 		flags.PrintDefaults()
 	}
 	var given []string

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -103,7 +104,9 @@ FROM messages WHERE apdu = toUUID({apdu:String}) LIMIT 1`)
 	edge := func(otherwise, value, where string) string {
 		return "(SELECT if(count() = 0, " + otherwise + ", toUnixTimestamp64Nano(" + value + ")) FROM messages WHERE association = toUUID({association:String})" + where + ")"
 	}
-	first := edge(whole, "min(captured_at)", "") + " - 1"
+	// Nor are the transfers needed that did not come to their end.
+	first := "least(" + edge(whole, "min(captured_at)", "") + `,
+  (SELECT if(count() = 0, toInt64(9223372036854775807), toUnixTimestamp64Nano(min(time))) FROM problems WHERE association = toUUID({association:String}) AND reason = 'unfinished')) - 1`
 	var wants []packets.Want
 	if rows[0][2] != "" {
 		// It began in an association before, as the last there.
@@ -123,12 +126,21 @@ FROM messages WHERE apdu = toUUID({apdu:String}) LIMIT 1`)
 	return append(wants, w), err
 }
 
+// aftermath is how long after a connection's end its last acknowledgements may come.
+const aftermath = 10 * time.Second
+
 var errNoConnection = errors.New("no such connection in the archive")
 
 // windows returns the connection of the parameter association, with the windows of
 // time whose ends are given as SQL, held to the time of the connection.
 func (s *single) windows(ctx context.Context, ends ...string) (w packets.Want, err error) {
-	sql := "SELECT client_address, client_port, server_address, server_port, toUnixTimestamp64Nano(first_seen), toUnixTimestamp64Nano(last_seen)"
+	// Its last acknowledgements may come when it has ended, but before another of the
+	// same ends begins.
+	sql := `WITH (SELECT (client_address, client_port, server_address, server_port, last_seen) FROM associations WHERE association = toUUID({association:String}) LIMIT 1) AS this,
+  (SELECT min(first_seen) FROM associations WHERE (client_address, client_port, server_address, server_port) = (this.1, this.2, this.3, this.4) AND first_seen > this.5) AS next
+SELECT client_address, client_port, server_address, server_port, toUnixTimestamp64Nano(first_seen),
+  if(next > last_seen, least(toUnixTimestamp64Nano(next) - 1, toUnixTimestamp64Nano(last_seen) + {aftermath:Int64}), toUnixTimestamp64Nano(last_seen) + {aftermath:Int64})`
+	s.params["aftermath"] = strconv.FormatInt(int64(aftermath), 10)
 	for _, e := range ends {
 		sql += ", " + e
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"os"
@@ -73,6 +74,9 @@ func (x *index) encode() []byte {
 	return b.Bytes()
 }
 
+// holds reports whether a place may be one in the file.
+func (x *index) holds(s *span) bool { return s.from >= x.header && s.from <= s.to && s.to <= x.size }
+
 var errIndex = errors.New("not an index of flows")
 
 // readIndex reads the index of a file.
@@ -82,7 +86,18 @@ func readIndex(name string) (*index, error) {
 		return nil, err
 	}
 	defer f.Close()
-	s := bufio.NewScanner(f)
+	x, err := parseIndex(f)
+	if err != nil {
+		return nil, err
+	}
+	if fi, err := os.Stat(name); err != nil || fi.Size() != x.size {
+		return nil, errIndex // Not of this file.
+	}
+	return x, nil
+}
+
+func parseIndex(r io.Reader) (*index, error) {
+	s := bufio.NewScanner(r)
 	x := &index{flows: make(map[capture.FlowKey]*span)}
 	if !s.Scan() || s.Text() != magic || !s.Scan() {
 		return nil, errIndex
@@ -93,7 +108,7 @@ func readIndex(name string) (*index, error) {
 	for s.Scan() {
 		var a, b string
 		var p span
-		if _, err := fmt.Sscanf(s.Text(), "fragments %d %d %d %d %d", &p.from, &p.to, &p.first, &p.last, &p.frames); err == nil {
+		if _, err := fmt.Sscanf(s.Text(), "fragments %d %d %d %d %d", &p.from, &p.to, &p.first, &p.last, &p.frames); err == nil && x.holds(&p) {
 			x.fragments = p
 			continue
 		}
@@ -102,16 +117,10 @@ func readIndex(name string) (*index, error) {
 		}
 		lo, err := netip.ParseAddrPort(a)
 		hi, err2 := netip.ParseAddrPort(b)
-		if err != nil || err2 != nil || lo.Addr().Is4() != hi.Addr().Is4() || p.from < x.header || p.to < p.from || p.to > x.size {
+		if err != nil || err2 != nil || lo.Addr().Is4() != hi.Addr().Is4() || !x.holds(&p) {
 			return nil, errIndex
 		}
 		x.flows[capture.KeyOf(lo, hi)] = &p
 	}
-	if err := s.Err(); err != nil {
-		return nil, err
-	}
-	if fi, err := os.Stat(name); err != nil || fi.Size() != x.size {
-		return nil, errIndex // Not of this file.
-	}
-	return x, nil
+	return x, s.Err()
 }
