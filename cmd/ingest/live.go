@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"x400flow/cmd/internal/config"
+	"x400flow/cmd/internal/confine"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
 	"x400flow/pipeline/capture/device"
@@ -50,6 +51,15 @@ func (l *tapping) define(flags *flag.FlagSet) {
 
 // on reports whether interfaces are watched.
 func (l *tapping) on() bool { return len(l.names) > 0 }
+
+// sockets is how many packet sockets are needed.
+func (l *tapping) sockets() int {
+	n := 0
+	for _, t := range l.taps {
+		n += len(t.Interfaces) * l.sensors
+	}
+	return n
+}
 
 func (l *tapping) check(o *options) error {
 	if !l.on() {
@@ -91,12 +101,12 @@ type tapped struct {
 }
 
 // openTaps opens the interfaces, which are captured from then on.
-func openTaps(o *options, cfg sensor.Config, to bus.Publisher, mon *monitor.Monitor, log *slog.Logger) (*tapped, error) {
+func openTaps(o *options, held *confine.Held, cfg sensor.Config, to bus.Publisher, mon *monitor.Monitor, log *slog.Logger) (*tapped, error) {
 	c := live.Config{
 		Taps: o.live.taps, Sensors: o.live.sensors, Sensor: cfg, Heartbeat: o.live.heartbeat,
 		Device: device.Config{
 			BlockSize: int(o.live.block), Blocks: int(o.live.ring/o.live.block) / o.live.sensors, Retire: o.live.retire,
-			Promiscuous: o.live.promisc, HardwareTime: o.live.hardware, Ports: o.ports, Tunnels: o.live.admitted,
+			Socket: held.Sockets(), Promiscuous: o.live.promisc, HardwareTime: o.live.hardware, Ports: o.ports, Tunnels: o.live.admitted,
 		},
 		Log: log, Registerer: mon.Registerer(),
 	}

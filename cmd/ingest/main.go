@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"x400flow/cmd/internal/config"
+	"x400flow/cmd/internal/confine"
 	"x400flow/engine"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/sensor"
@@ -43,6 +45,7 @@ type options struct {
 	watch      watching
 	live       tapping
 	packets    keeping
+	sandbox    confine.Flag
 	store      config.Store
 	monitor    config.Monitor
 	bus        config.Bus
@@ -103,6 +106,7 @@ func main() {
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
 	flags.DurationVar(&o.duplicates, "duplicates", 50*time.Millisecond, "capture `time` within which the same packet is left out as another port's copy of it; 0 leaves none out")
 	flags.IntVar(&o.block, "block", store.DefaultRows, "`rows` inserted at a time, about; fewer are visible sooner and cost more")
+	o.sandbox.Define(flags)
 	flags.BoolVar(&o.verbose, "v", false, "log more")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
@@ -126,10 +130,21 @@ func main() {
 	}
 	log := slog.New(monitor.Sample(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 
+	held, err := confine.Enter(o.sandbox, o.plan(flags))
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
+		os.Exit(1)
+	}
+	if o.lasts() {
+		held.Log(log, slog.LevelInfo)
+	} else {
+		held.Log(log, slog.LevelDebug)
+	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	err = run(ctx, &o, log, os.Stderr)
+	err = run(ctx, &o, held, log, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
@@ -150,7 +165,7 @@ func (o *options) check(flags *flag.FlagSet) error {
 	if o.duplicates < 0 {
 		return fmt.Errorf("-duplicates %v: must not be negative", o.duplicates)
 	}
-	if err := errors.Join(o.watch.check(o), o.packets.check()); err != nil {
+	if err := errors.Join(o.watch.check(o), o.packets.check(), o.sandbox.Check()); err != nil {
 		return err
 	}
 	if o.drain <= 0 {
@@ -175,6 +190,47 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return errors.New("-sensor: must not be empty")
 	}
 	return nil
+}
+
+// plan says what the run is to have access to.
+func (o *options) plan(flags *flag.FlagSet) confine.Plan {
+	p := confine.Plan{Network: o.bus.URL != "", Listen: o.monitor.Listen, Sockets: o.live.sockets()}
+	for _, name := range o.read {
+		if name != "-" {
+			p.Read = append(p.Read, name)
+			p.Links(name)
+		}
+	}
+	if o.watch.dir != "" {
+		p.Read = append(p.Read, o.watch.dir)
+		p.Links(o.watch.dir)
+	}
+	p.ReadBeside(flags.Lookup("config").Value.String())
+	p.ReadBeside(o.store.Files()...)
+	p.ReadBeside(o.bus.Files()...)
+	for _, dir := range []string{o.leaving.spool, dirOf(o.watch.state)} {
+		if dir != "" {
+			p.Write = append(p.Write, dir)
+		}
+	}
+	if o.packets.dir != "" {
+		p.Private = append(p.Private, o.packets.dir)
+	}
+	switch {
+	case o.bus.URL != "":
+	case o.records != "":
+		p.Files = append(p.Files, o.records)
+	default:
+		o.store.Plan(&p)
+	}
+	return p
+}
+
+func dirOf(name string) string {
+	if name == "" {
+		return ""
+	}
+	return filepath.Dir(name)
 }
 
 // list is a flag that may be given several times.

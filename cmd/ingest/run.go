@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"x400flow/cmd/internal/confine"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/bus/memory"
@@ -32,7 +33,7 @@ import (
 const readyWithin = 2 * time.Minute
 
 // run reads the captures into the archive or into a record file.
-func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error {
+func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, out *os.File) error {
 	o.monitor.Log = log
 	mon, err := monitor.Start(o.monitor.Options)
 	if err != nil {
@@ -124,7 +125,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out *os.File) error 
 	}
 	var in intake
 	if o.live.on() {
-		taps, err := openTaps(o, cfg, to, mon, log)
+		taps, err := openTaps(o, held, cfg, to, mon, log)
 		if err != nil {
 			return o.early(ctx, err)
 		}

@@ -39,6 +39,11 @@ func (b *Bus) Define(flags *flag.FlagSet) {
 	flags.StringVar(&b.passwordFile, "kafka-password-file", b.passwordFile, "`file` that holds the user's password, which may be in X400FLOW_KAFKA_PASSWORD instead")
 }
 
+// Files returns the files that the flags name, which may be read again.
+func (b *Bus) Files() []string {
+	return []string{b.passwordFile, b.files.CA, b.files.Certificate, b.files.Key}
+}
+
 // Config returns what the flags say, and the password.
 func (b *Bus) Config() (kafka.Config, error) {
 	c, err := kafka.ParseURL(b.URL)

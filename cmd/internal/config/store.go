@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"x400flow/cmd/internal/confine"
+	"x400flow/engine"
 	"x400flow/pipeline/store"
 	"x400flow/pipeline/tlsfiles"
 	"x400flow/schema"
@@ -39,6 +41,23 @@ func (s *Store) DefineSchema(flags *flag.FlagSet) {
 	flags.StringVar(&s.form.Cluster, "cluster", s.form.Cluster, "`name` of the ClickHouse cluster, from the servers' remote_servers, on which the archive is made or was")
 	flags.StringVar(&s.form.Partition, "partition", s.form.Partition, "make partitions of a `month` (the default) or day, when the archive is made")
 	flags.Var(&s.retention, "retention", "`days` after capture that rows are kept, such as contents=90,messages=730; 0 is for ever; of "+strings.Join(schema.RetentionClasses(), ", ")+". Without it what was set stays, at first all for ever")
+}
+
+// Plan adds what access to the archive takes.
+func (s *Store) Plan(p *confine.Plan) {
+	if strings.Contains(s.Target, "://") {
+		p.Network = true
+		return
+	}
+	p.Write = append(p.Write, s.Target)
+	if library, err := engine.Library(); err == nil {
+		p.Read = append(p.Read, library)
+	}
+}
+
+// Files returns the files that the flags name, which may be read again.
+func (s *Store) Files() []string {
+	return []string{s.passwordFile, s.tls.CA, s.tls.Certificate, s.tls.Key}
 }
 
 // Options returns what the flags say, and the password.

@@ -43,6 +43,9 @@ type Config struct {
 	Interface string
 	// Handles is how many share the interface's frames, 1 by default.
 	Handles int
+	// Socket, if not nil, gives the AF_PACKET sockets, of type SOCK_RAW and without
+	// a protocol, which become the handles'; making them takes CAP_NET_RAW.
+	Socket func() (int, error)
 	// BlockSize and Blocks are octets and number of the blocks of each
 	// handle's ring. The kernel hands over whole blocks.
 	BlockSize, Blocks int

@@ -123,8 +123,12 @@ func openRings(c Config) (rings []*Ring, err error) {
 }
 
 func openRing(c *Config, nic *net.Interface) (r *Ring, err error) {
-	// Protocol 0: nothing comes before the socket is bound.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	socket := c.Socket
+	if socket == nil {
+		// Protocol 0: nothing comes before the socket is bound.
+		socket = func() (int, error) { return unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) }
+	}
+	fd, err := socket()
 	if errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("capturing needs CAP_NET_RAW: run as root, or once `setcap cap_net_raw=ep` on the program: %w", err)
 	}
