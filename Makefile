@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tshark docs bench clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tshark docs bench bench-stages clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -61,9 +61,13 @@ pcap: need-tshark
 docs: build libchdb
 	$(GO) generate ./schema/...
 
-## bench: the stage benchmarks
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./osi/... ./x411/... ./pipeline/...
+## bench: every stage beside its yardstick, in one run of a few minutes (docs/performance.md)
+bench: need-tshark libchdb
+	@$(GO) run ./bench/cmd/x400bench $(BENCH)
+
+## bench-stages: Go's own benchmarks, for benchstat
+bench-stages: need-tshark
+	$(GO) test -run '^$$' -bench . -benchmem ./osi/... ./x411/... ./schema/... ./pipeline/... ./bench/stages
 
 clean:
 	rm -rf bin

@@ -4,7 +4,7 @@ import "unsafe"
 
 // An arena holds the octets of a batch's strings. Its zero value is ready.
 //
-// This file has the package's only unsafe code. The invariant: a chunk's octets
+// This file and native.go have the package's unsafe code. The invariant here: a chunk's octets
 // are written once, between its length and its capacity, before the string over
 // them is made, and never moved or written again until reset. reset makes every
 // string over them invalid; the batch that owns the arena empties its columns

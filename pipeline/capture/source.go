@@ -23,7 +23,8 @@ type SourceConfig struct {
 	// Zero means 64.
 	MaxOpen int
 	// Skip, if set, is asked with each file's digest before the file is read.
-	// It costs a second pass over the files. It is not asked for Stdin.
+	// It costs a second pass over the files, which then need no digest in the
+	// first. It is not asked for Stdin.
 	Skip func(name string, size int64, sum [sha256.Size]byte) bool
 }
 
@@ -60,6 +61,10 @@ type sourceFile struct {
 	info   File
 	err    error
 	seen   int64 // Of its stored octets, what Source.read holds.
+
+	// What Skip was asked with, and of how many octets; none where digested is 0.
+	sum      [sha256.Size]byte
+	digested int64
 }
 
 // openFiles is a heap.
@@ -175,9 +180,11 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, pipe 
 		}
 		return s.addOpen(sourceFile{name: name, size: -1, reader: r})
 	}
+	var sum [sha256.Size]byte
+	var size int64
 	if cfg.Skip != nil {
-		sum, size, err := Digest(name)
-		if err != nil {
+		var err error
+		if sum, size, err = Digest(name); err != nil {
 			return err
 		}
 		if cfg.Skip(name, size, sum) {
@@ -194,7 +201,7 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, pipe 
 	if err := r.Next(&f); err != nil && err != io.EOF {
 		return err
 	}
-	s.files = append(s.files, sourceFile{name: name, size: r.file.TotalSize, first: f.Time})
+	s.files = append(s.files, sourceFile{name: name, size: r.file.TotalSize, first: f.Time, sum: sum, digested: size})
 	return nil
 }
 
@@ -235,6 +242,9 @@ func (s *Source) start(n *sourceFile) error {
 			return err
 		}
 		n.reader = r
+		if n.digested > 0 {
+			r.raw.sum = nil
+		}
 		n.err = r.Next(&n.frame)
 	}
 	s.count(n)
@@ -264,6 +274,20 @@ func (s *Source) finish(n *sourceFile) error {
 	n.info = n.reader.File()
 	n.reader.Close()
 	n.reader = nil
+	if n.info.Done && n.digested > 0 {
+		if n.info.SHA256 = n.sum; n.info.Size != n.digested {
+			// It has grown since.
+			sum, size, err := digest(n.name, n.info.Size)
+			if err == nil && size != n.info.Size {
+				err = io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				n.info.Done = false
+				return fmt.Errorf("capture: digest of %s: %w", n.name, err)
+			}
+			n.info.SHA256 = sum
+		}
+	}
 	if n.err == io.EOF {
 		return nil
 	}

@@ -1,18 +1,19 @@
 package store
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
-	"unsafe"
 
+	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/google/uuid"
 
 	"x400flow/schema"
 )
@@ -20,12 +21,9 @@ import (
 // inserter inserts blocks. It belongs to one goroutine.
 type inserter struct {
 	w *Writer
-	// times is where times are turned into what clickhouse-go takes: it reads
-	// whole numbers in a column of times as milliseconds.
-	times []time.Time
-	// octets is where columns are made octets for their digest.
-	octets []byte
-	digest hash.Hash
+	// native is a table's rows as they travel, packed the same compressed.
+	native, packed []byte
+	packer         *compress.Writer
 }
 
 // insert makes the rows of every table of a block durable.
@@ -53,7 +51,17 @@ func (in *inserter) insert(b *block) error {
 // table inserts the rows of one table, as often as it takes.
 func (in *inserter) table(t schema.Columnar) error {
 	m, name := in.w.metrics, label(t.Table())
+	in.native = schema.AppendNative(in.native[:0], t)
 	settings := clickhouse.Settings{
+		// An acknowledged block is in a part on every shard concerned: neither queued
+		// on disk for a shard nor in a server's memory.
+		"distributed_foreground_insert": 1,
+		"async_insert":                  0,
+		// The partition key is bounded by itself.
+		"max_partitions_per_insert_block": 0,
+	}
+	body, ctx := in.native, in.w.ctx
+	if in.w.store.remote {
 		// Only ever serves to repeat this very block, the answer to which was
 		// lost: the token is the digest of all its values. It takes effect on
 		// replicated tables. Other tables remember no tokens, on purpose: they
@@ -62,18 +70,17 @@ func (in *inserter) table(t schema.Columnar) error {
 		// A Distributed table cuts a block among the shards, always in the same way,
 		// and hands the token on: a shard that has its part leaves out the
 		// repetition, one that has not takes it.
-		"insert_deduplication_token": in.token(t),
-		// An acknowledged block is in a part on every shard concerned: neither queued
-		// on disk for a shard nor in a server's memory.
-		"distributed_foreground_insert": 1,
-		"async_insert":                  0,
-		// The partition key is bounded by itself.
-		"max_partitions_per_insert_block": 0,
+		settings["insert_deduplication_token"] = token(t.Table(), in.native)
+		var err error
+		if body, ctx, err = in.pack(); err != nil {
+			return &RefusedError{Table: name, Err: err}
+		}
 	}
+	defer in.trim()
 	for attempt := 1; ; attempt++ {
 		m.attempts.WithLabelValues(name).Inc()
 		start := time.Now()
-		err := in.attempt(t, settings)
+		err := in.attempt(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), t, body)
 		m.seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
 		if err == nil {
 			m.inserts.WithLabelValues(name).Inc()
@@ -98,81 +105,68 @@ func (in *inserter) table(t schema.Columnar) error {
 }
 
 // attempt sends the rows of one table once.
-func (in *inserter) attempt(t schema.Columnar, settings clickhouse.Settings) error {
+func (in *inserter) attempt(ctx context.Context, t schema.Columnar, body []byte) error {
 	columns := t.Columns()
 	names := make([]string, len(columns))
-	types := make([]clickhouse.ColumnNameAndType, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
-		types[i] = clickhouse.ColumnNameAndType{Name: c.Name, Type: c.Type}
 	}
-	ctx := clickhouse.Context(in.w.ctx, clickhouse.WithColumnNamesAndTypes(types), clickhouse.WithSettings(settings))
-	batch, err := in.w.store.conn.PrepareBatch(ctx, "INSERT INTO "+t.Table()+" ("+strings.Join(names, ", ")+")")
-	if err != nil {
-		return err
+	return in.w.store.conn.InsertFormat(ctx, "Native", "INSERT INTO "+t.Table()+" ("+strings.Join(names, ", ")+")", bytes.NewReader(body))
+}
+
+// packedAtOnce is how many octets are compressed together.
+const packedAtOnce = 1 << 20
+
+// pack compresses the rows for the network, as the target says, in ClickHouse's own
+// framing, and returns the context that says so to sayPacked. Other compressions are
+// clickhouse-go's.
+func (in *inserter) pack() ([]byte, context.Context, error) {
+	c := in.w.store.options.Compression
+	if c == nil || c.Method != clickhouse.CompressionLZ4 && c.Method != clickhouse.CompressionZSTD {
+		return in.native, in.w.ctx, nil
 	}
-	defer batch.Close()
-	for i := range columns {
-		v := t.Column(i)
-		if ns, ok := v.(schema.Times); ok {
-			in.times = in.times[:0]
-			for _, n := range ns {
-				in.times = append(in.times, time.Unix(0, n))
-			}
-			v = in.times
+	if in.packer == nil {
+		in.packer = compress.NewWriter(compress.Level(c.Level), compress.Method(c.Method))
+	}
+	in.packed = in.packed[:0]
+	for piece := range slices.Chunk(in.native, packedAtOnce) {
+		if err := in.packer.Compress(piece); err != nil {
+			return nil, nil, err
 		}
-		if err := batch.Column(i).Append(v); err != nil {
-			return &RefusedError{Table: t.Table(), Err: fmt.Errorf("column %s: %w", columns[i].Name, err)}
+		in.packed = append(in.packed, in.packer.Data...)
+	}
+	return in.packed, context.WithValue(in.w.ctx, packed{}, true), nil
+}
+
+// packed marks the context of an insert whose body is compressed.
+type packed struct{}
+
+// sayPacked tells the server of such a body. A setting of the statement would not do:
+// clickhouse-go has it in its greeting of a new connection, too.
+type sayPacked struct{ next http.RoundTripper }
+
+func (s sayPacked) RoundTrip(r *http.Request) (*http.Response, error) {
+	if q := r.URL.Query(); r.Context().Value(packed{}) != nil && q.Has("query") {
+		r = r.Clone(r.Context())
+		q.Set("decompress", "1")
+		r.URL.RawQuery = q.Encode()
+	}
+	return s.next.RoundTrip(r)
+}
+
+// trim gives up memory beyond what most blocks take.
+func (in *inserter) trim() {
+	for _, b := range []*[]byte{&in.native, &in.packed} {
+		if cap(*b) > maxRecycled {
+			*b = nil
 		}
 	}
-	return batch.Send()
 }
 
 // token returns the digest of a table's rows.
-func (in *inserter) token(t schema.Columnar) string {
-	if in.digest == nil {
-		in.digest = sha256.New()
-	}
-	in.digest.Reset()
-	in.digest.Write([]byte(t.Table()))
-	for i := range t.Columns() {
-		b := in.octets[:0]
-		switch v := t.Column(i).(type) {
-		case []string:
-			for _, s := range v {
-				b = binary.LittleEndian.AppendUint64(b, uint64(len(s)))
-				b = append(b, s...)
-				if len(b) >= 64<<10 {
-					in.digest.Write(b)
-					b = b[:0]
-				}
-			}
-		case []uuid.UUID:
-			b = append(b, raw(v)...)
-		case []bool:
-			b = append(b, raw(v)...)
-		case []int32:
-			b = append(b, raw(v)...)
-		case []uint16:
-			b = append(b, raw(v)...)
-		case []uint32:
-			b = append(b, raw(v)...)
-		case []uint64:
-			b = append(b, raw(v)...)
-		case schema.Times:
-			b = append(b, raw(v)...)
-		}
-		in.digest.Write(b)
-		in.octets = b[:0]
-	}
-	return hex.EncodeToString(in.digest.Sum(nil))
-}
-
-// raw returns the octets of a slice, for reading while the slice stays. The
-// types that it is called with have no pointers and no padding.
-func raw[T uuid.UUID | bool | int32 | uint16 | uint32 | uint64 | int64](v []T) []byte {
-	if len(v) == 0 {
-		return nil
-	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))
+func token(table string, native []byte) string {
+	h := sha256.New()
+	h.Write([]byte(table))
+	h.Write(native)
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -57,12 +57,14 @@ type Store struct {
 	database string
 	name     string
 	form     schema.Form
+	remote   bool // A server, not a directory.
 }
 
 // Open prepares the connection; nothing is dialled before the first statement.
 func Open(o Options) (*Store, error) {
 	s := &Store{name: o.Target, form: o.Form}
 	if scheme, _, ok := strings.Cut(o.Target, "://"); ok {
+		s.remote = true
 		switch scheme {
 		case "clickhouse", "http", "https":
 		default:
@@ -91,6 +93,7 @@ func Open(o Options) (*Store, error) {
 		if s.options.Compression == nil {
 			s.options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 		}
+		s.options.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return sayPacked{t}, nil }
 		s.name = strings.Join(s.options.Addr, ",") + "/" + s.options.Auth.Database
 	} else {
 		if o.Target == "" {

@@ -1,0 +1,112 @@
+// X400bench measures the stages from capture to archive beside yardsticks, and
+// prints tables.
+//
+//	x400bench                      everything; make bench
+//	x400bench -only 'BER|Native'   the groups whose names match
+//	x400bench -messages 20000      of a larger corpus
+//	x400bench -case ch-go          one case, as JSON; -cpuprofile writes its profile
+//
+// Every case runs in a process of its own on one core (GOMAXPROCS=1), those of a group in
+// turns; of the repetitions the one that took the least CPU time counts. CPU time,
+// user and system, is what rates and ratios are of: it is the same on a machine that
+// has other things to do, as far as caches allow.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime/pprof"
+	"time"
+
+	"x400flow/bench/stages"
+	"x400flow/engine"
+)
+
+type options struct {
+	dir      string
+	real     string
+	messages int
+	each     time.Duration
+	rounds   int
+	only     string
+	match    *regexp.Regexp
+	profile  string
+	one      string
+}
+
+func main() {
+	engine.Main()
+	var o options
+	flag.StringVar(&o.dir, "dir", "", "`folder` for captures, kept; default: a temporary one")
+	flag.StringVar(&o.real, "real", "testdata/mta/truth/apdus", "`folder` of real MTS-APDUs")
+	flag.IntVar(&o.messages, "messages", 3000, "messages and probes that the corpus originates")
+	flag.DurationVar(&o.each, "each", time.Second, "CPU `time` of a measurement, at least")
+	flag.IntVar(&o.rounds, "rounds", 3, "repetitions of each measurement")
+	flag.StringVar(&o.only, "only", "", "regular `expression`: the groups to measure")
+	flag.StringVar(&o.one, "case", "", "measure this case alone, in this process")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of -case to this `file`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, &o, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "x400bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options, out io.Writer) error {
+	if o.dir == "" {
+		dir, err := os.MkdirTemp("", "x400bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.dir = dir
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if o.match, err = regexp.Compile(o.only); err != nil {
+		return err
+	}
+	corpus, err := stages.Make(o.dir, o.messages, o.real)
+	if err != nil {
+		return err
+	}
+	if o.one != "" {
+		return one(ctx, o, corpus, out)
+	}
+	return table(ctx, o, corpus, out)
+}
+
+// one measures one case here.
+func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) error {
+	c, err := stages.Find(o.one)
+	if err != nil {
+		return err
+	}
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	r, err := measure(ctx, c, corpus, o.each)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(r)
+}

@@ -1,0 +1,93 @@
+package schema
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	"github.com/google/uuid"
+)
+
+// AppendNative appends the rows of a table as one block in ClickHouse's Native
+// format, with the columns' names and types. Times whose type counts seconds lose
+// the rest.
+func AppendNative(b []byte, t Columnar) []byte {
+	columns := t.Columns()
+	b = binary.AppendUvarint(b, uint64(len(columns)))
+	b = binary.AppendUvarint(b, uint64(t.Rows()))
+	for i := range columns {
+		b = appendText(b, columns[i].Name)
+		b = appendText(b, columns[i].Type)
+		b = appendColumn(b, &columns[i], t.Column(i))
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendColumn(b []byte, c *Column, values any) []byte {
+	switch v := values.(type) {
+	case []string:
+		return appendTexts(b, v)
+	case []uuid.UUID:
+		// Two little-endian halves.
+		for i := range v {
+			b = binary.LittleEndian.AppendUint64(b, binary.BigEndian.Uint64(v[i][:8]))
+			b = binary.LittleEndian.AppendUint64(b, binary.BigEndian.Uint64(v[i][8:]))
+		}
+		return b
+	case []bool:
+		return appendNumbers(b, v)
+	case []int32:
+		return appendNumbers(b, v)
+	case []int64:
+		return appendNumbers(b, v)
+	case []uint16:
+		return appendNumbers(b, v)
+	case []uint32:
+		return appendNumbers(b, v)
+	case []uint64:
+		return appendNumbers(b, v)
+	case Times:
+		if c.Type == wholeSeconds {
+			for _, ns := range v {
+				b = binary.LittleEndian.AppendUint64(b, uint64(ns/1e9))
+			}
+			return b
+		}
+		return appendNumbers(b, v)
+	}
+	panic(fmt.Sprintf("schema: column %s is a %T", c.Name, values))
+}
+
+// wholeSeconds is the type of times that a protocol gives in seconds.
+const wholeSeconds = "DateTime64(0, 'UTC')"
+
+// appendTexts appends each text after its length.
+func appendTexts(b []byte, v []string) []byte {
+	for _, s := range v {
+		if len(s) < 0x80 {
+			b = append(b, byte(len(s)))
+		} else {
+			b = binary.AppendUvarint(b, uint64(len(s)))
+		}
+		b = append(b, s...)
+	}
+	return b
+}
+
+// numbers are the values whose memory is what ClickHouse reads, on little-endian
+// machines, which are all that it runs on. They have no pointers and no padding, so
+// their memory may be read as octets, which appendNumbers does before it returns.
+type numbers interface {
+	~bool | ~int32 | ~uint16 | ~uint32 | ~uint64 | ~int64
+}
+
+func appendNumbers[T numbers](b []byte, v []T) []byte {
+	if len(v) == 0 {
+		return b
+	}
+	return append(b, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))...)
+}
