@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"x400flow/cmd/internal/service"
 	"x400flow/pipeline/bus/kafka"
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/monitor"
@@ -16,9 +18,6 @@ import (
 
 // reach is how long brokers may take to answer at the start.
 const reach = 30 * time.Second
-
-// grace is how long what was received may take to be stored after an interruption.
-const grace = 30 * time.Second
 
 // runBus decodes what comes over the bus until ctx ends.
 func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error {
@@ -47,7 +46,9 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	// What was received is stored, and its offsets are committed, even when ctx ends.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	var failures atomic.Uint64 // Of inserts, which are repeated.
 	writer := st.NewWriter(drain, store.WriterOptions{Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
+		failures.Add(1)
 		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 	}})
 	consumer, err := kafka.NewConsumer(kafka.ConsumerConfig{Config: c, Group: o.group, SessionTimeout: o.session})
@@ -62,10 +63,22 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)
 	mon.Watch("bus", readyWithin, consumer.Progress)
+	srv := service.New(ctx, log)
+	defer srv.Close()
+	srv.Reload(func() error { return o.reload(log) })
+	srv.Watch(consumer.Decoded)
+	// While the archive is away, decoding has to wait.
+	srv.Watch(func() (uint64, bool) { return failures.Load(), false })
+	srv.Ready()
+	var late atomic.Bool // What was received was not all stored in time.
 	left := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(left)
-		time.AfterFunc(grace, cancel)
+		log.Info("interrupted; storing what was received", "within", o.drain)
+		time.AfterFunc(o.drain, func() {
+			late.Store(true)
+			cancel()
+		})
 		if err := consumer.Close(); err != nil {
 			log.Warn("leaving the consumer group", "error", err)
 		}
@@ -73,6 +86,9 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	err = pool.Run(drain)
 	if err == nil {
 		err = writer.Close(drain)
+	}
+	if err != nil && late.Load() {
+		err = fmt.Errorf("not all that was received could be stored within -drain %v; it comes again: %w", o.drain, err)
 	}
 	if stop() {
 		// The pool ended by itself. Nothing more is acknowledged, so that what it did

@@ -9,14 +9,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"x400flow/cmd/internal/config"
+	"x400flow/cmd/internal/confine"
+	"x400flow/cmd/internal/service"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/bus/kafka"
@@ -54,15 +55,18 @@ type options struct {
 	idle     time.Duration
 	again    bool
 	all      bool
+	drain    time.Duration
+	sandbox  confine.Flag
+	flags    *flag.FlagSet
 }
 
 // readyWithin is how long rows may wait for the archive before the program says
 // that it is not ready.
 const readyWithin = 2 * time.Minute
 
-func main() {
-	engine.Main()
-	o := options{buffered: decode.DefaultMaxBuffered}
+// define returns the flags that set o.
+func (o *options) define() *flag.FlagSet {
+	o.buffered = decode.DefaultMaxBuffered
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
 	o.bus.Define(flags)
@@ -78,11 +82,21 @@ func main() {
 	flags.DurationVar(&o.idle, "idle", decode.DefaultIdle, "capture `time` after which what is open of a silent connection is given up; above the sensors' -idle")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
 	flags.BoolVar(&o.all, "all", false, "with -again: whichever decoder made the rows")
+	flags.DurationVar(&o.drain, "drain", 30*time.Second, "with -bus: `time` that storing what was received may take after an interruption")
+	o.sandbox.Define(flags)
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 		fmt.Fprint(flags.Output(), config.Usage)
 	}
+	o.flags = flags
+	return flags
+}
+
+func main() {
+	engine.Main()
+	var o options
+	flags := o.define()
 	err := config.Parse(flags, os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -95,7 +109,15 @@ func main() {
 		os.Exit(2)
 	}
 	log := slog.New(monitor.Sample(slog.NewTextHandler(os.Stderr, nil)))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	held, err := confine.Enter(o.sandbox, o.plan(flags))
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "decode: %v\n", err)
+		os.Exit(1)
+	}
+	if o.bus.URL != "" {
+		held.Log(log, slog.LevelInfo)
+	}
+	ctx, stop := service.Signals(context.Background())
 	err = run(ctx, &o, log, os.Stderr)
 	stop()
 	if err != nil {
@@ -126,10 +148,44 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return fmt.Errorf("-workers %d: must be at least 1", o.workers)
 	case o.maxConns < 1:
 		return fmt.Errorf("-max-connections %d: must be at least 1", o.maxConns)
+	case o.drain <= 0:
+		return fmt.Errorf("-drain %v: must be above 0", o.drain)
+	case o.sandbox.Check() != nil:
+		return o.sandbox.Check()
 	case o.idle <= 0:
 		return fmt.Errorf("-idle %v: must be above 0", o.idle)
 	}
 	return nil
+}
+
+// reload reads the configuration anew. Renewed certificates are read in any case;
+// everything else changes at the next start.
+func (o *options) reload(log *slog.Logger) error {
+	var n options
+	flags := n.define()
+	if err := config.Parse(flags, os.Args[1:]); err != nil {
+		return err
+	}
+	if err := n.check(flags); err != nil {
+		return err
+	}
+	if changed := config.Changed(o.flags, flags); len(changed) > 0 {
+		log.Warn("some options change at the next start", "options", strings.Join(changed, " "))
+	}
+	return nil
+}
+
+// plan says what the run is to have access to.
+func (o *options) plan(flags *flag.FlagSet) confine.Plan {
+	p := confine.Plan{Network: o.bus.URL != "", Listen: o.monitor.Listen}
+	if o.read != "" && o.read != "-" {
+		p.Read = append(p.Read, o.read)
+	}
+	p.ReadBeside(flags.Lookup("config").Value.String())
+	p.ReadBeside(o.store.Files()...)
+	p.ReadBeside(o.bus.Files()...)
+	o.store.Plan(&p)
+	return p
 }
 
 func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error {

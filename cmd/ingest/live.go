@@ -128,6 +128,8 @@ func (t *tapped) run(ctx, drain context.Context) (ended, err error) {
 	return ended, nil // What was captured is published: it may be stored.
 }
 
+func (t *tapped) turns() (uint64, bool) { return t.Turns(), true }
+
 func (t *tapped) result(out io.Writer) read {
 	s := t.Summary()
 	fmt.Fprintf(out, "Captured %s on %s: %d TCP segments on port %s.\n",

@@ -8,16 +8,15 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"x400flow/cmd/internal/config"
 	"x400flow/cmd/internal/confine"
+	"x400flow/cmd/internal/service"
 	"x400flow/engine"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/sensor"
@@ -68,11 +67,12 @@ type options struct {
 	idle       time.Duration
 	duplicates time.Duration
 	block      int
+	level      *slog.LevelVar
+	flags      *flag.FlagSet
 }
 
-func main() {
-	engine.Main()
-	var o options
+// define returns the flags that set o.
+func (o *options) define() *flag.FlagSet {
 	o.ports = ports{102}
 	o.memory, o.tcpOctets, o.tcpConn, o.connState = 0, 256<<20, 1<<20, sensor.DefaultMaxState
 	host, err := os.Hostname()
@@ -113,7 +113,15 @@ func main() {
 		flags.PrintDefaults()
 		fmt.Fprint(flags.Output(), config.Usage)
 	}
-	err = config.Parse(flags, os.Args[1:])
+	return flags
+}
+
+func main() {
+	engine.Main()
+	var o options
+	flags := o.define()
+	o.flags = flags
+	err := config.Parse(flags, os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -124,11 +132,9 @@ func main() {
 		fmt.Fprintf(os.Stderr, "ingest: %v\nTry: ingest -h\n", err)
 		os.Exit(2)
 	}
-	level := slog.LevelInfo
-	if o.verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(monitor.Sample(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	o.level = new(slog.LevelVar)
+	o.level.Set(o.levelOf())
+	log := slog.New(monitor.Sample(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.level})))
 
 	held, err := confine.Enter(o.sandbox, o.plan(flags))
 	if err != nil {
@@ -141,10 +147,10 @@ func main() {
 		held.Log(log, slog.LevelDebug)
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
+	ctx, stop := service.Signals(context.Background())
+	unsaid := context.AfterFunc(ctx, func() { log.Info("interrupted; storing what was read", "within", o.drain) })
 	err = run(ctx, &o, held, log, os.Stderr)
+	unsaid()
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "ingest: %v\n", err)
@@ -188,6 +194,42 @@ func (o *options) check(flags *flag.FlagSet) error {
 	}
 	if o.sensor == "" {
 		return errors.New("-sensor: must not be empty")
+	}
+	return nil
+}
+
+func (o *options) levelOf() slog.Level {
+	if o.verbose {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// reload reads the configuration anew, and does what can be done about it while the
+// program runs.
+func (o *options) reload(kept kept, log *slog.Logger) error {
+	var n options
+	flags := n.define()
+	if err := config.Parse(flags, os.Args[1:]); err != nil {
+		return err
+	}
+	if err := n.check(flags); err != nil {
+		return err
+	}
+	var now, later []string
+	for _, name := range config.Changed(o.flags, flags) {
+		switch name {
+		case "v", "write-pcap-file", "write-pcap-limit", "write-pcap-age":
+			now = append(now, name)
+		default:
+			later = append(later, name)
+		}
+	}
+	o.level.Set(n.levelOf())
+	kept.reload(n.packets.limits())
+	log.Info("configuration read", "changed", strings.Join(now, " "))
+	if len(later) > 0 {
+		log.Warn("some options change at the next start", "options", strings.Join(later, " "))
 	}
 	return nil
 }

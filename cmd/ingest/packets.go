@@ -85,6 +85,14 @@ func (k kept) trouble() func(client, server netip.AddrPort) {
 	return func(client, server netip.AddrPort) { k.w.Trouble(capture.KeyOf(client, server)) }
 }
 
+// reload begins another file, under other limits.
+func (k kept) reload(l packets.Limits) {
+	if k.w != nil {
+		k.w.Limit(l)
+		k.w.Reopen()
+	}
+}
+
 func (k kept) close() error {
 	if k.w == nil {
 		return nil

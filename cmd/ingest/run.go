@@ -11,11 +11,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"x400flow/cmd/internal/confine"
+	"x400flow/cmd/internal/service"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/bus/memory"
@@ -139,8 +141,15 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	// What was read is stored even when the reading is interrupted.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stopGrace := context.AfterFunc(ctx, func() { time.AfterFunc(o.drain, cancel) })
+	var late atomic.Bool // What was read was not all stored in time.
+	stopGrace := context.AfterFunc(ctx, func() {
+		time.AfterFunc(o.drain, func() {
+			late.Store(true)
+			cancel()
+		})
+	})
 	defer stopGrace()
+	var failures atomic.Uint64 // Of inserts, which are repeated.
 
 	g, drain := errgroup.WithContext(drain)
 	var pool *decode.Pool
@@ -150,6 +159,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
 	default:
 		writer := st.NewWriter(drain, store.WriterOptions{Rows: o.block, Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
+			failures.Add(1)
 			log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 		}})
 		pool = decode.New(decode.Config{
@@ -165,6 +175,18 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 			return writer.Close(drain)
 		})
 	}
+	if o.lasts() {
+		srv := service.New(ctx, log)
+		defer srv.Close()
+		srv.Reload(func() error { return o.reload(kept, log) })
+		srv.Watch(in.turns)
+		// While the archive or the brokers are away, reading may have to wait.
+		srv.Watch(func() (uint64, bool) { return failures.Load(), true })
+		if way != nil {
+			srv.Watch(func() (uint64, bool) { return way.Failures(), true })
+		}
+		srv.Ready()
+	}
 	p := newProgress(out, src, pool)
 	var ended error
 	g.Go(func() error {
@@ -177,7 +199,11 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		}
 		return err
 	})
-	err = errors.Join(g.Wait(), kept.close())
+	err = g.Wait()
+	if err != nil && late.Load() {
+		err = fmt.Errorf("not all that was read could be stored within -drain %v: %w", o.drain, err)
+	}
+	err = errors.Join(err, kept.close())
 	p.done()
 	if err != nil {
 		return err
@@ -208,6 +234,8 @@ type intake interface {
 	// run returns when all is published. ended says why not all was read, err why
 	// what was read could not be published.
 	run(ctx, drain context.Context) (ended, err error)
+	// turns counts how often it looked for more, which it does whether there is any.
+	turns() (n uint64, waiting bool)
 	// result says what was read, and counts it.
 	result(out io.Writer) read
 }
@@ -233,7 +261,10 @@ type reading struct {
 	way        *outlet
 	resumption *resumption
 	log        *slog.Logger
+	looks      atomic.Uint64
 }
+
+func (r *reading) turns() (uint64, bool) { return r.looks.Load(), true }
 
 // run gives every frame to the sensor. It stops when ctx ends; what the sensor
 // holds is then published under drain. ended says why not all was read: it was
@@ -244,6 +275,7 @@ func (r *reading) run(ctx, drain context.Context) (ended, err error) {
 	for n := 0; ; n++ {
 		err := error(nil)
 		if n&1023 == 0 {
+			r.looks.Add(1)
 			err = ctx.Err()
 		}
 		if err == nil {
@@ -255,6 +287,7 @@ func (r *reading) run(ctx, drain context.Context) (ended, err error) {
 			if ctx.Err() != nil {
 				return r.interrupted(drain)
 			}
+			r.looks.Add(1)
 			// What came does not wait for what comes.
 			if err := r.sensor.Flush(drain); err != nil {
 				return ended, err

@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -209,6 +210,17 @@ func Open(cfg Config, b bus.Publisher) (*Capture, error) {
 		cfg.Registerer.MustRegister(c)
 	}
 	return c, nil
+}
+
+// Turns counts how often the sensor that looked least often looked for frames, which
+// each does many times a second unless what it publishes finds no room. It may be
+// called by another goroutine.
+func (c *Capture) Turns() uint64 {
+	least := uint64(math.MaxUint64)
+	for _, w := range c.workers {
+		least = min(least, w.turns.Load())
+	}
+	return least
 }
 
 // Close closes the interfaces.

@@ -39,6 +39,7 @@ type worker struct {
 	asked   *question // Not answered yet.
 	reached bool      // All before it was read.
 
+	turns  atomic.Uint64
 	now    int64 // Monotonic, since Capture.began.
 	ticked int64
 	drain  context.Context // Of Run, for what a sensor calls.
@@ -69,6 +70,7 @@ func (w *worker) run(ctx, drain context.Context) error {
 	last, since := int64(0), int64(0) // When reading is to end, by the wall clock and by now.
 	done := false
 	for {
+		w.turns.Add(1)
 		w.now = int64(time.Since(w.capture.began))
 		if last == 0 && ctx.Err() != nil {
 			last, since = time.Now().UnixNano(), w.now

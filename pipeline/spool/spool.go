@@ -114,6 +114,7 @@ type Publisher struct {
 	dropped  uint64 // Not yet taken.
 	drops    uint64 // In all.
 	done     uint64 // Sent, or put on disk.
+	failures uint64 // Of sending.
 	sending  int    // In the batch under way.
 	onDisk   bool   // That batch is from the disk.
 	accepted uint64 // Published in all.
@@ -341,6 +342,13 @@ func (p *Publisher) Left() uint64 {
 	return n
 }
 
+// Failures returns how often a batch was sent to no avail.
+func (p *Publisher) Failures() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failures
+}
+
 // Close sends what waits, until ctx ends; what is not sent then stays on disk for
 // the next run, or is lost where there is no directory. The error says so.
 func (p *Publisher) Close(ctx context.Context) error {
@@ -561,6 +569,9 @@ func (p *Publisher) send(ctx context.Context, batch []bus.Message, fromDisk bool
 		n := len(batch)
 		left, refused, err := p.sender.Send(ctx, batch)
 		p.mu.Lock()
+		if len(left) > 0 {
+			p.failures++
+		}
 		p.done += uint64(n - len(left))
 		p.dropped += uint64(refused)
 		p.drops += uint64(refused)

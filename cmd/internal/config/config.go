@@ -73,3 +73,14 @@ func Secret(name, file string) (string, error) {
 	}
 	return value, nil
 }
+
+// Changed returns the names of the flags whose values differ, of two sets of the same
+// flags.
+func Changed(a, b *flag.FlagSet) (names []string) {
+	a.VisitAll(func(f *flag.Flag) {
+		if g := b.Lookup(f.Name); g == nil || g.Value.String() != f.Value.String() {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}

@@ -282,6 +282,12 @@ func (c *Consumer) Progress() (done uint64, waiting bool) {
 	return c.received.Load(), waiting || c.queue.held() > 0
 }
 
+// Decoded returns how many records were received, and whether some of them wait to be
+// taken, whatever may be the matter with the brokers.
+func (c *Consumer) Decoded() (done uint64, waiting bool) {
+	return c.received.Load(), c.queue.held() > 0
+}
+
 // commit commits the watermarks that moved. What fails is tried again later; what
 // is never committed is received again by the next owner.
 func (c *Consumer) commit(gen *kafka.Generation, lanes []*lane) {
