@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tshark docs bench bench-stages clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark docs bench bench-stages bench-live clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -69,6 +69,10 @@ bench: need-tshark libchdb
 bench-stages: need-tshark
 	$(GO) test -run '^$$' -bench . -benchmem ./osi/... ./x411/... ./schema/... ./pipeline/... ./bench/stages
 
+## bench-live: the highest loss-free rates on an interface, beside tcpdump's, and a soak of ten minutes (docs/live.md)
+bench-live: need-net need-tcpdump libchdb
+	$(GO) test ./bench/live -run TestRates -v -timeout 120m -rates -soak 10m -report $(CURDIR)/docs/live.md
+
 clean:
 	rm -rf bin
 
@@ -88,6 +92,11 @@ need-net:
 	@PATH=$$PATH:/usr/sbin:/sbin; command -v ip >/dev/null && command -v tcpreplay >/dev/null && command -v setcap >/dev/null || { \
 	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq iproute2 tcpreplay libcap2-bin; \
 	else echo 'the tests capture from interfaces: sudo apt-get install iproute2 tcpreplay libcap2-bin'; exit 1; fi; }
+
+need-tcpdump:
+	@PATH=$$PATH:/usr/sbin:/sbin; command -v tcpdump >/dev/null || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq tcpdump; \
+	else echo 'the rates are compared with tcpdump: sudo apt-get install tcpdump'; exit 1; fi; }
 
 need-java:
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \

@@ -1,0 +1,433 @@
+package live
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"x400flow/bench/generate"
+	"x400flow/engine"
+	"x400flow/pipeline/capture/device/devicetest"
+)
+
+var (
+	rates    = flag.Bool("rates", false, "look for the highest loss-free rates")
+	each     = flag.Duration("each", 30*time.Second, "how long a rate is held")
+	ring     = flag.Int("ring", 64, "MiB of the ring, of the sensor as of tcpdump")
+	messages = flag.Int("messages", 3000, "messages in the capture that is replayed")
+	corpus   = flag.String("corpus", "office", "their contents: small or office (see bench/generate)")
+	soak     = flag.Duration("soak", time.Minute, "how long memory is watched")
+	report   = flag.String("report", "", "file that the figures are written to as well")
+)
+
+// A bench is a link, what is replayed into it, and what captures at its end.
+type bench struct {
+	dir     string
+	bin     string
+	pcap    string
+	packets int64 // Of one round.
+	octets  int64
+	out     strings.Builder // The report.
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	devicetest.Namespace(t)
+	devicetest.Pair(t, "mon0", "gen0", 9600)
+	b := &bench{dir: t.TempDir()}
+	b.bin = filepath.Join(b.dir, "ingest")
+	cmd := exec.Command("go", "build", "-o", b.bin, "../../cmd/ingest")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	o := generate.DefaultOptions()
+	// Connections that end: those left open would fill the table, as they must.
+	o.Messages, o.OpenRate, o.Concurrent, o.PerAssociation = *messages, 0, 50, 4
+	if *corpus == "office" {
+		o.Corpus = generate.OfficeCorpus
+	}
+	b.pcap = filepath.Join(b.dir, "traffic.pcap")
+	f, err := os.Create(b.pcap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s, err := generate.Run(o, generate.Output{Capture: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.packets, b.octets = int64(s.Packets), int64(s.CaptureSize)-16*int64(s.Packets)
+	return b
+}
+
+func (b *bench) say(t *testing.T, format string, args ...any) {
+	t.Helper()
+	line := fmt.Sprintf(format, args...)
+	t.Log(line)
+	b.out.WriteString(line + "\n")
+}
+
+// A rate is what tcpreplay did.
+type rate struct {
+	packets, octets int64
+	took            float64 // Seconds.
+}
+
+func (r rate) mbps() float64 { return float64(r.octets) * 8 / r.took / 1e6 }
+
+func (r rate) String() string {
+	return fmt.Sprintf("%.0f Mbit/s, %.0f packets/s for %.1f s", r.mbps(), float64(r.packets)/r.took, r.took)
+}
+
+var actual = regexp.MustCompile(`Actual: (\d+) packets \((\d+) bytes\) sent in ([0-9.]+) seconds`)
+
+// replay sends at a rate in Mbit/s, or as fast as it goes at 0.
+func (b *bench) replay(t *testing.T, mbps float64, lasts time.Duration) rate {
+	t.Helper()
+	speed := "--topspeed"
+	if mbps > 0 {
+		speed = fmt.Sprintf("--mbps=%.3f", mbps)
+	}
+	out, err := exec.Command("tcpreplay", "-q", "-K", "--unique-ip", "-i", "gen0", speed, "--loop=0",
+		fmt.Sprintf("--duration=%d", int(lasts.Seconds())), b.pcap).CombinedOutput()
+	if err != nil {
+		t.Fatalf("tcpreplay: %v: %s", err, out)
+	}
+	m := actual.FindStringSubmatch(string(out))
+	if m == nil {
+		t.Fatalf("tcpreplay said: %s", out)
+	}
+	var r rate
+	r.packets, _ = strconv.ParseInt(m[1], 10, 64)
+	r.octets, _ = strconv.ParseInt(m[2], 10, 64)
+	r.took, _ = strconv.ParseFloat(m[3], 64)
+	if strings.Contains(string(out), "Failed packets:            0") == strings.Contains(string(out), "Failed packets:") {
+		return r
+	}
+	t.Fatalf("tcpreplay could not send all: %s", out)
+	return r
+}
+
+// A subject captures at mon0. run starts it, has play carried out and ends it; it
+// returns how many frames were lost, of how many that play sent.
+type subject struct {
+	name string
+	run  func(t *testing.T, play func() rate) (lost int64, r rate)
+}
+
+func number(t *testing.T, s, expr string) int64 {
+	t.Helper()
+	m := regexp.MustCompile(expr).FindStringSubmatch(s)
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (b *bench) tcpdump() subject {
+	return subject{"tcpdump -w /dev/null", func(t *testing.T, play func() rate) (int64, rate) {
+		p := b.start(t, "listening on", "tcpdump", "-i", "mon0", "-n", "-w", "/dev/null", "-B", strconv.Itoa(*ring<<10), "tcp port 102")
+		r := play()
+		time.Sleep(500 * time.Millisecond)
+		said := p.end(t, os.Interrupt)
+		if !strings.Contains(said, "packets dropped by kernel") {
+			t.Fatalf("tcpdump said: %s", said)
+		}
+		return number(t, said, `(\d+) packets dropped by kernel`), r
+	}}
+}
+
+func (b *bench) sensor(name string, args ...string) subject {
+	return subject{name, func(t *testing.T, play func() rate) (int64, rate) {
+		p := b.ingest(t, args...)
+		r := play()
+		said := p.end(t, syscall.SIGTERM)
+		captured, dropped := number(t, said, `Captured (\d+) packets? on`), number(t, said, `(\d+) packets? (?:was|were) dropped`)
+		if captured == 0 {
+			t.Fatalf("ingest said: %s", said)
+		}
+		return max(dropped, r.packets-captured), r
+	}}
+}
+
+func (b *bench) ingest(t *testing.T, args ...string) *process {
+	t.Helper()
+	return b.start(t, "msg=capturing", b.bin, append([]string{"-i", "mon0", "-ring", strconv.Itoa(*ring) + "M", "-drain", "5m", "-sensor", "bench"}, args...)...)
+}
+
+// archive returns a new folder for an archive, which is removed when the test ends.
+func (b *bench) archive(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(b.dir, "archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(engine.Stop(context.Background(), dir), os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// A process is a running subject.
+type process struct {
+	*exec.Cmd
+	out   *watched
+	ended chan error
+}
+
+// watched collects what a process says.
+type watched struct {
+	said  chan struct{} // Closed when it has said what is waited for.
+	words string
+	text  bytes.Buffer
+	done  bool
+}
+
+func (w *watched) String() string { return w.text.String() }
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.text.Write(p)
+	if !w.done && strings.Contains(w.String(), w.words) {
+		w.done = true
+		close(w.said)
+	}
+	return n, err
+}
+
+func (b *bench) start(t *testing.T, words, name string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(name, args...), out: &watched{said: make(chan struct{}), words: words}, ended: make(chan error, 1)}
+	p.Stderr = p.out
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.ended <- p.Wait() }()
+	t.Cleanup(func() { p.Process.Kill() })
+	select {
+	case <-p.out.said:
+	case err := <-p.ended:
+		t.Fatalf("%s: %v: %s", name, err, p.out)
+	case <-time.After(time.Minute):
+		t.Fatalf("%s does not begin", name)
+	}
+	return p
+}
+
+func (p *process) end(t *testing.T, how os.Signal) string {
+	t.Helper()
+	if err := p.Process.Signal(how); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-p.ended; err != nil {
+		t.Fatalf("%v: %s", err, p.out)
+	}
+	return p.out.String()
+}
+
+// highest looks for the highest rate at which a subject loses nothing: as fast as
+// the link goes, or by bisection, between the last that was lossless and the first
+// that was not, to an eighth.
+func (b *bench) highest(t *testing.T, s subject, top float64, lasts time.Duration) rate {
+	t.Helper()
+	try := func(mbps float64) (rate, bool) {
+		// Four times what the ring holds, at the least.
+		hold := max(lasts, time.Duration(float64(4**ring<<20)*8/(cmp.Or(mbps, top)*1e6)*float64(time.Second)))
+		lost, r := s.run(t, func() rate { return b.replay(t, mbps, hold) })
+		t.Logf("%s: %v: %d lost of %d", s.name, r, lost, r.packets)
+		return r, lost == 0
+	}
+	if r, ok := try(0); ok {
+		return r
+	}
+	var best rate
+	low, high := 0.0, 1.2*top
+	for step := 0; step < 10 && (low == 0 || high > low*9/8); step++ {
+		at := (low + high) / 2
+		if r, ok := try(at); ok {
+			best, low = r, at
+		} else {
+			high = at
+		}
+	}
+	if best.packets == 0 {
+		t.Errorf("%s loses frames at every rate", s.name)
+	}
+	return best
+}
+
+// TestRates compares.
+func TestRates(t *testing.T) {
+	if !*rates {
+		t.Skip("without -rates: it takes half an hour and a quiet machine; see make bench-live")
+	}
+	b := newBench(t)
+	b.machine(t)
+	top := b.replay(t, 0, 3*time.Second).mbps()
+	var found [3]rate
+	for i, s := range []subject{
+		b.tcpdump(),
+		b.sensor("capture to records", "-records", "/dev/null"),
+		{"whole path, -keep envelope", func(t *testing.T, play func() rate) (int64, rate) {
+			return b.sensor("", "-keep", "envelope", "-store", b.archive(t)).run(t, play)
+		}},
+	} {
+		found[i] = b.highest(t, s, top, *each)
+		b.say(t, "| %s | %.0f | %.0f | %.0f s | %.0f%% |", s.name, found[i].mbps(), float64(found[i].packets)/found[i].took, found[i].took, 100*found[i].mbps()/found[0].mbps())
+	}
+	if part := found[1].mbps() / found[0].mbps(); part < 0.8 {
+		t.Errorf("capture to records is loss-free up to %.0f%% of what tcpdump takes: must be 80%%", 100*part)
+	}
+	if part := found[2].mbps() / found[0].mbps(); part < 0.25 {
+		t.Errorf("the whole path is loss-free up to %.0f%% of what tcpdump takes: must be 25%%", 100*part)
+	}
+	b.soak(t, found[2].mbps()/2)
+	b.write(t)
+}
+
+// TestSoak has connections come and go for a minute, at half of a rate that was
+// found loss-free just before.
+func TestSoak(t *testing.T) {
+	if *rates {
+		t.Skip("with -rates, TestRates has a soak")
+	}
+	*messages = min(*messages, 1000)
+	b := newBench(t)
+	mbps := 40.0
+	for ; mbps > 2; mbps /= 2 {
+		if lost, r := b.sensor("", "-keep", "envelope", "-store", b.archive(t)).run(t, func() rate { return b.replay(t, mbps, 3*time.Second) }); lost == 0 {
+			t.Logf("loss-free: %v", r)
+			break
+		}
+	}
+	b.soak(t, mbps/2)
+	b.write(t)
+}
+
+// soak watches the memory of a sensor with an archive.
+func (b *bench) soak(t *testing.T, mbps float64) {
+	t.Helper()
+	p := b.ingest(t, "-keep", "envelope", "-store", b.archive(t))
+	stop := make(chan struct{})
+	resident := make(chan []int64)
+	go func() {
+		var all []int64
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if n := rss(p.Process.Pid); n > 0 {
+					all = append(all, n)
+				}
+			case <-stop:
+				resident <- all
+				return
+			}
+		}
+	}()
+	r := b.replay(t, mbps, *soak)
+	close(stop)
+	all := <-resident
+	said := p.end(t, syscall.SIGTERM)
+	captured, dropped := number(t, said, `Captured (\d+) packets? on`), number(t, said, `(\d+) packets? (?:was|were) dropped`)
+	connections := number(t, said, `in (\d+) connections?`)
+	if len(all) < 20 {
+		t.Fatalf("memory was looked at %d times", len(all))
+	}
+	// The first eighth is for the buffers to become as large as they get.
+	all = all[len(all)/8:]
+	median := func(part []int64) float64 {
+		part = slices.Clone(part)
+		slices.Sort(part)
+		return float64(part[len(part)/2]) / (1 << 20)
+	}
+	third := len(all) / 3
+	start, middle, end := median(all[:third]), median(all[third:2*third]), median(all[2*third:])
+	b.say(t, "")
+	b.say(t, "Soak: %v, %d connections, %d lost. Resident memory in MiB: %.0f in the first third, %.0f in the second, %.0f in the last.",
+		r, connections, max(dropped, r.packets-captured), start, middle, end)
+	if dropped > 0 || captured < r.packets {
+		t.Errorf("%d frames of %d were read, %d dropped", captured, r.packets, dropped)
+	}
+	if end > start*1.1+16 {
+		t.Errorf("resident memory grew from %.0f to %.0f MiB", start, end)
+	}
+	if connections < 100 {
+		t.Errorf("%d connections: no churn", connections)
+	}
+}
+
+// rss returns the resident octets of a process, 0 when it has ended.
+func rss(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// machine says what the figures are of.
+func (b *bench) machine(t *testing.T) {
+	t.Helper()
+	first := func(name string, args ...string) string {
+		out, _ := exec.Command(name, args...).CombinedOutput()
+		return strings.SplitN(strings.TrimSpace(string(out)), "\n", 2)[0]
+	}
+	cpu := ""
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if m := regexp.MustCompile(`model name\s*: (.*)`).FindSubmatch(b); m != nil {
+			cpu = string(m[1])
+		}
+	}
+	b.say(t, "# Rates on an interface")
+	b.say(t, "")
+	b.say(t, "Written by `make bench-live`; see [operations.md](operations.md).")
+	b.say(t, "")
+	b.say(t, "%s, commit %s, %s, Linux %s, %d cores of %s, %s, %s.", time.Now().UTC().Format(time.DateOnly),
+		cmp.Or(first("git", "rev-parse", "--short", "HEAD"), "unknown"), runtime.Version(), first("uname", "-r"), runtime.NumCPU(), cpu,
+		first("tcpdump", "--version"), first("tcpreplay", "--version"))
+	b.say(t, "Replayed: corpus %s, %d messages, %d packets of %d octets on average, under other addresses each time. Ring: %d MiB. Each rate is held for %v at least, and for four times the ring.",
+		*corpus, *messages, b.packets, b.octets/max(1, b.packets), *ring, *each)
+	b.say(t, "")
+	b.say(t, "| highest loss-free rate of | Mbit/s | packets/s | held | of tcpdump's |")
+	b.say(t, "|---|---|---|---|---|")
+}
+
+func (b *bench) write(t *testing.T) {
+	t.Helper()
+	if *report == "" {
+		return
+	}
+	if err := os.WriteFile(*report, []byte(strings.TrimSpace(b.out.String())+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
