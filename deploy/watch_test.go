@@ -27,6 +27,7 @@ import (
 	"x400flow/pipeline/bus/kafka"
 	"x400flow/pipeline/bus/memory"
 	"x400flow/pipeline/decode"
+	"x400flow/pipeline/live"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/spool"
@@ -98,6 +99,7 @@ func known(t *testing.T, st *store.Store) map[string]bool {
 	}
 	t.Cleanup(func() { out.Close(t.Context()) })
 	sensor.NewMetrics(n)
+	n.MustRegister(new(live.Capture))
 	w := st.NewWriter(t.Context(), store.WriterOptions{Registerer: n})
 	n.MustRegister(decode.New(decode.Config{Workers: 1}, memory.New(0), w).Collector())
 	if err := w.Close(t.Context()); err != nil {

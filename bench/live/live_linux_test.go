@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,7 +105,7 @@ func (b *bench) replay(t *testing.T, mbps float64, lasts time.Duration) rate {
 		speed = fmt.Sprintf("--mbps=%.3f", mbps)
 	}
 	out, err := exec.Command("tcpreplay", "-q", "-K", "--unique-ip", "-i", "gen0", speed, "--loop=0",
-		fmt.Sprintf("--duration=%d", int(lasts.Seconds())), b.pcap).CombinedOutput()
+		fmt.Sprintf("--duration=%d", int(math.Ceil(lasts.Seconds()))), b.pcap).CombinedOutput()
 	if err != nil {
 		t.Fatalf("tcpreplay: %v: %s", err, out)
 	}
@@ -252,10 +253,16 @@ func (b *bench) highest(t *testing.T, s subject, top float64, lasts time.Duratio
 	t.Helper()
 	try := func(mbps float64) (rate, bool) {
 		// Four times what the ring holds, at the least.
-		hold := max(lasts, time.Duration(float64(4**ring<<20)*8/(cmp.Or(mbps, top)*1e6)*float64(time.Second)))
-		lost, r := s.run(t, func() rate { return b.replay(t, mbps, hold) })
-		t.Logf("%s: %v: %d lost of %d", s.name, r, lost, r.packets)
-		return r, lost == 0
+		least := int64(4 * *ring << 20)
+		hold := max(lasts, time.Duration(float64(least)*8.4/(cmp.Or(mbps, top)*1e6)*float64(time.Second)))
+		for {
+			lost, r := s.run(t, func() rate { return b.replay(t, mbps, hold) })
+			t.Logf("%s: %v: %d lost of %d", s.name, r, lost, r.packets)
+			if lost > 0 || r.octets >= least {
+				return r, lost == 0
+			}
+			hold *= 2
+		}
 	}
 	if r, ok := try(0); ok {
 		return r
@@ -355,6 +362,11 @@ func (b *bench) soak(t *testing.T, mbps float64) {
 	if len(all) < 20 {
 		t.Fatalf("memory was looked at %d times", len(all))
 	}
+	var line []string
+	for i := range 16 {
+		line = append(line, strconv.FormatInt(all[i*(len(all)-1)/15]>>20, 10))
+	}
+	t.Logf("resident MiB over time: %s", strings.Join(line, " "))
 	// The first eighth is for the buffers to become as large as they get.
 	all = all[len(all)/8:]
 	median := func(part []int64) float64 {
