@@ -57,8 +57,9 @@ func newBench(t *testing.T) *bench {
 		t.Fatalf("%v: %s", err, out)
 	}
 	o := generate.DefaultOptions()
-	// Connections that end: those left open would fill the table, as they must.
-	o.Messages, o.OpenRate, o.Concurrent, o.PerAssociation = *messages, 0, 50, 4
+	// Connections that end, and transfers that do: those left open, or broken off for
+	// good, are held for hours, within their limits.
+	o.Messages, o.OpenRate, o.CutRate, o.Concurrent, o.PerAssociation = *messages, 0, 0, 50, 4
 	if *corpus == "office" {
 		o.Corpus = generate.OfficeCorpus
 	}

@@ -69,6 +69,8 @@ type options struct {
 	block      int
 	level      *slog.LevelVar
 	flags      *flag.FlagSet
+
+	idling func() error // Called when standard input has nothing for a while; nil before it is read.
 }
 
 // define returns the flags that set o.

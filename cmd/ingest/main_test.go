@@ -331,6 +331,44 @@ func (a *archive) digestsBut(t *testing.T, but map[string]string) map[string]str
 	return out
 }
 
+// TestPipeThatRests has a message archived though no frame follows it.
+func TestPipeThatRests(t *testing.T) {
+	pcap, err := os.ReadFile("../../testdata/mta/p20-pp88-to-pp88-relay.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := mutate.Count(bytes.NewReader(pcap))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newArchive(t, os.Args[0], "", template(t, os.Args[0]))
+	cmd := ingest("-r", "-", "-store", a.dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var part bytes.Buffer
+	// All but the ends of the connections.
+	if err := mutate.Cut(&part, bytes.NewReader(pcap), 0, n-4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write(part.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); a.messagesNow(t) < 2; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what came through the pipe waits for more")
+		}
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestProgress has the bar on a terminal.
 func TestProgress(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "archive")

@@ -270,6 +270,8 @@ func (r *reading) turns() (uint64, bool) { return r.looks.Load(), true }
 // holds is then published under drain. ended says why not all was read: it was
 // interrupted, or captures are damaged, in which case the others are read.
 func (r *reading) run(ctx, drain context.Context) (ended, err error) {
+	// What came through a pipe does not wait for what comes.
+	r.o.idling = func() error { return r.sensor.Flush(drain) }
 	var f capture.Frame
 	var end *capture.EndOfFile
 	for n := 0; ; n++ {
@@ -363,7 +365,8 @@ func (r *reading) endFile(ctx context.Context, end *capture.EndOfFile) error {
 type interruptible struct {
 	ctx  context.Context
 	in   io.Reader
-	got  chan chunk // nil before the first Read.
+	idle func() error // Called by Read when nothing has come for a while.
+	got  chan chunk   // nil before the first Read.
 	want chan struct{}
 	rest chunk
 }
@@ -387,10 +390,19 @@ func (r *interruptible) Read(p []byte) (int, error) {
 	}
 	if len(r.rest.octets) == 0 && r.rest.err == nil {
 		r.want <- struct{}{}
-		select {
-		case r.rest = <-r.got:
-		case <-r.ctx.Done():
-			return 0, r.ctx.Err()
+		for came := false; !came; {
+			wait := time.NewTimer(sensor.DefaultMaxAge)
+			select {
+			case r.rest = <-r.got:
+				came = true
+			case <-r.ctx.Done():
+				return 0, r.ctx.Err()
+			case <-wait.C:
+				if err := r.idle(); err != nil {
+					return 0, err
+				}
+			}
+			wait.Stop()
 		}
 	}
 	n := copy(p, r.rest.octets)
@@ -446,7 +458,12 @@ func openSource(ctx context.Context, o *options, st *store.Store, log *slog.Logg
 // it returns nil. If one is not, all are read, because connections continue
 // across files.
 func openCaptures(ctx context.Context, o *options, st *store.Store, log *slog.Logger) (*capture.Source, error) {
-	cfg := capture.SourceConfig{Paths: o.read, Stdin: &interruptible{ctx: ctx, in: os.Stdin}}
+	cfg := capture.SourceConfig{Paths: o.read, Stdin: &interruptible{ctx: ctx, in: os.Stdin, idle: func() error {
+		if o.idling == nil {
+			return nil // Nothing was read yet.
+		}
+		return o.idling()
+	}}}
 	if st != nil && !o.reread && !slices.Contains(o.read, "-") {
 		known, err := archived(ctx, st)
 		if err != nil {

@@ -179,7 +179,7 @@ func openRing(c *Config, nic *net.Interface) (r *Ring, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("a ring of %d blocks of %d octets: %w", c.Blocks, c.BlockSize, err)
 	}
-	if r.mem, err = unix.Mmap(fd, 0, c.BlockSize*c.Blocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if r.mem, err = unix.Mmap(fd, 0, c.BlockSize*c.Blocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE); err != nil {
 		return nil, fmt.Errorf("a ring of %d blocks of %d octets: %w", c.Blocks, c.BlockSize, err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: nic.Index}); err != nil {
