@@ -52,10 +52,11 @@ test-faults: libchdb kafka
 race:
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./osi/... ./x411/... ./pipeline/... ./schema/...
 
-# libpcap's expressions (ingest -f) need cgo and libpcap.
+# libpcap's expressions (ingest -f), and interfaces on other systems than Linux, need cgo and libpcap.
 pcap: need-tshark
-	CGO_ENABLED=1 $(GO) vet -tags pcap ./pipeline/capture ./cmd/ingest
-	CGO_ENABLED=1 $(GO) test -tags pcap -run Filter ./pipeline/capture
+	CGO_ENABLED=1 $(GO) vet -tags pcap ./pipeline/capture/... ./cmd/ingest
+	CGO_ENABLED=1 $(GO) test -tags pcap -run Filter ./pipeline/capture ./pipeline/capture/device
+	CGO_ENABLED=0 GOOS=darwin $(GO) vet ./pipeline/capture/... ./pipeline/live
 
 ## docs: what is generated in docs/
 docs: build libchdb
