@@ -29,6 +29,7 @@ import (
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/live"
 	"x400flow/pipeline/monitor"
+	"x400flow/pipeline/packets"
 	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/spool"
 	"x400flow/pipeline/store"
@@ -100,6 +101,11 @@ func known(t *testing.T, st *store.Store) map[string]bool {
 	t.Cleanup(func() { out.Close(t.Context()) })
 	sensor.NewMetrics(n)
 	n.MustRegister(new(live.Capture))
+	kept, err := packets.Open(packets.Config{Dir: filepath.Join(t.TempDir(), "packets"), Registerer: n, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kept.Close() })
 	w := st.NewWriter(t.Context(), store.WriterOptions{Registerer: n})
 	n.MustRegister(decode.New(decode.Config{Workers: 1}, memory.New(0), w).Collector())
 	if err := w.Close(t.Context()); err != nil {

@@ -205,9 +205,6 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	}
 	err = errors.Join(err, kept.close())
 	p.done()
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return fmt.Errorf("what was read before the interruption is not all stored: that took more than %v (-drain)", o.drain)
-	}
 	if err != nil {
 		return err
 	}
