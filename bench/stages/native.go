@@ -122,20 +122,25 @@ func chGo(b *schema.Batch) (func([]byte) ([]byte, error), error) {
 	}, nil
 }
 
+// Rows gives the batches of rows of the corpus to keep, one after the other.
+func Rows(ctx context.Context, c *Corpus, envelope bool, keep func(*schema.Batch)) error {
+	run, err := decodesInto(envelope, keep)(ctx, c)
+	if err != nil {
+		return err
+	}
+	_, err = run.Round()
+	return errors.Join(err, run.Close())
+}
+
 // Block returns a block of rows of the corpus as the store inserts them.
 func Block(ctx context.Context, c *Corpus, envelope bool) (*schema.Batch, error) {
 	block := new(schema.Batch)
-	open := decodesInto(envelope, func(b *schema.Batch) {
+	err := Rows(ctx, c, envelope, func(b *schema.Batch) {
 		if block.Bytes() < store.DefaultBytes && block.Rows() < store.DefaultRows {
 			block.AppendAll(b)
 		}
 	})
-	run, err := open(ctx, c)
 	if err != nil {
-		return nil, err
-	}
-	_, err = run.Round()
-	if err := errors.Join(err, run.Close()); err != nil {
 		return nil, err
 	}
 	if block.Rows() == 0 {

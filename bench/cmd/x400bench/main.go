@@ -3,6 +3,7 @@
 //
 //	x400bench                      everything; make bench
 //	x400bench -only 'BER|Native'   the groups whose names match
+//	x400bench -only 'whole|memory|growth'   into the archive; what memory and time grow with
 //	x400bench -messages 20000      of a larger corpus
 //	x400bench -case ch-go          one case, as JSON; -cpuprofile writes its profile
 //
@@ -15,12 +16,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"runtime/pprof"
 	"time"
 
@@ -37,7 +40,9 @@ type options struct {
 	only     string
 	match    *regexp.Regexp
 	profile  string
+	memory   string
 	one      string
+	flow     string
 }
 
 func main() {
@@ -50,8 +55,13 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "repetitions of each measurement")
 	flag.StringVar(&o.only, "only", "", "regular `expression`: the groups to measure")
 	flag.StringVar(&o.one, "case", "", "measure this case alone, in this process")
+	flag.StringVar(&o.flow, "flow", "", "take this flow, as JSON, in this process")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of -case to this `file`")
+	flag.StringVar(&o.memory, "memprofile", "", "write where -case allocates, every allocation, to this `file`")
 	flag.Parse()
+	if o.memory != "" {
+		runtime.MemProfileRate = 1
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, &o, os.Stdout)
 	stop()
@@ -62,6 +72,9 @@ func main() {
 }
 
 func run(ctx context.Context, o *options, out io.Writer) error {
+	if o.flow != "" {
+		return flow(ctx, o, out)
+	}
 	if o.dir == "" {
 		dir, err := os.MkdirTemp("", "x400bench")
 		if err != nil {
@@ -84,11 +97,21 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if o.one != "" {
 		return one(ctx, o, corpus, out)
 	}
-	return table(ctx, o, corpus, out)
+	best, err := table(ctx, o, corpus, out)
+	if err != nil {
+		return err
+	}
+	if err := whole(ctx, o, corpus, best, out); err != nil {
+		return err
+	}
+	if err := memoryCurve(ctx, o, out); err != nil {
+		return err
+	}
+	return growthCurve(ctx, o, out)
 }
 
 // one measures one case here.
-func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) error {
+func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) (err error) {
 	c, err := stages.Find(o.one)
 	if err != nil {
 		return err
@@ -103,6 +126,15 @@ func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) 
 			return err
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if o.memory != "" {
+		defer func() {
+			if f, e := os.Create(o.memory); e == nil {
+				err = errors.Join(err, pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+			} else {
+				err = errors.Join(err, e)
+			}
+		}()
 	}
 	r, err := measure(ctx, c, corpus, o.each)
 	if err != nil {

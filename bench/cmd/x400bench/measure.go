@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -133,4 +134,13 @@ func apart(ctx context.Context, o *options, name string, more ...string) (r resu
 		return r, fmt.Errorf("%s: %w", name, err)
 	}
 	return r, json.Unmarshal(out, &r)
+}
+
+// maxRSS is the most memory that was resident of a command that has ended, in octets.
+func maxRSS(cmd *exec.Cmd) int64 {
+	u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return u.Maxrss << 10
 }

@@ -41,10 +41,14 @@ var targets = []target{
 	{"records to columns, envelopes", "", "900,000 rows/s", perSecond(9e5, func(r *result) int64 { return r.Rows })},
 	{"records to columns, contents", "tshark", "40 times tshark", times(40)},
 	{"columns to Native", "ch-go", "80% of ch-go", times(0.8)},
+	{"publish to kfake", "franz-go, publish to kfake", "80% of franz-go", times(0.8)},
+	{"consume from kfake", "franz-go, consume from kfake", "80% of franz-go", times(0.8)},
+	{"publish to Apache Kafka", "franz-go, publish to Apache Kafka", "1.3 times franz-go's CPU time", times(1 / 1.3)},
+	{"consume from Apache Kafka", "franz-go, consume from Apache Kafka", "1.3 times franz-go's CPU time", times(1 / 1.3)},
 }
 
-// table measures every group and prints the table.
-func table(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) error {
+// table measures every group, prints the table and returns each case's best.
+func table(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) (map[string]*result, error) {
 	head(o, corpus, out)
 	var groups []string
 	cases := map[string][]stages.Case{}
@@ -68,7 +72,7 @@ func table(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer
 				fmt.Fprintf(os.Stderr, "\r\x1b[K%s", c.Name)
 				r, err := apart(ctx, o, c.Name)
 				if err != nil {
-					return err
+					return nil, err
 				}
 				if b := best[c.Name]; b == nil || r.perUnit() < b.perUnit() {
 					best[c.Name] = &r
@@ -93,7 +97,7 @@ func table(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer
 		}
 		fmt.Fprintf(out, "| %s | %s | %s, %.0f%% of it |\n", t.stage, t.what, verdict, 100*by)
 	}
-	return nil
+	return best, nil
 }
 
 // head says what was measured, and where.

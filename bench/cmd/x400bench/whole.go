@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"x400flow/bench/stages"
+	"x400flow/engine"
+	"x400flow/pipeline/store"
+	"x400flow/schema"
+)
+
+// engineIdle is how long an engine stays for the next run.
+const engineIdle = 10 * time.Minute
+
+// whole measures ingest from a capture to rows in the archive, on all cores, beside
+// the engine alone with the same rows. best holds what the stages took.
+func whole(ctx context.Context, o *options, corpus *stages.Corpus, best map[string]*result, out io.Writer) error {
+	if !o.match.MatchString("whole") {
+		return nil
+	}
+	ingest, err := buildIngest(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nFrom capture to rows in the archive, ingest and engine together, %d cores:\n\n", runtime.NumCPU())
+	fmt.Fprint(out, "| run | wall s | CPU s | of it engine | cores busy | messages/s | MB/s | peak MB ingest, engine |\n|---|---:|---:|---:|---:|---:|---:|---:|\n")
+	messages := float64(corpus.Summary.Messages + corpus.Summary.Reports + corpus.Summary.Probes)
+	for _, keep := range []string{"envelope", "content"} {
+		blocks, err := writeBlocks(ctx, o, corpus, keep == "envelope")
+		if err != nil {
+			return err
+		}
+		var run, alone *wholeResult
+		for range o.rounds {
+			r, err := archived(ctx, o, func(dir string, _ *store.Store) (*exec.Cmd, error) {
+				return exec.CommandContext(ctx, ingest, "-r", corpus.Capture, "-store", dir, "-keep", keep), nil
+			})
+			if err != nil {
+				return err
+			}
+			a, err := archived(ctx, o, func(_ string, st *store.Store) (*exec.Cmd, error) { return nil, insertBlocks(ctx, st, blocks) })
+			if err != nil {
+				return err
+			}
+			if run == nil || r.cpu() < run.cpu() {
+				run = r
+			}
+			if alone == nil || a.engine < alone.engine {
+				alone = a
+			}
+		}
+		// The engine alone counts without the client that hands it the files.
+		own := time.Duration(0)
+		for _, stage := range []string{"capture to records, in order", "SHA-256 of the capture", "records to columns, " + keep + "s", "columns to Native"} {
+			r := best[stage]
+			switch {
+			case r == nil:
+				own = -1 << 62
+			case r.Unit == "row":
+				own += time.Duration(r.perUnit() * float64(blocks.rows))
+			case r.Unit == "message":
+				own += time.Duration(r.perUnit() * messages)
+			default:
+				own += time.Duration(r.perUnit() * float64(corpus.Summary.Packets))
+			}
+		}
+		line := func(name string, r *wholeResult) {
+			fmt.Fprintf(out, "| %s | %.2f | %.2f | %.2f | %.0f%% | %s | %.0f | %.0f, %.0f |\n", name, r.wall.Seconds(), r.cpu().Seconds(), r.engine.Seconds(),
+				100*r.cpu().Seconds()/r.wall.Seconds()/float64(runtime.NumCPU()), short(messages/r.wall.Seconds()),
+				float64(corpus.Summary.CaptureSize)/1e6/r.wall.Seconds(), float64(r.peakClient)/1e6, float64(r.peakEngine)/1e6)
+		}
+		line("-keep "+keep, run)
+		line("*engine alone, "+keep+", ready Native files*", alone)
+		if own > 0 {
+			fmt.Fprintf(out, "\n`-keep %s`: %.2f s of CPU are %.2f times engine alone (%.2f s) and stages' own (%.2f s); to be 1.15 at most.\n",
+				keep, run.cpu().Seconds(), run.cpu().Seconds()/(alone.engine+own).Seconds(), alone.engine.Seconds(), own.Seconds())
+		}
+		if t := best["tshark"]; t != nil {
+			want := map[string]int{"envelope": 50, "content": 20}[keep]
+			fmt.Fprintf(out, "`-keep %s`: %.1f times tshark's messages a second, %.1f times by CPU time; to be %d at least.\n\n", keep,
+				t.Wall.Seconds()/float64(t.Units)*messages/run.wall.Seconds(), t.perUnit()*messages/float64(run.cpu()), want)
+		}
+	}
+	return nil
+}
+
+// buildIngest builds the command as it is shipped.
+func buildIngest(ctx context.Context, o *options) (string, error) {
+	name := filepath.Join(o.dir, "ingest")
+	if b, err := exec.CommandContext(ctx, "go", "build", "-o", name, "x400flow/cmd/ingest").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building ingest: %w: %s", err, b)
+	}
+	return name, nil
+}
+
+// wholeResult is what a run into an archive took.
+type wholeResult struct {
+	wall, client, engine   time.Duration
+	peakClient, peakEngine int64
+}
+
+func (r *wholeResult) cpu() time.Duration { return r.client + r.engine }
+
+// archived runs a command, or what fill does itself, on a new archive whose engine is
+// up and whose tables are there.
+func archived(ctx context.Context, o *options, fill func(dir string, st *store.Store) (*exec.Cmd, error)) (r *wholeResult, err error) {
+	dir, err := os.MkdirTemp(o.dir, "archive")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, engine.Stop(context.WithoutCancel(ctx), dir)) }()
+	st, err := store.Open(store.Options{Target: dir, Program: "x400bench", Engine: engine.Options{Idle: engineIdle}})
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	if err := st.Migrate(ctx, store.MigrateOptions{}); err != nil {
+		return nil, err
+	}
+	state, err := engine.Status(dir)
+	if err != nil {
+		return nil, err
+	}
+	pid := strconv.Itoa(state.PID)
+	before, err := cpuOf(pid)
+	if err != nil {
+		return nil, err
+	}
+	r = new(wholeResult)
+	began := time.Now()
+	cmd, err := fill(dir, st)
+	if err != nil {
+		return nil, err
+	}
+	if cmd != nil {
+		if b, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", cmd, err, b)
+		}
+		r.client = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		r.peakClient = maxRSS(cmd)
+	}
+	r.wall = time.Since(began)
+	after, err := cpuOf(pid)
+	r.engine, r.peakEngine = after-before, statusOf(pid, "VmHWM:")
+	return r, err
+}
+
+// cpuOf is the CPU time that a process has had.
+func cpuOf(pid string) (time.Duration, error) {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	// The name, in parentheses, may hold anything.
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("/proc/%s/stat has %d fields", pid, len(f))
+	}
+	var ticks int64
+	for _, s := range f[11:13] {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * (time.Second / 100), nil // USER_HZ.
+}
+
+// blocks are the files of the rows of a corpus, in Native format.
+type blocks struct {
+	files []blockFile
+	rows  int64
+}
+
+type blockFile struct{ name, statement string }
+
+// writeBlocks writes the rows of the corpus to files, in blocks as the store makes them.
+func writeBlocks(ctx context.Context, o *options, corpus *stages.Corpus, envelope bool) (*blocks, error) {
+	all := new(blocks)
+	block := new(schema.Batch)
+	var failed error
+	var native []byte
+	flush := func() {
+		for _, t := range block.All() {
+			if t.Rows() == 0 {
+				continue
+			}
+			native = schema.AppendNative(native[:0], t)
+			f := blockFile{name: filepath.Join(o.dir, fmt.Sprintf("block-%v-%03d.native", envelope, len(all.files)))}
+			var names []string
+			for _, c := range t.Columns() {
+				names = append(names, c.Name)
+			}
+			f.statement = "INSERT INTO " + t.Table() + " (" + strings.Join(names, ", ") + ")"
+			if err := os.WriteFile(f.name, native, 0o644); err != nil {
+				failed = err
+			}
+			all.rows += int64(t.Rows())
+			all.files = append(all.files, f)
+		}
+		block.Reset()
+	}
+	err := stages.Rows(ctx, corpus, envelope, func(b *schema.Batch) {
+		block.AppendAll(b)
+		if block.Bytes() >= store.DefaultBytes || block.Rows() >= store.DefaultRows {
+			flush()
+		}
+	})
+	flush()
+	return all, errors.Join(err, failed)
+}
+
+// insertBlocks inserts the files, as many at a time as a store's writer does.
+func insertBlocks(ctx context.Context, st *store.Store, all *blocks) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(store.DefaultInserters)
+	for _, f := range all.files {
+		g.Go(func() error {
+			r, err := os.Open(f.name)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			return st.Conn().InsertFormat(ctx, "Native", f.statement, r)
+		})
+	}
+	return g.Wait()
+}
