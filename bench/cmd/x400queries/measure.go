@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"x400flow/engine"
+	"x400flow/pipeline/store"
+	"x400flow/schema"
+)
+
+// target is the time in which every query is to answer.
+const target = 500 * time.Millisecond
+
+// question is a query to be measured: statements that are run one after the
+// other, or a command line of query.
+type question struct {
+	name       string
+	statements []string
+	params     map[string]string
+	command    []string
+}
+
+// took is what one run of a question took.
+type took struct {
+	wall, cpu  time.Duration
+	peak       uint64
+	rows, read uint64
+	result     uint64
+}
+
+// meter runs questions against the engine of one archive.
+type meter struct {
+	dir, program string
+	client       http.Client
+}
+
+func measureAll(ctx context.Context, st *store.Store, o *options, started engine.Options, out io.Writer) error {
+	questions, err := questions(ctx, st)
+	if err != nil {
+		return err
+	}
+	m := &meter{dir: o.dir, program: o.query, client: http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		return engine.Dialer(o.dir, started)(ctx, addr)
+	}}}}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "query\tcold ms\twarm ms\tCPU ms\trows read\tMB read\tpeak MB\tresult\twithin %v\t\n", target)
+	slow := 0
+	for _, q := range questions {
+		if !strings.Contains(q.name, o.only) {
+			continue
+		}
+		if err := m.forget(ctx); err != nil {
+			return err
+		}
+		cold, err := m.run(ctx, &q)
+		if err != nil {
+			return fmt.Errorf("%s: %w", q.name, err)
+		}
+		var warm []took
+		for range o.runs {
+			t, err := m.run(ctx, &q)
+			if err != nil {
+				return fmt.Errorf("%s: %w", q.name, err)
+			}
+			warm = append(warm, t)
+		}
+		slices.SortFunc(warm, func(a, b took) int { return int(a.wall - b.wall) })
+		median := warm[len(warm)/2]
+		slices.SortFunc(warm, func(a, b took) int { return int(a.cpu - b.cpu) })
+		within := "yes"
+		if median.wall > target {
+			within = "NO"
+			slow++
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.1f\t%.0f\t%d\t%s\t\n", q.name, cold.wall.Milliseconds(), median.wall.Milliseconds(), warm[len(warm)/2].cpu.Milliseconds(),
+			median.rows, float64(median.read)/1e6, float64(max(cold.peak, median.peak))/1e6, median.result, within)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if slow > 0 {
+		fmt.Fprintf(out, "\n%d took longer.\n", slow)
+	}
+	return nil
+}
+
+// questions are the reports and the searches. What is searched for is drawn from
+// the archive.
+func questions(ctx context.Context, st *store.Store) ([]question, error) {
+	conn := st.Conn()
+	draw := func(value, from string) (string, error) {
+		return one[string](ctx, conn, "SELECT toString("+value+") FROM "+from+" ORDER BY cityHash64(apdu) LIMIT 1")
+	}
+	// Somebody who gets mail, of whom there is a report.
+	const named = "recipients_store WHERE origin_time >= toDateTime64('2025-03-01 00:00:00', 0, 'UTC') AND origin_time < toDateTime64('2025-03-08 00:00:00', 0, 'UTC') AND kind = 'report' AND surname != '' AND organization != '' AND match(surname, '^[A-Z][a-z]*$') AND match(organization, '^[A-Z][a-z ]*$')"
+	mtsID, err := draw("subject_mts_id", named)
+	if err != nil {
+		return nil, err
+	}
+	recipient, err := draw("concat('S=', surname, ';O=', organization)", named)
+	if err != nil {
+		return nil, err
+	}
+	surname, err := draw("surname", named)
+	if err != nil {
+		return nil, err
+	}
+	var all []question
+	reports, err := schema.Reports()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range reports {
+		q := question{name: r.Name, params: map[string]string{}}
+		for _, p := range r.Params {
+			q.params[p.Name] = p.Default
+			if p.Required {
+				q.params[p.Name] = mtsID
+			}
+		}
+		for _, s := range r.Statements {
+			q.statements = append(q.statements, s.SQL)
+		}
+		all = append(all, q)
+	}
+	word := func(rank string) string { // The word of that rank, as often as 1 in rank.
+		return "(WITH " + vocab + " SELECT vocab[" + rank + "])"
+	}
+	subjects := func(rank string) []string {
+		return []string{"SELECT mts_id, origin_time, originator, subject FROM ipms WHERE lowerUTF8(subject) LIKE concat('%', " + word(rank) + ", '%') ORDER BY origin_time DESC LIMIT 100"}
+	}
+	texts := func(rank string) []string {
+		return []string{"SELECT origin_time, apdu, substringUTF8(text, 1, 80) FROM body_parts WHERE lowerUTF8(text) LIKE concat('%', " + word(rank) + ", '%') ORDER BY origin_time DESC LIMIT 100"}
+	}
+	return append(all,
+		question{name: "show MTS-IDENTIFIER", command: []string{"show", mtsID}},
+		question{name: "messages -recipient " + recipient, command: []string{"messages", "-recipient", recipient}},
+		question{name: "messages -recipient " + surname, command: []string{"messages", "-recipient", surname}},
+		question{name: "messages -originator " + recipient, command: []string{"messages", "-originator", recipient}},
+		question{name: "subject, rare word", statements: subjects("30001")},
+		question{name: "subject, word", statements: subjects("300")},
+		question{name: "text, rare word", statements: texts("30001")},
+		question{name: "text, word", statements: texts("3000")},
+		question{name: "messages by mts_id", statements: []string{"SELECT * FROM messages WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
+		question{name: "journeys by mts_id", statements: []string{"SELECT * FROM journeys WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
+		question{name: "deliveries by mts_id", statements: []string{"SELECT * FROM deliveries WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
+		question{name: "hops by mts_id", statements: []string{"SELECT * FROM hops WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
+	), nil
+}
+
+// forget makes what the engine and the system have cached be read again, as far
+// as they let go of it.
+func (m *meter) forget(ctx context.Context) error {
+	for _, cache := range []string{"MARK", "UNCOMPRESSED", "INDEX MARK", "INDEX UNCOMPRESSED", "PRIMARY INDEX", "QUERY CONDITION"} {
+		if _, err := m.ask(ctx, "SYSTEM DROP "+cache+" CACHE", nil); err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(m.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // Merges remove files meanwhile.
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil
+		}
+		defer f.Close()
+		return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	})
+}
+
+// run runs a question once.
+func (m *meter) run(ctx context.Context, q *question) (took, error) {
+	var t took
+	state, err := engine.Status(m.dir)
+	if err != nil {
+		return t, err
+	}
+	resetPeak(state.PID)
+	cpu := cpuTime(state.PID)
+	began := time.Now()
+	for _, s := range q.statements {
+		sum, err := m.ask(ctx, s, q.params)
+		if err != nil {
+			return t, err
+		}
+		t.rows += sum.Rows
+		t.read += sum.Bytes
+		t.result += sum.Result
+	}
+	if q.command != nil {
+		b, err := exec.CommandContext(ctx, m.program, append([]string{"-store", m.dir}, q.command...)...).Output()
+		if err != nil {
+			return t, err
+		}
+		t.result = uint64(bytes.Count(b, []byte{'\n'}))
+	}
+	t.wall = time.Since(began)
+	t.cpu = cpuTime(state.PID) - cpu
+	t.peak = peak(state.PID)
+	return t, nil
+}
+
+// summary is what the engine says of a statement.
+type summary struct {
+	Rows   uint64 `json:"read_rows,string"`
+	Bytes  uint64 `json:"read_bytes,string"`
+	Result uint64 `json:"result_rows,string"`
+}
+
+// ask runs a statement and reads its whole result.
+func (m *meter) ask(ctx context.Context, sql string, params map[string]string) (summary, error) {
+	var s summary
+	v := url.Values{"default_format": {"JSON"}}
+	for name, value := range params {
+		v.Set("param_"+name, value)
+	}
+	u := *engine.Address()
+	u.RawQuery = v.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(sql))
+	if err != nil {
+		return s, err
+	}
+	resp, err := m.client.Do(req)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return s, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("%s: %.500s", resp.Status, b)
+	}
+	if text := resp.Header.Get("X-ClickHouse-Summary"); text != "" {
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
