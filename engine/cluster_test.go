@@ -80,7 +80,7 @@ func TestClusterStatementsParse(t *testing.T) {
 }
 
 var (
-	replicatedEngine = regexp.MustCompile(`Replicated(ReplacingMergeTree)\('[^']*', '[^']*'(?:, )?`)
+	replicatedEngine = regexp.MustCompile(`Replicated((?:Replacing|Summing)MergeTree)\('[^']*', '[^']*'(?:, )?`)
 	overShards       = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)_store AS (\w+)\n(?s:.*), cityHash64\((\w+)\)\)\n`)
 	questions        = regexp.MustCompile("(?s)```sql\n(.*?)```\n")
 )

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	replicated  = regexp.MustCompile(`Replicated(ReplacingMergeTree)\('/clickhouse/tables/\{shard\}/\{database\}/\{table\}', '\{replica\}', (\w+)\)`)
+	replicated  = regexp.MustCompile(`Replicated((?:Replacing|Summing)MergeTree)\('/clickhouse/tables/\{shard\}/\{database\}/\{table\}', '\{replica\}', (\w+)\)`)
 	distributes = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)_store ON CLUSTER 'x400' AS (\w+)_shard\nENGINE = Distributed\('x400', currentDatabase\(\), '(\w+)_shard', cityHash64\((\w+)\)\)\nCOMMENT '.*'$`)
 	sortedBy    = regexp.MustCompile(`\nORDER BY \(?([\w, ]+)\)?\n`)
 )
@@ -60,6 +60,10 @@ func TestFormsAgree(t *testing.T) {
 				}
 			} else {
 				others++
+				if strings.HasPrefix(want, "CREATE MATERIALIZED VIEW ") {
+					// It fills a server's own table from another of its own.
+					got = strings.ReplaceAll(got, "_shard\n", "_store\n")
+				}
 			}
 			if got != want {
 				t.Errorf("the forms differ:\n%s\n%s", got, want)

@@ -74,6 +74,7 @@ func (m *Migration) Statements(f Form) ([]string, error) {
 		"engine":    p.engine,
 		"partition": f.partition,
 		"name":      f.name,
+		"local":     f.Local,
 		"view":      func(name string) (string, error) { return m.view(f, name) },
 	}).Parse(m.source)
 	if err != nil {

@@ -216,7 +216,7 @@ func TestStatements(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range statements {
-			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") {
+			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") && !strings.HasPrefix(s, "CREATE MATERIALIZED VIEW IF NOT EXISTS ") {
 				t.Errorf("migration %d: %q cannot be repeated", m.Number, s[:min(60, len(s))])
 			}
 			if strings.Contains(s, "{{") {

@@ -51,6 +51,7 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 		failures.Add(1)
 		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
 	}})
+	defer st.KeepCounting(ctx, log)()
 	consumer, err := kafka.NewConsumer(kafka.ConsumerConfig{Config: c, Group: o.group, SessionTimeout: o.session})
 	if err != nil {
 		return err

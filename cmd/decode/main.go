@@ -228,6 +228,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	}, b, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)
+	counting := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := pool.Run(ctx); err != nil {
@@ -254,6 +255,9 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	})
 	if err := g.Wait(); err != nil {
 		return err
+	}
+	if _, err := st.CountDays(counting, time.Time{}); err != nil {
+		log.Warn("totals of days are not up to date", "error", err)
 	}
 	s := pool.Stats()
 	fmt.Fprintf(out, "Read %d records; archived %d messages, %d reports and %d probes into %s; %d problems.\n",
@@ -297,6 +301,9 @@ func again(ctx context.Context, o *options, out io.Writer) error {
 	}
 	if s.Decoded > 0 {
 		if err := st.Supersede(ctx); err != nil {
+			return err
+		}
+		if _, err := st.CountDays(ctx, time.Time{}); err != nil {
 			return err
 		}
 	}

@@ -151,6 +151,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	defer stopGrace()
 	var failures atomic.Uint64 // Of inserts, which are repeated.
 
+	counting := drain
 	g, drain := errgroup.WithContext(drain)
 	var pool *decode.Pool
 	switch {
@@ -168,6 +169,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)
+		defer st.KeepCounting(ctx, log)()
 		g.Go(func() error {
 			if err := pool.Run(drain); err != nil {
 				return err
@@ -207,6 +209,11 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	p.done()
 	if err != nil {
 		return err
+	}
+	if st != nil && pool != nil {
+		if _, err := st.CountDays(counting, time.Time{}); err != nil {
+			log.Warn("totals of days are not up to date", "error", err)
+		}
 	}
 	summary(out, in, pool, o)
 	return ended

@@ -40,7 +40,7 @@ func TestSchemaDocument(t *testing.T) {
 // shownTables are the tables to query, in the order of the document.
 var shownTables = []string{
 	"messages", "recipients", "trace", "extensions", "bilateral", "contents", "ipms", "ipm_recipients", "ipm_references", "ipm_extensions", "ipm_extension_items", "body_parts", "associations", "problems", "coverage", "progress", "captures",
-	"journeys", "flows", "hops", "deliveries",
+	"journeys", "flows", "flow_days", "hops", "deliveries",
 }
 
 func document(t *testing.T, s *Store) string {

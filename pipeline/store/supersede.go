@@ -35,9 +35,21 @@ WHERE t.version < m.newest`, table, messages)
 		if n == 0 {
 			continue
 		}
+		counted := func() error { return nil }
+		if table == "messages_store" {
+			var err error
+			if counted, err = s.noteAgain(ctx, stale(table, table)); err != nil {
+				return fmt.Errorf("store %s: %s: %w", s.name, table, err)
+			}
+		}
 		// Each server of a cluster has all that belongs to the MTS-APDUs it has.
 		local := s.form.Local(table)
 		if err := s.conn.Exec(ctx, "ALTER TABLE "+local+s.form.OnCluster()+" DELETE WHERE (apdu, version) IN ("+stale(local, messages)+")"); err != nil {
+			return fmt.Errorf("store %s: %s: %w", s.name, table, err)
+		}
+		// Before, lest a crash leave the totals as they were; and behind, lest they
+		// were made meanwhile.
+		if err := counted(); err != nil {
 			return fmt.Errorf("store %s: %s: %w", s.name, table, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"x400flow/schema/ddl"
@@ -36,6 +37,9 @@ var names = map[string]struct{ row, batch string }{
 	"progress":            {"Progress", "Progresses"},
 	"captures":            {"Capture", "Captures"},
 }
+
+// filled are the tables that the engine fills: no rows of theirs are written.
+var filled = map[string]bool{"flow_inserts": true, "flow_days": true}
 
 // groups are the hand-written types of fields that several columns fill.
 var groups = map[string]string{
@@ -100,7 +104,7 @@ func main() {
 		if err != nil {
 			log.Fatalf("%s: %v", f, err)
 		}
-		tables = append(tables, t...)
+		tables = append(tables, slices.DeleteFunc(t, func(t ddl.Table) bool { return filled[t.Name] })...)
 	}
 	src, err := generate(tables)
 	if err != nil {
