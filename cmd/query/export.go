@@ -22,9 +22,19 @@ import (
 type single struct {
 	st   *store.Store
 	apdu string
-	// params are the parameters of its queries: its MTS identifier, and apdu.
+	// params are the parameters of its queries: its MTS identifier, and its
+	// origin_time and apdu, by which what belongs to it is found.
 	params params
 }
+
+// Conditions on what belongs to a message: all that belongs to the MTS-APDU is
+// found by the first columns of the sorting keys; the sightings of the message,
+// and reports on it, are first looked up in messages, by index.
+const (
+	ofAPDU      = "origin_time = parseDateTime64BestEffort({origin_time:String}, 0, 'UTC') AND apdu = toUUID({apdu:String})"
+	ofSightings = "(origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE mts_id = {mts_id:String} OR apdu = toUUIDOrZero({mts_id:String})) AND (mts_id = {mts_id:String} OR apdu = toUUIDOrZero({mts_id:String}))"
+	ofReports   = "(origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE subject_mts_id = {mts_id:String}) AND kind = 'report' AND subject_mts_id = {mts_id:String}"
+)
 
 // find opens the archive and finds the sighting of a message, probe or report to
 // be shown: that with the longest trace, and of these the first captured.
@@ -34,7 +44,7 @@ func find(ctx context.Context, o *options, mtsID string) (*single, error) {
 		return nil, err
 	}
 	s := &single{st: st, params: params{"mts_id": mtsID}}
-	rows, err := s.rows(ctx, "SELECT toString(apdu) FROM messages WHERE mts_id = {mts_id:String} OR toString(apdu) = {mts_id:String} ORDER BY trace_count DESC, captured_at, apdu LIMIT 1")
+	rows, err := s.rows(ctx, "SELECT toString(apdu), toString(origin_time) FROM messages WHERE "+ofSightings+" ORDER BY trace_count DESC, captured_at, apdu LIMIT 1")
 	if err == nil && len(rows) == 0 {
 		err = fmt.Errorf("no message, probe or report has the identifier %s: query messages lists them", mtsID)
 	}
@@ -43,7 +53,7 @@ func find(ctx context.Context, o *options, mtsID string) (*single, error) {
 		return nil, err
 	}
 	s.apdu = rows[0][0]
-	s.params["apdu"] = s.apdu
+	s.params["apdu"], s.params["origin_time"] = rows[0][0], rows[0][1]
 	return s, nil
 }
 
@@ -70,7 +80,7 @@ func (s *single) octets(ctx context.Context) ([]byte, error) {
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters(s.params)))
 	var kept bool
 	var octets string
-	err := s.st.Conn().QueryRow(ctx, "SELECT kept, if(content_inline, head, concat(head, content, tail)) FROM contents WHERE apdu = toUUID({apdu:String})").Scan(&kept, &octets)
+	err := s.st.Conn().QueryRow(ctx, "SELECT kept, if(content_inline, head, concat(head, content, tail)) FROM contents WHERE "+ofAPDU).Scan(&kept, &octets)
 	switch {
 	case err != nil:
 		return nil, plain(err)
@@ -183,11 +193,11 @@ func (s *single) json(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 	for _, t := range jsonTables {
-		if err := rows(t.name, t.name, t.octets, "apdu = toUUID({apdu:String}) ORDER BY ALL"); err != nil {
+		if err := rows(t.name, t.name, t.octets, ofAPDU+" ORDER BY ALL"); err != nil {
 			return err
 		}
 	}
-	if err := rows("reports", "recipients", "", "kind = 'report' AND subject_mts_id = {mts_id:String} ORDER BY origin_time, apdu, position"); err != nil {
+	if err := rows("reports", "recipients", "", ofReports+" ORDER BY origin_time, apdu, position"); err != nil {
 		return err
 	}
 	e := json.NewEncoder(out)

@@ -92,7 +92,7 @@ func (s *single) table(ctx context.Context, p *page, columns []column, from stri
 
 func (s *single) envelope(ctx context.Context, p *page) error {
 	const absent = "1970-01-01 00:00:00"
-	rows, err := s.rows(ctx, "SELECT kind, mts_id FROM messages WHERE apdu = toUUID({apdu:String})")
+	rows, err := s.rows(ctx, "SELECT kind, mts_id FROM messages WHERE "+ofAPDU)
 	if err != nil {
 		return err
 	}
@@ -104,19 +104,19 @@ func (s *single) envelope(ctx context.Context, p *page) error {
 		{"Encoded information", "arrayStringConcat(eits, ', ')"}, {"Priority", "priority"},
 		{"Deferred until", "deferred_delivery"}, {"Content", "if(content_present, concat(toString(content_size), ' octets'), '')"},
 		{"Security label", "security_label"}, {"Could not be read", "if(status = 'ok', '', concat(error_path, ': ', error_reason))"},
-	}, "FROM messages WHERE apdu = toUUID({apdu:String})")
+	}, "FROM messages WHERE "+ofAPDU)
 	if err != nil {
 		return err
 	}
 	_, err = s.table(ctx, p, []column{{"Extension", "concat(if(name = '', if(oid = '', toString(number), oid), name), if(value = '', '', concat(': ', substringUTF8(value, 1, 200))))"}},
-		"FROM extensions WHERE apdu = toUUID({apdu:String}) AND owner = 0 AND name NOT IN ('internal-trace-information', 'message-security-label') ORDER BY scope, position")
+		"FROM extensions WHERE "+ofAPDU+" AND owner = 0 AND name NOT IN ('internal-trace-information', 'message-security-label') ORDER BY scope, position")
 	return err
 }
 
 func (s *single) recipients(ctx context.Context, p *page) error {
 	rows, err := s.rows(ctx, `SELECT toString(ifNull(number, 0)), recipient, multiIf(originator_report, ' (report asked for)', originator_non_delivery_report, ' (non-delivery report asked for)', ''),
 		outcome, ifNull(toString(delivery_time), ''), reason, diagnostic, supplementary_information
-		FROM recipients WHERE apdu = toUUID({apdu:String}) ORDER BY position`)
+		FROM recipients WHERE `+ofAPDU+` ORDER BY position`)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (s *single) recipients(ctx context.Context, p *page) error {
 
 func (s *single) hops(ctx context.Context, p *page) error {
 	rows, err := s.rows(ctx, `SELECT level, domain, mta_name, ifNull(toString(arrival_time), arrival_time_raw), routing_action, arrayStringConcat(other_actions, ', ')
-		FROM trace WHERE apdu = toUUID({apdu:String}) AND scope = 'envelope' ORDER BY level, seq`)
+		FROM trace WHERE `+ofAPDU+` AND scope = 'envelope' ORDER BY level, seq`)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (s *single) hops(ctx context.Context, p *page) error {
 
 func (s *single) sightings(ctx context.Context, p *page) error {
 	rows, err := s.rows(ctx, `SELECT toString(captured_at), if(sending_mta = '', source_address, sending_mta), if(receiving_mta = '', destination_address, receiving_mta), source, toString(first_frame)
-		FROM messages WHERE mts_id = {mts_id:String} OR apdu = toUUID({apdu:String}) ORDER BY captured_at, apdu`)
+		FROM messages WHERE `+ofSightings+` ORDER BY captured_at, apdu`)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (s *single) sightings(ctx context.Context, p *page) error {
 
 func (s *single) reports(ctx context.Context, p *page) error {
 	rows, err := s.rows(ctx, `SELECT toString(origin_time), mts_id, recipient, outcome, ifNull(toString(delivery_time), ''), reason, diagnostic, supplementary_information
-		FROM recipients WHERE kind = 'report' AND subject_mts_id = {mts_id:String} ORDER BY origin_time, mts_id, position LIMIT 1 BY mts_id, recipient_key`)
+		FROM recipients WHERE `+ofReports+` ORDER BY origin_time, mts_id, position LIMIT 1 BY mts_id, recipient_key`)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (s *single) reports(ctx context.Context, p *page) error {
 
 // contents prints headings and texts, those of forwarded messages too.
 func (s *single) contents(ctx context.Context, p *page) error {
-	paths, err := s.rows(ctx, "SELECT path, kind, ats_source FROM ipms WHERE apdu = toUUID({apdu:String}) ORDER BY depth, path")
+	paths, err := s.rows(ctx, "SELECT path, kind, ats_source FROM ipms WHERE "+ofAPDU+" ORDER BY depth, path")
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (s *single) contents(ctx context.Context, p *page) error {
 			title = "Within it, at " + path[0] + ": " + path[1]
 		}
 		p.title(title)
-		const here = "apdu = toUUID({apdu:String}) AND path = {path:String}"
+		const here = ofAPDU + " AND path = {path:String}"
 		if _, err := s.table(ctx, p, []column{
 			{"Identifier", "ipm_id"}, {"From", "originator"}, {"AF-address", "originator_af"},
 		}, "FROM ipms WHERE "+here); err != nil {

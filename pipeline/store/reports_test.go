@@ -87,16 +87,27 @@ func TestReports(t *testing.T) {
 			"1996-05-01 11:00:00 | beta | gamma | 1 | 0 | 0 | 1100 | 2",
 			"1996-05-01 11:00:00 | gamma | beta | 0 | 0 | 1 | 300 | 2",
 		}}},
+		{"days", nil, [][]string{storyDays}},
+		{"days", map[string]string{"from": "1996-05-02"}, [][]string{nil}},
+		{"days", map[string]string{"to": "1996-05-01"}, [][]string{nil}},
 		{"messages", nil, [][]string{{
 			"1996-05-01 10:00:00 | message | m1 | /S=Ann/ | ['/S=R1/','/S=R2/'] | ipm | urgent | 500 | alpha | beta |  | ",
 			"1996-05-01 10:30:00 | probe | p1 | /S=Ann/ | ['/S=R1/'] |  |  | 0 | alpha | beta |  | ",
-			"1996-05-01 11:02:00 | report | q1 |  | ['/S=R1/','/S=R2/'] |  |  | 0 | gamma | beta | m1 | ",
+			"1996-05-01 11:02:00 | report | q1 | /S=Ann/ | ['/S=R1/','/S=R2/'] |  |  | 0 | gamma | beta | m1 | ",
 			"1996-05-01 12:00:00 | message | m2 | /S=Bob/ | [] |  |  | 5 | 10.0.0.8 | 10.0.0.9 |  | ",
 		}}},
 		{"messages", map[string]string{"originator": "['%/s=ann/%']", "recipient": "['%r2%','%/s=%']"}, [][]string{{
 			"1996-05-01 10:00:00 | message | m1 | /S=Ann/ | ['/S=R1/','/S=R2/'] | ipm | urgent | 500 | alpha | beta |  | ",
+			"1996-05-01 11:02:00 | report | q1 | /S=Ann/ | ['/S=R1/','/S=R2/'] |  |  | 0 | gamma | beta | m1 | ",
 		}}},
 		{"messages", map[string]string{"originator": "['%/s=an/%']"}, [][]string{nil}},
+		{"messages", map[string]string{"originator": "['%ann%']", "recipient": "['%/s=r1/%']", "limit": "1"}, [][]string{{
+			"1996-05-01 10:00:00 | message | m1 | /S=Ann/ | ['/S=R1/','/S=R2/'] | ipm | urgent | 500 | alpha | beta |  | ",
+		}}},
+		{"messages", map[string]string{"recipient": "['%/s=r1%']", "from": "1996-05-01 10:30"}, [][]string{{
+			"1996-05-01 10:30:00 | probe | p1 | /S=Ann/ | ['/S=R1/'] |  |  | 0 | alpha | beta |  | ",
+			"1996-05-01 11:02:00 | report | q1 | /S=Ann/ | ['/S=R1/','/S=R2/'] |  |  | 0 | gamma | beta | m1 | ",
+		}}},
 		{"messages", map[string]string{"from": "1996-05-01T10:30:00Z", "to": "1996-05-01 11:02:00"}, [][]string{{
 			"1996-05-01 10:30:00 | probe | p1 | /S=Ann/ | ['/S=R1/'] |  |  | 0 | alpha | beta |  | ",
 		}}},
@@ -171,7 +182,7 @@ func TestReportsOfNothing(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"coverage", "flows", "messages", "problems", "trace", "undelivered"}; !slices.Equal(names, want) {
+	if want := []string{"coverage", "days", "flows", "messages", "problems", "trace", "undelivered"}; !slices.Equal(names, want) {
 		t.Errorf("reports %q, want %q", names, want)
 	}
 }

@@ -90,7 +90,7 @@ func story(t *testing.T) func(b *schema.Batch) {
 		recipient(b, 3, p1.OriginTime, schema.Recipient{Kind: "probe", MTSID: p1.ID.Text, SubjectMTSID: p1.ID.Text, Number: 1, Name: name("R1")})
 
 		q1 := schema.Message{Kind: "report", ID: schema.MTSIdentifier{Text: []byte("q1")}, Subject: schema.MTSIdentifier{Text: m1.ID.Text},
-			OriginTime: at(t, "11:02:00"), APDUSize: 300, RecipientCount: 2}
+			OriginTime: at(t, "11:02:00"), APDUSize: 300, RecipientCount: 2, ReportDestination: []byte("/S=Ann/"), ReportDestinationKey: []byte("/s=ann/")}
 		for i, hop := range [][2]string{{"gamma", "beta"}, {"beta", "alpha"}} {
 			r, n := q1, byte(4+i)
 			r.CapturedAt = at(t, "11:02:10") + int64(i)*1e9

@@ -16,6 +16,7 @@
 -- times may, joins the first or the last. The second word of an engine is its
 -- version, the third what a cluster places rows by: part of the sorting key, so
 -- that equal rows meet, and the same for all that belongs to an MTS-APDU.
+-- Tables from which searches fetch rows here and there have small granules.
 
 CREATE TABLE {{table "associations_store"}}
 (
@@ -206,8 +207,8 @@ CREATE TABLE {{table "messages_store"}}
     INDEX by_association association TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_subject subject_mts_id TYPE bloom_filter GRANULARITY 1,
-    INDEX by_originator originator_key TYPE bloom_filter GRANULARITY 1,
-    INDEX originator_grams originator_key TYPE ngrambf_v1(4, 8192, 3, 0) GRANULARITY 1,
+    INDEX originator_words originator_key TYPE text(tokenizer = splitByNonAlpha),
+    INDEX destination_words report_destination_key TYPE text(tokenizer = splitByNonAlpha),
     INDEX by_content content_sha256 TYPE bloom_filter GRANULARITY 1,
     INDEX captured_range captured_at TYPE minmax GRANULARITY 1,
     INDEX by_mta (sending_mta, receiving_mta) TYPE set(100) GRANULARITY 1
@@ -215,6 +216,7 @@ CREATE TABLE {{table "messages_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu)
+SETTINGS index_granularity = 1024
 COMMENT 'MTS-APDUs as sighted, each reading of each; the view messages shows each once.';
 
 CREATE TABLE {{table "recipients_store"}}
@@ -274,13 +276,13 @@ CREATE TABLE {{table "recipients_store"}}
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
     INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_subject subject_mts_id TYPE bloom_filter GRANULARITY 1,
-    INDEX by_recipient recipient_key TYPE bloom_filter GRANULARITY 1,
-    INDEX recipient_grams recipient_key TYPE ngrambf_v1(4, 8192, 3, 0) GRANULARITY 1,
+    INDEX recipient_words recipient_key TYPE text(tokenizer = splitByNonAlpha),
     INDEX by_outcome outcome TYPE set(8) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, position)
+SETTINGS index_granularity = 1024
 COMMENT 'Recipients of messages, probes and reports, each reading of each; the view recipients shows each once.';
 
 CREATE TABLE {{table "trace_store"}}
@@ -436,7 +438,8 @@ CREATE TABLE {{table "coverage_store"}}
     gaps UInt64 COMMENT 'Places where stream octets are missing' CODEC(T64, ZSTD(1)),
     lost_octets UInt64 COMMENT 'Stream octets missing' CODEC(T64, ZSTD(1)),
     undecodable UInt64 COMMENT 'Frames whose headers could not be read' CODEC(T64, ZSTD(1)),
-    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(ZSTD(1)) -- hidden
+    version UInt64 COMMENT 'Orders the rows of repeated readings: the highest is shown' CODEC(ZSTD(1)), -- hidden
+    INDEX interval_range interval_end TYPE minmax GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "sensor"}}
 ORDER BY (sensor, source, epoch, interval_start)

@@ -96,11 +96,12 @@ CREATE TABLE {{table "ipms_store"}}
     INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_ipm_id ipm_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_originator originator_key TYPE bloom_filter GRANULARITY 1,
-    INDEX subject_grams lowerUTF8(subject) TYPE ngrambf_v1(3, 16384, 3, 0) GRANULARITY 1
+    INDEX subject_words lowerUTF8(subject) TYPE text(tokenizer = splitByNonAlpha)
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, path)
+SETTINGS index_granularity = 1024
 COMMENT 'Interpersonal messages and notifications, and other contents, each reading of each; the view ipms shows each once.';
 
 CREATE TABLE {{table "ipm_recipients_store"}}

@@ -1,6 +1,6 @@
 -- title: When each sensor was watching
 -- about: Stretches of time without a hole, by sensor and source, with what was lost in them. What lies between two stretches was not watched.
--- param from String = 1970-01-01: Intervals that end after this capture time, UTC.
+-- param from String = : Intervals that end after this capture time, UTC; if empty, those of the last 31 days that were watched.
 -- param to String = 2200-01-01: Intervals that start before this capture time, UTC.
 -- example: query coverage -from 1996-05-01
 
@@ -23,7 +23,7 @@ FROM
         -- An interval begins a stretch when all before it ended earlier.
         SELECT *, interval_start > max(interval_end) OVER (PARTITION BY sensor, source ORDER BY interval_start, interval_end ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS starts
         FROM coverage
-        WHERE interval_end > parseDateTime64BestEffort({from:String}, 9, 'UTC')
+        WHERE interval_end > parseDateTime64BestEffort(if({from:String} = '', (SELECT toString(greatest(max(interval_end) - toIntervalDay(31), toDateTime64(0, 9, 'UTC'))) FROM coverage_store), {from:String}), 9, 'UTC')
             AND interval_start < parseDateTime64BestEffort({to:String}, 9, 'UTC')
     )
 )

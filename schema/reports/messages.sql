@@ -4,53 +4,82 @@
 -- param to String = 2200-01-01: Entered the MTS before this time, UTC.
 -- param originator Array(String) = []: Attributes of the originator-name, such as S=Smith;O=ACME, or a part of it, in either case.
 -- param recipient Array(String) = []: Attributes of a recipient-name, such as S=Smith;O=ACME, or a part of it, in either case.
--- param limit UInt64 = 1000: How many at most.
+-- param limit UInt64 = 100: How many at most.
 -- example: query messages -from 1996-05-01 -recipient 'S=Smith;O=ACME;C=GB'
 
-WITH page AS
-(
-    SELECT
-        origin_time, captured_at, apdu, kind, mts_id, content_type, priority, content_size, subject_mts_id, status,
-        if(kind = 'report', report_destination, originator) AS named,
-        if(sending_mta = '', source_address, sending_mta) AS sender,
-        if(receiving_mta = '', destination_address, receiving_mta) AS receiver
-    FROM messages
-    WHERE origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
-        AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
-        -- The parameter holds patterns that the key is LIKE; the longest is looked for by index.
-        AND (empty({originator:Array(String)}) OR if(kind = 'report', report_destination_key, originator_key) LIKE arraySort(x -> -length(x), {originator:Array(String)})[1]
-            AND arrayAll(x -> if(kind = 'report', report_destination_key, originator_key) LIKE x, {originator:Array(String)}))
-        AND (empty({recipient:Array(String)}) OR (origin_time, apdu) IN
+-- The parameters of names hold patterns that the key is LIKE. Their whole words are
+-- looked for by index, and in the storage tables, since FINAL would read far more:
+-- in the order of the sorting key, in small blocks and not ahead, up to the limit.
+-- What was found there is then read again as the views show it.
+WITH
+    (
+        SELECT arrayFilter(x -> length(x) > 1, arrayFlatten(arrayMap(x -> tokens(substring(x, position(x, '=') + 1), 'splitByNonAlpha'),
+            arrayFilter(x -> x LIKE '\\%/%=%/\\%', {originator:Array(String)}))))
+    ) AS from_words,
+    (
+        SELECT arrayFilter(x -> length(x) > 1, arrayFlatten(arrayMap(x -> tokens(substring(x, position(x, '=') + 1), 'splitByNonAlpha'),
+            arrayFilter(x -> x LIKE '\\%/%=%/\\%', {recipient:Array(String)}))))
+    ) AS to_words,
+    (
+        SELECT groupArray((origin_time, apdu))
+        FROM
         (
-            SELECT origin_time, apdu FROM recipients
+            SELECT origin_time, apdu
+            FROM recipients_store
+            WHERE NOT empty({recipient:Array(String)})
+                AND origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
+                AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                AND (empty(to_words) OR hasAllTokens(recipient_key, to_words))
+                AND recipient_key LIKE {recipient:Array(String)}[1] AND arrayAll(x -> recipient_key LIKE x, {recipient:Array(String)})
+            ORDER BY origin_time, captured_at, apdu
+            LIMIT 1 BY kind, if(mts_id = '', toString(apdu), mts_id)
+            LIMIT if(empty({originator:Array(String)}), {limit:UInt64}, 1000000000)
+        )
+    ) AS mail,
+    (
+        SELECT groupArray((origin_time, apdu))
+        FROM
+        (
+            SELECT origin_time, apdu
+            FROM messages_store
             WHERE origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
                 AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
-                AND recipient_key LIKE arraySort(x -> -length(x), {recipient:Array(String)})[1]
-                AND arrayAll(x -> recipient_key LIKE x, {recipient:Array(String)})
-        ))
-    ORDER BY origin_time, captured_at, apdu
-    LIMIT 1 BY kind, if(mts_id = '', toString(apdu), mts_id)
-    LIMIT {limit:UInt64}
-)
+                AND (empty({recipient:Array(String)}) OR (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(mail) AS x)))
+                AND (empty({originator:Array(String)})
+                    OR (empty(from_words) OR hasAllTokens(originator_key, from_words)) AND originator_key LIKE {originator:Array(String)}[1]
+                    OR (empty(from_words) OR hasAllTokens(report_destination_key, from_words)) AND report_destination_key LIKE {originator:Array(String)}[1])
+                AND arrayAll(x -> concat(originator_key, report_destination_key) LIKE x, {originator:Array(String)})
+            ORDER BY origin_time, captured_at, apdu
+            LIMIT 1 BY kind, if(mts_id = '', toString(apdu), mts_id)
+            LIMIT {limit:UInt64}
+        )
+    ) AS page
 SELECT
     m.origin_time AS origin_time,
     m.kind AS kind,
     m.mts_id AS mts_id,
-    m.named AS originator,
+    if(m.kind = 'report', m.report_destination, m.originator) AS originator,
     r.recipients AS recipients,
     m.content_type AS content_type,
     m.priority AS priority,
     m.content_size AS content_size,
-    m.sender AS sending_mta,
-    m.receiver AS receiving_mta,
+    if(m.sending_mta = '', m.source_address, m.sending_mta) AS sending_mta,
+    if(m.receiving_mta = '', m.destination_address, m.receiving_mta) AS receiving_mta,
     m.subject_mts_id AS subject_mts_id,
     m.status AS status
-FROM page AS m
+FROM (SELECT * FROM messages WHERE (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(page) AS x))) AS m
 LEFT JOIN
 (
-    SELECT apdu, arrayMap(x -> x.2, arraySort(groupArray((position, recipient)))) AS recipients
+    SELECT
+        apdu,
+        arrayMap(x -> x.2, arraySort(groupArray((position, recipient)))) AS recipients,
+        max(arrayAll(x -> recipient_key LIKE x, {recipient:Array(String)})) AS named
     FROM recipients
-    WHERE (origin_time, apdu) IN (SELECT origin_time, apdu FROM page)
+    WHERE (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(page) AS x))
     GROUP BY apdu
 ) AS r ON r.apdu = m.apdu
-ORDER BY m.origin_time, m.captured_at, m.apdu;
+WHERE (empty({recipient:Array(String)}) OR r.named)
+    AND arrayAll(x -> concat(m.originator_key, m.report_destination_key) LIKE x, {originator:Array(String)})
+ORDER BY m.origin_time, m.captured_at, m.apdu
+LIMIT 1 BY m.kind, if(m.mts_id = '', toString(m.apdu), m.mts_id)
+SETTINGS read_in_order_use_buffering = 0, max_block_size = 2048;

@@ -4,6 +4,7 @@
 -- example: query trace '[/PRMD=TestGamma/ADMD=AMHS/C=XX/;r1.000001]'
 
 -- statement: Envelope, at each sighting
+-- The index on identifiers is asked once, in messages; all else is found by key.
 SELECT
     captured_at, kind, mts_id,
     if(kind = 'report', report_destination, originator) AS originator,
@@ -12,7 +13,7 @@ SELECT
     if(receiving_mta = '', destination_address, receiving_mta) AS receiving_mta,
     status, error_path, sensor, source, first_frame, last_frame, apdu
 FROM messages
-WHERE mts_id = {mts_id:String}
+WHERE (origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE mts_id = {mts_id:String}) AND mts_id = {mts_id:String}
 ORDER BY captured_at, apdu;
 
 -- statement: Recipients
@@ -20,7 +21,7 @@ SELECT
     number, recipient, responsibility, originator_report, originator_non_delivery_report, explicit_conversion,
     outcome, delivery_time, reason, diagnostic, supplementary_information, intended_recipient
 FROM recipients
-WHERE mts_id = {mts_id:String}
+WHERE (origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE mts_id = {mts_id:String}) AND mts_id = {mts_id:String}
 ORDER BY origin_time, apdu, position
 LIMIT 1 BY number, recipient_key, outcome;
 
@@ -34,7 +35,7 @@ FROM
 (
     SELECT *, lagInFrame(arrival_time) OVER (PARTITION BY apdu, level ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS previous
     FROM trace
-    WHERE mts_id = {mts_id:String} AND scope = 'envelope'
+    WHERE (origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE mts_id = {mts_id:String}) AND mts_id = {mts_id:String} AND scope = 'envelope'
 )
 GROUP BY level, seq, domain, mta_name, arrival_time, previous, routing_action, attempted_domain, attempted_mta, deferred_time, other_actions
 ORDER BY level, seq, arrival_time, domain, mta_name;
@@ -44,7 +45,8 @@ SELECT
     origin_time AS report_time, mts_id AS report_mts_id, number, recipient, outcome, delivery_time, reason, diagnostic,
     supplementary_information, intended_recipient
 FROM recipients
-WHERE subject_mts_id = {mts_id:String} AND kind IN ('report', 'report-delivery')
+WHERE (origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE subject_mts_id = {mts_id:String})
+    AND subject_mts_id = {mts_id:String} AND kind IN ('report', 'report-delivery')
 ORDER BY origin_time, mts_id, position, apdu
 LIMIT 1 BY mts_id, position;
 

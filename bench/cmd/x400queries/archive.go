@@ -18,9 +18,7 @@ import (
 	"x400flow/schema"
 )
 
-// years is how long a time the archive is of; start is its beginning.
-const days = 730
-
+// start is when the archive begins.
 var start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // duplicates is the share of messages that are there twice: one of so many.
@@ -60,7 +58,7 @@ func makeArchive(ctx context.Context, o *options, started engine.Options) error 
 		"max_insert_threads":              1,
 		"max_execution_time":              0,
 	})}
-	for _, step := range []func(*options) error{m.keepSeed, m.multiply, m.watch, m.duplicate} {
+	for _, step := range []func(*options) error{m.keepSeed, m.multiply, m.watch, m.duplicate, m.count} {
 		if err := step(o); err != nil {
 			return err
 		}
@@ -142,7 +140,7 @@ func (m *maker) keepSeed(o *options) error {
 	if err != nil {
 		return err
 	}
-	m.span = int64(days) * 24 * 3600 * 1e9 / int64(m.copies)
+	m.span = int64(o.days) * 24 * 3600 * 1e9 / int64(m.copies)
 	m.stretch = max(1, m.span/(end-m.began+1))
 	slog.Info("seed archived", "messages", n, "copies", m.copies, "stretched", m.stretch)
 	if err := m.exec("CREATE DATABASE " + seedDatabase); err != nil {
@@ -331,17 +329,17 @@ func (m *maker) multiply(*options) error {
 
 // watch makes two sensors that watched a minute at a time, and the files that
 // one of them wrote.
-func (m *maker) watch(*options) error {
+func (m *maker) watch(o *options) error {
 	if err := m.exec(fmt.Sprintf(`INSERT INTO coverage_store (sensor, epoch, source, interval_start, interval_end, packets, octets, segments, gaps, lost_octets, version)
 SELECT arrayJoin(['tap-a', 'tap-b']) AS sensor, toDateTime64(0, 9, 'UTC'), 'eth1', toDateTime64(%d + number * 60, 9, 'UTC') AS at, at + 60,
 	cityHash64(number, sensor) %% 1000 AS packets, packets * 400, packets, number %% 5000 = 0, (number %% 5000 = 0) * 1448, 1
-FROM numbers(%d) WHERE number %% 100000 > 300`, start.Unix(), days*24*60)); err != nil {
+FROM numbers(%d) WHERE number %% 100000 > 300`, start.Unix(), o.days*24*60)); err != nil {
 		return err
 	}
 	return m.exec(fmt.Sprintf(`INSERT INTO captures_store (sha256, version, name, sensor, size, format, frames, octets, first_time, last_time)
 SELECT toFixedString(concat(sipHash128(number), sipHash128(number, 1)), 32), 1, concat('tap-', leftPad(toString(number), 4, '0'), '.pcap'), 'tap-a', 118000000, 'pcap', 382000, 112000000,
 	toDateTime64(%d + number * 3600, 9, 'UTC'), toDateTime64(%d + number * 3600 + 3600, 9, 'UTC')
-FROM numbers(%d)`, start.Unix(), start.Unix(), days*24))
+FROM numbers(%d)`, start.Unix(), start.Unix(), o.days*24))
 }
 
 // duplicate inserts messages again, as a second reading would, and keeps merges
@@ -368,4 +366,12 @@ func (m *maker) duplicate(*options) error {
 		slog.Info("duplicates inserted", "table", table)
 	}
 	return nil
+}
+
+// count makes the daily totals, as ingest and decode do.
+func (m *maker) count(*options) error {
+	began := time.Now()
+	n, err := m.st.CountDays(m.ctx, time.Time{})
+	slog.Info("days counted", "days", n, "took", time.Since(began).Round(time.Millisecond))
+	return err
 }

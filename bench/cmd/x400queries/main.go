@@ -35,6 +35,7 @@ type options struct {
 	query    string
 	messages int
 	seed     int
+	days     int
 	threads  int
 	runs     int
 	only     string
@@ -48,6 +49,7 @@ func main() {
 	flag.StringVar(&o.query, "query", "bin/query", "`program` that shows a message and lists messages")
 	flag.IntVar(&o.messages, "messages", 10_000_000, "how many messages, probes and reports, in round `number`s of the seed's")
 	flag.IntVar(&o.seed, "seed", 30_000, "how many messages to generate and decode; all others are made of these and their reports")
+	flag.IntVar(&o.days, "days", 730, "over how many `days` they are spread")
 	flag.IntVar(&o.threads, "threads", 2, "threads of a query")
 	flag.IntVar(&o.runs, "runs", 5, "how often each query is run warm")
 	flag.StringVar(&o.only, "only", "", "measure only what has this `text` in its name")
