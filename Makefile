@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark docs bench bench-stages bench-live clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark docs bench bench-stages bench-live bench-queries clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -75,7 +75,7 @@ bench-live: need-net need-tcpdump libchdb
 	$(GO) test ./bench/live -run TestRates -v -timeout 120m -rates -soak 10m -report $(CURDIR)/docs/live.md
 
 clean:
-	rm -rf bin
+	rm -rf bin bench-queries.tmp
 
 need-npm:
 	@command -v npm >/dev/null || { \

@@ -32,6 +32,7 @@ const usage = `Query runs SQL over an archive of X.400 messages.
   query export -as eml MTS-IDENTIFIER   one message: ber, eml (RFC 2156) or json
   query pcap MTS-IDENTIFIER -o out.pcapng   its packets, for Wireshark; or those of a connection
   query messages -recipient 'S=Smith;O=ACME;C=GB'   by attributes of an OR-name
+  query search -subject weather -text 'gale warning'   by what it says
   query serve -listen 127.0.0.1:8123   ClickHouse's HTTP interface, for Grafana and the like
 
 Results are a table on a terminal and tab-separated in a pipe; -format takes every

@@ -182,7 +182,54 @@ func TestReportsOfNothing(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"coverage", "days", "flows", "messages", "problems", "trace", "undelivered"}; !slices.Equal(names, want) {
+	if want := []string{"coverage", "days", "flows", "messages", "problems", "search", "trace", "undelivered"}; !slices.Equal(names, want) {
 		t.Errorf("reports %q, want %q", names, want)
+	}
+}
+
+// Subjects and texts are found by a part of them, in what is forwarded too, each
+// message once; patterns have no meaning in them.
+func TestSearch(t *testing.T) {
+	s := archive(t)
+	for range 2 { // As two readings.
+		insert(t, s, func(b *schema.Batch) {
+			for i, m := range []struct{ mts, path, subject, text string }{
+				{"m1", "", "Gale warning", "Force 9\r\nexpected soon"}, {"m1", "", "Gale warning", "Force 9\r\nexpected soon"},
+				{"m2", "", "Fwd", ""}, {"m2", "1", "GALE over", "100% of ÄRGER"}, {"m3", "", "Nightingale", "a_b"},
+			} {
+				apdu := [16]byte{byte(i + 1)}
+				if m.path != "" {
+					apdu = [16]byte{byte(i)}
+				}
+				at := at(t, "10:00:00") + int64(apdu[0])*60e9
+				b.IPMs.Append(&schema.IPM{APDU: apdu, OriginTime: at, MTSID: []byte(m.mts), Path: []byte(m.path), Subject: []byte(m.subject)})
+				if m.text != "" {
+					b.BodyParts.Append(&schema.BodyPart{APDU: apdu, OriginTime: at, Path: []byte(m.path), Position: 1, Text: []byte(m.text), IsText: true})
+				}
+			}
+		})
+	}
+	const again, rest = "1996-05-01 10:02:00", " | m1 |  |  | Gale warning | Force 9 expected soon"
+	const m1, inM2, m3 = "1996-05-01 10:01:00" + rest, "1996-05-01 10:03:00 | m2 | 1 |  | GALE over | 100% of ÄRGER", "1996-05-01 10:05:00 | m3 |  |  | Nightingale | a_b"
+	for _, test := range []struct {
+		given map[string]string
+		want  []string
+	}{
+		{map[string]string{"subject": "gale"}, []string{m1, inM2, m3}},
+		{map[string]string{"subject": "Gale warn"}, []string{m1}},
+		{map[string]string{"subject": "gale", "from": "1996-05-01 10:02"}, []string{again + rest, inM2, m3}},
+		{map[string]string{"subject": "gale", "limit": "1"}, []string{m1}},
+		{map[string]string{"text": "expected"}, []string{m1}},
+		{map[string]string{"text": "ärger"}, []string{inM2}},
+		{map[string]string{"text": "100%"}, []string{inM2}},
+		{map[string]string{"text": "a_b"}, []string{m3}},
+		{map[string]string{"text": "a%b"}, nil},
+		{map[string]string{"text": "force", "subject": "gale"}, []string{m1}},
+		{map[string]string{"text": "force", "subject": "fwd"}, nil},
+		{nil, nil},
+	} {
+		if got := report(t, s, "search", test.given)[0]; !slices.Equal(got, test.want) {
+			t.Errorf("%v: got %q, want %q", test.given, got, test.want)
+		}
 	}
 }

@@ -15,6 +15,10 @@ ORDER BY day
 COMMENT 'How many rows were inserted into messages_store by day of capture, filled by the engine.';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {{name "flow_inserts_noted"}} TO {{local "flow_inserts_store"}}
+(
+    day Date COMMENT 'Day of capture, UTC',
+    rows UInt64 COMMENT 'Rows of an insert for it'
+)
 AS SELECT toDate(captured_at) AS day, count() AS rows
 FROM {{local "messages_store"}}
 GROUP BY day

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -140,24 +141,28 @@ func questions(ctx context.Context, st *store.Store) ([]question, error) {
 		}
 		all = append(all, q)
 	}
-	word := func(rank string) string { // The word of that rank, as often as 1 in rank.
-		return "(WITH " + vocab + " SELECT vocab[" + rank + "])"
+	// Words of the vocabulary, the first of which are the most frequent.
+	word := func(rank int) string {
+		w, err2 := one[string](ctx, conn, fmt.Sprintf("WITH %s SELECT vocab[%d]", vocab, rank))
+		err = errors.Join(err, err2)
+		return w
 	}
-	subjects := func(rank string) []string {
-		return []string{"SELECT mts_id, origin_time, originator, subject FROM ipms WHERE lowerUTF8(subject) LIKE concat('%', " + word(rank) + ", '%') ORDER BY origin_time DESC LIMIT 100"}
-	}
-	texts := func(rank string) []string {
-		return []string{"SELECT origin_time, apdu, substringUTF8(text, 1, 80) FROM body_parts WHERE lowerUTF8(text) LIKE concat('%', " + word(rank) + ", '%') ORDER BY origin_time DESC LIMIT 100"}
+	frequent, middling, rare := word(1), word(300), word(30001)
+	if err != nil {
+		return nil, err
 	}
 	return append(all,
 		question{name: "show MTS-IDENTIFIER", command: []string{"show", mtsID}},
 		question{name: "messages -recipient " + recipient, command: []string{"messages", "-recipient", recipient}},
 		question{name: "messages -recipient " + surname, command: []string{"messages", "-recipient", surname}},
 		question{name: "messages -originator " + recipient, command: []string{"messages", "-originator", recipient}},
-		question{name: "subject, rare word", statements: subjects("30001")},
-		question{name: "subject, word", statements: subjects("300")},
-		question{name: "text, rare word", statements: texts("30001")},
-		question{name: "text, word", statements: texts("3000")},
+		question{name: "search -subject, frequent word", command: []string{"search", "-subject", frequent}},
+		question{name: "search -subject, word", command: []string{"search", "-subject", middling}},
+		question{name: "search -subject, rare word", command: []string{"search", "-subject", rare}},
+		question{name: "search -text, frequent word", command: []string{"search", "-text", frequent}},
+		question{name: "search -text, word", command: []string{"search", "-text", middling}},
+		question{name: "search -text, rare word", command: []string{"search", "-text", rare}},
+		question{name: "search -subject -text", command: []string{"search", "-subject", middling, "-text", frequent}},
 		question{name: "messages by mts_id", statements: []string{"SELECT * FROM messages WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
 		question{name: "journeys by mts_id", statements: []string{"SELECT * FROM journeys WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
 		question{name: "deliveries by mts_id", statements: []string{"SELECT * FROM deliveries WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
