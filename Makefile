@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark docs bench bench-stages bench-live bench-queries clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark need-systemd deb docs bench bench-stages bench-live bench-queries clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -25,6 +25,18 @@ build:
 	@mkdir -p bin
 	$(GO) build -o bin/ ./cmd/ingest ./cmd/decode ./cmd/query
 
+# What git says: a tag's version, or before the first tag the time of the commit.
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/g' | grep . || TZ=UTC git log -1 --date=format-local:%Y%m%d%H%M%S --format=0~%cd.%h)
+DEBFLAGS ?= -trimpath -ldflags '-s -w'
+DEBDIR ?= bin
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+## deb: a Debian package of the three commands with their units, into bin/
+deb:
+	@mkdir -p bin/deb
+	CGO_ENABLED=0 $(GO) build $(DEBFLAGS) -o bin/deb/ ./cmd/ingest ./cmd/decode ./cmd/query
+	VERSION='$(VERSION)' ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package -f deploy/package/nfpm.yaml -p deb -t $(DEBDIR)/
+
 ## libchdb: the engine library, pinned and verified, into the user's cache
 libchdb: need-npm
 	@engine/fetch-libchdb.sh
@@ -34,7 +46,7 @@ kafka: need-java
 	@pipeline/bus/kafka/kafkatest/fetch-kafka.sh
 
 ## test: everything: formatting, vet, static analysis, all tests, the race detector
-test: need-tshark need-net libchdb kafka check
+test: need-tshark need-systemd need-net libchdb kafka check
 	$(GO) test -timeout 20m ./...
 	$(MAKE) race pcap
 
@@ -103,3 +115,8 @@ need-java:
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq openjdk-17-jre-headless maven; \
 	else echo 'the tests start Apache Kafka: sudo apt-get install openjdk-17-jre-headless maven'; exit 1; fi; }
+
+need-systemd:
+	@command -v systemd-analyze >/dev/null && command -v setcap >/dev/null && command -v unshare >/dev/null || { \
+	if [ -n "$(APT)" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq systemd libcap2-bin util-linux; \
+	else echo 'the tests check units and file capabilities: sudo apt-get install systemd libcap2-bin util-linux'; exit 1; fi; }
