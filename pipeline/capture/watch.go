@@ -405,10 +405,11 @@ func (w *Watcher) needed(found []waiting) ([]waiting, error) {
 			return nil, err
 		}
 	}
-	read, again := found[:0], 0
+	read, again, archived := found[:0], 0, 0
 	for i, c := range found {
 		if c.again && last[i] < since {
 			w.known[c.name] = c.stamp
+			archived++
 			continue
 		}
 		if c.again {
@@ -416,7 +417,7 @@ func (w *Watcher) needed(found []waiting) ([]waiting, error) {
 		}
 		read = append(read, c)
 	}
-	w.cfg.Log.Info("watching", "folder", w.cfg.Dir, "archived", len(w.known), "read again", again, "new", len(read)-again)
+	w.cfg.Log.Info("watching", "folder", w.cfg.Dir, "archived", archived, "read again", again, "new", len(read)-again)
 	return read, nil
 }
 
