@@ -86,6 +86,9 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		name = src.Name
 	}
 	keep, trouble := kept.hooks(name)
+	if st != nil {
+		trouble = nil // Decoders know better.
+	}
 
 	b := memory.New(0)
 	var to bus.Publisher = b
