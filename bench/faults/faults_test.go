@@ -87,6 +87,7 @@ func TestFaults(t *testing.T) {
 	}
 	r := &run{t: t, dir: t.TempDir(), began: time.Now(), rng: rand.New(rand.NewPCG(*seedFlag, 4)), struck: map[string]int{}}
 	r.say("seed %d; the same seed gives the same schedule", *seedFlag)
+	t.Cleanup(r.logs)
 	r.build()
 	r.disk()
 	want := r.generate(n, int(perFault*float64(rounds*len(faults))))
@@ -112,6 +113,18 @@ func TestFaults(t *testing.T) {
 		r.end(r.decoders[0], syscall.SIGTERM)
 	}
 	r.compare(want)
+}
+
+// logs shows the ends of the decoders' logs where the run failed.
+func (r *run) logs() {
+	if !r.t.Failed() {
+		return
+	}
+	names, _ := filepath.Glob(filepath.Join(r.dir, "decode*.log"))
+	for _, name := range names[max(0, len(names)-4):] {
+		out, err := os.ReadFile(name)
+		r.t.Logf("%s: %v\n%s", filepath.Base(name), err, out[max(0, len(out)-8000):])
+	}
 }
 
 // build builds the commands.
