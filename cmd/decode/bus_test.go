@@ -195,6 +195,22 @@ func testFullSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, captur
 	if strconv.FormatUint(dropped, 10) != found[1] || missing == 0 || captures != 0 {
 		t.Errorf("coverage tells of %d records dropped, the sensor of %s; %d problems; %d captures", dropped, found[1], missing, captures)
 	}
+	// The same traffic comes once more, whole.
+	again := &process{cmd: bin.command("ingest", "-r", "-", "-sensor", "test", "-bus", url)}
+	again.cmd.Stdin = bytes.NewReader(octets)
+	again.begin(t)
+	if err := again.cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, &again.out)
+	}
+	alone := newArchive(t, bin)
+	bin.run(t, "ingest", "-r", capture, "-sensor", "test", "-store", alone.dir)
+	want := alone.digests(t)
+	d = bin.start(t, "decode", "-bus", url, "-store", a.dir, "-session-timeout", "6s")
+	// Of messages, the source differs.
+	for _, table := range []string{"contents", "recipients", "trace", "extensions", "bilateral"} {
+		eventually(t, table+" are those of the whole", func() bool { return a.digests(t)[table] == want[table] })
+	}
+	d.interrupt(t)
 }
 
 // spooled returns the octets in a spool.

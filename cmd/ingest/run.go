@@ -102,9 +102,9 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	}
 	var epoch int64
 	switch {
-	case o.watch.dir != "" && way != nil:
+	case way != nil && (o.watch.dir != "" || slices.Contains(o.read, "-")):
 		// Files are not read from the first each time, nor records cut at the same
-		// places.
+		// places; of what comes through a pipe something may have been dropped.
 		epoch = time.Now().UnixNano()
 	case o.watch.dir != "":
 		// Not 0: the end of a file is not the end of what is suspended in it. The same
