@@ -27,10 +27,12 @@ import (
 )
 
 var (
-	long     = flag.Bool("long", false, "the long form")
-	seedFlag = flag.Uint64("seed", 1, "the schedule's seed")
-	messages = flag.Int("messages", 0, "about how many messages; 0 for what the form says")
-	tags     = flag.String("tags-of-build", "", "build tags of the commands: earlyack shows that the run finds what is lost")
+	long       = flag.Bool("long", false, "the long form")
+	seedFlag   = flag.Uint64("seed", 1, "the schedule's seed")
+	messages   = flag.Int("messages", 0, "about how many messages; 0 for what the form says")
+	only       = flag.String("only", "", "the faults whose names match this regular expression; all where empty")
+	roundsFlag = flag.Int("rounds", 0, "how often each strikes; 0 for what the form says")
+	tags       = flag.String("tags-of-build", "", "build tags of the commands: earlyack shows that the run finds what is lost")
 )
 
 func TestMain(m *testing.M) {
@@ -78,9 +80,12 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts Kafka")
 	}
-	n, rounds := 30_000, 1
+	n, rounds, faults := 30_000, 1, chosen(t)
 	if *long {
 		n, rounds = 300_000, 2
+	}
+	if *roundsFlag > 0 {
+		rounds = *roundsFlag
 	}
 	if *messages > 0 {
 		n = *messages
@@ -95,7 +100,7 @@ func TestFaults(t *testing.T) {
 
 	var sensors sync.WaitGroup
 	sensors.Go(r.sense)
-	r.strike(rounds)
+	r.strike(faults, rounds)
 	r.enough.Store(true)
 	sensors.Wait()
 	r.say("%d captures published, every fault has struck; waiting until everything is committed", len(r.chunks))
@@ -123,7 +128,7 @@ func (r *run) logs() {
 	names, _ := filepath.Glob(filepath.Join(r.dir, "decode*.log"))
 	for _, name := range names[max(0, len(names)-4):] {
 		out, err := os.ReadFile(name)
-		r.t.Logf("%s: %v\n%s", filepath.Base(name), err, out[max(0, len(out)-8000):])
+		r.t.Logf("%s: %v\n%s", filepath.Base(name), err, out[max(0, len(out)-60000):])
 	}
 }
 
@@ -391,6 +396,10 @@ func (r *run) eventually(what string, within time.Duration, ok func() bool) {
 		}
 		if time.Now().After(deadline) {
 			lag, end, err := r.lag()
+			for _, d := range slices.Clone(r.decoders) {
+				// Its log shows then what it waits for.
+				r.end(d, syscall.SIGQUIT)
+			}
 			r.t.Fatalf("%s: not within %v; lag %d of %d, %v", what, within, lag, end, err)
 		}
 	}

@@ -8,9 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"x400flow/engine"
@@ -204,15 +206,23 @@ func (r *run) net(how func(*wire), d time.Duration) string {
 	return fmt.Sprintf("for %v; %d kB were on the wires in the second before", d, octets/1000)
 }
 
-func sensorsFirst(fault int) int {
-	if faults[fault].name == sensorKilled {
-		return 0
+// chosen returns the faults that the flags name.
+func chosen(t *testing.T) []fault {
+	re, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return 1
+	return slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !re.MatchString(f.name) })
 }
 
 // strike has every fault strike, in some order, as often as there are rounds.
-func (r *run) strike(rounds int) {
+func (r *run) strike(faults []fault, rounds int) {
+	sensorsFirst := func(fault int) int {
+		if faults[fault].name == sensorKilled {
+			return 0
+		}
+		return 1
+	}
 	for range rounds {
 		order := r.rng.Perm(len(faults))
 		// While there are captures left to publish.
@@ -323,6 +333,23 @@ func (r *run) open(dir string) *store.Store {
 	return s
 }
 
+// detached tells of parts that the engine found broken.
+func (r *run) detached(ctx context.Context, s *store.Store) (all string) {
+	rows, err := s.Conn().Query(ctx, "SELECT table, name, ifNull(reason, '') FROM system.detached_parts")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, name, reason string
+		if err := rows.Scan(&table, &name, &reason); err != nil {
+			r.t.Fatal(err)
+		}
+		all += table + " " + name + " " + reason + "\n"
+	}
+	return all
+}
+
 // compare holds the archive to the ledger and to that of an undisturbed run.
 func (r *run) compare(want map[string]bool) {
 	ctx := context.Background()
@@ -360,6 +387,10 @@ func (r *run) compare(want map[string]bool) {
 	r.say("the ledger has %d messages, probes and reports; missing %d, twice %d, not in the ledger %d", len(want), missing, twice, strange)
 	if missing+twice+strange > 0 {
 		r.t.Error("the archive is not what the ledger says")
+	}
+	lost := r.detached(ctx, s)
+	if lost != "" {
+		r.t.Errorf("the engine has put parts aside:\n%s", lost)
 	}
 	disturbed, err := digests(ctx, s)
 	if err != nil {
