@@ -43,6 +43,22 @@ func openDatabase(lib *chdb, dir, config string, o Options) (*database, error) {
 	return db, nil
 }
 
+// tellBroken writes into the log which parts ClickHouse put aside, because they
+// cannot be read.
+func (db *database) tellBroken() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	r, err := db.anchor.exec("SELECT database, table, name FROM system.detached_parts WHERE startsWith(ifNull(reason, ''), 'broken')", "TSV", nil)
+	if err != nil {
+		return err
+	}
+	defer r.free()
+	for line := range strings.Lines(string(r.bytes())) {
+		logf("ClickHouse has put a part aside that it cannot read: %s", strings.ReplaceAll(strings.TrimSpace(line), "\t", " "))
+	}
+	return nil
+}
+
 // close stops ClickHouse. All other sessions must be closed.
 func (db *database) close() {
 	db.mu.Lock()

@@ -27,7 +27,11 @@ func RunConfigured(dir, configuration, users string) error {
 			return err
 		}
 	}
-	config, err := writeConfig(dir, o)
+	room, err := newSpace(dir)
+	if err != nil {
+		return err
+	}
+	config, err := writeConfig(dir, o, room.mergeSettings())
 	if err != nil {
 		return err
 	}
@@ -57,6 +61,6 @@ func RunConfigured(dir, configuration, users string) error {
 	if err != nil {
 		return err
 	}
-	serve(dir, l, db, o, signals)
+	serve(dir, l, db, o, room, signals)
 	return nil
 }

@@ -41,14 +41,16 @@ type handler struct {
 	queries chan struct{}
 	inserts chan struct{}
 	waiting atomic.Int64
+	room    *space
 	// reads ends when the engine leaves and unfinished queries must too.
 	reads context.Context
 }
 
-func newHandler(db *database, temp string, o Options, reads context.Context) *handler {
+func newHandler(db *database, temp string, o Options, room *space, reads context.Context) *handler {
 	return &handler{
 		db:      db,
 		temp:    temp,
+		room:    room,
 		maxBody: o.MaxBody,
 		queries: make(chan struct{}, o.Connections),
 		inserts: make(chan struct{}, max(1, o.Connections/2)),
@@ -318,6 +320,11 @@ func (h *handler) serve(r *http.Request, q *request, out *output) error {
 	}
 	defer func() { <-slots }()
 
+	if q.stmt.writes() {
+		if err := h.room.writable(); err != nil {
+			return err
+		}
+	}
 	s, err := h.db.session()
 	if err != nil {
 		return err
@@ -357,6 +364,9 @@ func (h *handler) serve(r *http.Request, q *request, out *output) error {
 			return err
 		}
 		defer res.free()
+		if q.stmt.writes() {
+			h.room.check()
+		}
 		out.count(res.summary())
 		return out.write(res.bytes())
 	})
@@ -469,6 +479,7 @@ func (h *handler) insert(s *session, q *request, out *output) error {
 		}
 		sum := r.summary()
 		r.free()
+		h.room.check()
 		out.count(sum)
 	}
 	return out.finish()

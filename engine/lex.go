@@ -167,6 +167,15 @@ func (s statement) reads() bool {
 	return s.first == "SELECT" || s.first == "WITH" || s.first == "(" || s.first == "FROM"
 }
 
+// writes tells that a statement needs room on the disk.
+func (s statement) writes() bool {
+	switch s.first {
+	case "INSERT", "CREATE", "ALTER", "OPTIMIZE", "RENAME", "EXCHANGE", "DELETE", "UPDATE", "SYSTEM":
+		return true
+	}
+	return s.data
+}
+
 func denied(format string, a ...any) *exception {
 	return &exception{code: 497, text: "Code: 497. DB::Exception: " + fmt.Sprintf(format, a...) + " (ACCESS_DENIED)"}
 }

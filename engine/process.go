@@ -94,6 +94,10 @@ func run(dir, options string, say func(string)) error {
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
 	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
 
+	room, err := newSpace(dir)
+	if err != nil {
+		return err
+	}
 	lock, err := takeLock(dir)
 	if err != nil {
 		return err
@@ -117,7 +121,7 @@ func run(dir, options string, say func(string)) error {
 	if err := os.Mkdir(temp, 0o700); err != nil {
 		return err
 	}
-	config, err := writeConfig(dir, o)
+	config, err := writeConfig(dir, o, room.mergeSettings())
 	if err != nil {
 		return err
 	}
@@ -140,8 +144,14 @@ func run(dir, options string, say func(string)) error {
 		return err
 	}
 	logf("libchdb %s holds %s, started in %v", db.version, dir, time.Since(began).Round(time.Millisecond))
+	if room.low {
+		logf("little room on the archive's disk: nothing is written until there is more")
+	}
+	if err := db.tellBroken(); err != nil {
+		logf("asking for broken parts: %v", err)
+	}
 	say(saidReady)
-	reason := serve(dir, l, db, o, signals)
+	reason := serve(dir, l, db, o, room, signals)
 	logf("leaving: %s", reason)
 	// Nothing acknowledged depends on a clean end; the next engine does depend on
 	// this one's end.
@@ -183,11 +193,17 @@ func (p *presence) idle() (time.Duration, bool) {
 
 // serve answers requests until a signal comes or nobody has been there for
 // o.Idle, and returns which.
-func serve(dir string, l net.Listener, db *database, o Options, signals <-chan os.Signal) string {
+func serve(dir string, l net.Listener, db *database, o Options, room *space, signals <-chan os.Signal) string {
 	here := &presence{conns: map[net.Conn]struct{}{}, since: time.Now()}
 	reads, stopReads := context.WithCancel(context.Background())
 	defer stopReads()
-	h := newHandler(db, filepath.Join(dir, tempName), o, reads)
+	h := newHandler(db, filepath.Join(dir, tempName), o, room, reads)
+	again := make(chan bool, 1)
+	go func() {
+		if room.watch(reads.Done()) {
+			again <- true
+		}
+	}()
 	srv := &http.Server{
 		Handler:           h,
 		ConnState:         here.change,
@@ -211,6 +227,9 @@ func serve(dir string, l net.Listener, db *database, o Options, signals <-chan o
 			_ = os.Remove(socket)
 		case err := <-failed:
 			reason = err.Error()
+			_ = os.Remove(socket)
+		case <-again:
+			reason = "there is room again"
 			_ = os.Remove(socket)
 		case <-keep.C:
 			trimLog()
@@ -285,7 +304,7 @@ const privileges = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE T
 // trees so deep that their destruction overflows the stack, and the signals of
 // the profilers, which Go's run-time takes for its own; and from other dialects,
 // which the engine does not read.
-func writeConfig(dir string, o Options) (string, error) {
+func writeConfig(dir string, o Options, merges string) (string, error) {
 	esc := func(s string) string {
 		var b strings.Builder
 		_ = xml.EscapeText(&b, []byte(s))
@@ -333,9 +352,9 @@ func writeConfig(dir string, o Options) (string, error) {
 <merge_tree>
 <fsync_after_insert>%d</fsync_after_insert>
 <fsync_part_directory>%d</fsync_part_directory>
-</merge_tree>
+%s</merge_tree>
 </clickhouse>
-`, esc(users), o.MaxMemory, cache, cache, cache, cache, fsync, fsync),
+`, esc(users), o.MaxMemory, cache, cache, cache, cache, fsync, fsync, merges),
 	}
 	for path, text := range files {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -198,6 +198,9 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.Header = r.Header.Clone()
 	res, err := d.client.Do(req)
 	if err != nil {
+		if insert && mode == opened {
+			d.failed.Add(1)
+		}
 		hangUp(w)
 		return
 	}
