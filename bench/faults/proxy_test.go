@@ -138,7 +138,7 @@ type door struct {
 	inserts atomic.Int64 // Answered well.
 	rows    atomic.Int64 // Octets of inserts answered well.
 	under   atomic.Int64 // Inserts under way.
-	failed  atomic.Int64 // Inserts that the engine refused.
+	failed  atomic.Int64 // Inserts that the engine refused, and requests that it did not answer.
 	struck  atomic.Int64 // Requests that a mode has hit: inserts, but of gone all.
 }
 
@@ -198,7 +198,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.Header = r.Header.Clone()
 	res, err := d.client.Do(req)
 	if err != nil {
-		if insert && mode == opened {
+		if mode == opened {
 			d.failed.Add(1)
 		}
 		hangUp(w)

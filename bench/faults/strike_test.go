@@ -137,7 +137,7 @@ var faults = []fault{
 		before, began := r.door.failed.Load(), time.Now()
 		r.hungry.Store(true)
 		block := make([]byte, 1<<20)
-		r.eventually("the engine refuses rows", time.Minute, func() bool {
+		r.eventually("the engine refuses", time.Minute, func() bool {
 			for { // What merges free is filled again.
 				if _, err := f.Write(block); err != nil {
 					break
@@ -150,7 +150,7 @@ var faults = []fault{
 		if err != nil {
 			r.t.Error(err)
 		}
-		return fmt.Sprintf("%d MB were taken; %d inserts were refused", size>>20, r.door.failed.Load()-before)
+		return fmt.Sprintf("%d MB were taken; %d requests were refused", size>>20, r.door.failed.Load()-before)
 	}},
 	{"rebalance, 1 to 3 to 2 decoders", func(r *run) string {
 		for len(r.decoders) > 1 {
