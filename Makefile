@@ -86,6 +86,13 @@ bench-stages: need-tshark
 bench-live: need-net need-tcpdump libchdb
 	$(GO) test ./bench/live -run TestRates -v -timeout 120m -rates -soak 10m -report $(CURDIR)/docs/live.md
 
+## bench-queries: reports and searches on an archive of MESSAGES messages (docs/performance.md)
+MESSAGES ?= 10000000
+QUERIES ?= bench-queries.tmp
+bench-queries: build libchdb
+	$(GO) build -o bin/ ./bench/cmd/x400queries
+	bin/x400queries -messages $(MESSAGES) -ingest bin/ingest -query bin/query -store $(QUERIES)
+
 clean:
 	rm -rf bin bench-queries.tmp
 

@@ -297,7 +297,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 		out, errs := command(t, "query", "-store", a.dir, "-format", "TabSeparatedRaw", "SELECT * FROM "+table)
 		search("table "+table, []byte(out+errs))
 	}
-	for _, report := range []string{"flows", "messages", "undelivered", "coverage", "problems"} {
+	for _, report := range []string{"flows", "days", "messages", "undelivered", "coverage", "problems"} {
 		out, errs := command(t, "query", "-store", a.dir, report)
 		search("query "+report, []byte(out+errs))
 	}
