@@ -75,6 +75,7 @@ var corpora = []struct {
 		a, _ := contentArchive(t)
 		return sightings(t, a)
 	}},
+	{"contents", everyContent},
 }
 
 // TestCoverage reads each value that tshark 4.0 shows of generated traffic back by

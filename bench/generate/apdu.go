@@ -248,6 +248,13 @@ func (w *world) originate(path []*mta, at time.Time) *message {
 		}
 		m.recipients = append(m.recipients, rc)
 	}
+	if o.EveryContent > 0 && r.Float64() < o.EveryContent {
+		if w.every == nil {
+			w.every = everyContent()
+		}
+		m.carry(&w.every[w.carried%len(w.every)])
+		w.carried++
+	}
 	m.arrive(w, at)
 	return m
 }

@@ -14,6 +14,7 @@ type content struct {
 	seed    uint64
 	size    int // Octets of text or data.
 	subject string
+	whole   []byte // Of contentWhole.
 }
 
 type contentKind uint8
@@ -24,6 +25,7 @@ const (
 	contentOctets                     // An OCTET STRING of an extended content type.
 	contentUnknown                    // An OCTET STRING of the built-in type unidentified.
 	contentForeign                    // EXTERNAL of the built-in type external.
+	contentWhole                      // Octets made beforehand, see everyContent.
 )
 
 const extendedContentType = "1.3.6.1.4.1.99999.400.9"
@@ -64,6 +66,9 @@ func (c *content) encode(e *encoder, m *message, at time.Time) []ledger.Interper
 	switch c.kind {
 	case contentOctets, contentUnknown:
 		e.primitive(tagOctetString, appendText(nil, r, c.size))
+		return nil
+	case contentWhole:
+		e.raw(c.whole...)
 		return nil
 	case contentForeign:
 		x := e.open(tagExternal)

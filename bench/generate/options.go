@@ -94,6 +94,10 @@ type Options struct {
 	// store (P7); what they submit is then relayed like other messages.
 	AccessRate float64
 
+	// EveryContent is of messages, those with one of the contents that between them have every
+	// field of X.420 and STANAG 4406, one after the other. The ledger tells their octets only.
+	EveryContent float64
+
 	plain1984 bool // Every message as X.411 of 1984 has it, also in normal mode.
 }
 

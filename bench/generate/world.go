@@ -62,6 +62,8 @@ type world struct {
 	users      []*mta     // By MTA.
 	local      []*message // Some that reached the end of their path, for delivery.
 	writers    []*apduWriter
+	every      []wholeContent // See Options.EveryContent.
+	carried    int            // How many messages carry one of them.
 	err        error
 }
 
