@@ -163,6 +163,16 @@ func everyHeading(local string, extensions []byte) []byte {
 		con(0xab, named(tagSet, "Replies")), num(0x8c, 2), num(0x8d, 3), truth(0x8e), extensions)
 }
 
+// signatureAs is a Signature under the tag, tokenAs a MessageToken (X.411 8.5).
+func signatureAs(tag byte, digest string) []byte {
+	return con(tag, algorithmOf(), prim(tagBitString, append([]byte{0}, digest...)))
+}
+
+func tokenAs(tag byte) []byte {
+	return con(tag, object(0x80, "2.6.3.6.0"), con(0xa1, con(tagSequence,
+		con(tagSequence, algorithmOf(), user(0x60, "Tokenee"), str(tagUTCTime, "261125150000Z")), algorithmOf(), prim(tagBitString, []byte("\x00token")))))
+}
+
 func signatureOf(digest string) []byte {
 	return using(func(e *encoder) { e.signature([]byte(digest)) })
 }
@@ -174,7 +184,7 @@ func label(tag byte, class int, mark string) []byte {
 }
 
 // assertion is a CertificateAssertion, certificates a set of ExtendedCertificate.
-func assertion(tag byte) []byte { return con(tag, num(0x80, 4711)) }
+func assertion(tag byte) []byte { return con(tag, num(0x80, 714711)) }
 
 func certificates(tag byte) []byte {
 	return con(tag, con(0xa0, using(func(e *encoder) { e.name("Invented CA") })))
@@ -191,7 +201,7 @@ func headingExtensionsAll() [][]byte {
 		extensionValue("2.6.1.5.1", con(tagSet, str(tagPrintable, "en"), str(tagPrintable, "de"), str(tagPrintable, "fr"))),
 		extensionValue("2.6.1.5.2", num(tagEnumerated, 2)),
 		extensionValue("2.6.1.5.3", con(tagSet,
-			con(tagSet, num(tagInteger, 4711), signatureOf("sign"), assertion(0xa1), certificates(0xa0)))),
+			con(tagSet, num(tagInteger, 714711), signatureOf("sign"), assertion(0xa1), certificates(0xa0)))),
 		extensionValue("2.6.1.5.4", con(tagSequence, label(0xa0, 3, "CONTENT MARK"), label(0xa1, 2, "HEADING MARK"),
 			con(0xa2, prim(0x80, nil), label(0xa1, 1, "PART MARK")))),
 		extensionValue("2.6.1.5.5", str(tagGeneralizedTime, "20261125120304Z")),
@@ -214,7 +224,7 @@ func headingExtensionsAll() [][]byte {
 
 func delivered(time string) [][]byte {
 	return [][]byte{str(0x80, time), con(0xa1,
-		num(0x46, 22), user(0x60, "Sender"), con(0xa1, bits(0x80, 3, 2)), num(0x47, 2), bits(0x82, 2, 1),
+		num(0x80, 22), user(0x60, "Sender"), con(0xa1, bits(0x80, 3, 2)), num(0x47, 2), bits(0x82, 2, 1),
 		con(0xa3, user(0x60, "Another")), user(0xa4, "Receiver"), user(0xa5, "Intended"), con(0xa6, bits(0x80, 3, 2)),
 		str(0x87, "261125110000Z"), str(0x88, "CID 7"))}
 }
@@ -250,7 +260,7 @@ func everyExtendedPart() [][]byte {
 	heading := plainHeading("forwarded content")
 	info := con(0xa0, heading, con(tagSequence, ia5Part("content within")))
 	proof := con(0xa3,
-		prim(0x80, []byte("proof of it")),
+		signatureAs(0xa0, "proof of it"),
 		using(func(e *encoder) { e.certificates(0xa1, 9, []byte("public key of MTA")) }),
 		con(tagSet, user(0x60, "Submitter"), num(0x46, 22), con(0xa1, con(tagSet, user(0x60, "Submittee"), bits(0x80, 2, 0)))))
 	forwarded := func(tag byte) []byte {
@@ -269,10 +279,12 @@ func everyExtendedPart() [][]byte {
 		extendedPart("2.6.1.4.9", prim(tagOctetString, []byte("extended bilateral")), "", nil),
 		extendedPart("2.6.1.4.15", con(tagSet, notificationFields(con(0xa1, str(0x80, "261125120104Z")))...), "2.6.1.11.15", con(tagSet, delivered("261125110800Z")...)),
 		extendedPart("2.6.1.4.16", prim(tagOctetString, []byte("voice octets")), "2.6.1.11.16",
-			con(tagSequence, num(0x80, 1234), object(0x81, "2.6.1.12.1.3"), str(0x82, "spoken slowly"))),
+			con(tagSequence, num(0x80, 711234), object(0x81, "2.6.1.12.1.3"), str(0x82, "spoken slowly"))),
 		extendedPart("2.6.1.4.17.2.6.1.10.1", prim(tagOctetString, info), "2.6.1.11.17.2.6.1.10.1", forwarded(tagSet)),
 		extendedPart("2.6.1.4.17.2.6.1.10.0", prim(tagOctetString, info), "2.6.1.11.17.2.6.1.10.0", forwarded(tagSet)),
 		extendedPart("2.6.1.4.17."+oidContentP772, prim(tagOctetString, info), "2.6.1.11.17."+oidContentP772, forwarded(tagSet)),
+		// Some leave the OCTET STRING out; so does tshark.
+		extendedPart("2.6.1.4.17.2.6.1.10.1", info, "2.6.1.11.17.2.6.1.10.1", con(tagSet, str(0x80, "261125110900Z"))),
 		extendedPart("2.6.1.4.18", signedContent(), "", nil),
 		extendedPart("1.3.6.1.4.1.99999.400.44", str(tagIA5, "not known"), "", nil),
 	}
@@ -324,7 +336,7 @@ func everyFile() [][]byte {
 	access := con(tagSequence, bits(0x80, 8, 0, 1, 2, 3, 4, 5, 6, 7),
 		con(0xa1, key(0), key(1), key(2), key(3), key(4), key(5), key(6), key(7)),
 		str(0x82, "file reader"), con(0xa3, passwords...),
-		con(0xa4, object(tagOID, "1.3.6.1.4.1.99999.400.45"), num(tagInteger, 4242)))
+		con(0xa4, object(tagOID, "1.3.6.1.4.1.99999.400.45"), num(tagInteger, 714242)))
 	at := func(n byte, time string) []byte { return con(0xa0|n, str(0x81, time)) }
 	who := func(n byte, name string) []byte { return con(0xa0|n, str(tagGraphic, name)) }
 	attributes := con(0xa4,
@@ -335,14 +347,14 @@ func everyFile() [][]byte {
 		con(0xac, num(0x81, 1)), con(0xad, num(0x81, 54321)), con(0xae, num(0x81, 65432)),
 		con(0xaf, con(0xa1, access)), con(0xb0, str(0x81, "qualified")),
 		con(0xb1, con(0xa2, object(tagOID, "1.3.6.1.4.1.99999.400.46"), prim(0x81, []byte("private use")))),
-		con(0xb6, con(tagSequence, object(0x80, "1.3.6.1.4.1.99999.400.47"), con(0xa1))))
+		con(0xb6, con(tagSequence, object(0x80, "1.3.6.1.4.1.99999.400.47"), con(0xa1, con(tagSequence, con(tagSequence, object(tagOID, "1.3.6.1.4.1.99999.400.55"), prim(tagNull, nil)))))))
 	none := func(n byte) []byte { return con(0xa0|n, prim(0x80, nil)) }
 	return [][]byte{
 		part("all parameters",
 			con(0xa0,
-				con(tagSequence, con(0xa0, con(0xa0, con(0xa0, str(tagGraphic, "stored"), str(tagGraphic, "file")), str(0x81, "version four"))), con(0xa0, num(0x80, 2))),
-				con(tagSequence, con(0xa1, prim(0x80, []byte("crossref")), con(0xa1, user(0xa0, "Storer"), str(0x81, "stored message")), num(0x82, 4321)), con(0xa1, str(tagGraphic, "describes it")))),
-			con(0xa1, con(0xa0, object(tagOID, "1.0.8571.5.3"), con(0xa0, num(tagInteger, 5)))),
+				con(tagSequence, con(0xa0, con(0xa0, con(0xa0, str(tagGraphic, "stored"), str(tagGraphic, "file"))), str(0x81, "version four")), num(0x80, 2)),
+				con(tagSequence, con(0xa1, prim(0x80, []byte("crossref")), con(0xa1, user(0xa0, "Storer"), str(0x81, "stored message")), num(0x82, 714321)), str(0x81, "describes it"))),
+			con(0xa1, con(0xa0, object(tagOID, "1.0.8571.5.3"))),
 			con(0xa2, con(0xa0, object(0x80, "1.3.6.1.4.1.99999.400.48")), identifier(0xa1, "machine", "model"), object(0x82, "1.3.6.1.4.1.99999.400.49"),
 				con(0xa3, str(tagGraphic, "seen by users"))),
 			con(0xa3, object(0x80, "1.3.6.1.4.1.99999.400.50"), con(0xa1, prim(tagNull, nil))),
@@ -359,8 +371,7 @@ func everyFile() [][]byte {
 // notificationFields are the common fields of a notification and its choice.
 func notificationFields(choice []byte) [][]byte {
 	response := con(tagSet,
-		con(tagSet, con(0xa0, signatureOf("integrity")), con(0xa1, signatureOf("authentic")),
-			con(0xa2, object(tagOID, "1.3.6.1.4.1.99999.400.53"), num(tagInteger, 7))),
+		con(tagSet, signatureAs(0xa0, "integrity"), signatureAs(0xa1, "authentic"), tokenAs(0xa2)),
 		num(tagInteger, 6))
 	return [][]byte{messageID(0x6b, "subject message"), named(0xa1, "Notifier"), named(0xa2, "Meant"), con(0x65, bits(0x80, 3, 2)),
 		con(0xa3, extensionValue("2.6.1.18.1", response),
@@ -380,14 +391,12 @@ func adviceAll() [][]byte {
 func storeAttributes() [][]byte {
 	token := con(tagSet, algorithmOf(), prim(tagBitString, []byte("\x00wrapped key")), assertion(0xa0),
 		using(func(e *encoder) { e.certificates(0xa1, 8, []byte("public key of user")) }), assertion(0xa2), certificates(0xa3))
-	messageToken := con(tagSequence, object(tagOID, "2.6.3.6.0"), con(tagSequence,
-		con(tagSequence, algorithmOf(), user(0x60, "Tokenee"), str(tagUTCTime, "261125150000Z")), algorithmOf(), prim(tagBitString, []byte("\x00token"))))
 	list := [][]byte{
-		extensionValue("2.6.1.17.2", con(tagSet, con(0xa0, num(0x80, 1001), num(0x81, 1002), num(0x82, 1003), con(0xa3, num(tagInteger, 1004), num(tagInteger, 1005))))),
+		extensionValue("2.6.1.17.2", con(tagSet, con(0xa0, num(0x80, 711001), num(0x81, 711002), num(0x82, 711003), con(0xa3, num(tagInteger, 711004), num(tagInteger, 711005))))),
 		extensionValue("2.6.1.6.1", con(tagSequence,
-			con(0xa0, num(0x80, 2001), con(0xa1, con(0xa1, object(0x80, "2.6.1.4.0"), num(0x82, 2002), truth(0x83)))),
-			con(0xa1, object(0x80, "2.6.1.4.11"), con(0xa1, object(tagOID, "2.6.1.11.11"), con(0xa0, con(tagSet, num(tagInteger, 6)))), num(0x82, 2003)))),
-		extensionValue("2.6.1.6.2", con(tagSequence, object(0x80, "2.6.1.4.0"), object(0x81, "2.6.1.11.0"), num(0x82, 3001), num(0x83, 3002), num(0x84, 3003), truth(0x85))),
+			con(0xa0, num(0x80, 712001), con(0xa1, con(0xa1, object(0x80, "2.6.1.4.0"), num(0x82, 712002), truth(0x83)))),
+			con(0xa1, object(0x80, "2.6.1.4.11"), con(0xa1, object(tagOID, "2.6.1.11.11"), con(0xa0, con(tagSet, num(tagInteger, 6)))), num(0x82, 712003)))),
+		extensionValue("2.6.1.6.2", con(tagSequence, object(0x80, "2.6.1.4.0"), object(0x81, "2.6.1.11.0"), num(0x82, 713001), num(0x83, 713002), num(0x84, 713003), truth(0x85))),
 		extensionValue("2.6.1.7.0", plainHeading("heading as an attribute")),
 		extensionValue("2.6.1.7.1", messageID(0x6b, "attribute this")),
 		extensionValue("2.6.1.7.2", named(tagSet, "Attrone")),
@@ -397,24 +406,24 @@ func storeAttributes() [][]byte {
 		extensionValue("2.6.1.7.6", str(tagUTCTime, "261126020000Z")),
 		extensionValue("2.6.1.7.9", truth(tagBoolean)),
 		extensionValue("2.6.1.7.10", named(tagSet, "Attrtwo")),
-		extensionValue("2.6.1.7.11", recipientOf("Attrthree", 0)),
-		extensionValue("2.6.1.7.12", recipientOf("Attrfour", 1)),
-		extensionValue("2.6.1.7.13", recipientOf("Attrfive", 2)),
+		extensionValue("2.6.1.7.11", con(tagSet, named(0xa0, "Attrthree"))),
+		extensionValue("2.6.1.7.12", con(tagSet, named(0xa0, "Attrfour"))),
+		extensionValue("2.6.1.7.13", con(tagSet, named(0xa0, "Attrfive"))),
 		extensionValue("2.6.1.7.14", messageID(0x6b, "attribute obsoleted")),
 		extensionValue("2.6.1.7.15", messageID(0x6b, "attribute related")),
 		extensionValue("2.6.1.7.16", named(tagSet, "Attrsix")),
 		extensionValue("2.6.1.7.25", label(0xa1, 1, "ATTRIBUTE MARK")),
-		extensionValue("2.6.1.7.26", con(tagSet, con(tagSet, num(tagInteger, 5001), token),
-			con(tagSet, num(tagInteger, 5002), con(0xa0, con(tagSet, num(tagInteger, 5003), token))))),
+		extensionValue("2.6.1.7.26", con(tagSet, con(tagSet, num(tagInteger, 715001), token),
+			con(tagSet, num(tagInteger, 715002), con(0xa0, con(tagSet, num(tagInteger, 715003), token))))),
 		extensionValue("2.6.1.7.28", con(tagSet, con(tagSet, named(0xa0, "Attrseven")), prim(tagNull, nil))),
 		extensionValue("2.6.1.7.29", con(tagSequence, object(tagOID, "1.3.6.1.4.1.99999.400.5"))),
 		extensionValue("2.6.1.7.31", con(tagSequence, object(0x80, "1.3.6.1.4.1.99999.400.6"))),
 		extensionValue("2.6.1.7.32", bmp(tagSet, "attribute handling")),
-		extensionValue("2.6.1.7.35", con(tagSet, con(tagSet, num(tagInteger, 6001), messageToken))),
+		extensionValue("2.6.1.7.35", con(tagSet, con(tagSet, num(tagInteger, 716001), tokenAs(tagSequence)))),
 		extensionValue("2.6.1.8.0", con(tagSequence, ia5Part("body as an attribute"))),
-		extensionValue("2.6.1.13.0", con(0xa1, num(tagInteger, 7001))), extensionValue("2.6.1.13.0", prim(0x80, nil)),
-		extensionValue("2.6.1.13.1", con(0xa1, num(tagInteger, 7002))), extensionValue("2.6.1.13.1", prim(0x80, nil)),
-		extensionValue("2.6.1.13.7", con(tagSet, num(tagInteger, 7003))), extensionValue("2.6.1.13.7", prim(tagNull, nil)),
+		extensionValue("2.6.1.13.0", con(0xa1, num(tagInteger, 717001))), extensionValue("2.6.1.13.0", prim(0x80, nil)),
+		extensionValue("2.6.1.13.1", con(0xa1, num(tagInteger, 717002))), extensionValue("2.6.1.13.1", prim(0x80, nil)),
+		extensionValue("2.6.1.13.7", con(tagSet, num(tagInteger, 717003))), extensionValue("2.6.1.13.7", prim(tagNull, nil)),
 	}
 	for oid, values := range map[string][]int{
 		"2.6.1.13.2": {0, 3, 5, 10, 13, 15, 20, 25}, "2.6.1.13.3": {0, 1, 2}, "2.6.1.13.14": {0, 5, 10, 15, 20, 25, 30, 35},
@@ -429,7 +438,7 @@ func storeAttributes() [][]byte {
 			list = append(list, extensionValue(oid, num(tagEnumerated, v)))
 		}
 	}
-	list = append(list, extensionValue("2.6.1.7.38", con(tagSet, con(tagSet, num(0x80, 8001), num(0x81, 1)))))
+	list = append(list, extensionValue("2.6.1.7.38", con(tagSet, con(tagSet, num(0x80, 718001), num(0x81, 1)))))
 	// A map has no order; the octets have.
 	slices.SortFunc(list, slices.Compare)
 	return list
@@ -458,7 +467,7 @@ func militaryExtensions() [][]byte {
 		return con(tagSequence, list...)
 	}
 	labels := con(tagSequence, label(0xa0, 3, "MILITARY CONTENT"), label(0xa1, 2, "MILITARY HEADING"),
-		con(0xa2, con(tagSet, label(0xa0, 1, "MILITARY PART"), num(0x81, 4712))))
+		con(0xa2, con(tagSet, label(0xa0, 1, "MILITARY PART"), num(0x81, 714712))))
 	return [][]byte{
 		extensionValue(military(0), num(tagInteger, 4)), extensionValue(military(1), num(tagInteger, 1)),
 		extensionValue(military(2), con(tagSet, num(0x80, 0), str(0x81, "EXERCISE ONE"))),
@@ -469,7 +478,7 @@ func militaryExtensions() [][]byte {
 			con(0xa1, con(tagSequence, object(tagOID, "1.3.6.1.4.1.99999.400.54"), str(tagPrintable, "EXTRA CODE"))))),
 		extensionValue(military(7), instructions("HANDLE ONE", "HANDLE TWO")),
 		extensionValue(military(8), instructions("INSTRUCT ONE", "INSTRUCT TWO")),
-		extensionValue(military(9), num(tagInteger, 1042)),
+		extensionValue(military(9), num(tagInteger, 711042)),
 		extensionValue(military(10), str(tagPrintable, "ORIG REF 9")),
 		extensionValue(military(11), con(tagSequence, con(tagSet, num(0x80, 0), str(0x81, "OTHERONE")), con(tagSet, num(0x80, 1), str(0x81, "OTHERTWO")))),
 		extensionValue(military(12), con(tagSequence, con(tagSequence, num(0x80, 3), con(0xa1, named(tagSet, "Pilot")),
@@ -493,12 +502,13 @@ func militaryParts() [][]byte {
 	mm := con(tagSequence, plainHeading("MM WITHIN"), con(tagSequence, ia5Part("military text within")))
 	return [][]byte{
 		ia5Part("MILITARY TEXT"),
-		part("0", str(0x80, "LINE ORIENTED//"), "2", num(tagInteger, 1001)),
-		part("0", con(0xa1, str(tagIA5, "SET ONE//"), str(tagIA5, "SET TWO//")), "2", num(tagInteger, 1002)),
-		part("1", str(tagIA5, "CORRECTION TEXT"), "3", num(tagInteger, 1003)),
+		part("0", str(0x80, "LINE ORIENTED//"), "2", num(tagInteger, 711001)),
+		part("0", con(0xa1, str(tagIA5, "SET ONE//"), str(tagIA5, "SET TWO//")), "2", num(tagInteger, 711002)),
+		part("1", str(tagIA5, "CORRECTION TEXT"), "3", num(tagInteger, 711003)),
 		part("6", prim(tagBitString, []byte("\x00forwarded secret")), "7", con(tagSet, delivered("261125111000Z")...)),
 		part("9", mm, "10", con(tagSet, delivered("261125111100Z")...)),
-		part("12", str(tagIA5, "ACP TEXT"), "13", num(tagInteger, 1004)),
+		part("12", str(tagIA5, "ACP TEXT"), "13", num(tagInteger, 711004)),
+		extendedPart("2.6.1.4.17."+oidContentP772, con(0xa0, mm[2:]), "2.6.1.11.17."+oidContentP772, con(tagSet, delivered("261125111300Z")...)),
 		extendedPart("2.6.1.4.17."+oidContentP772, prim(tagOctetString, con(0xa0, mm[2:])), "2.6.1.11.17."+oidContentP772, con(tagSet, delivered("261125111200Z")...)),
 	}
 }
