@@ -9,5 +9,8 @@ func everyContent(t *testing.T) values {
 		"-set", "EveryContent=1", "-set", "X410Rate=0", "-set", "MaxHops=1", "-set", "ProbeRate=0", "-set", "ReportRate=0")
 	a := newArchive(t)
 	a.ingest(t, capture)
+	for _, r := range a.query(t, "SELECT layer, path, reason, detail FROM problems") {
+		t.Errorf("a problem: %v", r)
+	}
 	return sightings(t, a)
 }

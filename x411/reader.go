@@ -220,9 +220,24 @@ func (r *Reader) AppendAlgorithm(dst []byte, c *ber.Cursor, e *ber.Element) []by
 	return r.d.appendAlgorithm(dst, c, e)
 }
 
-// AppendSignature appends a SIGNATURE (X.509 Annex A).
+// AppendSignature appends a SIGNATURE (X.509 Annex A) under whatever tag.
 func (r *Reader) AppendSignature(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	return renderSignature(&r.d, dst, c, e)
+	return r.d.appendSignature(dst, c, e)
+}
+
+// AppendToken appends a Token (X.411 8.5.10) under whatever tag.
+func (r *Reader) AppendToken(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendToken(dst, c, e)
+}
+
+// AppendAssertion appends a CertificateAssertion (X.509 12.7.2) under whatever tag.
+func (r *Reader) AppendAssertion(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendAssertion(dst, c, e)
+}
+
+// AppendCertificates appends ExtendedCertificates (X.411 8.5) under whatever tag.
+func (r *Reader) AppendCertificates(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendExtendedCertificates(dst, c, e)
 }
 
 // AppendBits appends the names of the bits of a BIT STRING that are set.

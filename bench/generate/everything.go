@@ -412,6 +412,7 @@ func storeAttributes() [][]byte {
 		extensionValue("2.6.1.7.14", messageID(0x6b, "attribute obsoleted")),
 		extensionValue("2.6.1.7.15", messageID(0x6b, "attribute related")),
 		extensionValue("2.6.1.7.16", named(tagSet, "Attrsix")),
+		extensionValue("2.6.1.7.19", named(tagSet, "Attreight")),
 		extensionValue("2.6.1.7.25", label(0xa1, 1, "ATTRIBUTE MARK")),
 		extensionValue("2.6.1.7.26", con(tagSet, con(tagSet, num(tagInteger, 715001), token),
 			con(tagSet, num(tagInteger, 715002), con(0xa0, con(tagSet, num(tagInteger, 715003), token))))),
@@ -509,6 +510,7 @@ func militaryParts() [][]byte {
 		part("9", mm, "10", con(tagSet, delivered("261125111100Z")...)),
 		part("12", str(tagIA5, "ACP TEXT"), "13", num(tagInteger, 711004)),
 		extendedPart("2.6.1.4.17."+oidContentP772, con(0xa0, mm[2:]), "2.6.1.11.17."+oidContentP772, con(tagSet, delivered("261125111300Z")...)),
+		extendedPart("2.6.1.4.17."+oidContentP772, con(0xa1, notificationFields(con(0xa1, str(0x80, "261125120105Z")))...), "", nil),
 		extendedPart("2.6.1.4.17."+oidContentP772, prim(tagOctetString, con(0xa0, mm[2:])), "2.6.1.11.17."+oidContentP772, con(tagSet, delivered("261125111200Z")...)),
 	}
 }

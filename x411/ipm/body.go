@@ -317,13 +317,23 @@ func (c *Content) forward(i int, p *BodyPart, s source, offset int) int {
 }
 
 // forwardedContent reads a Content (X.420 Annex F): an OCTET STRING that holds a
-// content of the type that the body part's type ends with.
+// content of the type that the body part's type ends with. Some leave the OCTET
+// STRING out and have the InformationObject itself there.
 func (c *Content) forwardedContent(i int, p *BodyPart, cur *ber.Cursor, e *ber.Element) {
-	if !c.stringData(i, p, cur, e) {
+	oid := p.Type[min(len(oidContentPart), len(p.Type)):]
+	bare := oidSyntax(oid) == syntaxIPM && e.Constructed
+	switch {
+	case bare && e.Tag == ber.Context(0):
+		c.data(i, p, cur, e)
+		p.Nested = c.forward(i, p, source{form: formIPM, cur: *cur, elem: *e}, e.Offset)
+	case bare && e.Tag == ber.Context(1):
+		c.data(i, p, cur, e)
+		p.Nested = c.forward(i, p, source{form: formIPN, cur: *cur, elem: *e}, e.Offset)
+	case c.stringData(i, p, cur, e):
+		p.Nested = c.inside(i, p.Number, 0, cur, e, p.Data, oid)
+	default:
 		return
 	}
-	oid := p.Type[min(len(oidContentPart), len(p.Type)):]
-	p.Nested = c.inside(i, p.Number, 0, cur, e, p.Data, oid)
 	if p.Nested >= 0 {
 		m := &c.Messages[p.Nested]
 		m.Delivery = c.delivery

@@ -185,7 +185,7 @@ func TestNotifications(t *testing.T) {
 	head := func(kind string) []string {
 		return []string{"kind: " + kind, "id: subj*", "originator: </C=GB/ADMD= /S=Smith/>", "intended: </C=GB/ADMD= /S=Jones/>", "subject: subj*"}
 	}
-	tail := []string{"eits: ia5-text", `notification extension ipn-security-response: "content-integrity-check=[0] {{1.2.3}, '01'H}; diagnostic=decryption-failed"`}
+	tail := []string{"eits: ia5-text", `notification extension ipn-security-response: "content-integrity-check={algorithm=1.2.3; value='01'H}; diagnostic=decryption-failed"`}
 	for _, test := range []struct {
 		name   string
 		choice []byte

@@ -236,12 +236,12 @@ func renderSignatures(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element)
 				dst = append(dst, "part="...)
 				dst = r.AppendNamed(dst, &set, &g, nil)
 			case ber.TagSequence:
-				dst = append(dst, ' ')
-				dst = r.AppendSignature(dst, &set, &g)
+				dst = r.AppendSignature(append(dst, ' '), &set, &g)
 			case ber.Context(0):
-				dst = append(dst, " originator-certificates"...)
+				dst = r.AppendCertificates(append(dst, " originator-certificates={"...), &set, &g)
+				dst = append(dst, '}')
 			case ber.Context(1):
-				dst = append(dst, " originator-certificate-selector"...)
+				dst = r.AppendAssertion(append(dst, " originator-certificate-selector="...), &set, &g)
 			default:
 				r.Stray(&g)
 			}
@@ -357,13 +357,64 @@ func renderCirculation(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element
 				t := r.Time(&member, &g)
 				dst = x411.AppendTime(append(dst, " checked="...), &t)
 			case ber.TagSequence:
-				dst = append(dst, " signed"...)
+				dst = append(dst, " signed={"...)
+				dst = append(appendCirculationSignature(r, dst, &member, &g), '}')
 			default:
 				r.Stray(&g)
 			}
 		}
 		r.End(&member)
 		r.Pop()
+	}
+	r.End(&in)
+	return dst
+}
+
+// appendCirculationSignature appends a CirculationSignature (X.420 A.1.7): what
+// was signed, which is the message's identifier and the time, the algorithm and
+// the signature.
+func appendCirculationSignature(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	at := len(dst)
+	in := c.Enter(e)
+	var f, g, h ber.Element
+	for first := true; in.Next(&f); first = false {
+		switch {
+		case f.Tag == ber.TagSequence && first:
+			data := in.Enter(&f)
+			for data.Next(&g) {
+				switch g.Tag {
+				case ber.TagSequence:
+					dst = r.AppendAlgorithm(x411.AppendItem(dst, at, "data-algorithm"), &data, &g)
+				case ber.App(11):
+					dst = x411.AppendItem(dst, at, "this-ipm")
+					id := data.Enter(&g)
+					for id.Next(&h) {
+						switch h.Tag {
+						case ber.App(0):
+							dst = append(r.AppendORName(append(dst, '<'), &id, &h), "> "...)
+						case ber.TagPrintableString:
+							s, _ := r.Text(&id, &h)
+							dst = x411.AppendClean(dst, s)
+						default:
+							r.Stray(&h)
+						}
+					}
+					r.End(&id)
+				case ber.TagGeneralizedTime, ber.TagUTCTime:
+					t := r.Time(&data, &g)
+					dst = x411.AppendTime(x411.AppendItem(dst, at, "timestamp"), &t)
+				default:
+					r.Stray(&g)
+				}
+			}
+			r.End(&data)
+		case f.Tag == ber.TagSequence:
+			dst = r.AppendAlgorithm(x411.AppendItem(dst, at, "algorithm"), &in, &f)
+		case f.Tag == ber.TagBitString:
+			dst = r.AppendAny(x411.AppendItem(dst, at, "encrypted"), &in, &f)
+		default:
+			r.Stray(&f)
+		}
 	}
 	r.End(&in)
 	return dst
@@ -486,11 +537,14 @@ func renderSecurityResponse(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.El
 			for arguments.Next(&g) {
 				switch g.Tag {
 				case ber.Context(0):
-					dst = r.AppendAny(x411.AppendItem(dst, at, "content-integrity-check"), &arguments, &g)
+					dst = r.AppendSignature(append(x411.AppendItem(dst, at, "content-integrity-check"), '{'), &arguments, &g)
+					dst = append(dst, '}')
 				case ber.Context(1):
-					dst = r.AppendAny(x411.AppendItem(dst, at, "message-origin-authentication-check"), &arguments, &g)
+					dst = r.AppendSignature(append(x411.AppendItem(dst, at, "message-origin-authentication-check"), '{'), &arguments, &g)
+					dst = append(dst, '}')
 				case ber.Context(2):
-					dst = append(x411.AppendItem(dst, at, "message-token"), "present"...)
+					dst = r.AppendToken(append(x411.AppendItem(dst, at, "message-token"), '{'), &arguments, &g)
+					dst = append(dst, '}')
 				default:
 					r.Stray(&g)
 				}

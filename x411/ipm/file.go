@@ -35,7 +35,7 @@ func (c *Content) fileParameters(i int, p *BodyPart, cur *ber.Cursor, e *ber.Ele
 		}
 		switch id {
 		case 0:
-			out = r.AppendAny(x411.AppendItem(out, 0, "related-stored-file"), &in, &f)
+			out = c.relatedFiles(out, &in, &f)
 		case 1:
 			out = c.contentsType(out, p, &in, &f)
 		case 2:
@@ -51,6 +51,93 @@ func (c *Content) fileParameters(i int, p *BodyPart, cur *ber.Cursor, e *ber.Ele
 	}
 	c.scratch = out
 	p.Parameters = r.Keep(out)
+}
+
+var relationshipNames = []string{"unspecified", "new-file", "replacement", "extension"}
+
+// relatedFiles reads RelatedStoredFile, a SET OF files each with its relationship,
+// an item each.
+func (c *Content) relatedFiles(out []byte, cur *ber.Cursor, e *ber.Element) []byte {
+	r := &c.r
+	in := cur.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) && !r.Full(out) {
+		out = x411.AppendItem(out, 0, "related-stored-file")
+		file := in.Enter(&f)
+		for n := 0; file.Next(&g); n++ {
+			switch {
+			case n == 0 && g.Tag == ber.Context(0):
+				out = c.pathnameAndVersion(out, &file, &g)
+			case n == 0 && g.Tag == ber.Context(1):
+				out = c.crossReference(out, &file, &g)
+			case n == 1 && g.Tag == ber.Context(0):
+				out = r.AppendNamed(append(out, " relationship="...), &file, &g, relationshipNames)
+			case n == 1 && g.Tag == ber.Context(1):
+				out = c.graphicString(append(out, " relationship="...), &file, &g)
+			default:
+				r.Stray(&g)
+			}
+		}
+		r.End(&file)
+	}
+	r.End(&in)
+	return out
+}
+
+// pathnameAndVersion reads a PathnameandVersion.
+func (c *Content) pathnameAndVersion(out []byte, cur *ber.Cursor, e *ber.Element) []byte {
+	r := &c.r
+	in := cur.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			// The Pathname-Attribute is a CHOICE of incomplete and complete.
+			if v, path, ok := r.Only(&in, &f); ok {
+				out = c.graphicStrings(out, &v, &path, "/")
+			}
+		case ber.Context(1):
+			out = c.graphicString(append(out, " version="...), &in, &f)
+		default:
+			r.Stray(&f)
+		}
+	}
+	r.End(&in)
+	return out
+}
+
+// crossReference reads a CrossReference.
+func (c *Content) crossReference(out []byte, cur *ber.Cursor, e *ber.Element) []byte {
+	r := &c.r
+	in := cur.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			out = r.AppendAny(append(out, "cross-reference="...), &in, &f)
+		case ber.Context(1):
+			out = append(out, " message="...)
+			message := in.Enter(&f)
+			for message.Next(&g) {
+				switch g.Tag {
+				case ber.Context(0):
+					out = append(r.AppendORName(append(out, '<'), &message, &g), '>')
+				case ber.Context(1):
+					s, _ := r.Text(&message, &g)
+					out = x411.AppendQuoted(out, s)
+				default:
+					r.Stray(&g)
+				}
+			}
+			r.End(&message)
+		case ber.Context(2):
+			out = r.AppendNamed(append(out, " part="...), &in, &f, nil)
+		default:
+			r.Stray(&f)
+		}
+	}
+	r.End(&in)
+	return out
 }
 
 // contentsType reads a Contents-Type-Attribute: document-type [0] or
