@@ -59,7 +59,8 @@ func newBench(t *testing.T) *bench {
 	o := generate.DefaultOptions()
 	// Connections that end, and transfers that do: those left open, or broken off for
 	// good, are held for hours, within their limits.
-	o.Messages, o.OpenRate, o.CutRate, o.Concurrent, o.PerAssociation = *messages, 0, 0, 50, 4
+	o.OpenRate, o.CutRate, o.DiscardRate, o.RecoverRate = 0, 0, 0, 0
+	o.Messages, o.Concurrent, o.PerAssociation = *messages, 50, 4
 	if *corpus == "office" {
 		o.Corpus = generate.OfficeCorpus
 	}

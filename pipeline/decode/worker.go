@@ -672,9 +672,13 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	return c, nil
 }
 
+// maxIdle bounds the ended connections that a shard keeps for reuse. Each has
+// buffers of up to 320 KiB, as large as what it met.
+const maxIdle = 128
+
 // reuse lets a connection's memory be reused.
 func (w *worker) reuse(c *connection) {
-	if len(w.idle) < 1024 {
+	if len(w.idle) < maxIdle {
 		w.idle = append(w.idle, c)
 	}
 }
