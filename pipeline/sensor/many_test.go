@@ -75,3 +75,59 @@ func TestManyConnections(t *testing.T) {
 	}
 	runtime.KeepAlive(s)
 }
+
+// TestFloodOfBogusTPKTs has thousands of connections that each announce a TPKT of
+// 64 KiB, send most of it, and rest: what is kept of them stays bounded, and the
+// association that was idle before is still there after.
+func TestFloodOfBogusTPKTs(t *testing.T) {
+	const limit = 8 << 20
+	real := newWire(2000).open()
+	real.packet(0, flagACK, []byte{3, 0, 0, 11, 6, 0xe0, 0, 0, 0, 1, 0})
+	real.packet(1, flagACK, []byte{3, 0, 0, 11, 6, 0xd0, 0, 1, 0, 2, 0})
+	real.send(0, opening(t, "p20", 0), 2048, 1400).send(1, opening(t, "p20", 1), 2048, 1400)
+	before := len(real.frames)
+	real.send(0, data(50), 1000, 1000)
+
+	cfg := Config{MaxState: limit, Decoder: capture.DecoderConfig{Ports: []uint16{102}}}
+	k := new(keep)
+	s := New(cfg, k)
+	feed := func(frames []capture.Frame) {
+		for i := range frames {
+			if err := s.Frame(t.Context(), &frames[i]); err != nil {
+				t.Fatal(err)
+			}
+			if s.state > limit+1<<20 {
+				t.Fatalf("%d octets are kept", s.state)
+			}
+		}
+	}
+	feed(real.frames[:before])
+	for i := range 3000 {
+		w := newWire(uint16(3000 + i)).open()
+		w.packet(0, flagACK, []byte{3, 0, 0xff, 0xff, 2, 0xf0, 0x80})
+		for range 40 {
+			w.packet(0, flagACK, make([]byte, 1400))
+		}
+		feed(w.frames)
+	}
+	feed(real.frames[before:])
+	if err := s.End(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.Table(); c.Evicted < 2000 || c.Opened != 3001 {
+		t.Errorf("%+v", c) // It is visible.
+	}
+	var last record.Record
+	for _, b := range k.records {
+		var r record.Record
+		if err := r.Decode(b); err != nil {
+			t.Fatal(err)
+		}
+		if r.Conn.Client.Port() == 2000 {
+			last = r
+		}
+	}
+	if last.End != record.CaptureEnd || last.Conn.MidStream || len(last.Items) == 0 {
+		t.Errorf("the association ended as %v, with %d items last", last.End, len(last.Items))
+	}
+}
