@@ -10,7 +10,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /out/ ./cmd/ingest ./cmd/decode ./cmd/query
+RUN CGO_ENABLED=0 go build -pgo bench/ingest.pgo -trimpath -ldflags '-s -w' -o /out/ ./cmd/ingest ./cmd/decode ./cmd/query
 
 FROM alpine:3.22 AS base
 RUN apk add --no-cache ca-certificates tzdata \

@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark need-systemd deb docs bench bench-stages bench-live bench-queries clean
+.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark need-systemd deb docs bench bench-stages pgo bench-live bench-queries clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -23,7 +23,7 @@ run: build libchdb
 ## build: the three commands, into bin/
 build:
 	@mkdir -p bin
-	$(GO) build -o bin/ ./cmd/ingest ./cmd/decode ./cmd/query
+	$(GO) build -pgo bench/ingest.pgo -o bin/ ./cmd/ingest ./cmd/decode ./cmd/query
 
 # What git says: a tag's version, or before the first tag the time of the commit.
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/g' | grep . || TZ=UTC git log -1 --date=format-local:%Y%m%d%H%M%S --format=0~%cd.%h)
@@ -34,7 +34,7 @@ NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 ## deb: a Debian package of the three commands with their units, into bin/
 deb:
 	@mkdir -p bin/deb
-	CGO_ENABLED=0 $(GO) build $(DEBFLAGS) -o bin/deb/ ./cmd/ingest ./cmd/decode ./cmd/query
+	CGO_ENABLED=0 $(GO) build -pgo bench/ingest.pgo $(DEBFLAGS) -o bin/deb/ ./cmd/ingest ./cmd/decode ./cmd/query
 	VERSION='$(VERSION)' ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package -f deploy/package/nfpm.yaml -p deb -t $(DEBDIR)/
 
 ## libchdb: the engine library, pinned and verified, into the user's cache
@@ -75,8 +75,12 @@ docs: build libchdb
 	$(GO) generate ./schema/...
 
 ## bench: every stage beside its yardstick, in one run of a few minutes (docs/performance.md)
-bench: need-tshark libchdb
+bench: need-tshark libchdb kafka
 	@$(GO) run ./bench/cmd/x400bench $(BENCH)
+
+## pgo: the profile that make build gives the compiler
+pgo:
+	$(GO) run ./bench/cmd/x400bench -pgo bench/ingest.pgo -messages 2000 -each 15s
 
 ## bench-stages: Go's own benchmarks, for benchstat
 bench-stages: need-tshark

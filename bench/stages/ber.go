@@ -22,8 +22,8 @@ const smallAPDU = 1000
 func berCases() []Case {
 	const all, small = "BER, real APDUs", "BER, envelopes in definite lengths"
 	return []Case{
-		{Name: all, Group: all, Unit: "TLV", Open: walks(false, walkCursor)},
-		{Name: small, Group: small, Unit: "TLV", Open: walks(true, walkCursor)},
+		{Name: all, Group: all, Unit: "TLV", Open: walks(false, new(walker).walk)},
+		{Name: small, Group: small, Unit: "TLV", Open: walks(true, new(walker).walk)},
 		{Name: "cryptobyte", Group: small, Unit: "TLV", Yardstick: true, Open: walks(true, walkCryptobyte)},
 		{Name: "encoding/asn1", Group: small, Unit: "TLV", Yardstick: true, Open: walks(true, walkStandard)},
 		{Name: "go-asn1-ber", Group: small, Unit: "TLV", Yardstick: true, Open: walks(true, walkPackets)},
@@ -87,28 +87,36 @@ func definiteBelow(c *ber.Cursor) bool {
 	return c.Code() == ber.None
 }
 
-// walkCursor counts the elements of an encoding, level by level, as decoders do.
-func walkCursor(b []byte) (n int) {
-	var d ber.Decoder
-	var stack [ber.DefaultMaxDepth + 1]ber.Cursor
+// walker counts the elements of encodings, level by level, as decoders do. It is
+// used again, as theirs are.
+type walker struct {
+	d     ber.Decoder
+	stack [ber.DefaultMaxDepth + 1]ber.Cursor
+}
+
+func (w *walker) walk(b []byte) (n int) {
 	var e ber.Element
-	at := 0
-	stack[0] = d.Reset(b)
-	for {
-		for stack[at].Next(&e) {
+	c := &w.stack[0]
+	*c = w.d.Reset(b)
+	for at := 0; ; {
+		for c.Next(&e) {
 			n++
 			if e.Constructed {
-				in := stack[at].Enter(&e)
 				at++
-				stack[at] = in
+				next := &w.stack[at]
+				*next = c.Enter(&e)
+				c = next
 			}
 		}
 		if at == 0 {
 			return n
 		}
 		at--
+		c = &w.stack[at]
 	}
 }
+
+func walkCursor(b []byte) int { return new(walker).walk(b) }
 
 func walkCryptobyte(b []byte) int { return walkString(b) }
 

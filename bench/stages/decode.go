@@ -19,9 +19,9 @@ import (
 func decodeCases() []Case {
 	const envelope, content = "records to columns, envelopes", "records to columns, contents"
 	return []Case{
-		{Name: envelope, Group: envelope, Unit: "message", Open: decodes(true)},
+		{Name: envelope, Group: envelope, Unit: "message", Warm: 4, Open: decodes(true)},
 		{Name: "tshark", Group: envelope, Unit: "message", Yardstick: true, External: true, Open: tshark},
-		{Name: content, Group: content, Unit: "message", Open: decodes(false)},
+		{Name: content, Group: content, Unit: "message", Warm: 4, Open: decodes(false)},
 	}
 }
 

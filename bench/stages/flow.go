@@ -15,6 +15,7 @@ import (
 	"x400flow/pipeline/decode"
 	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/tcp"
+	"x400flow/schema"
 )
 
 // Flow is a way from a capture to columns, as ingest has it but for the archive.
@@ -26,12 +27,22 @@ type Flow struct {
 	Copies   int
 	Workers  int
 	Envelope bool
+	Native   bool // To Native blocks, too.
+	Problems bool // There may be some.
 }
 
 // Run takes the flow once. Units are messages, reports and probes.
 func (f *Flow) Run(ctx context.Context) (Count, error) {
 	b := memory.New(0)
 	out := new(sink)
+	var native []byte
+	if f.Native {
+		out.keep = func(b *schema.Batch) {
+			for _, t := range b.All() {
+				native = schema.AppendNative(native[:0], t)
+			}
+		}
+	}
 	limits := max(65536, f.Copies)
 	pool := decode.New(decode.Config{Workers: f.Workers, EnvelopeOnly: f.Envelope, MaxConnections: 2 * limits}, b, out)
 	ended := make(chan error, 1)
@@ -50,7 +61,7 @@ func (f *Flow) Run(ctx context.Context) (Count, error) {
 	err = errors.Join(err, s.End(ctx, nil), b.Close(), <-ended)
 	st := pool.Stats()
 	n.Units, n.Rows = int64(st.Messages+st.Probes+st.Reports), out.taken()
-	if err == nil && st.Problems > 0 {
+	if err == nil && st.Problems > 0 && !f.Problems {
 		err = fmt.Errorf("%d problems", st.Problems)
 	}
 	return n, err

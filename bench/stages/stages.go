@@ -29,7 +29,9 @@ type Case struct {
 	Yardstick bool
 	// External says that another program does the work.
 	External bool
-	// Open prepares rounds. Each does the same work; the first may warm up.
+	// Warm is how many rounds it takes until all memory is there; 0 is one.
+	Warm int
+	// Open prepares rounds. Each does the same work.
 	Open func(ctx context.Context, c *Corpus) (Run, error)
 }
 

@@ -163,7 +163,11 @@ type checkpoint struct {
 // Buffers keeps the memory of large transfers for reuse. It is safe for
 // concurrent use; the zero value is ready, and so is a nil pointer, which keeps
 // nothing.
-type Buffers struct{ pool sync.Pool }
+type Buffers struct {
+	pool sync.Pool // Of *[]byte.
+	// headers are pointers without octets, for put.
+	headers sync.Pool
+}
 
 // EventKind is an event's kind.
 type EventKind uint8

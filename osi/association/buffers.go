@@ -11,10 +11,14 @@ func (b *Buffers) get() []byte {
 	if b == nil {
 		return nil
 	}
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return (*p)[:0]
+	p, ok := b.pool.Get().(*[]byte)
+	if !ok {
+		return nil
 	}
-	return nil
+	octets := (*p)[:0]
+	*p = nil
+	b.headers.Put(p)
+	return octets
 }
 
 // put keeps a buffer's memory for another transfer.
@@ -22,8 +26,12 @@ func (b *Buffers) put(octets []byte) {
 	if b == nil || cap(octets) == 0 {
 		return
 	}
-	octets = octets[:0]
-	b.pool.Put(&octets)
+	p, ok := b.headers.Get().(*[]byte)
+	if !ok {
+		p = new([]byte)
+	}
+	*p = octets[:0]
+	b.pool.Put(p)
 }
 
 // mark says where octets from at on, in a view's whole array, stood.
@@ -72,8 +80,9 @@ type joiner struct {
 	marks []mark
 }
 
-func (j *joiner) reset() {
+func (j *joiner) reset(large *Buffers) {
 	if cap(j.buf) > maxSpare {
+		large.put(j.buf)
 		j.buf = nil
 	}
 	if cap(j.marks) > 1024 {
@@ -82,8 +91,15 @@ func (j *joiner) reset() {
 	j.buf, j.marks = j.buf[:0], j.marks[:0]
 }
 
-func (j *joiner) add(v view) {
+func (j *joiner) add(v view, large *Buffers) {
 	at := len(j.buf)
+	if n := at + len(v.octets); n > cap(j.buf) && n > maxSpare {
+		if b := large.get(); cap(b) >= n {
+			j.buf = append(b, j.buf...)
+		} else {
+			large.put(b)
+		}
+	}
 	j.marks = append(j.marks, mark{at, v.place(0)})
 	// The other marks that fall into v.
 	for i := range v.marks {

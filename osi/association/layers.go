@@ -68,7 +68,7 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 		return u, true
 	}
 	if begins {
-		d.ssdu.reset()
+		d.ssdu.reset(a.cfg.Buffers)
 		d.segment, d.ssduSince = kind, a.from
 	} else if d.segment != kind {
 		a.own(ErrSegment, dir, v, 0)
@@ -81,7 +81,7 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 		d.segment = session.None
 		return u, false
 	}
-	d.ssdu.add(u)
+	d.ssdu.add(u, a.cfg.Buffers)
 	if !ends {
 		return u, false
 	}
@@ -241,7 +241,7 @@ func (a *Association) connectParameters(dir uint8) {
 	a.defined, a.established, a.finishing = false, false, false
 	f.CallingSSAP, f.CalledSSAP = a.keep(s.CallingSSAP), a.keep(s.CalledSSAP)
 	f.SessionVersion, f.SessionRequirements = s.Version, s.Requirements
-	f.SessionID = a.keep(sessionID(nil, &s.Reference))
+	f.SessionID = a.keep(sessionID(make([]byte, 0, maxSessionID), &s.Reference))
 	f.Mode = ModeUnknown
 }
 
@@ -257,11 +257,14 @@ func (a *Association) acceptParameters() {
 	if !f.Proposed {
 		f.Initiator = 1 // As far as can be told: corrected by accept.
 		if len(f.SessionID) == 0 {
-			f.SessionID = a.keep(sessionID(nil, &s.Reference))
+			f.SessionID = a.keep(sessionID(make([]byte, 0, maxSessionID), &s.Reference))
 		}
 		f.CalledSSAP = a.keep(s.CalledSSAP)
 	}
 }
+
+// maxSessionID is the longest normal form of a session connection identifier.
+const maxSessionID = 3 * 65
 
 // sessionID appends the normal form of a session connection identifier, as in
 // Key. It is empty when there is none.
@@ -469,7 +472,7 @@ func (a *Association) bind(kind EventKind, dir uint8, v view) {
 		e.Octets = r.User
 	case rtse.Recover:
 		e.Recover = true
-		e.Session = a.lend(sessionID(nil, &session.Reference{
+		e.Session = a.lend(sessionID(make([]byte, 0, maxSessionID), &session.Reference{
 			Calling: r.Session.Calling, Common: r.Session.Common, Additional: r.Session.Additional}))
 	}
 }

@@ -93,8 +93,8 @@ func (a *Association) Reset(cfg Config) {
 	a.events, a.next, a.problems = a.events[:0], 0, 0
 	for i := range a.dir {
 		d := &a.dir[i]
-		d.tsdu.reset()
-		d.ssdu.reset()
+		d.tsdu.reset(a.cfg.Buffers)
+		d.ssdu.reset(a.cfg.Buffers)
 		*d = direction{tsdu: d.tsdu, ssdu: d.ssdu}
 		t := &a.transfer[i]
 		a.recycle(t.buf)
@@ -270,7 +270,7 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 			return
 		}
 		d.open, d.tsduSince = true, a.record
-		d.tsdu.reset()
+		d.tsdu.reset(a.cfg.Buffers)
 	}
 	if len(d.tsdu.buf)+len(v.octets) > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
 		a.own(ErrTSDUSize, dir, d.tsdu.view(), 0)
@@ -279,7 +279,7 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 		d.lentTSDU(a)
 		return
 	}
-	d.tsdu.add(v)
+	d.tsdu.add(v, a.cfg.Buffers)
 	if eot {
 		d.open = false
 		a.from = d.tsduSince
@@ -311,7 +311,7 @@ func (a *Association) lose(dir uint8) {
 	}
 	if d.segment != session.None {
 		d.segment = session.None
-		d.ssdu.reset()
+		d.ssdu.reset(a.cfg.Buffers)
 	}
 	d.open, d.skip, d.unsure = false, false, true
 	a.damage(dir, Lost)

@@ -278,30 +278,33 @@ func (c *Cursor) Next(e *Element) bool {
 	if p >= c.end {
 		return false
 	}
-	in := d.in[:c.end]
+	in := d.in[p:c.end]
 	if d.budget <= 0 {
 		return c.stop(TooManyElements, p)
 	}
 	d.budget--
-	if len(in)-p < 2 || in[p]&0x1f == 0x1f || in[p+1] >= 0x80 {
+	if len(in) < 2 {
 		return c.long(e, p)
 	}
-	b, l := in[p], int(in[p+1])
-	if l > len(in)-p-2 {
+	b, l := in[0], int(in[1])
+	if b&0x1f == 0x1f || l >= 0x80 {
+		return c.long(e, p)
+	}
+	if l > len(in)-2 {
 		return c.stop(LengthExceedsParent, p)
 	}
-	if b == 0 && l == 0 {
+	if int(b)|l == 0 {
 		return c.stop(UnexpectedEndOfContents, p)
 	}
-	e.Content = in[p+2 : p+2+l]
+	e.Content = in[2 : 2+l]
 	e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
 	e.Offset = p
 	e.Header = 2
-	e.End = p + 2 + l
-	e.Constructed = b&0x20 != 0
-	e.Indefinite = false
+	e.Constructed, e.Indefinite = b&0x20 != 0, false
 	e.depth = c.depth
-	c.pos = p + 2 + l
+	p += 2 + l
+	e.End = p
+	c.pos = p
 	return true
 }
 
@@ -356,13 +359,14 @@ func (c *Cursor) long(e *Element, p int) bool {
 // has failed with BadValue.
 func (c *Cursor) Enter(e *Element) Cursor {
 	start := e.Offset + e.Header
-	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: e.depth + 1}
+	depth := e.depth + 1
 	if !e.Constructed {
-		in.end, in.err = start, Error{BadValue, e.Offset}
-	} else if in.depth > c.d.depth {
-		in.end, in.err = start, Error{TooDeep, e.Offset}
+		return Cursor{d: c.d, pos: start, end: start, depth: depth, err: Error{BadValue, e.Offset}}
 	}
-	return in
+	if depth > c.d.depth {
+		return Cursor{d: c.d, pos: start, end: start, depth: depth, err: Error{TooDeep, e.Offset}}
+	}
+	return Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: depth}
 }
 
 // EnterEncoding is Enter for an element whose contents octets are themselves an

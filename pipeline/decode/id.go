@@ -75,19 +75,26 @@ func blindID(sensor, source []byte, epoch, from int64, reason string) (id [16]by
 	return id
 }
 
-// communityID is the Community ID, version 1 with seed 0, of a TCP connection:
+// appendCommunityID appends the Community ID, version 1 with seed 0, of a TCP connection:
 // SHA-1 over the ends, the smaller first, and the protocol.
-func communityID(a, b netip.AddrPort) string {
+func appendCommunityID(dst []byte, a, b netip.AddrPort) []byte {
 	if c := a.Addr().Compare(b.Addr()); c > 0 || c == 0 && a.Port() > b.Port() {
 		a, b = b, a
 	}
 	var buf [40]byte
 	p := append(buf[:0], 0, 0) // The seed.
-	p = append(p, a.Addr().AsSlice()...)
-	p = append(p, b.Addr().AsSlice()...)
+	for _, addr := range [...]netip.Addr{a.Addr(), b.Addr()} {
+		if addr.Is4() {
+			octets := addr.As4()
+			p = append(p, octets[:]...)
+		} else {
+			octets := addr.As16()
+			p = append(p, octets[:]...)
+		}
+	}
 	p = append(p, 6, 0) // TCP and padding.
 	p = binary.BigEndian.AppendUint16(p, a.Port())
 	p = binary.BigEndian.AppendUint16(p, b.Port())
 	sum := sha1.Sum(p)
-	return "1:" + base64.StdEncoding.EncodeToString(sum[:])
+	return base64.StdEncoding.AppendEncode(append(dst, "1:"...), sum[:])
 }

@@ -277,7 +277,8 @@ func TestAllocationsPerMessage(t *testing.T) {
 		t.Fatalf("%v messages a round", messages)
 	}
 	t.Logf("%.2f allocations a message", n/messages)
-	if n/messages > 1 {
+	// A connection costs a few, its messages none.
+	if n/messages > 0.05 {
 		t.Errorf("%.2f allocations a message", n/messages)
 	}
 }

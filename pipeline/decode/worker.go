@@ -118,12 +118,17 @@ type connection struct {
 
 	text facts
 	row  schema.Association
+
+	// What assoc calls; they stay when the connection is reused.
+	suspend func(*association.Suspended)
+	resume  func(association.Key) (*association.Suspended, bool)
 }
 
 // facts are the row's texts that no record or association holds.
 type facts struct {
 	sensor, source         []byte
 	client, server         []byte
+	community              []byte
 	initiator, responder   []byte
 	initiatorDir           uint8
 	detail                 []byte
@@ -632,9 +637,11 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 			*b = (*b)[:0]
 		}
 		t.initiatorDir = 0
-		*c = connection{assoc: a, text: t}
+		*c = connection{assoc: a, text: t, suspend: c.suspend, resume: c.resume}
 	} else {
 		c = &connection{assoc: new(association.Association)}
+		c.suspend = func(a *association.Suspended) { w.suspend(c, a) }
+		c.resume = func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) }
 	}
 	c.key = j.key
 	c.flow = flowID(rec.Conn.Client, rec.Conn.Server)
@@ -644,8 +651,8 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		MaxProblems: w.pool.cfg.MaxProblems,
 		Lasting:     true,
 		Buffers:     &w.pool.buffers,
-		Suspend:     func(a *association.Suspended) { w.suspend(c, a) },
-		Resume:      func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) },
+		Suspend:     c.suspend,
+		Resume:      c.resume,
 	}
 	c.assoc.Reset(c.config)
 	t := &c.text
@@ -656,8 +663,9 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	}
 	t.client = rec.Conn.Client.Addr().AppendTo(t.client[:0])
 	t.server = rec.Conn.Server.Addr().AppendTo(t.server[:0])
+	t.community = appendCommunityID(t.community[:0], rec.Conn.Client, rec.Conn.Server)
 	c.row = schema.Association{
-		Association: c.key.id, CommunityID: []byte(communityID(rec.Conn.Client, rec.Conn.Server)),
+		Association: c.key.id, CommunityID: t.community,
 		ClientPort: rec.Conn.Client.Port(), ServerPort: rec.Conn.Server.Port(),
 		FirstSeen: rec.Conn.Start, LastSeen: rec.Conn.Start, MidStream: rec.Conn.MidStream,
 		Ended: record.Open.String(), DecoderVersion: Version,

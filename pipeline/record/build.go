@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -118,14 +119,11 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 		n += 2
 	}
 	b = protowire.AppendTag(b, num, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(n))
-	b = appendUint(b, 1, uint64(it.Kind))
-	b = protowire.AppendTag(b, 2, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(it.Dir&1))
-	b = protowire.AppendTag(b, 3, protowire.VarintType)
-	b = protowire.AppendVarint(b, delta)
-	b = protowire.AppendTag(b, 4, protowire.Fixed32Type)
-	b = protowire.AppendFixed32(b, it.Sequence)
+	b = binary.AppendUvarint(b, uint64(n))
+	b = append(b, 1<<3, byte(it.Kind), 2<<3, it.Dir&1, 3<<3)
+	b = binary.AppendUvarint(b, delta)
+	b = append(b, 4<<3|byte(protowire.Fixed32Type))
+	b = binary.LittleEndian.AppendUint32(b, it.Sequence)
 	b = appendUint(b, 5, it.Offset)
 	b = appendUint(b, 6, it.Frame)
 	if len(it.Octets) > 0 {
@@ -225,8 +223,11 @@ func appendUint(b []byte, num protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return b
 	}
+	if num < 16 && v < 0x80 {
+		return append(b, byte(num)<<3, byte(v))
+	}
 	b = protowire.AppendTag(b, num, protowire.VarintType)
-	return protowire.AppendVarint(b, v)
+	return binary.AppendUvarint(b, v)
 }
 
 func appendFixed(b []byte, num protowire.Number, v int64) []byte {

@@ -11,6 +11,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -197,6 +198,25 @@ type field struct {
 // next reads the field at the front of b. n is zero when there is none that can
 // be read.
 func (f *field) next(b []byte) (n int) {
+	// Nearly all are of one octet of tag and, where they are numbers, few of value.
+	if len(b) >= 2 && b[0] < 0x80 && b[0] >= 8 {
+		switch b[0] & 7 {
+		case uint8(protowire.VarintType):
+			if b[1] < 0x80 {
+				f.num, f.v, f.b = protowire.Number(b[0]>>3), uint64(b[1]), nil
+				return 2
+			}
+			if len(b) >= 3 && b[2] < 0x80 {
+				f.num, f.v, f.b = protowire.Number(b[0]>>3), uint64(b[1]&0x7f)|uint64(b[2])<<7, nil
+				return 3
+			}
+		case uint8(protowire.Fixed32Type):
+			if len(b) >= 5 {
+				f.num, f.v, f.b = protowire.Number(b[0]>>3), uint64(binary.LittleEndian.Uint32(b[1:])), nil
+				return 5
+			}
+		}
+	}
 	num, typ, n := protowire.ConsumeTag(b)
 	if n < 0 {
 		return 0

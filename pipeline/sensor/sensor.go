@@ -918,6 +918,11 @@ func (s *Sensor) forget(c *openConn) {
 // savePreamble keeps copies of the record's items for the preamble of later
 // ones.
 func (s *Sensor) savePreamble(st *conn) {
+	size := 0
+	for i := range st.opening {
+		size += st.opening[i].len
+	}
+	copies := make([]byte, 0, min(size, s.cfg.MaxPreamble))
 	for i := range st.opening {
 		p := &st.opening[i]
 		if st.preambleSize+p.len > s.cfg.MaxPreamble {
@@ -927,7 +932,9 @@ func (s *Sensor) savePreamble(st *conn) {
 		}
 		st.preambleSize += p.len
 		it := p.item
-		it.Octets = append([]byte(nil), st.rec.B[p.at:p.at+p.len]...)
+		at := len(copies)
+		copies = append(copies, st.rec.B[p.at:p.at+p.len]...)
+		it.Octets = copies[at:len(copies):len(copies)]
 		it.Source = 0
 		st.preamble = append(st.preamble, it)
 	}

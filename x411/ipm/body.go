@@ -2,6 +2,7 @@ package ipm
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"x400flow/osi/ber"
 	"x400flow/x411"
@@ -494,16 +495,30 @@ func (c *Content) ia5(p *BodyPart) {
 	if p.Text == nil {
 		p.Text = []byte{}
 	}
-	for _, b := range p.Data {
-		if b >= 0x80 {
-			r := &c.r
-			at := len(r.Arena())
-			r.SetArena(appendLatin1(r.Arena(), p.Data))
-			p.Text = r.Kept(at)
-			p.Reason = "octets above 7F in IA5 text, read as ISO 8859-1"
-			return
+	if !sevenBits(p.Data) {
+		r := &c.r
+		at := len(r.Arena())
+		r.SetArena(appendLatin1(r.Arena(), p.Data))
+		p.Text = r.Kept(at)
+		p.Reason = "octets above 7F in IA5 text, read as ISO 8859-1"
+	}
+}
+
+// sevenBits tells whether no octet is above 7F, eight at a time: texts are most of
+// what there is.
+func sevenBits(b []byte) bool {
+	const high = 0x8080808080808080
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&high != 0 {
+			return false
 		}
 	}
+	for _, o := range b {
+		if o >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // generalText makes the text of a string of the type that the tag tells; any

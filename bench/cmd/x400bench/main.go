@@ -43,6 +43,7 @@ type options struct {
 	memory   string
 	one      string
 	flow     string
+	pgo      string
 }
 
 func main() {
@@ -56,6 +57,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "regular `expression`: the groups to measure")
 	flag.StringVar(&o.one, "case", "", "measure this case alone, in this process")
 	flag.StringVar(&o.flow, "flow", "", "take this flow, as JSON, in this process")
+	flag.StringVar(&o.pgo, "pgo", "", "write a profile of the way from the corpus to Native blocks, for the compiler, to this `file`")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of -case to this `file`")
 	flag.StringVar(&o.memory, "memprofile", "", "write where -case allocates, every allocation, to this `file`")
 	flag.Parse()
@@ -94,6 +96,9 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.pgo != "" {
+		return profile(ctx, o, corpus)
+	}
 	if o.one != "" {
 		return one(ctx, o, corpus, out)
 	}
@@ -108,6 +113,32 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		return err
 	}
 	return growthCurve(ctx, o, out)
+}
+
+// profile takes the corpus from capture to Native blocks, with and without contents
+// and with and without disorder, under the profiler.
+func profile(ctx context.Context, o *options, corpus *stages.Corpus) (err error) {
+	f, err := os.Create(o.pgo)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	for from := cpuTime(); cpuTime()-from < o.each; {
+		for _, flow := range []stages.Flow{
+			{Capture: corpus.Capture, Workers: 1, Native: true},
+			{Capture: corpus.Capture, Workers: 1, Native: true, Envelope: true},
+			{Capture: corpus.Lossy, Workers: 1, Native: true, Problems: true},
+		} {
+			if _, err := flow.Run(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // one measures one case here.

@@ -45,8 +45,10 @@ func measure(ctx context.Context, c stages.Case, corpus *stages.Corpus, atLeast 
 	}
 	r.Name, r.Unit = c.Name, c.Unit
 	if !c.External {
-		if _, _, err := round(&run); err != nil { // Warms up.
-			return r, err
+		for range max(1, c.Warm) {
+			if _, _, err := round(&run); err != nil {
+				return r, err
+			}
 		}
 		runtime.GC()
 		// Peak is from here.

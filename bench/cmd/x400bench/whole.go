@@ -99,7 +99,7 @@ func whole(ctx context.Context, o *options, corpus *stages.Corpus, best map[stri
 // buildIngest builds the command as it is shipped.
 func buildIngest(ctx context.Context, o *options) (string, error) {
 	name := filepath.Join(o.dir, "ingest")
-	if b, err := exec.CommandContext(ctx, "go", "build", "-o", name, "x400flow/cmd/ingest").CombinedOutput(); err != nil {
+	if b, err := exec.CommandContext(ctx, "go", "build", "-pgo", "bench/ingest.pgo", "-o", name, "x400flow/cmd/ingest").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building ingest: %w: %s", err, b)
 	}
 	return name, nil
