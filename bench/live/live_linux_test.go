@@ -384,11 +384,14 @@ func (b *bench) soak(t *testing.T, mbps float64) {
 	if dropped > 0 || captured < r.packets {
 		t.Errorf("%d frames of %d were read, %d dropped", captured, r.packets, dropped)
 	}
+	from, more := start, 16.0
 	if *soak < 5*time.Minute {
-		start = middle // Buffers still become as large as they get.
+		// Buffers still become as large as they get, and what is under way to the
+		// archive may be more at the end than in the middle, within its limits.
+		from, more = middle, 96
 	}
-	if end > start*1.1+16 {
-		t.Errorf("resident memory grew from %.0f to %.0f MiB", start, end)
+	if end > from*1.1+more {
+		t.Errorf("resident memory grew from %.0f to %.0f MiB", from, end)
 	}
 	if connections < 100 {
 		t.Errorf("%d connections: no churn", connections)
