@@ -254,6 +254,12 @@ func TestBodyParts(t *testing.T) {
 			[]string{"part 1: notification 26 2.6.1.4.15 -> 1", "[1] kind: receipt-notification", "[1] id: s*", "[1] subject: s*", "[1] receipt: 960501100000Z"}},
 		{"content", extendedPart(contentP2, el(4, message(nil, ia5Part("in")))),
 			[]string{"part 1: content 20 " + contentP2 + " -> 1", "[1] kind: ipm", "[1] id: id*", `[1] part 1: ia5-text 2 us-ascii "in"`}},
+		{"content without its octet string", extendedPart(contentP2, message(nil, ia5Part("in"))),
+			[]string{"part 1: content 20 " + contentP2 + " -> 1", "[1] kind: ipm", "[1] id: id*", `[1] part 1: ia5-text 2 us-ascii "in"`}},
+		{"related files", extendedPart("2.6.1.4.12", el(0x30), oid(6, "2.6.1.11.12"), el(0xa0, el(0x30, el(0xa0,
+			el(0x30, el(0xa0, el(0xa0, el(0xa0, str(0x19, "a"), str(0x19, "b"))), str(0x81, "v2")), el(0x80, []byte{2})),
+			el(0x30, el(0xa1, str(0x80, "x"), el(0xa1, descriptorName(0xa0, "Smith"), str(0x81, "m")), el(0x82, []byte{7})), str(0x81, "like it")))))),
+			[]string{`part 1: file-transfer 0 2.6.1.4.12 {related-stored-file=a/b version=v2 relationship=replacement; related-stored-file=cross-reference=[0] "x" message=</C=GB/ADMD= /S=Smith/>"m" part=7 relationship=like it}`}},
 		{"content in segments", extendedPart(contentP2, segmented(message(nil, ia5Part("in")))),
 			[]string{"part 1: content 20 " + contentP2 + " -> 1", "[1] kind: ipm", "[1] id: id*", `[1] part 1: ia5-text 2 us-ascii "in"`}},
 		{"content of another type", extendedPart("2.6.1.4.17.1.2.3", str(4, "abc")), []string{"part 1: content 3 2.6.1.4.17.1.2.3 -> 1", "[1] kind: unknown"}},
@@ -493,6 +499,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add(signedData("2.6.1.10.1", message(nil, ia5Part("hi"))), 0)
 	f.Add(message(nil, extendedPart("2.6.1.4.17.2.6.1.10.0", segmented(message(nil, ia5Part("in"))))), 2)
 	f.Add(message(nil, extendedPart("2.6.1.4.12", el(0x30, el(0x28, el(0x81, []byte("data")))), oid(6, "2.6.1.11.12"), el(0xa0, el(0x30, el(0xa4, el(0xa0, str(0x19, "n"))))))), 22)
+	f.Add(message(nil, extendedPart("2.6.1.4.17.2.6.1.10.0", message(nil, ia5Part("in")))), 22)
+	f.Add(message(nil, extendedPart("2.6.1.4.12", el(0x30), oid(6, "2.6.1.11.12"), el(0xa0, el(0x30, el(0xa0,
+		el(0x30, el(0xa0, el(0xa0, el(0xa0, str(0x19, "a"))), str(0x81, "v2")), el(0x80, []byte{2})),
+		el(0x30, el(0xa1, str(0x80, "x"), el(0xa1, str(0x81, "m")), el(0x82, []byte{7})), str(0x81, "like it"))))))), 22)
+	f.Add(message(el(0xaf, extension("2.6.1.5.6", el(0x30, el(0x31, el(0x31, el(0xa0, name("Smith"))),
+		el(0x30, el(0x30, el(0x30, oid(6, "1.2.3")), ipmID(0x6b, "s"), str(0x18, "19960501100000Z")), el(0x30, oid(6, "1.2.3")), el(3, []byte{0, 1}))))))), 22)
 	for _, name := range []string{"p20.01.apdu", "p31.01.apdu"} {
 		octets, _ := realContent(f, name)
 		f.Add(octets, 22)

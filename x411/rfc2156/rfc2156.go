@@ -265,6 +265,11 @@ func (m *writer) message(b *bytes.Buffer, i int) error {
 		return m.text(b, string(x.Parts[0].Text))
 	}
 	mw := multipart.NewWriter(b)
+	// Always the same, so that an export can be compared: "=_" is in no body that is
+	// encoded (RFC 2045 6.7), and the number tells one message from those in it.
+	if err := mw.SetBoundary(fmt.Sprintf("=_x400flow_%d_", i)); err != nil {
+		return err
+	}
 	fmt.Fprintf(b, "Content-Type: multipart/mixed; boundary=%q\r\n\r\n", mw.Boundary())
 	for k := range x.Parts {
 		if err := m.part(mw, &x.Parts[k]); err != nil {

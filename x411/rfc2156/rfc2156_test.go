@@ -102,6 +102,9 @@ func TestParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want := "=_x400flow_0_"; params["boundary"] != want {
+		t.Errorf("boundary %q, want %q", params["boundary"], want)
+	}
 	r := multipart.NewReader(m.Body, params["boundary"])
 	var got []string
 	for {
