@@ -22,11 +22,32 @@ import (
 )
 
 // Signals returns a context that ends at the first SIGINT or SIGTERM. The second ends
-// the program, as it would without this.
+// the program, as it would without this, however soon it comes.
 func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	ctx, cancel := context.WithCancel(ctx)
+	came := make(chan os.Signal, 2)
+	signal.Notify(came, os.Interrupt, syscall.SIGTERM)
+	over := make(chan struct{})
+	go func() {
+		for range 2 {
+			select {
+			case s := <-came:
+				if ctx.Err() != nil {
+					signal.Reset(s)
+					_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
+					return
+				}
+				cancel()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(came)
+		close(over)
+		cancel()
+	})
 }
 
 // Service tells systemd.
