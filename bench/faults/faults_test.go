@@ -80,7 +80,7 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts Kafka")
 	}
-	n, rounds, faults := 30_000, 1, chosen(t)
+	n, rounds, faults := 20_000, 1, chosen(t)
 	if *long {
 		n, rounds = 300_000, 2
 	}
