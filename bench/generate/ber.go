@@ -163,7 +163,7 @@ func (e *encoder) bits(tag byte, size int, set ...int) {
 	for _, s := range set {
 		size = max(size, s+1)
 	}
-	v := make([]byte, 1+(size+7)/8, 8)
+	v := make([]byte, 1+(size+7)/8, max(8, 1+(size+7)/8))
 	v[0] = byte((8 - size%8) % 8)
 	for _, s := range set {
 		v[1+s/8] |= 0x80 >> (s % 8)
