@@ -76,6 +76,7 @@ var corpora = []struct {
 		return sightings(t, a)
 	}},
 	{"contents", everyContent},
+	{"specimens", specimenValues},
 }
 
 // TestCoverage reads each value that tshark 4.0 shows of generated traffic back by
@@ -407,22 +408,7 @@ func rowsOf(t *testing.T, a archive) map[string]map[string][]string {
 			if out[apdu] == nil {
 				out[apdu] = map[string][]string{}
 			}
-			for column, v := range r {
-				switch column {
-				// Where it was seen is not what it says.
-				case "apdu", "transfer", "association", "captured_at", "captured_until", "apdu_sha256", "stream_offset", "stream_end", "tcp_sequence",
-					"source_port", "destination_port", "first_frame", "last_frame", "position", "octet_offset", "content_offset", "content_length", "sha256":
-					continue
-				}
-				if v == "1" {
-					// A flag is told by its column's name.
-					out[apdu][table+"."+column] = append(out[apdu][table+"."+column], " "+foldText(column)+" ")
-				}
-				if v = foldText(v); v != "" {
-					key := table + "." + column
-					out[apdu][key] = append(out[apdu][key], " "+v+" ")
-				}
-			}
+			tell(out[apdu], table, r)
 		}
 	}
 	// The octets of a body part stand in its content.
@@ -430,7 +416,31 @@ func rowsOf(t *testing.T, a archive) map[string]map[string][]string {
 		const column = "contents.content at body_parts.content_offset"
 		out[r["apdu"]][column] = append(out[r["apdu"]][column], " "+r["octets"]+" ")
 	}
+	for _, r := range a.query(t, "SELECT apdu, hex(content) AS content FROM contents WHERE kept") {
+		tell(out[r["apdu"]], "contents", r)
+	}
 	return out
+}
+
+// tell adds the values of a row's columns, folded, with a space at either end.
+func tell(cells map[string][]string, table string, r row) {
+	for column, v := range r {
+		switch column {
+		// Where it was seen is not what it says.
+		case "apdu", "transfer", "association", "captured_at", "captured_until", "apdu_sha256", "stream_offset", "stream_end", "tcp_sequence",
+			"source_port", "destination_port", "first_frame", "last_frame", "position", "octet_offset", "content_offset", "content_length", "sha256",
+			"operation", "problem", "id", "frame", "answer_frame", "answered_at", "client_port", "server_port", "first_seen", "last_seen", "community_id":
+			continue
+		}
+		key := table + "." + column
+		if v == "1" {
+			// A flag is told by its column's name.
+			cells[key] = append(cells[key], " "+foldText(column)+" ")
+		}
+		if v = foldText(v); v != "" {
+			cells[key] = append(cells[key], " "+v+" ")
+		}
+	}
 }
 
 // judge finds the columns that together give back every value of a field: first

@@ -60,6 +60,25 @@ func AppendArgumentCredentials(dst []Range, code int64, argument []byte) (ranges
 	return r.ranges, true
 }
 
+// AppendValue appends to dst the ranges of value, one element, that hold something:
+// the contents octets of all its primitive elements but object identifiers. ok is
+// false when it cannot be read; the caller then overwrites all of it.
+func AppendValue(dst []Range, value []byte) (ranges []Range, ok bool) {
+	r := redactor{ranges: dst, ok: true}
+	var d ber.Decoder
+	d.MaxElements = ber.DefaultMinElements + 8*len(value)
+	c := d.Reset(value)
+	var e ber.Element
+	if !c.Next(&e) || c.More() {
+		return dst, false
+	}
+	r.values(&c, &e)
+	if !r.ok {
+		return dst, false
+	}
+	return r.ranges, true
+}
+
 type redactor struct {
 	ranges []Range
 	ok     bool
@@ -196,6 +215,17 @@ func (r *redactor) leaves(c *ber.Cursor, e *ber.Element) {
 		return
 	}
 	r.add(e.Offset+e.Header, e.Offset+e.Header+len(e.Content))
+}
+
+// values adds the contents octets of all primitive elements in e but object
+// identifiers.
+func (r *redactor) values(c *ber.Cursor, e *ber.Element) {
+	switch {
+	case e.Constructed:
+		r.each(c, e, r.values)
+	case e.Tag != ber.TagOID:
+		r.leaves(c, e)
+	}
 }
 
 // bits adds the octets of a BIT STRING whose tag is implicit.

@@ -20,7 +20,7 @@ type Specimen struct {
 // Specimens returns captures that together have each field that Wireshark's
 // dissectors of X.411, RTSE, ACSE and ROSE read of X.400: between MTAs, of users with
 // the MTS and with a message store. They are always the same octets. Values differ, so
-// that what is read can be told apart, and passwords and keys begin with SECRET.
+// that what is read can be told apart, and passwords and keys begin with UNSPOKEN.
 func Specimens() []Specimen {
 	list := []Specimen{}
 	for i, x := range slices.Concat(transferSpecimens, refusedSpecimens, accessSpecimens, storeSpecimens) {

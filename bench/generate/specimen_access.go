@@ -71,7 +71,7 @@ func reportFields() [][]byte {
 		return setOf(simple(0xa0, name), el(0xa1, report), eits(0x65, 141, 2), el(0xa2, plain("Intendedby"+name)), chars(0x83, "Supplement of "+name), el(0xa4, extensions...))
 	}
 	return [][]byte{mtsID(0x64, "submitted.0001"), chars(0x4a, "Reported CID"), integer(0x46, 22), eits(0x65, 142, 2),
-		el(0xa1, ext(20, nil, label(tagSet, 2, "REPORTED MARK")), ext(23, nil, chars(tagIA5, "correlator reported")), ext(25, nil, redirections("Reporteddelivery")),
+		el(0xa1, ext(20, nil, securityLabel(tagSet, 2, "REPORTED MARK")), ext(23, nil, chars(tagIA5, "correlator reported")), ext(25, nil, redirections("Reporteddelivery")),
 			ext(30, nil, historyOf(simple(0x60, "Originatorreported"), simple(0x60, "Listreported"))), ext(31, nil, simple(0x60, "Listreporting")),
 			ext(32, nil, certificate(tagSequence, 323233)), ext(33, nil, signature(tagSequence, "1.3.14.3.2.26", "check of a delivered report")),
 			ext(37, nil, traceOf(0x69)), ext(38, nil, internalTrace()), ext(39, nil, seq(sayDomain("XX", "SPECIMEN", "HOME"), chars(tagIA5, "mta-telling")))),
@@ -85,7 +85,7 @@ func reportFields() [][]byte {
 func controls(tag byte, length int, more ...[]byte) []byte {
 	return el(tag, slices.Concat(no(0x80), bitString(0x81, 0, 1), integer(0x82, length), integer(0x47, 2), el(0xa4, integer(0x46, 22), oid(tagOID, "1.2.826.0.1.99.36")),
 		seq(el(0xa0, oid(tagOID, "1.2.826.0.1.99.41")), el(0xa1, oid(tagOID, "1.2.826.0.1.99.42")), el(0xa2, oid(tagOID, "1.2.826.0.1.99.43"))),
-		el(0xa5, label(tagSet, 1, "CONTROLLED MARK"), label(tagSet, 2, "CONTROLLED TOO"))), slices.Concat(more...))
+		el(0xa5, securityLabel(tagSet, 1, "CONTROLLED MARK"), securityLabel(tagSet, 2, "CONTROLLED TOO"))), slices.Concat(more...))
 }
 
 func waiting(more ...[]byte) []byte {
@@ -101,7 +101,7 @@ func restriction(permitted []byte, how byte, name string, source ...int) []byte 
 func class(n int) []byte {
 	return setOf(el(0xa0, integer(0x46, 22), oid(tagOID, "1.2.826.0.1.99.38")), integer(0x81, 500000+n),
 		el(0xa2, el(0xa0, oid(tagOID, "1.2.826.0.1.99.44")), el(0xa1, oid(tagOID, "1.2.826.0.1.99.45")), el(0xa2, oid(tagOID, "1.2.826.0.1.99.46"))),
-		el(0xa3, label(tagSet, 3, "CLASS MARK")), el(0xa4, integer(0x47, 0), integer(0x47, 2)), integer(0x85, n%3),
+		el(0xa3, securityLabel(tagSet, 3, "CLASS MARK")), el(0xa4, integer(0x47, 0), integer(0x47, 2)), integer(0x85, n%3),
 		el(0xa6, restriction(no(tagBoolean), 0xa0, "Appliesto", 0, 2)), el(0xa7, private("1.2.826.0.1.99.53", chars(tagIA5, "class extension"))))
 }
 
@@ -169,7 +169,7 @@ func operateAll(s *stage, user int, submission, delivery, administration int) {
 	call(user, delivery, 2, controls(tagSet, 600003, el(0xa6, private("1.2.826.0.1.99.60", chars(tagIA5, "control extension")))), waiting(el(0xa6, private("1.2.826.0.1.99.61", chars(tagIA5, "control result extension")))))
 	call(user, administration, 1, setOf(append(registration(x121Address()), retrieve())...), setOf(el(0xa0, registration(pageAddress())...), el(0xa1, private("1.2.826.0.1.99.62", chars(tagIA5, "register result extension")))))
 	call(user, administration, 1, setOf(registration(pageAddress())...), none())
-	call(user, administration, 8, setOf(el(0xa0, chars(tagIA5, "SECRET old")), el(0xa1, chars(tagOctetString, "SECRET new"))), none())
+	call(user, administration, 8, setOf(el(0xa0, chars(tagIA5, "UNSPOKEN old")), el(0xa1, chars(tagOctetString, "UNSPOKEN new"))), none())
 	call(user, administration, 8, setOf(el(0xa0, strong(false, 444444)), el(0xa1, protected())), none())
 	id++
 	s.operate(user, submission, linked(id, 101, 7, mtsID(0x64, "cancelled.0002")))
@@ -189,7 +189,7 @@ var accessSpecimens = append([]specimen{
 		s.setup.access = &access{rtse: true}
 		offers := accessOffers(offer{contextBind, "2.6.0.2.8"})
 		s.connect(unitsRTSE, cpOf(offers, aarqOf("2.6.0.1.9", information(contextBind,
-			rtorq(0, 3, 1, opened(0xb0, mtsBind(standardName(0x60), strong(false, 333333), waitingQueues(), el(0xa3, label(tagSet, 4, "BIND CONTEXT")))))))))
+			rtorq(0, 3, 1, opened(0xb0, mtsBind(standardName(0x60), strong(false, 333333), waitingQueues(), el(0xa3, securityLabel(tagSet, 4, "BIND CONTEXT")))))))))
 		s.accept(unitsRTSE, cpaOf(offers, aareOf("2.6.0.1.9", 0, byUser(0), information(contextBind,
 			rtoac(0, 3, opened(0xb1, mtsBind(chars(0x80, "mts-of-access"), protected(), waitingQueues())))))))
 		operateAll(s, client, contextBind, contextBind, contextBind)
@@ -198,14 +198,14 @@ var accessSpecimens = append([]specimen{
 	{"access without RTSE", true, func(s *stage) {
 		offers := accessOffers(offer{contextBind, "2.6.0.2.11"}, offer{contextSubmission, "2.6.0.2.1"}, offer{contextDelivery, "2.6.0.2.14"}, offer{contextAdministration, "2.6.0.2.16"})
 		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.7", information(contextBind, el(0xb0, mtsBind(el(0xa4, plain("Messagestore")), protected()))))))
-		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.7", 0, byUser(0), information(contextBind, el(0xb1, mtsBind(chars(0x80, "mts-without-rtse"), chars(tagOctetString, "SECRET of the MTS")))))))
+		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.7", 0, byUser(0), information(contextBind, el(0xb1, mtsBind(chars(0x80, "mts-without-rtse"), chars(tagOctetString, "UNSPOKEN of the MTS")))))))
 		operateAll(s, client, contextSubmission, contextDelivery, contextAdministration)
 		unbind := func(tag byte) []byte { return information(contextBind, el(tag, none())) }
 		s.release(el(0x62, integer(0x80, 1), unbind(0xb3)), el(0x63, integer(0x80, 0), unbind(0xb4)))
 	}},
 	{"forced access of 1988, aborted", true, func(s *stage) {
 		offers := accessOffers(offer{contextBind, "2.6.0.2.11"}, offer{contextSubmission, "2.6.0.2.1"}, offer{contextDelivery, "2.6.0.2.2"}, offer{contextAdministration, "2.6.0.2.6"})
-		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.1", information(contextBind, el(0xb0, mtsBind(chars(0x80, "mts-that-forces"), chars(tagIA5, "SECRET forced")))))))
+		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.1", information(contextBind, el(0xb0, mtsBind(chars(0x80, "mts-that-forces"), chars(tagIA5, "UNSPOKEN forced")))))))
 		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.1", 0, byUser(0), information(contextBind, el(0xb1, mtsBind(numericName(0x60), strong(true, 555555)))))))
 		s.operate(client, contextDelivery, invoked(1, 5, seq(mtsID(0x64, "delivered.0002"), stamp(tagUTCTime, "960407091012"), deliveryFields(oid(tagOID, "1.2.826.0.1.99.39")), el(tagOctetString, chars(tagIA5, "content delivered by force")))))
 		s.operate(server, contextDelivery, resulted(1, 5, setOf()))
@@ -213,8 +213,8 @@ var accessSpecimens = append([]specimen{
 	}},
 	{"access aborted in ACSE", true, func(s *stage) {
 		offers := accessOffers(offer{contextBind, "2.6.0.2.11"}, offer{contextSubmission, "2.6.0.2.1"})
-		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.7", information(contextBind, el(0xb0, mtsBind(simple(0x60, "Abortinguser"), chars(tagIA5, "SECRET aborted")))))))
-		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.7", 0, byUser(0), information(contextBind, el(0xb1, mtsBind(chars(0x80, "mts-aborted"), chars(tagIA5, "SECRET mts")))))))
+		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.7", information(contextBind, el(0xb0, mtsBind(simple(0x60, "Abortinguser"), chars(tagIA5, "UNSPOKEN aborted")))))))
+		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.7", 0, byUser(0), information(contextBind, el(0xb1, mtsBind(chars(0x80, "mts-aborted"), chars(tagIA5, "UNSPOKEN mts")))))))
 		s.abort(client, el(0xa0, el(0xa0, seq(integer(tagInteger, contextACSE), oid(tagOID, oidBER))), value(contextACSE, el(0x64, integer(0x80, 1), integer(0x81, 5)))))
 	}},
 }, refusedAccess()...)
@@ -224,7 +224,7 @@ func refusedAccess() (list []specimen) {
 	for _, code := range []int{0, 2, 5} {
 		list = append(list, specimen{"access refused " + strconv.Itoa(code), true, func(s *stage) {
 			offers := accessOffers(offer{contextBind, "2.6.0.2.11"}, offer{contextSubmission, "2.6.0.2.1"})
-			s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.7", information(contextBind, el(0xb0, mtsBind(simple(0x60, "Refuseduser"), chars(tagIA5, "SECRET refused")))))))
+			s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.7", information(contextBind, el(0xb0, mtsBind(simple(0x60, "Refuseduser"), chars(tagIA5, "UNSPOKEN refused")))))))
 			s.refuse(cprOf(offers, aareOf("2.6.0.1.7", 1, byUser(1), information(contextBind, el(0xb2, integer(tagInteger, code))))))
 		}})
 	}
@@ -249,7 +249,7 @@ func storedAttributes() [][]byte {
 		a("14", seq(simple(0x60, "Storedlist"), stamp(tagUTCTime, "960408020304"))), a("53", enumerated(1)),
 		a("54", seq(sayDomain("XX", "SPECIMEN", "STORED"), chars(tagIA5, "mta-stored"), setOf(stamp(0x80, "960408030405"), integer(0x82, 0)))),
 		a("55", stamp(tagUTCTime, "960408040506")), a("20", stamp(tagUTCTime, "960408050607")), a("19", mtsID(0x64, "stored.0001")),
-		a("21", signature(tagSequence, "1.3.14.3.2.24", "authentication check stored")), a("22", label(tagSet, 4, "STORED MARK")), a("23", stamp(tagUTCTime, "960408060708")),
+		a("21", signature(tagSequence, "1.3.14.3.2.24", "authentication check stored")), a("22", securityLabel(tagSet, 4, "STORED MARK")), a("23", stamp(tagUTCTime, "960408060708")),
 		a("24", messageToken()), a("81", setOf(el(0xa0, directory("C=XX", "CN=Stored Entry")))), a("17", simple(0x60, "Storedintended")),
 		a("62", certificate(tagSequence, 626262)), a("26", certificate(tagSequence, 262626)), a("27", simple(0x60, "Storedoriginator")), a("63", bitString(tagBitString, 0, 1, 2, 3, 4)),
 		a("64", seq(plain("Storedreturn"))), a("28", simple(0x60, "Storedother")), a("65", bitString(0x48, 0, 1, 2, 3, 4, 5, 6, 7)),
@@ -273,8 +273,8 @@ func fetched(number int, attributes ...[]byte) []byte {
 var storeSpecimens = []specimen{
 	{"message store", true, func(s *stage) {
 		offers := accessOffers(offer{contextBind, "2.6.0.2.9"}, offer{contextSubmission, "2.6.0.2.1"}, offer{contextDelivery, "2.6.0.2.5"}, offer{contextAdministration, "2.6.0.2.6"})
-		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.4", information(contextBind, el(0xb0, setOf(simple(0x60, "Storeuser"), el(0xa2, chars(tagIA5, "SECRET of the store"))))))))
-		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.4", 0, byUser(0), information(contextBind, el(0xb1, setOf(el(0xa2, chars(tagIA5, "SECRET store"))))))))
+		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.4", information(contextBind, el(0xb0, setOf(simple(0x60, "Storeuser"), el(0xa2, chars(tagIA5, "UNSPOKEN of the store"))))))))
+		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.4", 0, byUser(0), information(contextBind, el(0xb1, setOf(el(0xa2, chars(tagIA5, "UNSPOKEN store"))))))))
 		id := 300
 		call := func(code int, argument, result []byte) {
 			id++

@@ -139,8 +139,8 @@ func private(dotted string, v []byte) []byte { return seq(oid(0x83, dotted), el(
 
 func enumerated(n int) []byte { return integer(tagEnumerated, n) }
 
-// label is a SecurityLabel with categories; class is its classification.
-func label(tag byte, class int, mark string) []byte {
+// securityLabel is a SecurityLabel with categories; class is its classification.
+func securityLabel(tag byte, class int, mark string) []byte {
 	return el(tag, oid(tagOID, "1.2.826.0.1.99.6"+strconv.Itoa(class)), integer(tagInteger, class), chars(tagPrintable, mark),
 		setOf(seq(oid(0x80, "1.2.826.0.1.99.71"), el(0xa1, chars(tagPrintable, "category "+mark))),
 			seq(oid(0x80, "1.2.826.0.1.99.72"), el(0xa1, integer(tagInteger, 4000+class)))))
@@ -157,34 +157,34 @@ func token(tag byte, to []byte, signed []byte) []byte {
 // messageToken is a token of a message: MessageTokenSignedData.
 func messageToken() []byte {
 	return token(tagSequence, simple(0x60, "Tokenrecipient"), append(integer(0x80, 2), el(0xa1, seq(
-		algorithm(0xa0, "1.3.14.3.2.7"), signature(0xa1, "1.3.14.3.2.15", "integrity check in a token"), label(0xa2, 3, "MARK IN TOKEN"),
+		algorithm(0xa0, "1.3.14.3.2.7"), signature(0xa1, "1.3.14.3.2.15", "integrity check in a token"), securityLabel(0xa2, 3, "MARK IN TOKEN"),
 		integer(0x83, 1), integer(0x84, 271828)))...))
 }
 
 // openToken is one whose MessageTokenEncryptedData its sender forgot to encrypt.
 func openToken() []byte {
 	return token(tagSequence, simple(0x60, "Opentokenrecipient"), append(integer(0x80, 3), el(0xa1, seq(
-		octets(0x80, "SECRET confidentiality key"), signature(0xa1, "1.3.14.3.2.16", "check in an open token"), label(0xa2, 4, "MARK IN OPEN TOKEN"),
-		octets(0x83, "SECRET integrity key"), integer(0x84, 314159)))...))
+		octets(0x80, "UNSPOKEN confidentiality key"), signature(0xa1, "1.3.14.3.2.16", "check in an open token"), securityLabel(0xa2, 4, "MARK IN OPEN TOKEN"),
+		octets(0x83, "UNSPOKEN integrity key"), integer(0x84, 314159)))...))
 }
 
 // bindToken is one of strong credentials, with a random number or an EXTERNAL as its data.
 func bindToken(encrypted bool) []byte {
 	mta := el(0xa3, sayDomain("XX", "SPECIMEN", "TOKENHOME"), chars(tagIA5, "mta-of-token"))
 	if encrypted {
-		return token(0xa0, mta, append(integer(0x80, 4), el(0xa1, external(contextMTSE, octets(tagBitString, "SECRET external")))...))
+		return token(0xa0, mta, append(integer(0x80, 4), el(0xa1, external(contextMTSE, octets(tagBitString, "UNSPOKEN external")))...))
 	}
-	return token(0xa0, mta, append(integer(0x80, 1), el(0xa1, octets(tagBitString, "SECRET random number"))...))
+	return token(0xa0, mta, append(integer(0x80, 1), el(0xa1, octets(tagBitString, "UNSPOKEN random number"))...))
 }
 
-// assertion is a CertificateAssertion (X.509 12.7.2).
-func assertion(tag byte, serial int) []byte {
+// issuedAssertion is a CertificateAssertion (X.509 12.7.2).
+func issuedAssertion(tag byte, serial int) []byte {
 	return el(tag, integer(0x80, serial), el(0xa1, directory("C=XX", "CN=Issuer "+strconv.Itoa(serial))), chars(0x82, "keyid "+strconv.Itoa(serial)),
 		el(0xab, directory("C=XX", "CN=Subject "+strconv.Itoa(serial))))
 }
 
 func selectorsOf(first int) []byte {
-	return setOf(assertion(0xa0, first), assertion(0xa1, first+1), assertion(0xa2, first+2), assertion(0xa3, first+3), assertion(0xa4, first+4))
+	return setOf(issuedAssertion(0xa0, first), issuedAssertion(0xa1, first+1), issuedAssertion(0xa2, first+2), issuedAssertion(0xa3, first+3), issuedAssertion(0xa4, first+4))
 }
 
 // historyOf is a SEQUENCE of names and times.
@@ -231,7 +231,7 @@ func messageExtensionsAll() [][]byte {
 	return [][]byte{
 		ext(1, []int{0, 1, 2}, enumerated(1)), ext(3, []int{2}, enumerated(1)), ext(4, []int{1}, enumerated(1)), ext(5, []int{2}, stamp(tagUTCTime, "960405060708")),
 		ext(13, nil, seq(plain("Returnaddress"))), ext(15, nil, certificate(tagSequence, 151515)), ext(17, []int{2}, algorithm(tagSequence, "1.3.14.3.2.9")),
-		ext(19, []int{2}, signature(tagSequence, "1.3.14.3.2.24", "origin authentication check")), ext(20, []int{2}, label(tagSet, 5, "EYES ONLY MARK")),
+		ext(19, []int{2}, signature(tagSequence, "1.3.14.3.2.24", "origin authentication check")), ext(20, []int{2}, securityLabel(tagSet, 5, "EYES ONLY MARK")),
 		ext(23, nil, chars(tagIA5, "correlator in IA5")), ext(26, nil, historyOf(simple(0x60, "Expandedone"), simple(0x60, "Expandedtwo"))),
 		ext(37, nil, traceOf(0x69)), ext(38, nil, internalTrace()),
 		ext(40, nil, setOf(el(0xa0, directory("C=XX", "CN=Directory Entry")), certificate(0xa1, 404040))),
@@ -247,7 +247,7 @@ func recipientExtensionsAll(mode int) [][]byte {
 		ext(7, []int{2}, enumerated(1)), ext(8, []int{2}, enumerated(1)), ext(9, []int{2}, bitString(tagBitString, mode, 7)), ext(10, []int{2}, integer(tagInteger, 2)),
 		ext(11, []int{2}, chars(tagTeletex, t61("Advice to Köln 0221 471"))), ext(12, []int{2}, oid(tagOID, "2.6.5.0.0")), ext(14, []int{2}, integer(tagInteger, 3)),
 		ext(16, []int{2}, messageToken()), ext(18, []int{2}, signature(tagSequence, "1.3.14.3.2.18", "content integrity check")), ext(22, []int{2}, enumerated(1)),
-		ext(25, nil, redirections("Redirected")), ext(28, nil, certificate(tagSequence, 282828)), ext(46, nil, setOf(assertion(0xa0, 46001))),
+		ext(25, nil, redirections("Redirected")), ext(28, nil, certificate(tagSequence, 282828)), ext(46, nil, setOf(issuedAssertion(0xa0, 46001))),
 	}
 }
 
@@ -314,7 +314,7 @@ func otherMessage() []byte {
 func probeAPDU() []byte {
 	return el(0xa2, mtsID(0x64, "probe.0001"), standardName(0x60), eits(0x65, 102, 2, 5), integer(0x46, 2), chars(0x4a, "Probe CID"), integer(0x80, 987654),
 		bitString(0x48, 2), bilateralOf(), traceOf(0x69),
-		el(0xa3, ext(1, nil, enumerated(1)), ext(15, nil, certificate(tagSequence, 151516)), ext(20, nil, label(tagSet, 2, "PROBE MARK")),
+		el(0xa3, ext(1, nil, enumerated(1)), ext(15, nil, certificate(tagSequence, 151516)), ext(20, nil, securityLabel(tagSet, 2, "PROBE MARK")),
 			ext(23, nil, chars(tagIA5, "correlator of a probe")), ext(24, []int{2}, signature(tagSequence, "1.3.14.3.2.25", "probe authentication check")), ext(38, nil, internalTrace())),
 		el(0xa2, transferRecipient(simple(0x60, "Probedrecipient"), 1, []int{0, 1, 3}, 17,
 			ext(2, nil, simple(0x60, "Probedalternate")), ext(6, nil, seq(integer(tagInteger, 2))), ext(12, nil, oid(tagOID, "2.6.5.0.1")), ext(25, nil, redirections("Probedbefore")))))
@@ -323,7 +323,7 @@ func probeAPDU() []byte {
 // reportAPDU is a Report with everything.
 func reportAPDU() []byte {
 	envelope := setOf(mtsID(0x64, "report.0001"), standardName(0x60), traceOf(0x69),
-		el(0xa1, ext(20, nil, label(tagSet, 1, "REPORT MARK")), ext(25, nil, redirections("Reportredirected")),
+		el(0xa1, ext(20, nil, securityLabel(tagSet, 1, "REPORT MARK")), ext(25, nil, redirections("Reportredirected")),
 			ext(30, nil, historyOf(simple(0x60, "Originatorofhistory"), simple(0x60, "Listofhistory"))), ext(31, nil, simple(0x60, "Reportinglist")),
 			ext(32, nil, certificate(tagSequence, 323232)), ext(33, []int{2}, signature(tagSequence, "1.3.14.3.2.26", "report authentication check")), ext(38, nil, internalTrace()),
 			ext(39, nil, seq(sayDomain("XX", "SPECIMEN", "REPORTING"), chars(tagIA5, "mta-reporting"), el(0xa0, directory("C=XX", "CN=Reporting MTA"))))))
@@ -368,7 +368,7 @@ func aarqAll(context, user []byte) []byte {
 		el(0xa2, directory("C=XX", "O=Called", "CN=Called Title")), el(0xa3, setOf(seq(oid(tagOID, "2.5.4.3"), chars(tagPrintable, "Called Qualifier")))),
 		el(0xa4, integer(tagInteger, 7001)), el(0xa5, integer(tagInteger, 7002)),
 		el(0xa6, oid(tagOID, "1.2.826.0.1.99.81")), el(0xa7, integer(tagInteger, 7003)), el(0xa8, integer(tagInteger, 7004)), el(0xa9, integer(tagInteger, 7005)),
-		bitString(0x8a, 0, 1, 2, 3), oid(0x8b, "2.2.3.1"), el(0xac, chars(0x80, "SECRET of ACSE")),
+		bitString(0x8a, 0, 1, 2, 3), oid(0x8b, "2.2.3.1"), el(0xac, chars(0x80, "UNSPOKEN of ACSE")),
 		el(0xad, oid(tagOID, "1.2.826.0.1.99.82"), oid(tagOID, "2.6.0.1.6")), chars(0x9d, "Specimen implementation 1"),
 		el(0xae, el(0xa0, seq(seq(integer(tagInteger, 7007), oid(tagOID, "1.2.826.0.1.99.83"), seq(oid(tagOID, "1.2.826.0.1.99.84")))))),
 		el(0xaf, seq(el(0xa0, integer(tagInteger, 7008)), el(0xa1, integer(tagInteger, 77)))), el(0xb0, seq(el(0xa0, chars(tagPrintable, "Inner Qualifier")), el(0xa1, integer(tagInteger, 78)))),
@@ -379,7 +379,7 @@ func aarqAll(context, user []byte) []byte {
 func aareAll(context []byte, result int, diagnostic, user []byte) []byte {
 	return el(0x61, bitString(0x80, 0), el(0xa1, context), el(0xa2, integer(tagInteger, result)), el(0xa3, diagnostic),
 		el(0xa4, chars(tagPrintable, "Responding Title")), el(0xa5, chars(tagPrintable, "Responding Qualifier")), el(0xa6, integer(tagInteger, 7011)), el(0xa7, integer(tagInteger, 7012)),
-		bitString(0x88, 0, 2), oid(0x89, "2.2.3.2"), el(0xaa, octets(0x81, "SECRET bits of ACSE")), el(0xab, oid(tagOID, "1.2.826.0.1.99.85")), chars(0x9d, "Specimen implementation 2"),
+		bitString(0x88, 0, 2), oid(0x89, "2.2.3.2"), el(0xaa, octets(0x81, "UNSPOKEN bits of ACSE")), el(0xab, oid(tagOID, "1.2.826.0.1.99.85")), chars(0x9d, "Specimen implementation 2"),
 		el(0xac, seq(integer(0x80, 2), oid(0x81, "1.2.826.0.1.99.86"), integer(0x82, 1))),
 		el(0xad, seq(el(0xa1, integer(tagInteger, 79)))), el(0xae, seq(el(0xa1, integer(tagInteger, 80)))), user)
 }
@@ -439,19 +439,19 @@ func opened(tag byte, bind []byte) []byte { return el(0xa0, el(tag, bind)) }
 
 // strong is strong credentials with a bind token.
 func strong(encrypted bool, serial int) []byte {
-	return el(0xa0, bindToken(encrypted), certificate(0xa1, serial), assertion(0xa2, serial+1))
+	return el(0xa0, bindToken(encrypted), certificate(0xa1, serial), issuedAssertion(0xa2, serial+1))
 }
 
 // protected is a protected password.
 func protected() []byte {
-	return el(0xa1, signature(tagSequence, "1.3.14.3.2.28", "SECRET signature"), stamp(0x80, "960401010101"), stamp(0x81, "960401020202"),
-		octets(0x82, "SECRET random one"), octets(0x83, "SECRET random two"))
+	return el(0xa1, signature(tagSequence, "1.3.14.3.2.28", "UNSPOKEN signature"), stamp(0x80, "960401010101"), stamp(0x81, "960401020202"),
+		octets(0x82, "UNSPOKEN random one"), octets(0x83, "UNSPOKEN random two"))
 }
 
 var transferSpecimens = []specimen{
 	{"transfer of everything", true, func(s *stage) {
 		s.connect(unitsRTSE, cpOf(transferOffers, aarqAll(oid(tagOID, oidTransfer), information(contextRTSE,
-			rtorq(7, 5, 1, opened(0xb0, mtaBind("mta-initiating", strong(false, 111111), label(tagSet, 3, "CONTEXT MARK"), label(tagSet, 4, "SECOND CONTEXT"))))))))
+			rtorq(7, 5, 1, opened(0xb0, mtaBind("mta-initiating", strong(false, 111111), securityLabel(tagSet, 3, "CONTEXT MARK"), securityLabel(tagSet, 4, "SECOND CONTEXT"))))))))
 		s.accept(unitsRTSE, cpaOf(transferOffers, aareAll(oid(tagOID, oidTransfer), 0, byUser(0), information(contextRTSE,
 			rtoac(7, 5, opened(0xb1, mtaBind("mta-responding", strong(true, 222222))))))))
 		s.mts(client, messageAPDU())
@@ -477,9 +477,9 @@ var transferSpecimens = []specimen{
 	}},
 	{"transfer in X.410-1984 mode", false, func(s *stage) {
 		s.connect(unitsRTSE, setOf(el(0xa0, integer(0x80, 0)), el(0xa1, integer(0x80, 4), integer(0x81, 6), integer(0x82, 0),
-			el(0xa3, el(0xa0, mtaBind("mta-of-1984", chars(tagIA5, "SECRET of 1984")))), integer(0x84, 1))))
+			el(0xa3, el(0xa0, mtaBind("mta-of-1984", chars(tagIA5, "UNSPOKEN of 1984")))), integer(0x84, 1))))
 		s.accept(unitsRTSE, setOf(el(0xa0, integer(0x80, 0)), el(0xa1, integer(0x80, 4), integer(0x81, 6),
-			el(0xa2, el(0xa0, mtaBind("mta-of-1984-too", chars(tagIA5, "SECRET of 1984 too")))))))
+			el(0xa2, el(0xa0, mtaBind("mta-of-1984-too", chars(tagIA5, "UNSPOKEN of 1984 too")))))))
 		s.mts(client, otherMessage())
 		s.abort(client, setOf(integer(0x80, 7)))
 	}},
@@ -501,20 +501,20 @@ var refusedSpecimens = func() (list []specimen) {
 	for _, code := range []int{0, 2, 3, 4, 5} {
 		list = append(list, specimen{"bind refused by the MTA " + strconv.Itoa(code), true, func(s *stage) {
 			s.connect(unitsRTSE, cpOf(transferOffers, aarqOf(oidTransfer, information(contextRTSE,
-				rtorq(0, 3, 0, opened(0xb0, mtaBind("mta-refused-"+strconv.Itoa(code), chars(tagOctetString, "SECRET octets"))))))))
+				rtorq(0, 3, 0, opened(0xb0, mtaBind("mta-refused-"+strconv.Itoa(code), chars(tagOctetString, "UNSPOKEN octets"))))))))
 			s.refuse(cprOf(transferOffers, aareOf(oidTransfer, 1, byUser(1), information(contextRTSE, el(0xb2, el(0xa1, el(0xb2, integer(tagInteger, code))))))))
 		}})
 	}
 	for reason := range 4 {
 		list = append(list, specimen{"refused in X.410-1984 mode " + strconv.Itoa(reason), false, func(s *stage) {
-			s.connect(unitsRTSE, setOf(el(0xa0, integer(0x80, 0)), el(0xa1, el(0xa3, el(0xa0, mtaBind("mta-1984-refused", chars(tagIA5, "SECRET")))), integer(0x84, 12))))
+			s.connect(unitsRTSE, setOf(el(0xa0, integer(0x80, 0)), el(0xa1, el(0xa3, el(0xa0, mtaBind("mta-1984-refused", chars(tagIA5, "UNSPOKEN")))), integer(0x84, 12))))
 			s.refuse(setOf(integer(0x80, reason)))
 		}})
 	}
 	for i, d := range [][]byte{byUser(2), byUser(3), byUser(13), byProvider(1), byProvider(2)} {
 		list = append(list, specimen{"refused by ACSE " + strconv.Itoa(i), true, func(s *stage) {
 			s.connect(unitsRTSE, cpOf(transferOffers, el(0x60, el(0xa1, oid(tagOID, "1.2.826.0.1.99.87")), el(0xa2, oid(tagOID, "1.2.826.0.1.99.89")), el(0xa3, chars(tagOctetString, "Octet Qualifier")),
-				el(0xac, el(0xa3, oid(tagOID, "1.2.826.0.1.99.88"), chars(tagIA5, "SECRET other"))),
+				el(0xac, el(0xa3, oid(tagOID, "1.2.826.0.1.99.88"), chars(tagIA5, "UNSPOKEN other"))),
 				el(0xae, el(0xa1, seq(seq(oid(0x80, "1.2.826.0.1.99.90"), oid(0x81, "1.2.826.0.1.99.91"))))))))
 			s.refuse(cprOf(transferOffers, aareOf("1.2.826.0.1.99.87", 1+i%2, d, nil)))
 		}})

@@ -57,6 +57,8 @@ type Range struct{ Start, End int }
 // APDU is a decoded APDU. Absent fields are nil, or -1 where they are numbers.
 type APDU struct {
 	Kind Kind
+	// Fields are all fields before the user information, which is the last.
+	Fields []byte
 	// ApplicationContext is the contents octets of an OBJECT IDENTIFIER.
 	ApplicationContext []byte
 	// Titles and qualifiers are whole elements: the CHOICE's alternative.
@@ -154,7 +156,11 @@ func (a *APDU) Decode(in []byte) (code Code, at int) {
 	}
 	a.Kind = Kind(e.Tag.Number())
 	fields := top.Enter(&e)
+	start := e.Offset + e.Header
 	for fields.Next(&e) {
+		if e.Tag != ber.Context(userInformation) {
+			a.Fields = in[start:e.End]
+		}
 		if e.Tag.Class() != ber.ContextSpecific || e.Tag.Number() >= uint32(len(fieldTable[0])) {
 			a.Unknown++
 			continue
@@ -186,6 +192,9 @@ const (
 	fAbortSource
 	fUser
 )
+
+// userInformation is the number of the user information's tag in each APDU.
+const userInformation = 30
 
 var fieldTable = [5][31]field{
 	AARQ: {0: fSkip, 1: fContext, 2: fCalledTitle, 3: fCalledQualifier, 4: fSkip, 5: fSkip, 6: fCallingTitle,

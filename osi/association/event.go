@@ -148,15 +148,20 @@ type Facts struct {
 	ApplicationProtocol                int64
 	CallingAPTitle, CallingAEQualifier []byte // The values' elements, undecoded.
 	CalledAPTitle, CalledAEQualifier   []byte
-	Contexts                           []Context
-	RTSE                               bool
-	CheckpointSize, WindowSize         int64 // As agreed, or proposed. CheckpointSize in units of 1024 octets, 0 for none.
-	TwoWayAlternate                    bool
-	Initiator                          uint8 // The direction that CONNECT came from.
-	Proposed, Accepted, Refused        bool  // CONNECT, ACCEPT, REFUSE were seen.
-	Inferred                           bool  // The opening was not seen.
-	OneDirection                       bool  // TPDUs of one direction only were seen so far.
-	Released, Aborted                  bool
+	// ACSE has the last APDU of each acse.Kind: its fields before the user
+	// information, undecoded and cut at 4 KiB. RTSEText is what RTORQ, RTOAC, RTORJ
+	// and RTAB say, as rtse.APDU.AppendText writes it.
+	ACSE                        [5][]byte
+	RTSEText                    []byte
+	Contexts                    []Context
+	RTSE                        bool
+	CheckpointSize, WindowSize  int64 // As agreed, or proposed. CheckpointSize in units of 1024 octets, 0 for none.
+	TwoWayAlternate             bool
+	Initiator                   uint8 // The direction that CONNECT came from.
+	Proposed, Accepted, Refused bool  // CONNECT, ACCEPT, REFUSE were seen.
+	Inferred                    bool  // The opening was not seen.
+	OneDirection                bool  // TPDUs of one direction only were seen so far.
+	Released, Aborted           bool
 	// APDUs, UnfinishedAPDUs and Operations count events.
 	APDUs, UnfinishedAPDUs, Operations uint64
 	// Problems counts all, ProblemsLeftOut those for which there was no event.

@@ -157,16 +157,19 @@ func (a *Association) session(dir uint8, v view) {
 			a.refuse(dir, v, u)
 		}
 	case session.Finish:
-		if !s.EndsSSDU {
+		u, done := a.user(dir, v)
+		if !done {
 			return
 		}
 		a.finishing, a.finish, a.finishDir = true, v.place(0), dir
-	case session.Disconnect:
+		a.releasing(dir, u)
+	case session.Disconnect, session.NotFinished:
+		u, done := a.user(dir, v)
+		if done {
+			a.releasing(dir, u)
+		}
 		a.finishing = false
-		a.release(dir, v.place(0), false)
-	case session.NotFinished:
-		a.finishing = false
-		a.release(dir, v.place(0), true)
+		a.release(dir, v.place(0), s.Kind == session.NotFinished)
 	case session.Abort:
 		if u, done := a.user(dir, v); done {
 			a.abort(dir, v, u)
@@ -239,6 +242,7 @@ func (a *Association) connectParameters(dir uint8) {
 	f.Proposed, f.Accepted, f.Refused, f.Inferred, f.Initiator = true, false, false, false, dir
 	f.Contexts = f.Contexts[:0]
 	a.defined, a.established, a.finishing = false, false, false
+	f.ACSE, f.RTSEText = [len(f.ACSE)][]byte{}, nil
 	f.CallingSSAP, f.CalledSSAP = a.keep(s.CallingSSAP), a.keep(s.CalledSSAP)
 	f.SessionVersion, f.SessionRequirements = s.Version, s.Requirements
 	f.SessionID = a.keep(sessionID(make([]byte, 0, maxSessionID), &s.Reference))
@@ -351,22 +355,27 @@ func (a *Association) connect(dir uint8, v, u view) {
 
 // association decodes the ACSE APDU in the user data of a.ppdu.
 func (a *Association) association(dir uint8, u view) (ok bool) {
-	p := &a.ppdu
+	return a.control(dir, u, a.ppdu.UserData, a.ppdu.UserStart)
+}
+
+// control decodes the ACSE APDU in user data at start of u.
+func (a *Association) control(dir uint8, u view, data []byte, start int) (ok bool) {
 	a.acse.Kind = acse.None
-	if p.UserData == nil {
+	if data == nil {
 		return false
 	}
-	a.data.Reset(p.UserData)
+	a.data.Reset(data)
 	for a.data.Next(&a.pdv) {
 		code, at := a.acse.Decode(a.pdv.Octets)
 		if code == acse.ErrAPDU && a.acse.Kind == acse.None {
 			continue // A value in another context, before ACSE's.
 		}
 		if code != acse.OK {
-			a.problem(LayerACSE, uint8(code), code.Error(), dir, u, p.UserStart+a.pdv.Start+at)
+			a.problem(LayerACSE, uint8(code), code.Error(), dir, u, start+a.pdv.Start+at)
 			return false
 		}
 		f := &a.facts
+		f.ACSE[a.acse.Kind] = a.keep(a.acse.Fields)
 		f.UnknownParameters += uint64(a.acse.Unknown)
 		if a.acse.ApplicationContext != nil {
 			f.ApplicationContext = a.keep(a.acse.ApplicationContext)
@@ -380,9 +389,30 @@ func (a *Association) association(dir uint8, u view) (ok bool) {
 		return true
 	}
 	if code := a.data.Code(); code != presentation.OK {
-		a.problem(LayerPresentation, uint8(code), code.Error(), dir, u, p.UserStart+a.data.Offset())
+		a.problem(LayerPresentation, uint8(code), code.Error(), dir, u, start+a.data.Offset())
 	}
 	return false
+}
+
+// releasing takes the user data of a FINISH, DISCONNECT or NOT FINISHED: RLRQ or
+// RLRE (X.227 7.2).
+func (a *Association) releasing(dir uint8, u view) {
+	if a.facts.Mode == ModeNormal && len(u.octets) > 0 && !a.NotX400() {
+		a.control(dir, u, u.octets, 0)
+	}
+}
+
+// reliable keeps what a.rtse says.
+func (a *Association) reliable() {
+	f := &a.facts
+	if len(f.RTSEText) > maxKept/2 {
+		return // It was said again and again.
+	}
+	text := append([]byte(nil), f.RTSEText...)
+	if len(text) > 0 {
+		text = append(text, "; "...)
+	}
+	f.RTSEText = a.keep(a.rtse.AppendText(text))
 }
 
 // external takes the user information of a.acse: RTSE's APDU, or without RTSE
@@ -452,6 +482,7 @@ func (a *Association) needsRTSE() bool {
 // openRequest keeps what RTORQ or RTOAC says.
 func (a *Association) openRequest() {
 	f, r := &a.facts, &a.rtse
+	a.reliable()
 	// What was agreed on stands, though the request be captured after it.
 	a.agreed = a.agreed || r.Kind == rtse.RTOAC
 	if r.Kind == rtse.RTOAC || !a.agreed {
@@ -480,6 +511,7 @@ func (a *Association) bind(kind EventKind, dir uint8, v view) {
 // rejected tells of an RTORJ.
 func (a *Association) rejected(dir uint8, v view) {
 	r := &a.rtse
+	a.reliable()
 	if len(r.User) > 0 {
 		e := a.emit(BindError, dir, v.place(0))
 		e.Layer, e.Octets, e.Reason = LayerUser, r.User, r.Reason
@@ -643,6 +675,8 @@ func (a *Association) abortReason(dir uint8, u view, p *presentation.PPDU) (Laye
 	case p.Mode == presentation.X410:
 		if code, at := a.rtse.DecodeComponents(rtse.RTAB, p.RTSE); code != rtse.OK {
 			a.problem(LayerRTSE, uint8(code), code.Error(), dir, u, p.RTSEStart+at)
+		} else {
+			a.reliable()
 		}
 		return LayerRTSE, a.rtse.Reason, rtse.AbortReason(a.rtse.Reason)
 	case p.Provider:
@@ -656,6 +690,7 @@ func (a *Association) abortReason(dir uint8, u view, p *presentation.PPDU) (Laye
 	if a.acse.ExternalCount > 0 {
 		x := &a.acse.Externals[0]
 		if code, _ := a.rtse.Decode(x.Octets); code == rtse.OK && a.rtse.Kind == rtse.RTAB {
+			a.reliable()
 			const userError = 6
 			if a.rtse.Reason == userError {
 				return LayerUser, a.rtse.Reason, rtse.AbortReason(a.rtse.Reason)

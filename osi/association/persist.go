@@ -3,13 +3,14 @@ package association
 import (
 	"encoding/binary"
 
+	"x400flow/osi/acse"
 	"x400flow/osi/presentation"
 	"x400flow/osi/session"
 )
 
 // stateForm is the form of what AppendState writes. It grows with every change
 // of it.
-const stateForm = 1
+const stateForm = 2
 
 // coder writes values to b, or reads them from it.
 type coder struct {
@@ -102,7 +103,8 @@ func (a *Association) code(c *coder, open *openings) {
 	}
 	for _, v := range [...]*[]byte{&f.CallingTSAP, &f.CalledTSAP, &f.CallingSSAP, &f.CalledSSAP, &f.CallingPSAP, &f.CalledPSAP,
 		&f.RespondingPSAP, &f.SessionID, &f.ApplicationContext, &f.CallingAPTitle, &f.CallingAEQualifier,
-		&f.CalledAPTitle, &f.CalledAEQualifier} {
+		&f.CalledAPTitle, &f.CalledAEQualifier, &f.ACSE[acse.AARQ], &f.ACSE[acse.AARE], &f.ACSE[acse.RLRQ], &f.ACSE[acse.RLRE],
+		&f.ACSE[acse.ABRT], &f.RTSEText} {
 		c.octets(a, v)
 	}
 	number(c, &f.TPDUSize)

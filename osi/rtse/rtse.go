@@ -15,7 +15,12 @@
 // refers to its input and is for one goroutine.
 package rtse
 
-import "x400flow/osi/ber"
+import (
+	"encoding/hex"
+	"strconv"
+
+	"x400flow/osi/ber"
+)
 
 // Kind is an APDU's kind.
 type Kind uint8
@@ -141,6 +146,97 @@ var refuseReasons = [...]string{"RTS busy", "cannot recover", "validation failur
 
 var abortReasons = [...]string{"local system problem", "invalid parameter", "unrecognized activity", "temporary problem",
 	"protocol error", "permanent problem", "user error", "transfer completed"}
+
+// AppendText appends what the APDU says, but for connection data, as
+// "RTORQ {checkpoint-size=1; window-size=3; dialogue-mode=monologue}".
+func (a *APDU) AppendText(dst []byte) []byte {
+	dst = append(append(dst, a.Kind.String()...), " {"...)
+	at := len(dst)
+	item := func(name string) {
+		if len(dst) > at {
+			dst = append(dst, "; "...)
+		}
+		dst = append(append(dst, name...), '=')
+	}
+	count := func(name string, n int64) {
+		item(name)
+		dst = strconv.AppendInt(dst, n, 10)
+	}
+	switch a.Kind {
+	case RTORQ, RTOAC:
+		count("checkpoint-size", a.CheckpointSize)
+		count("window-size", a.WindowSize)
+		if a.Kind == RTORQ {
+			item("dialogue-mode")
+			if a.DialogueMode >= 0 && a.DialogueMode < int64(len(dialogueModes)) {
+				dst = append(dst, dialogueModes[a.DialogueMode]...)
+			} else {
+				dst = strconv.AppendInt(dst, a.DialogueMode, 10)
+			}
+		}
+		if a.Protocol >= 0 {
+			count("application-protocol", a.Protocol)
+			if name := protocolName(a.Protocol); name != "" {
+				dst = append(append(append(dst, " ("...), name...), ')')
+			}
+		}
+		if a.Data == Recover {
+			item("recover")
+			dst = appendGraphic(dst, a.Session.Calling)
+			dst = appendGraphic(append(dst, ", "...), a.Session.Common)
+			if len(a.Session.Additional) > 0 {
+				dst = appendGraphic(append(dst, ", "...), a.Session.Additional)
+			}
+		}
+	case RTORJ:
+		if a.Reason >= 0 {
+			item("refuse-reason")
+			dst = append(dst, RefuseReason(a.Reason)...)
+		}
+	case RTAB:
+		if a.Reason >= 0 {
+			item("abort-reason")
+			dst = append(dst, AbortReason(a.Reason)...)
+		}
+		if len(a.Reflected) > 1 {
+			item("reflected-parameter")
+			dst = appendGraphic(dst, a.Reflected[1:]) // The first octet counts unused bits.
+		}
+		if len(a.User) > 0 {
+			count("user-data-octets", int64(len(a.User)))
+		}
+	case RTTP:
+		count("priority", a.Priority)
+	}
+	return append(dst, '}')
+}
+
+var dialogueModes = [...]string{"monologue", "two-way-alternate"}
+
+func protocolName(n int64) string {
+	switch n {
+	case Protocol1984:
+		return "mts-transfer-protocol-1984"
+	case Protocol1988:
+		return "mts-transfer-protocol"
+	}
+	return ""
+}
+
+// maxText bounds how many octets of a value are written.
+const maxText = 64
+
+// appendGraphic appends octets as text where all are graphic ASCII, else as
+// hexadecimal digits after 0x.
+func appendGraphic(dst, octets []byte) []byte {
+	octets = octets[:min(len(octets), maxText)]
+	for _, b := range octets {
+		if b < ' ' || b > '~' {
+			return hex.AppendEncode(append(dst, "0x"...), octets)
+		}
+	}
+	return append(dst, octets...)
+}
 
 func name(names []string, n int64) string {
 	if n >= 0 && n < int64(len(names)) {

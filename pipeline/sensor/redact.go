@@ -310,7 +310,17 @@ func (s *Sensor) find(st *conn, whole []byte) (ranges []x411.Range, ok bool) {
 		return nil, false
 	}
 	for _, r := range x.finder.Authentication {
-		x.ranges = append(x.ranges, x411.Range{Start: r.Start, End: r.End})
+		// Its tags and lengths stay: what follows it is to be read.
+		before := len(x.ranges)
+		out, ok := x411.AppendValue(x.ranges, whole[r.Start:r.End])
+		if !ok {
+			out = append(out[:before], x411.Range{End: r.End - r.Start})
+		}
+		for i := range out[before:] {
+			out[before+i].Start += r.Start
+			out[before+i].End += r.Start
+		}
+		x.ranges = out
 	}
 	for _, r := range x.finder.Binds {
 		before := len(x.ranges)
