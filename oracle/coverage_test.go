@@ -64,7 +64,7 @@ type explanation struct {
 }
 
 // The protocols of which each field must be decoded or explained.
-var covered = []string{"p22", "p772"}
+var covered = []string{"rtse", "acse", "ros", "p1", "p22", "p772"}
 
 // corpora are what the fields are looked for in, by the name of their test.
 var corpora = []struct {
@@ -296,6 +296,9 @@ func (n *node) texts() []string {
 		}
 		name, _, _ := strings.Cut(bit, ": ")
 		add(name)
+		if number, ok := strings.CutPrefix(name, "spare_bit"); ok {
+			add("bit-" + number)
+		}
 		return texts
 	}
 	if strings.HasSuffix(n.ShowName, ": "+n.Show+" items") || strings.HasSuffix(n.ShowName, ": "+n.Show+" item") {
@@ -314,6 +317,13 @@ func (n *node) texts() []string {
 		return texts
 	}
 	add(n.Show)
+	// The name of an object identifier, where tshark or X.420 Annex D have one.
+	if name, ok := strings.CutPrefix(strings.TrimPrefix(n.ShowName[strings.Index(n.ShowName, ": ")+1:], " "), n.Show+" ("); ok {
+		add(strings.TrimSuffix(name, ")"))
+	}
+	if number, ok := strings.CutPrefix(n.Show, "1.0.10021.7.1.0."); ok {
+		add("id-cs-eit-authority-" + number)
+	}
 	b := n.octets()
 	// Octets are a text only where most of them are letters and digits.
 	addText := func(s string, size int) {
@@ -461,6 +471,9 @@ func judge(c *coverage, values []sighted) {
 				}
 			}
 		}
+		if len(hits[i]) == 0 && os.Getenv("COVERAGE_MISSES") != "" {
+			fmt.Printf("MISS %s %s %q\n", c.name, v.test, v.texts)
+		}
 		if len(hits[i]) > 0 {
 			c.read++
 			if !slices.Contains(c.tests, v.test) {
@@ -516,7 +529,7 @@ func judge(c *coverage, values []sighted) {
 
 // maxColumns is how many columns a field's values may be spread over: those of
 // an OR-name stand in several tables.
-const maxColumns = 6
+const maxColumns = 12
 
 // What can be said of a field, beside what of it was found.
 const (

@@ -76,6 +76,25 @@ type Association struct {
 	ClientPSAP []byte
 	// Called presentation selector, written in the same way (X.226 8.2).
 	ServerPSAP []byte
+	// Calling AP-title of AARQ: a directory name as RFC 2253 writes it, an OID,
+	// or text; empty when absent (X.227 9.1).
+	ClientAPTitle []byte
+	// Calling AE-qualifier of AARQ: a relative distinguished name, a number, or
+	// text; empty when absent (X.227 9.1).
+	ClientAEQualifier []byte
+	// Responding AP-title of AARE, or called AP-title of AARQ, written in the
+	// same way (X.227 9.1, 9.2).
+	ServerAPTitle []byte
+	// AE-qualifier that belongs to it (X.227 9.1, 9.2).
+	ServerAEQualifier []byte
+	// What the ACSE APDUs say beside user information, such as AARQ {...}; AARE
+	// {result=accepted; ...}; RLRQ {reason=normal}; ABRT {...}; of
+	// authentication values that they are present (X.227 9).
+	ACSE []byte
+	// What the RTSE APDUs that open, refuse and abort say, such as RTORQ
+	// {checkpoint-size=1; ...}; RTOAC {...}; RTORJ {refuse-reason=...}; RTAB
+	// {abort-reason=...} (X.228 9).
+	RTSE []byte
 	// Negotiated maximum TPDU size in octets (X.224 13.3.4); 0 when not known.
 	TPDUSize uint32
 	// Session connection identifier: user, common and additional reference, as
@@ -102,6 +121,12 @@ type Association struct {
 	InitiatorCredentials string
 	// Kind of the responder's credentials (X.411 8.2).
 	ResponderCredentials string
+	// What the bind argument says beside: security context, messages waiting,
+	// extensions, and of credentials that are no simple password all but secrets
+	// (X.411 8.1.1, 8.2, 12.1.1).
+	InitiatorBind []byte
+	// What the bind result says beside, written in the same way.
+	ResponderBind []byte
 	// accepted, rejected, aborted, or empty when no answer was seen (X.411
 	// 12.1.1).
 	BindOutcome string
@@ -114,6 +139,9 @@ type Association struct {
 	// How the association ended: released, user-abort, provider-abort, rejected,
 	// or empty (X.225 7, X.227 7).
 	Release string
+	// Of an abort or a rejection its layer and reason, by name or number, such
+	// as rtse: protocol error; empty otherwise.
+	ReleaseDetail []byte
 	// The sensor was certain that this is not X.400 and published counters only.
 	Muted bool
 	// TCP segments from the client, until both sides had closed.
@@ -196,6 +224,12 @@ type Associations struct {
 	ServerSSAP                 []string
 	ClientPSAP                 []string
 	ServerPSAP                 []string
+	ClientAPTitle              []string
+	ClientAEQualifier          []string
+	ServerAPTitle              []string
+	ServerAEQualifier          []string
+	ACSE                       []string
+	RTSE                       []string
 	TPDUSize                   []uint32
 	SessionID                  []string
 	CheckpointSize             []uint32
@@ -206,10 +240,13 @@ type Associations struct {
 	ResponderMTA               []string
 	InitiatorCredentials       []string
 	ResponderCredentials       []string
+	InitiatorBind              []string
+	ResponderBind              []string
 	BindOutcome                []string
 	BindDetail                 []string
 	Ended                      []string
 	Release                    []string
+	ReleaseDetail              []string
 	Muted                      []bool
 	ClientPackets              []uint64
 	ServerPackets              []uint64
@@ -269,6 +306,12 @@ func (b *Associations) Append(r *Association) {
 	b.ServerSSAP = append(b.ServerSSAP, b.text.copy(r.ServerSSAP))
 	b.ClientPSAP = append(b.ClientPSAP, b.text.copy(r.ClientPSAP))
 	b.ServerPSAP = append(b.ServerPSAP, b.text.copy(r.ServerPSAP))
+	b.ClientAPTitle = append(b.ClientAPTitle, b.text.copy(r.ClientAPTitle))
+	b.ClientAEQualifier = append(b.ClientAEQualifier, b.text.copy(r.ClientAEQualifier))
+	b.ServerAPTitle = append(b.ServerAPTitle, b.text.copy(r.ServerAPTitle))
+	b.ServerAEQualifier = append(b.ServerAEQualifier, b.text.copy(r.ServerAEQualifier))
+	b.ACSE = append(b.ACSE, b.text.copy(r.ACSE))
+	b.RTSE = append(b.RTSE, b.text.copy(r.RTSE))
 	b.TPDUSize = append(b.TPDUSize, r.TPDUSize)
 	b.SessionID = append(b.SessionID, b.text.copy(r.SessionID))
 	b.CheckpointSize = append(b.CheckpointSize, r.CheckpointSize)
@@ -279,10 +322,13 @@ func (b *Associations) Append(r *Association) {
 	b.ResponderMTA = append(b.ResponderMTA, b.text.copy(r.ResponderMTA))
 	b.InitiatorCredentials = append(b.InitiatorCredentials, b.text.copyString(r.InitiatorCredentials))
 	b.ResponderCredentials = append(b.ResponderCredentials, b.text.copyString(r.ResponderCredentials))
+	b.InitiatorBind = append(b.InitiatorBind, b.text.copy(r.InitiatorBind))
+	b.ResponderBind = append(b.ResponderBind, b.text.copy(r.ResponderBind))
 	b.BindOutcome = append(b.BindOutcome, b.text.copyString(r.BindOutcome))
 	b.BindDetail = append(b.BindDetail, b.text.copy(r.BindDetail))
 	b.Ended = append(b.Ended, b.text.copyString(r.Ended))
 	b.Release = append(b.Release, b.text.copyString(r.Release))
+	b.ReleaseDetail = append(b.ReleaseDetail, b.text.copy(r.ReleaseDetail))
 	b.Muted = append(b.Muted, r.Muted)
 	b.ClientPackets = append(b.ClientPackets, r.ClientPackets)
 	b.ServerPackets = append(b.ServerPackets, r.ServerPackets)
@@ -340,6 +386,12 @@ func (b *Associations) AppendAll(o *Associations) {
 	b.ServerSSAP = b.text.copyAll(b.ServerSSAP, o.ServerSSAP)
 	b.ClientPSAP = b.text.copyAll(b.ClientPSAP, o.ClientPSAP)
 	b.ServerPSAP = b.text.copyAll(b.ServerPSAP, o.ServerPSAP)
+	b.ClientAPTitle = b.text.copyAll(b.ClientAPTitle, o.ClientAPTitle)
+	b.ClientAEQualifier = b.text.copyAll(b.ClientAEQualifier, o.ClientAEQualifier)
+	b.ServerAPTitle = b.text.copyAll(b.ServerAPTitle, o.ServerAPTitle)
+	b.ServerAEQualifier = b.text.copyAll(b.ServerAEQualifier, o.ServerAEQualifier)
+	b.ACSE = b.text.copyAll(b.ACSE, o.ACSE)
+	b.RTSE = b.text.copyAll(b.RTSE, o.RTSE)
 	b.TPDUSize = append(b.TPDUSize, o.TPDUSize...)
 	b.SessionID = b.text.copyAll(b.SessionID, o.SessionID)
 	b.CheckpointSize = append(b.CheckpointSize, o.CheckpointSize...)
@@ -350,10 +402,13 @@ func (b *Associations) AppendAll(o *Associations) {
 	b.ResponderMTA = b.text.copyAll(b.ResponderMTA, o.ResponderMTA)
 	b.InitiatorCredentials = b.text.copyAll(b.InitiatorCredentials, o.InitiatorCredentials)
 	b.ResponderCredentials = b.text.copyAll(b.ResponderCredentials, o.ResponderCredentials)
+	b.InitiatorBind = b.text.copyAll(b.InitiatorBind, o.InitiatorBind)
+	b.ResponderBind = b.text.copyAll(b.ResponderBind, o.ResponderBind)
 	b.BindOutcome = b.text.copyAll(b.BindOutcome, o.BindOutcome)
 	b.BindDetail = b.text.copyAll(b.BindDetail, o.BindDetail)
 	b.Ended = b.text.copyAll(b.Ended, o.Ended)
 	b.Release = b.text.copyAll(b.Release, o.Release)
+	b.ReleaseDetail = b.text.copyAll(b.ReleaseDetail, o.ReleaseDetail)
 	b.Muted = append(b.Muted, o.Muted...)
 	b.ClientPackets = append(b.ClientPackets, o.ClientPackets...)
 	b.ServerPackets = append(b.ServerPackets, o.ServerPackets...)
@@ -412,6 +467,12 @@ func (b *Associations) Reset() {
 	b.ServerSSAP = b.ServerSSAP[:0]
 	b.ClientPSAP = b.ClientPSAP[:0]
 	b.ServerPSAP = b.ServerPSAP[:0]
+	b.ClientAPTitle = b.ClientAPTitle[:0]
+	b.ClientAEQualifier = b.ClientAEQualifier[:0]
+	b.ServerAPTitle = b.ServerAPTitle[:0]
+	b.ServerAEQualifier = b.ServerAEQualifier[:0]
+	b.ACSE = b.ACSE[:0]
+	b.RTSE = b.RTSE[:0]
 	b.TPDUSize = b.TPDUSize[:0]
 	b.SessionID = b.SessionID[:0]
 	b.CheckpointSize = b.CheckpointSize[:0]
@@ -422,10 +483,13 @@ func (b *Associations) Reset() {
 	b.ResponderMTA = b.ResponderMTA[:0]
 	b.InitiatorCredentials = b.InitiatorCredentials[:0]
 	b.ResponderCredentials = b.ResponderCredentials[:0]
+	b.InitiatorBind = b.InitiatorBind[:0]
+	b.ResponderBind = b.ResponderBind[:0]
 	b.BindOutcome = b.BindOutcome[:0]
 	b.BindDetail = b.BindDetail[:0]
 	b.Ended = b.Ended[:0]
 	b.Release = b.Release[:0]
+	b.ReleaseDetail = b.ReleaseDetail[:0]
 	b.Muted = b.Muted[:0]
 	b.ClientPackets = b.ClientPackets[:0]
 	b.ServerPackets = b.ServerPackets[:0]
@@ -458,7 +522,7 @@ func (b *Associations) Reset() {
 func (b *Associations) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Associations) Bytes() int { return b.rows*689 + b.text.size }
+func (b *Associations) Bytes() int { return b.rows*833 + b.text.size }
 
 // Table returns associations_store.
 func (b *Associations) Table() string { return "associations_store" }
@@ -495,6 +559,12 @@ var columnsOfAssociations = [...]Column{
 	{"server_ssap", "String"},
 	{"client_psap", "String"},
 	{"server_psap", "String"},
+	{"client_ap_title", "String"},
+	{"client_ae_qualifier", "String"},
+	{"server_ap_title", "String"},
+	{"server_ae_qualifier", "String"},
+	{"acse", "String"},
+	{"rtse", "String"},
 	{"tpdu_size", "UInt32"},
 	{"session_id", "String"},
 	{"checkpoint_size", "UInt32"},
@@ -505,10 +575,13 @@ var columnsOfAssociations = [...]Column{
 	{"responder_mta", "String"},
 	{"initiator_credentials", "String"},
 	{"responder_credentials", "String"},
+	{"initiator_bind", "String"},
+	{"responder_bind", "String"},
 	{"bind_outcome", "String"},
 	{"bind_detail", "String"},
 	{"ended", "String"},
 	{"release", "String"},
+	{"release_detail", "String"},
 	{"muted", "Bool"},
 	{"client_packets", "UInt64"},
 	{"server_packets", "UInt64"},
@@ -596,80 +669,98 @@ func (b *Associations) Column(i int) any {
 	case 27:
 		return b.ServerPSAP
 	case 28:
-		return b.TPDUSize
+		return b.ClientAPTitle
 	case 29:
-		return b.SessionID
+		return b.ClientAEQualifier
 	case 30:
-		return b.CheckpointSize
+		return b.ServerAPTitle
 	case 31:
-		return b.WindowSize
+		return b.ServerAEQualifier
 	case 32:
-		return b.DialogueMode
+		return b.ACSE
 	case 33:
-		return b.Recover
+		return b.RTSE
 	case 34:
-		return b.InitiatorMTA
+		return b.TPDUSize
 	case 35:
-		return b.ResponderMTA
+		return b.SessionID
 	case 36:
-		return b.InitiatorCredentials
+		return b.CheckpointSize
 	case 37:
-		return b.ResponderCredentials
+		return b.WindowSize
 	case 38:
-		return b.BindOutcome
+		return b.DialogueMode
 	case 39:
-		return b.BindDetail
+		return b.Recover
 	case 40:
-		return b.Ended
+		return b.InitiatorMTA
 	case 41:
-		return b.Release
+		return b.ResponderMTA
 	case 42:
-		return b.Muted
+		return b.InitiatorCredentials
 	case 43:
-		return b.ClientPackets
+		return b.ResponderCredentials
 	case 44:
-		return b.ServerPackets
+		return b.InitiatorBind
 	case 45:
-		return b.ClientOctets
+		return b.ResponderBind
 	case 46:
-		return b.ServerOctets
+		return b.BindOutcome
 	case 47:
-		return b.ClientRetransmittedPackets
+		return b.BindDetail
 	case 48:
-		return b.ServerRetransmittedPackets
+		return b.Ended
 	case 49:
-		return b.ClientRetransmittedOctets
+		return b.Release
 	case 50:
-		return b.ServerRetransmittedOctets
+		return b.ReleaseDetail
 	case 51:
-		return b.ClientConflictOctets
+		return b.Muted
 	case 52:
-		return b.ServerConflictOctets
+		return b.ClientPackets
 	case 53:
-		return b.ClientGaps
+		return b.ServerPackets
 	case 54:
-		return b.ServerGaps
+		return b.ClientOctets
 	case 55:
-		return b.ClientLostOctets
+		return b.ServerOctets
 	case 56:
-		return b.ServerLostOctets
+		return b.ClientRetransmittedPackets
 	case 57:
-		return b.ClientOutOfOrder
+		return b.ServerRetransmittedPackets
 	case 58:
-		return b.ServerOutOfOrder
+		return b.ClientRetransmittedOctets
 	case 59:
-		return b.Messages
+		return b.ServerRetransmittedOctets
 	case 60:
-		return b.Reports
+		return b.ClientConflictOctets
 	case 61:
-		return b.Probes
+		return b.ServerConflictOctets
 	case 62:
-		return b.Operations
+		return b.ClientGaps
 	case 63:
-		return b.Problems
+		return b.ServerGaps
 	case 64:
-		return b.ProblemsSuppressed
+		return b.ClientLostOctets
 	case 65:
+		return b.ServerLostOctets
+	case 66:
+		return b.ClientOutOfOrder
+	case 67:
+		return b.ServerOutOfOrder
+	case 68:
+		return b.Messages
+	case 69:
+		return b.Reports
+	case 70:
+		return b.Probes
+	case 71:
+		return b.Operations
+	case 72:
+		return b.Problems
+	case 73:
+		return b.ProblemsSuppressed
+	case 74:
 		return b.DecoderVersion
 	}
 	return nil
@@ -5623,14 +5714,15 @@ type Operation struct {
 	// The argument, readable, credentials by their kind alone; empty where it is
 	// the message of apdu, or there is none.
 	Argument []byte
-	// The result or the parameter of the error, readable; empty where it is the
-	// message of apdu, or there is none.
+	// The result or the parameter of the error, readable: of a fetched message
+	// number and attributes beside envelope and content; empty where there is
+	// none.
 	Result []byte
 	// Encoding of the argument, credentials overwritten; empty where it is the
 	// message of apdu.
 	ArgumentRaw []byte
 	// Encoding of the result or parameter; empty where it is the message of
-	// apdu.
+	// apdu, and of MS access where the archive keeps envelopes only.
 	ResultRaw []byte
 	// The association's opening was not seen: contexts and mode were inferred.
 	Inferred bool

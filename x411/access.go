@@ -186,12 +186,51 @@ const (
 	partSignature
 	partEntryClass
 	partIdentifier
+	partMTSIdentifier // One that the operation is not about.
+	partElsewhere     // Told as a message.
+	partContentType
+	partEIT
+	partIndicators
+	partReportRequest
+	partConversion
+	partReportType
+	partExpansion
+	partRedirectionReason
+	partTrace
+	partClassification
+	partObjects
+	partSourceType
+	partRegistrations
+	partRegisteredExtensions
+	partAddress
+	partX121
+	partPresentation
+	partConstraints
+	partOIDs
+	partPriorities
+	partClasses
+	partClass
+	partRestrictions
+	partRestriction
+	partRedirections
+	partRedirection
+	partControls
+	partRegistered
+	partEntry
+	partEntries
+	partReported
+	partSubmitted
+	partProbe
+	partRecipients
+	partSpan
+	partRegistrationBits
 )
 
 // Names of bits and codes (X.411 Figure 2, X.413 6).
 var (
 	operationBits      = []string{"probe-submission-or-report-delivery", "message-submission-or-message-delivery"}
 	waitingMessageBits = []string{"long-content", "low-priority", "other-security-labels"}
+	reportRequestBits  = []string{3: "report", 4: "non-delivery-report"}
 	entryClassNames    = []string{"delivery", "submission", "draft", "stored-message", "delivery-log", "submission-log",
 		"message-log", "auto-action-log"}
 	securityProblemNames = []string{
@@ -217,6 +256,9 @@ var (
 		13: "permissible-encoded-information-types", 14: "permissible-content-types",
 		15: "permissible-maximum-content-length", 16: "permissible-security-context",
 	}
+	objectNames        = []string{"messages", "reports", "both"}
+	sourceTypeBits     = []string{"originated-by", "redirected-by", "dl-expanded-by"}
+	registrationBits   = []string{"user-name", "user-address", "deliverable-class", "default-delivery-controls", "redirections", "restricted-delivery"}
 	refusalReasonNames = []string{"facility-unavailable", "facility-not-subscribed", "parameter-unacceptable"}
 )
 
@@ -230,7 +272,7 @@ var (
 		{"permissible-lowest-priority", tagPriority, partPriority},
 		{"permissible-content-types", ber.Context(4), partContentTypes},
 		{"permissible-encoded-information-types", tagEITs, partEITs}, // 1988.
-		{"permissible-encoded-information-types", ber.TagSequence, partAny},
+		{"permissible-encoded-information-types", ber.TagSequence, partConstraints},
 		{"permissible-security-context", ber.Context(5), partLabels},
 		{"extensions", ber.Context(6), partExtensions},
 	}
@@ -241,6 +283,18 @@ var (
 		{"waiting-encoded-information-types", tagEITs, partEITs},
 		{"extensions", ber.Context(6), partExtensions},
 	}
+	registerParts = []part{
+		{"user-name", tagORName, partName},
+		{"user-address", ber.Context(0), partAddress},
+		{"deliverable-class", ber.TagSet, partClasses},
+		{"deliverable-encoded-information-types", tagEITs, partEITs}, // 1988.
+		{"deliverable-maximum-content-length", ber.Context(1), partAny},
+		{"default-delivery-controls", ber.Context(2), partControls},
+		{"redirections", ber.Context(3), partRedirections},
+		{"restricted-delivery", ber.Context(4), partRestrictions},
+		{"retrieve-registrations", ber.Context(5), partRegistrations},
+		{"extensions", ber.Context(6), partExtensions},
+	}
 	submissionResultParts = []part{
 		{"message-submission-identifier", tagMTSIdentifier, partIdentifier},
 		{"message-submission-time", ber.Context(0), partTime},
@@ -249,18 +303,7 @@ var (
 		{"ms-result", ber.Context(4), partAny},
 	}
 	argumentParts = [...][]part{
-		OperationRegister: {
-			{"user-name", tagORName, partName},
-			{"user-address", ber.Context(0), partAny},
-			{"deliverable-class", ber.TagSet, partAny},
-			{"deliverable-encoded-information-types", tagEITs, partEITs}, // 1988.
-			{"deliverable-maximum-content-length", ber.Context(1), partAny},
-			{"default-delivery-controls", ber.Context(2), partAny},
-			{"redirections", ber.Context(3), partAny},
-			{"restricted-delivery", ber.Context(4), partAny},
-			{"retrieve-registrations", ber.Context(5), partAny},
-			{"extensions", ber.Context(6), partExtensions},
-		},
+		OperationRegister:          registerParts,
 		OperationSubmissionControl: controlParts,
 		OperationDeliveryControl:   controlParts,
 		OperationChangeCredentials: {
@@ -320,7 +363,7 @@ var (
 	}
 	resultParts = [...][]part{
 		OperationRegister: {
-			{"registered-information", ber.Context(0), partAny},
+			{"registered-information", ber.Context(0), partRegistered},
 			{"extensions", ber.Context(1), partExtensions},
 		},
 		OperationSubmissionControl: waitingParts,
@@ -335,17 +378,17 @@ var (
 		OperationSummarize: {
 			{"next", ber.Context(0), partInteger},
 			{"count", ber.Context(1), partInteger},
-			{"span", ber.Context(2), partAny},
+			{"span", ber.Context(2), partSpan},
 			{"summaries", ber.Context(3), partAny},
 			{"summarize-result-extensions", ber.Context(4), partAny},
 		},
 		OperationList: {
 			{"next", ber.Context(0), partInteger},
-			{"requested", ber.Context(1), partAny},
+			{"requested", ber.Context(1), partEntries},
 			{"list-result-extensions", ber.Context(2), partAny},
 		},
 		OperationFetch: {
-			{"entry-information", ber.Context(0), partAny},
+			{"entry-information", ber.Context(0), partEntry},
 			{"list", ber.Context(1), partAny},
 			{"next", ber.Context(2), partInteger},
 			{"fetch-result-extensions", ber.Context(3), partAny},
@@ -369,6 +412,62 @@ var (
 		},
 	}
 )
+
+// nestedParts are the SETs and SEQUENCEs within these, by shape.
+var nestedParts = [...][]part{
+	partX121:        {{"x121-address", ber.TagNumericString, partText}, {"tsap-id", ber.TagPrintableString, partText}},
+	partConstraints: {{"unacceptable-eits", ber.Context(0), partOIDs}, {"acceptable-eits", ber.Context(1), partOIDs}, {"exclusively-acceptable-eits", ber.Context(2), partOIDs}},
+	partClass: {
+		{"content-types", ber.Context(0), partContentTypes},
+		{"maximum-content-length", ber.Context(1), partInteger},
+		{"encoded-information-types-constraints", ber.Context(2), partConstraints},
+		{"security-labels", ber.Context(3), partLabels},
+		{"priority", ber.Context(4), partPriorities},
+		{"objects", ber.Context(5), partObjects},
+		{"applies-only-to", ber.Context(6), partRestrictions},
+		{"extensions", ber.Context(7), partExtensions},
+	},
+	partRestriction: {
+		{"permitted", ber.TagBoolean, partBoolean},
+		{"source-type", ber.TagBitString, partSourceType},
+		{"exact-match", ber.Context(0), partName},
+		{"pattern-match", ber.Context(1), partName},
+	},
+	partRedirection: {
+		{"redirection-classes", ber.Context(0), partClasses},
+		{"recipient-assigned-alternate-recipient", ber.Context(1), partName},
+	},
+	partReported: {
+		{"actual-recipient-name", ber.Context(0), partName},
+		{"report-type", ber.Context(1), partReportType},
+		{"converted-encoded-information-types", tagEITs, partEITs},
+		{"originally-intended-recipient-name", ber.Context(2), partName},
+		{"supplementary-information", ber.Context(3), partText},
+		{"extensions", ber.Context(4), partExtensions},
+	},
+	partSubmitted: {
+		{"recipient-name", tagORName, partName},
+		{"originator-report-request", ber.Context(0), partReportRequest},
+		{"explicit-conversion", ber.Context(1), partConversion},
+		{"extensions", ber.Context(2), partExtensions},
+	},
+	partProbe: {
+		{"originator-name", tagORName, partName},
+		{"original-encoded-information-types", tagEITs, partEITs},
+		{"content-type", tagContentType, partContentType},
+		{"content-type", ber.TagOID, partContentType},
+		{"content-identifier", tagContentID, partText},
+		{"content-length", ber.Context(0), partInteger},
+		{"per-message-indicators", tagIndicators, partIndicators},
+		{"extensions", ber.Context(2), partExtensions},
+		{"per-recipient-fields", ber.Context(3), partRecipients},
+	},
+	partRegistrations: {
+		{"standard-parameters", ber.Context(0), partRegistrationBits},
+		{"extensions", ber.Context(1), partRegisteredExtensions},
+	},
+	partSpan: {{"lowest", ber.Context(0), partInteger}, {"highest", ber.Context(1), partInteger}},
+}
 
 // Argument reads the argument of an operation; those of [Operation.Envelope] are
 // for [APDU.DecodeArgument].
@@ -453,7 +552,7 @@ func (p *Parameter) decode(name string, parts []part, octets []byte) Status {
 		case e.Tag == ber.TagSet && parts != nil:
 			p.set(parts, &c, &e)
 		case len(parts) == 1 && parts[0].tag == e.Tag:
-			p.part(&parts[0], &c, &e)
+			p.part(0, &parts[0], &c, &e)
 		default:
 			// The results of 1994 that consist of extensions alone, and what no
 			// edition has.
@@ -466,6 +565,7 @@ func (p *Parameter) decode(name string, parts []part, octets []byte) Status {
 
 func (p *Parameter) set(parts []part, c *ber.Cursor, e *ber.Element) {
 	d := &p.d
+	at := len(d.out)
 	in := c.Enter(e)
 	var f ber.Element
 	for in.Next(&f) {
@@ -483,17 +583,57 @@ func (p *Parameter) set(parts []part, c *ber.Cursor, e *ber.Element) {
 		if d.full(d.out) {
 			break
 		}
-		p.part(x, &in, &f)
+		p.part(at, x, &in, &f)
 	}
 	d.end(&in)
 }
 
-// part appends one item.
-func (p *Parameter) part(x *part, c *ber.Cursor, e *ber.Element) {
+// nested appends a SET or SEQUENCE within a value.
+func (p *Parameter) nested(shape partShape, c *ber.Cursor, e *ber.Element) {
+	d := &p.d
+	d.out = append(d.out, '{')
+	p.set(nestedParts[shape], c, e)
+	d.out = append(d.out, '}')
+}
+
+// each appends the elements in e, each of the shape, separated by " | ".
+func (p *Parameter) each(shape partShape, c *ber.Cursor, e *ber.Element) {
+	d := &p.d
+	in := c.Enter(e)
+	var f ber.Element
+	for i := 0; in.Next(&f) && !d.full(d.out); i++ {
+		if i > 0 {
+			d.out = append(d.out, " | "...)
+		}
+		d.pushIndex(i)
+		p.value(shape, &in, &f)
+		d.pop()
+	}
+	d.end(&in)
+}
+
+// within returns the element that the tag e holds, or e itself where it has a
+// universal tag: X.413 tags explicitly, X.411 does not.
+func (d *decoder) within(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner ber.Element, ok bool) {
+	if e.Tag.Class() == ber.Universal {
+		return *c, *e, true
+	}
+	return d.only(c, e)
+}
+
+// part appends one item of those that begin at.
+func (p *Parameter) part(at int, x *part, c *ber.Cursor, e *ber.Element) {
 	d := &p.d
 	d.push(x.name)
-	d.out = appendItem(d.out, 0, x.name)
-	switch x.shape {
+	d.out = appendItem(d.out, at, x.name)
+	p.value(x.shape, c, e)
+	d.pop()
+}
+
+// value appends a value of the shape, under whatever tag.
+func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
+	d := &p.d
+	switch shape {
 	case partInteger:
 		if v, ok := d.integer(c, e); ok {
 			d.out = appendInt(d.out, v)
@@ -543,6 +683,112 @@ func (p *Parameter) part(x *part, c *ber.Cursor, e *ber.Element) {
 		d.out = d.appendCertificates(d.out, c, e)
 	case partSignature:
 		d.out = d.appendSignature(d.out, c, e)
+	case partMTSIdentifier:
+		var id MTSIdentifier
+		d.identifier(c, e, &id)
+		d.out = append(d.out, id.Text...)
+	case partElsewhere:
+		d.out = append(appendInt(d.out, int64(e.End-e.Offset)), " octets"...)
+	case partContentType:
+		var t ContentType
+		d.contentType(c, e, &t)
+		d.out = append(d.out, t.Text...)
+	case partEIT:
+		if d.is(e, ber.TagOID) {
+			oid, _ := d.oid(c, e)
+			d.out = appendEIT(d.out, oid)
+		}
+	case partOIDs:
+		p.each(partEIT, c, e)
+	case partIndicators:
+		v, _ := d.flags(c, e)
+		d.out = appendBitNames(d.out, v, perMessageNames[:])
+	case partReportRequest:
+		v, _ := d.flags(c, e)
+		d.out = appendBitNames(d.out, v, reportRequestBits)
+	case partSourceType:
+		v, _ := d.flags(c, e)
+		d.out = appendBitNames(d.out, v, sourceTypeBits)
+	case partRegistrationBits:
+		v, _ := d.flags(c, e)
+		d.out = appendBitNames(d.out, v, registrationBits)
+	case partConversion:
+		d.out = d.appendNamed(d.out, c, e, explicitConversionNames[:])
+	case partClassification:
+		d.out = d.appendNamed(d.out, c, e, classificationNames)
+	case partObjects:
+		d.out = d.appendNamed(d.out, c, e, objectNames)
+	case partReportType:
+		d.out = d.appendReportType(d.out, c, e)
+	case partExpansion:
+		d.out = d.appendNameAndTime(d.out, c, e)
+	case partRedirectionReason:
+		d.out = d.appendRedirection(d.out, c, e)
+	case partTrace:
+		var t TraceElement
+		d.traceElement(c, e, &t)
+		d.out = t.append(d.out)
+	case partRegisteredExtensions:
+		in := c.Enter(e)
+		var f ber.Element
+		for i := 0; in.Next(&f) && !d.full(d.out); i++ {
+			if i > 0 {
+				d.out = append(d.out, ',')
+			}
+			if f.Tag == ber.Context(3) {
+				oid, _ := d.oid(&in, &f)
+				d.out = append(d.out, oid...)
+			} else if name := ExtensionName(d.code(&in, &f)); name != "" {
+				d.out = append(d.out, name...)
+			}
+		}
+		d.end(&in)
+	case partAddress:
+		if in, inner, ok := d.only(c, e); ok {
+			if inner.Tag == ber.Context(0) {
+				p.nested(partX121, &in, &inner)
+			} else {
+				p.value(partPresentation, &in, &inner)
+			}
+		}
+	case partPresentation:
+		d.out = d.appendPresentationAddress(d.out, c, e)
+	case partPriorities:
+		p.each(partPriority, c, e)
+	case partClasses:
+		p.each(partClass, c, e)
+	case partRestrictions:
+		p.each(partRestriction, c, e)
+	case partRedirections:
+		p.each(partRedirection, c, e)
+	case partRecipients:
+		p.each(partSubmitted, c, e)
+	case partEntries, partEntry, partSpan:
+		in, inner, ok := d.within(c, e)
+		switch {
+		case !ok:
+		case shape == partEntries:
+			p.each(partEntry, &in, &inner)
+		case shape == partEntry:
+			p.entry(&in, &inner)
+		default:
+			p.nested(partSpan, &in, &inner)
+		}
+	case partControls, partRegistered:
+		d.out = append(d.out, '{')
+		switch {
+		case shape == partRegistered:
+			p.set(registerParts, c, e)
+		case e.Tag == ber.TagSet:
+			p.set(controlParts, c, e)
+		default:
+			if in, inner, ok := d.only(c, e); ok {
+				p.set(controlParts, &in, &inner)
+			}
+		}
+		d.out = append(d.out, '}')
+	case partX121, partConstraints, partClass, partRestriction, partRedirection, partReported, partSubmitted, partProbe, partRegistrations:
+		p.nested(shape, c, e)
 	default:
 		if e.Constructed {
 			d.out = d.appendList(d.out, c, e)
@@ -552,7 +798,6 @@ func (p *Parameter) part(x *part, c *ber.Cursor, e *ber.Element) {
 			d.out = appendOpaque(d.out, e.Content)
 		}
 	}
-	d.pop()
 }
 
 func (p *Parameter) contentTypes(c *ber.Cursor, e *ber.Element) {
@@ -616,30 +861,37 @@ func (p *Parameter) credentials(c *ber.Cursor, e *ber.Element) {
 
 func (p *Parameter) extensions(c *ber.Cursor, e *ber.Element) {
 	d := &p.d
+	// An extension's value is rendered in d.out.
+	p.list = append(p.list[:0], d.out...)
+	p.list = d.appendExtensions(p.list, c, e)
+	d.out = append(d.out[:0], p.list...)
+}
+
+// appendExtensions appends a SET OF ExtensionField, each as "name {value}". dst is not
+// d.out.
+func (d *decoder) appendExtensions(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	in := c.Enter(e)
 	var f ber.Element
-	// An extension's value is rendered in d.out.
-	out := append(p.list[:0], d.out...)
-	for i := 0; in.Next(&f) && !d.full(out); i++ {
+	for i := 0; in.Next(&f) && !d.full(dst); i++ {
 		if i > 0 {
-			out = append(out, ", "...)
+			dst = append(dst, ", "...)
 		}
 		d.pushIndex(i)
 		x, _ := d.extension(&in, &f)
 		d.pop()
 		switch {
 		case x.Name != "":
-			out = append(out, x.Name...)
+			dst = append(dst, x.Name...)
 		case x.OID != nil:
-			out = append(out, x.OID...)
+			dst = append(dst, x.OID...)
 		default:
-			out = appendInt(out, int64(x.Number))
+			dst = appendInt(dst, int64(x.Number))
 		}
-		out = append(out, " {"...)
-		out = append(append(out, x.Value...), '}')
+		dst = append(dst, " {"...)
+		dst = append(append(dst, x.Value...), '}')
 	}
 	d.end(&in)
-	p.list, d.out = out, append(d.out[:0], out...)
+	return dst
 }
 
 // refused reads a RefusedOperation.

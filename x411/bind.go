@@ -84,8 +84,10 @@ type Bind struct {
 
 	// SecurityContext holds the security labels, rendered; nil when absent.
 	SecurityContext []byte
-	// MessagesWaiting is a rendering of an MTS bind's messages-waiting.
-	MessagesWaiting []byte
+	// Text tells what names and kinds do not, as "name=value" separated by "; ": of
+	// strong and protected credentials all but secrets, the security context, and of
+	// an MTS bind messages waiting and extensions.
+	Text []byte
 
 	// Error is the bind error, -1 when Role is not BindError.
 	Error BindErrorCode
@@ -93,7 +95,8 @@ type Bind struct {
 	UnknownFields int
 	FirstUnknown  []byte
 
-	d decoder
+	d    decoder
+	text []byte
 }
 
 // Decode reads octets, the connection data of an RTORQ, RTOAC or RTORJ (X.228),
@@ -128,7 +131,7 @@ const (
 )
 
 func (b *Bind) decode(octets []byte, role BindRole, ms bool) {
-	*b = Bind{Role: role, Wrapped: -1, Error: -1, MS: ms, d: b.d}
+	*b = Bind{Role: role, Wrapped: -1, Error: -1, MS: ms, d: b.d, text: b.text[:0]}
 	d := &b.d
 	var limits Limits
 	c := d.start(octets, &limits)
@@ -145,6 +148,10 @@ func (b *Bind) decode(octets []byte, role BindRole, ms bool) {
 			d.fail(CodeTrailing, c.Offset())
 		}
 	}
+	if len(b.text) > d.textLimit {
+		b.text = cutText(b.text, d.textLimit)
+	}
+	b.Text = d.keep(b.text)
 	b.Failure = d.failure
 	b.UnknownFields = d.unknown
 	b.FirstUnknown = d.firstUnknown
@@ -337,20 +344,54 @@ func (b *Bind) mtsBind(c *ber.Cursor, e *ber.Element) {
 				b.credentials(&in, &f)
 				break
 			}
-			d.out = d.appendList(d.out[:0], &in, &f)
-			b.MessagesWaiting = d.keep(d.out)
+			b.text = d.appendMessagesWaiting(appendItem(b.text, 0, "messages-waiting"), &in, &f)
 		case 2:
 			b.credentials(&in, &f)
 		case 3:
 			b.securityContext(&in, &f)
+		case 4:
+			b.text = d.appendExtensions(appendItem(b.text, 0, "extensions"), &in, &f)
 		}
 		d.pop()
 	}
 	d.complete(fields, seen, e.Offset)
 }
 
-// credentials tells the kind and length of Credentials (X.411 8.2) and reads
-// nothing of their contents.
+// appendMessagesWaiting appends MessagesWaiting (X.411 8.1.1.1.1.2), as in "urgent: 3
+// messages, 4000 octets; normal: ...", which the tag e holds.
+func (d *decoder) appendMessagesWaiting(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	in := c.Enter(e)
+	var f, g ber.Element
+	if t, _ := in.Peek(); t == ber.TagSet && in.Next(&f) {
+		in = in.Enter(&f)
+	}
+	dst = append(dst, '{')
+	for i := 0; in.Next(&f); i++ {
+		if i > 0 {
+			dst = append(dst, "; "...)
+		}
+		if name := nameOf([]string{"urgent", "normal", "non-urgent"}, int64(f.Tag.Number())); name != "" && f.Tag.Class() == ber.ContextSpecific {
+			dst = append(dst, name...)
+		} else {
+			d.stray(&f)
+			continue
+		}
+		queue := in.Enter(&f)
+		for queue.Next(&g) {
+			if name := nameOf([]string{"messages", "octets"}, int64(g.Tag.Number())); name != "" && g.Tag.Class() == ber.ContextSpecific {
+				dst = append(append(append(dst, ' '), name...), '=')
+				v, _ := d.integer(&queue, &g)
+				dst = appendInt(dst, v)
+			}
+		}
+		d.end(&queue)
+	}
+	d.end(&in)
+	return append(dst, '}')
+}
+
+// credentials tells the kind and length of Credentials (X.411 8.2), reads nothing of
+// simple ones, and of others what is no secret.
 func (b *Bind) credentials(c *ber.Cursor, e *ber.Element) {
 	d := &b.d
 	if !e.Constructed {
@@ -377,12 +418,65 @@ func (b *Bind) credentials(c *ber.Cursor, e *ber.Element) {
 		}
 	case ber.Context(0):
 		b.Credentials = CredentialsStrong
+		b.text = d.appendStrong(appendItem(b.text, 0, "credentials"), &in, &inner)
 	case ber.Context(1):
 		b.Credentials = CredentialsProtected
+		b.text = d.appendProtected(appendItem(b.text, 0, "credentials"), &in, &inner)
 	default:
 		b.Credentials = CredentialsUnknown
 		d.fail(CodeUnexpectedTag, inner.Offset)
 	}
+}
+
+// appendStrong appends StrongCredentials (X.411 8.2): its token, certificate and
+// certificate selector.
+func (d *decoder) appendStrong(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	dst = append(dst, "strong {"...)
+	at := len(dst)
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			dst = append(d.appendToken(append(appendItem(dst, at, "bind-token"), '{'), &in, &f), '}')
+		case ber.Context(1):
+			dst = append(d.appendCertificates(append(appendItem(dst, at, "certificate"), '{'), &in, &f), '}')
+		case ber.Context(2):
+			dst = d.appendAssertion(appendItem(dst, at, "certificate-selector"), &in, &f)
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	return append(dst, '}')
+}
+
+// appendProtected appends the algorithm and the times of a ProtectedPassword (X.411
+// 8.2). A password can be guessed from its signature and random numbers.
+func (d *decoder) appendProtected(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	dst = append(dst, "protected {"...)
+	at := len(dst)
+	in := c.Enter(e)
+	var f, g ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagSequence:
+			signature := in.Enter(&f)
+			if signature.Next(&g) && g.Tag == ber.TagSequence {
+				dst = d.appendAlgorithm(appendItem(dst, at, "algorithm"), &signature, &g)
+			}
+			d.end(&signature)
+		case ber.Context(0), ber.Context(1):
+			dst = appendItem(dst, at, [...]string{"time1", "time2"}[f.Tag.Number()])
+			t := d.time(&in, &f)
+			dst = appendTime(dst, &t)
+		case ber.Context(2), ber.Context(3):
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	return append(dst, '}')
 }
 
 // leaves returns how many contents octets the primitive elements in e have
@@ -416,4 +510,5 @@ func (b *Bind) securityContext(c *ber.Cursor, e *ber.Element) {
 	}
 	d.end(&in)
 	b.SecurityContext = d.keep(d.out)
+	b.text = append(appendItem(b.text, 0, "security-context"), d.out...)
 }

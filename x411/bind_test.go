@@ -205,7 +205,7 @@ func TestBindHoldsNoPassword(t *testing.T) {
 	} {
 		var b Bind
 		b.Decode(in, BindArgument)
-		all := bytes.Join([][]byte{b.Name, b.User.Text, b.User.Key, b.SecurityContext, b.MessagesWaiting,
+		all := bytes.Join([][]byte{b.Name, b.User.Text, b.User.Key, b.SecurityContext, b.Text,
 			b.FirstUnknown, []byte(b.Failure.Error()), b.d.arena, b.d.out, b.d.line}, nil)
 		if bytes.Contains(all, []byte("pw")) {
 			t.Errorf("%q holds a password", all)

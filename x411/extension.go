@@ -478,7 +478,7 @@ func renderRedirectionHistory(d *decoder, dst []byte, c *ber.Cursor, e *ber.Elem
 		return dst
 	}
 	in := c.Enter(e)
-	var f, g ber.Element
+	var f ber.Element
 	for i := 0; in.Next(&f); i++ {
 		if i > 0 {
 			dst = append(dst, "; "...)
@@ -487,20 +487,27 @@ func renderRedirectionHistory(d *decoder, dst []byte, c *ber.Cursor, e *ber.Elem
 			return dst
 		}
 		d.pushIndex(i)
-		r := in.Enter(&f)
-		for r.Next(&g) {
-			switch g.Tag {
-			case ber.TagSequence:
-				dst = d.appendNameAndTime(dst, &r, &g)
-			case ber.TagEnumerated, ber.TagInteger:
-				dst = append(dst, ' ')
-				dst = d.appendNamed(dst, &r, &g, redirectionReasonNames)
-			default:
-				d.stray(&g)
-			}
-		}
-		d.end(&r)
+		dst = d.appendRedirection(dst, &in, &f)
 		d.pop()
+	}
+	d.end(&in)
+	return dst
+}
+
+// appendRedirection appends a Redirection.
+func (d *decoder) appendRedirection(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.TagSequence:
+			dst = d.appendNameAndTime(dst, &in, &f)
+		case ber.TagEnumerated, ber.TagInteger:
+			dst = append(dst, ' ')
+			dst = d.appendNamed(dst, &in, &f, redirectionReasonNames)
+		default:
+			d.stray(&f)
+		}
 	}
 	d.end(&in)
 	return dst

@@ -579,55 +579,9 @@ func (d *decoder) networkAddress(c *ber.Cursor, e *ber.Element, number int32) {
 		d.fail(CodeUnexpectedTag, e.Offset)
 		return
 	}
-	out := d.line[:0]
-	var selectors [3][]byte
-	in := c.Enter(e)
-	// The tag may be explicit: one SEQUENCE inside.
-	if t, ok := in.Peek(); ok && t == ber.TagSequence {
-		outer := in
-		if !outer.Next(&f) {
-			d.end(&outer)
-			return
-		}
-		in = outer.Enter(&f)
-	}
-	addresses := 0
-	for {
-		id := d.next(&in, &f, presentationAddressFields, &seen)
-		if id < 0 {
-			break
-		}
-		if id < 3 {
-			// Explicit in X.520, implicit in some implementations.
-			selectors[id], _ = d.octets(&in, &f)
-		} else {
-			out = append(out, selectorMark)
-			set := in.Enter(&f)
-			var s ber.Element
-			if t, ok := set.Peek(); ok && t == ber.TagSet && set.Next(&s) {
-				set = set.Enter(&s)
-			}
-			for set.Next(&s) {
-				if nsap, ok := d.octets(&set, &s); ok {
-					if addresses > 0 {
-						out = append(out, ',')
-					}
-					out = appendHex(out, nsap, len(nsap))
-					addresses++
-				}
-			}
-			d.end(&set)
-		}
-		d.pop()
-	}
-	d.line = out
+	d.line = d.appendPresentationAddress(d.line[:0], c, e)
 	at := len(d.arena)
-	d.arena = appendHex(d.arena, selectors[0], len(selectors[0]))
-	d.arena = append(d.arena, '.')
-	d.arena = appendHex(d.arena, selectors[1], len(selectors[1]))
-	d.arena = append(d.arena, '.')
-	d.arena = appendHex(d.arena, selectors[2], len(selectors[2]))
-	d.arena = append(d.arena, out...)
+	d.arena = append(d.arena, d.line...)
 	d.attribute(Attribute{Kind: AttrNetPSAP, Form: FormOther, Number: number, Value: d.kept(at), Raw: e.Content})
 }
 
@@ -900,4 +854,63 @@ func countryOfDCC(value []byte) string {
 		}
 	}
 	return ""
+}
+
+// appendPresentationAddress appends a PresentationAddress under a tag of its own: the
+// selectors, then the network addresses.
+func (d *decoder) appendPresentationAddress(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	var f ber.Element
+	seen := uint32(0)
+	var selectors [3][]byte
+	in := c.Enter(e)
+	// The tag may be explicit: one SEQUENCE inside.
+	if t, ok := in.Peek(); ok && t == ber.TagSequence {
+		outer := in
+		if !outer.Next(&f) {
+			d.end(&outer)
+			return dst
+		}
+		in = outer.Enter(&f)
+	}
+	var addresses ber.Element
+	from := in
+	for {
+		id := d.next(&in, &f, presentationAddressFields, &seen)
+		if id < 0 {
+			break
+		}
+		if id < 3 {
+			// Explicit in X.520, implicit in some implementations.
+			selectors[id], _ = d.octets(&in, &f)
+		} else {
+			addresses, from = f, in
+		}
+		d.pop()
+	}
+	for i, s := range selectors {
+		if i > 0 {
+			dst = append(dst, '.')
+		}
+		dst = appendHex(dst, s, len(s))
+	}
+	if addresses.End == 0 {
+		return dst
+	}
+	dst = append(dst, selectorMark)
+	set := from.Enter(&addresses)
+	var s ber.Element
+	if t, ok := set.Peek(); ok && t == ber.TagSet && set.Next(&s) {
+		set = set.Enter(&s)
+	}
+	for n := 0; set.Next(&s); {
+		if nsap, ok := d.octets(&set, &s); ok {
+			if n > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendHex(dst, nsap, len(nsap))
+			n++
+		}
+	}
+	d.end(&set)
+	return dst
 }

@@ -210,6 +210,31 @@ func (r *Reader) AppendName(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	return r.d.appendName(dst, c, e)
 }
 
+// AppendRDN appends the text of a relative distinguished name, whatever its tag.
+func (r *Reader) AppendRDN(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendRDN(dst, c, e)
+}
+
+// AppendList appends the elements that e consists of, as ASN.1 value notation.
+func (r *Reader) AppendList(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendList(dst, c, e)
+}
+
+// AppendG3Parameters appends the names of G3FacsimileNonBasicParameters that are set
+// (X.411 8.5.6).
+func (r *Reader) AppendG3Parameters(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	if bits, unused, ok := r.d.bitString(c, e); ok {
+		dst = appendNamedBits(dst, bits, unused, g3Names)
+	}
+	return dst
+}
+
+// AppendTeletexParameters appends TeletexNonBasicParameters (X.411 8.5.6), one behind
+// the other as AppendItem does, each name beginning with "teletex.".
+func (r *Reader) AppendTeletexParameters(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendTeletexParameters(dst, c, e)
+}
+
 // AppendSecurityLabel appends a SecurityLabel under whatever tag.
 func (r *Reader) AppendSecurityLabel(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	return r.d.appendSecurityLabel(dst, c, e)

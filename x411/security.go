@@ -331,7 +331,7 @@ func (d *decoder) appendTokenData(dst []byte, at int, c *ber.Cursor, e *ber.Elem
 			dst = d.appendORName(dst, &in, &f)
 		case ber.Context(3):
 			dst = appendItem(dst, at, "mta")
-			dst = d.appendAny(dst, &in, &f)
+			dst = d.appendMTA(dst, &in, &f)
 		case ber.TagUTCTime:
 			dst = appendItem(dst, at, "time")
 			t := d.time(&in, &f)
@@ -348,6 +348,27 @@ func (d *decoder) appendTokenData(dst []byte, at int, c *ber.Cursor, e *ber.Elem
 				dst = appendInt(dst, int64(len(bits)))
 				dst = append(dst, " octets"...)
 			}
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	return dst
+}
+
+// appendMTA appends an MTANameAndOptionalGDI under whatever tag.
+func (d *decoder) appendMTA(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case tagDomain:
+			var g DomainIdentifier
+			d.domain(&in, &f, &g)
+			dst = append(append(dst, g.Text...), ' ')
+		case ber.TagIA5String:
+			s, _ := d.text(&in, &f)
+			dst = appendClean(dst, s)
 		default:
 			d.stray(&f)
 		}
@@ -392,10 +413,41 @@ func (d *decoder) appendSignedData(dst []byte, c *ber.Cursor, e *ber.Element) []
 				dst = append(dst, "random"...)
 			case 2:
 				dst = d.appendMessageTokenData(dst, &vc, &v)
+			case 3:
+				dst = d.appendEncryptedData(dst, &vc, &v)
+			case 4:
+				dst = append(dst, "present"...)
 			default:
 				dst = d.appendAny(dst, &vc, &v)
 			}
 			dst = append(dst, '}')
+		default:
+			d.stray(&f)
+		}
+	}
+	d.end(&in)
+	return dst
+}
+
+// appendEncryptedData appends MessageTokenEncryptedData, which its sender should have
+// encrypted, but for its keys.
+func (d *decoder) appendEncryptedData(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	at := len(dst)
+	in := c.Enter(e)
+	var f ber.Element
+	for in.Next(&f) {
+		switch f.Tag {
+		case ber.Context(0):
+			dst = append(appendItem(dst, at, "content-confidentiality-key"), "present"...)
+		case ber.Context(1):
+			dst = append(d.appendSignature(append(appendItem(dst, at, "content-integrity-check"), '{'), &in, &f), '}')
+		case ber.Context(2):
+			dst = append(d.appendSecurityLabel(append(appendItem(dst, at, "message-security-label"), '{'), &in, &f), '}')
+		case ber.Context(3):
+			dst = append(appendItem(dst, at, "content-integrity-key"), "present"...)
+		case ber.Context(4):
+			v, _ := d.integer(&in, &f)
+			dst = appendInt(appendItem(dst, at, "message-sequence-number"), v)
 		default:
 			d.stray(&f)
 		}

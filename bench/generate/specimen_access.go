@@ -143,17 +143,17 @@ func mtsBind(name, credentials []byte, more ...[]byte) []byte {
 func accessErrors() [][]byte {
 	var list [][]byte
 	for _, code := range []int{1, 2, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15} {
-		list = append(list, failed(200+code, code, none()))
+		list = append(list, failed(41200+code, code, none()))
 	}
-	return append(list, failed(203, 3, seq(simple(0x60, "Improperone"), simple(0x60, "Impropertwo"))), failed(212, 12, integer(tagInteger, 7)), failed(213, 12, integer(tagInteger, 33)),
-		failed(216, 16, setOf(integer(0x81, 15), integer(0x82, 2))), failed(217, 16, setOf(oid(0x83, "1.2.826.0.1.99.57"), integer(0x82, 1))))
+	return append(list, failed(41203, 3, seq(simple(0x60, "Improperone"), simple(0x60, "Impropertwo"))), failed(41212, 12, integer(tagInteger, 7)), failed(41220, 12, integer(tagInteger, 33)),
+		failed(41216, 16, setOf(integer(0x81, 15), integer(0x82, 2))), failed(41217, 16, setOf(oid(0x83, "1.2.826.0.1.99.57"), integer(0x82, 1))))
 }
 
 // operateAll plays each operation of MTS access with everything; user is the user's side, and contexts are
 // of submission, delivery and administration.
 func operateAll(s *stage, user int, submission, delivery, administration int) {
 	mts := 1 - user
-	id := 100
+	id := 41000
 	call := func(by, context, code int, argument, result []byte) {
 		id++
 		s.operate(by, context, invoked(id, code, argument))
@@ -164,18 +164,18 @@ func operateAll(s *stage, user int, submission, delivery, administration int) {
 	call(user, submission, 7, mtsID(0x64, "cancelled.0001"), none())
 	call(mts, submission, 2, controls(tagSet, 600002), waiting())
 	call(mts, delivery, 5, deliveryArgument(), setOf(certificate(0xa0, 282831), signature(0xa1, "1.3.14.3.2.27", "proof of this delivery"), el(0xa2, private("1.2.826.0.1.99.58", chars(tagIA5, "delivery result extension")))))
-	call(mts, delivery, 6, setOf(append(reportFields(), el(0x80, chars(tagIA5, "content returned to a user")))...), none())
-	call(mts, delivery, 6, setOf(append(reportFields(), el(0x80, chars(tagIA5, "content returned twice")))...), setOf(private("1.2.826.0.1.99.59", chars(tagIA5, "report result extension"))))
+	call(mts, delivery, 6, setOf(append(reportFields(), el(0x80, faxContent()))...), none())
+	call(mts, delivery, 6, setOf(append(reportFields(), el(0x80, faxContent()))...), setOf(private("1.2.826.0.1.99.59", chars(tagIA5, "report result extension"))))
 	call(user, delivery, 2, controls(tagSet, 600003, el(0xa6, private("1.2.826.0.1.99.60", chars(tagIA5, "control extension")))), waiting(el(0xa6, private("1.2.826.0.1.99.61", chars(tagIA5, "control result extension")))))
 	call(user, administration, 1, setOf(append(registration(x121Address()), retrieve())...), setOf(el(0xa0, registration(pageAddress())...), el(0xa1, private("1.2.826.0.1.99.62", chars(tagIA5, "register result extension")))))
 	call(user, administration, 1, setOf(registration(pageAddress())...), none())
 	call(user, administration, 8, setOf(el(0xa0, chars(tagIA5, "UNSPOKEN old")), el(0xa1, chars(tagOctetString, "UNSPOKEN new"))), none())
-	call(user, administration, 8, setOf(el(0xa0, strong(false, 444444)), el(0xa1, protected())), none())
+	call(user, administration, 8, setOf(el(0xa0, chars(tagOctetString, "UNSPOKEN older")), el(0xa1, chars(tagIA5, "UNSPOKEN newer"))), none())
 	id++
-	s.operate(user, submission, linked(id, 101, 7, mtsID(0x64, "cancelled.0002")))
+	s.operate(user, submission, linked(id, 41001, 7, mtsID(0x64, "cancelled.0002")))
 	s.operate(mts, submission, rejected(integer(tagInteger, id), 1, 5))
-	s.operate(mts, submission, rejected(integer(tagInteger, 151), 2, 2))
-	s.operate(mts, submission, rejected(integer(tagInteger, 152), 3, 4))
+	s.operate(mts, submission, rejected(integer(tagInteger, 41151), 2, 2))
+	s.operate(mts, submission, rejected(integer(tagInteger, 41152), 3, 4))
 	s.operate(mts, submission, rejected(none(), 0, 1))
 	for _, e := range accessErrors() {
 		s.operate(mts, submission, e)
@@ -275,7 +275,7 @@ var storeSpecimens = []specimen{
 		offers := accessOffers(offer{contextBind, "2.6.0.2.9"}, offer{contextSubmission, "2.6.0.2.1"}, offer{contextDelivery, "2.6.0.2.5"}, offer{contextAdministration, "2.6.0.2.6"})
 		s.connect(unitsDuplex, cpOf(offers, aarqOf("2.6.0.1.4", information(contextBind, el(0xb0, setOf(simple(0x60, "Storeuser"), el(0xa2, chars(tagIA5, "UNSPOKEN of the store"))))))))
 		s.accept(unitsDuplex, cpaOf(offers, aareOf("2.6.0.1.4", 0, byUser(0), information(contextBind, el(0xb1, setOf(el(0xa2, chars(tagIA5, "UNSPOKEN store"))))))))
-		id := 300
+		id := 42000
 		call := func(code int, argument, result []byte) {
 			id++
 			s.operate(client, contextDelivery, invoked(id, code, argument))

@@ -337,13 +337,13 @@ func reportAPDU() []byte {
 	}
 	delivered := func(at string, user int) []byte { return el(0xa0, stamp(0x80, at), integer(0x81, user)) }
 	failed := func(reason, diagnostic int) []byte { return el(0xa1, integer(0x80, reason), integer(0x81, diagnostic)) }
-	content := setOf(mtsID(0x64, "subject.0001"), traceOf(0x69), eits(0x65, 103, 2), integer(0x46, 35), chars(0x4a, "Subject CID"),
+	content := setOf(mtsID(0x64, "subject.0001"), traceOf(0x69), eits(0x65, 103, 2), integer(0x46, 22), chars(0x4a, "Subject CID"),
 		el(0xa0,
 			reported(1, simple(0xa0, "Deliveredone"), delivered("960404131313", 1), ext(25, nil, redirections("Deliveredbefore")), ext(27, nil, simple(0x60, "Physicalforward")),
 				ext(28, nil, certificate(tagSequence, 282829)), ext(29, nil, signature(tagSequence, "1.3.14.3.2.27", "proof of delivery"))),
 			reported(2, simple(0xa0, "Deliveredtwo"), delivered("960404141414", 4)),
 			reported(3, simple(0xa0, "Faileduser"), failed(1, 0)), reported(4, simple(0xa0, "Failedagain"), failed(8, 78))),
-		el(0x81, chars(tagIA5, "the content that came back")), el(0xa2, chars(tagPrintable, "additional billing data")),
+		el(0x81, faxContent()), el(0xa2, chars(tagPrintable, "additional billing data")),
 		el(0xa3, ext(23, nil, chars(tagIA5, "correlator of the subject"))))
 	return el(0xa1, envelope, content)
 }

@@ -245,7 +245,9 @@ func (w *worker) completed(c *connection, v *invocation, answer *rose.APDU, at *
 func (w *worker) answered(c *connection, o *schema.Operation, op x411.Operation, answer *rose.APDU, at *record.Item) {
 	o.AnsweredAt, o.AnswerFrame = at.Time, at.Frame
 	p := &w.ops.result
-	o.ResultRaw = answer.Argument
+	if o.ResultRaw = answer.Argument; w.pool.cfg.EnvelopeOnly && op >= x411.OperationSummarize {
+		o.ResultRaw = nil // They may have a content's attributes.
+	}
 	var status x411.Status
 	switch answer.Kind {
 	case rose.Result:
@@ -339,6 +341,9 @@ func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) 
 	if a.DecodeArgument(x411.KindFetch, answer.Argument) == x411.StatusFailed {
 		return false
 	}
+	p := &w.ops.result
+	p.Result(x411.OperationFetch, answer.Argument)
+	o.Result = p.Text
 	w.sighted(c, m)
 	w.row.base, w.row.unanswered = answer.ArgumentStart, false
 	status := w.envelope(m, w.ev.Octets)

@@ -23,12 +23,12 @@ import (
 // tells of.
 
 // stateForm is the form of a row's state. It grows with every change of it.
-const stateForm = 1
+const stateForm = 2
 
 // state passes the parts of a connection's state that are texts and numbers.
 func (c *connection) state(text func(*[]byte), number func(*uint64)) {
 	t, r := &c.text, &c.row
-	for _, v := range [...]*[]byte{&t.source, &t.initiator, &t.responder, &t.detail} {
+	for _, v := range [...]*[]byte{&t.source, &t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind} {
 		text(v)
 	}
 	for _, v := range [...]*string{&r.InitiatorCredentials, &r.ResponderCredentials, &r.BindOutcome, &r.Ended, &r.Release} {

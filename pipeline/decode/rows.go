@@ -130,6 +130,7 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 		case association.Refusal:
 			c.row.BindOutcome, c.row.Release = "rejected", "rejected"
 			c.detail(ev.Text())
+			c.over(ev)
 		case association.Release:
 			if !ev.Refused {
 				c.row.Release = "released"
@@ -139,6 +140,7 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 			if ev.Layer != association.LayerUser && ev.Layer != association.LayerRTSE && ev.Layer != association.LayerACSE {
 				c.row.Release = "provider-abort"
 			}
+			c.over(ev)
 			if c.row.BindOutcome == "" {
 				c.row.BindOutcome = "aborted"
 				c.detail(ev.Text())
@@ -190,6 +192,19 @@ func (c *connection) detail(text string) {
 	}
 }
 
+// over keeps why the association ended.
+func (c *connection) over(ev *association.Event) {
+	t := text{c.text.release[:0]}
+	t.str(ev.Layer.String())
+	switch {
+	case ev.Text() != "":
+		t.str(": ").str(ev.Text())
+	case ev.Reason >= 0:
+		t.str(": ").int(ev.Reason)
+	}
+	c.text.release = t.bytes()
+}
+
 // place makes an item of a place, for problem rows.
 func place(p *association.Place, dir uint8) record.Item {
 	return record.Item{Dir: dir, Sequence: p.Seq, Offset: p.Offset, Time: p.Time, Frame: p.Frame, Source: p.Source}
@@ -224,9 +239,11 @@ func (w *worker) bound(c *connection, role x411.BindRole) {
 	case x411.BindArgument:
 		c.text.initiator = append(c.text.initiator[:0], name...)
 		c.row.InitiatorCredentials = b.Credentials.String()
+		c.text.initiatorBind = append(c.text.initiatorBind[:0], b.Text...)
 	case x411.BindResult:
 		c.text.responder = append(c.text.responder[:0], name...)
 		c.row.ResponderCredentials = b.Credentials.String()
+		c.text.responderBind = append(c.text.responderBind[:0], b.Text...)
 	case x411.BindError:
 		if name := b.ErrorName(); name != "" {
 			c.detail(name)
@@ -596,6 +613,13 @@ func (w *worker) associationRow(c *connection) {
 		}
 	}
 	r.InitiatorMTA, r.ResponderMTA, r.BindDetail = t.initiator, t.responder, t.detail
+	r.InitiatorBind, r.ResponderBind, r.ReleaseDetail = t.initiatorBind, t.responderBind, t.release
+	for i, v := range [...][]byte{f.CallingAPTitle, f.CallingAEQualifier, f.CalledAPTitle, f.CalledAEQualifier} {
+		t.titles[i] = w.appendTitle(t.titles[i][:0], v)
+	}
+	r.ClientAPTitle, r.ClientAEQualifier, r.ServerAPTitle, r.ServerAEQualifier = t.titles[0], t.titles[1], t.titles[2], t.titles[3]
+	t.acse = w.appendACSE(t.acse[:0], f)
+	r.ACSE, r.RTSE = t.acse, f.RTSEText
 	r.Muted = c.muted
 	row := *r
 	row.ProblemsSuppressed += f.ProblemsLeftOut

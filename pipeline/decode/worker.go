@@ -55,6 +55,7 @@ type worker struct {
 	ev       association.Event
 	apdu     x411.APDU
 	bind     x411.Bind
+	control  x411.Reader
 	batch    *schema.Batch
 	dirty    []*connection // Those whose row in the batch's associations is due.
 	releases []hold        // Due when the batch is durable.
@@ -131,7 +132,11 @@ type facts struct {
 	community              []byte
 	initiator, responder   []byte
 	initiatorDir           uint8
-	detail                 []byte
+	detail, release        []byte
+	initiatorBind          []byte
+	responderBind          []byte
+	titles                 [4][]byte
+	acse                   []byte
 	context, contextName   []byte
 	syntaxes               []byte
 	sessionID              []byte
@@ -632,7 +637,7 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		c, w.idle = w.idle[n-1], w.idle[:n-1]
 		a := c.assoc
 		t := c.text
-		for _, b := range []*[]byte{&t.initiator, &t.responder, &t.detail, &t.context, &t.contextName, &t.syntaxes,
+		for _, b := range []*[]byte{&t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind, &t.context, &t.contextName, &t.syntaxes,
 			&t.sessionID, &t.clientTSAP, &t.serverTSAP, &t.clientSSAP, &t.serverSSAP, &t.clientPSAP, &t.serverPSAP} {
 			*b = (*b)[:0]
 		}

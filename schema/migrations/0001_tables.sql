@@ -48,6 +48,12 @@ CREATE TABLE {{table "associations_store"}}
     server_ssap LowCardinality(String) COMMENT 'Called session selector, written in the same way (X.225 8.3.1)' CODEC(ZSTD(1)),
     client_psap LowCardinality(String) COMMENT 'Calling presentation selector, written in the same way (X.226 8.2)' CODEC(ZSTD(1)),
     server_psap LowCardinality(String) COMMENT 'Called presentation selector, written in the same way (X.226 8.2)' CODEC(ZSTD(1)),
+    client_ap_title LowCardinality(String) COMMENT 'Calling AP-title of AARQ: a directory name as RFC 2253 writes it, an OID, or text; empty when absent (X.227 9.1)' CODEC(ZSTD(1)), -- go:ClientAPTitle
+    client_ae_qualifier LowCardinality(String) COMMENT 'Calling AE-qualifier of AARQ: a relative distinguished name, a number, or text; empty when absent (X.227 9.1)' CODEC(ZSTD(1)), -- go:ClientAEQualifier
+    server_ap_title LowCardinality(String) COMMENT 'Responding AP-title of AARE, or called AP-title of AARQ, written in the same way (X.227 9.1, 9.2)' CODEC(ZSTD(1)), -- go:ServerAPTitle
+    server_ae_qualifier LowCardinality(String) COMMENT 'AE-qualifier that belongs to it (X.227 9.1, 9.2)' CODEC(ZSTD(1)), -- go:ServerAEQualifier
+    acse String COMMENT 'What the ACSE APDUs say beside user information, such as AARQ {...}; AARE {result=accepted; ...}; RLRQ {reason=normal}; ABRT {...}; of authentication values that they are present (X.227 9)' CODEC(ZSTD(1)), -- go:ACSE
+    rtse String COMMENT 'What the RTSE APDUs that open, refuse and abort say, such as RTORQ {checkpoint-size=1; ...}; RTOAC {...}; RTORJ {refuse-reason=...}; RTAB {abort-reason=...} (X.228 9)' CODEC(ZSTD(1)), -- go:RTSE
     tpdu_size UInt32 COMMENT 'Negotiated maximum TPDU size in octets (X.224 13.3.4); 0 when not known' CODEC(T64, ZSTD(1)),
     session_id String COMMENT 'Session connection identifier: user, common and additional reference, as text (X.225 8.3.1)' CODEC(ZSTD(1)),
     checkpoint_size UInt32 COMMENT 'Negotiated RTSE checkpoint size in units of 1024 octets; 0 is no checkpointing (X.228 8.1)' CODEC(T64, ZSTD(1)),
@@ -58,10 +64,13 @@ CREATE TABLE {{table "associations_store"}}
     responder_mta LowCardinality(String) COMMENT 'MTA-name of the responder from the bind result (X.411 12.1.1); in p3 its OR-name where it is a user (X.411 8.1.1)' CODEC(ZSTD(1)),
     initiator_credentials LowCardinality(String) COMMENT 'Kind of the initiator''s credentials; the credentials themselves are never stored (X.411 8.2)' CODEC(ZSTD(1)), -- string
     responder_credentials LowCardinality(String) COMMENT 'Kind of the responder''s credentials (X.411 8.2)' CODEC(ZSTD(1)), -- string
+    initiator_bind String COMMENT 'What the bind argument says beside: security context, messages waiting, extensions, and of credentials that are no simple password all but secrets (X.411 8.1.1, 8.2, 12.1.1)' CODEC(ZSTD(1)),
+    responder_bind String COMMENT 'What the bind result says beside, written in the same way' CODEC(ZSTD(1)),
     bind_outcome LowCardinality(String) COMMENT 'accepted, rejected, aborted, or empty when no answer was seen (X.411 12.1.1)' CODEC(ZSTD(1)), -- string
     bind_detail String COMMENT 'The bind error or the reason of rejection or abort, by name, and where the bind could not be read, why' CODEC(ZSTD(1)),
     ended LowCardinality(String) COMMENT 'How the connection ended: fin, rst, idle, evicted, replaced, capture-end, or open' CODEC(ZSTD(1)), -- string
     release LowCardinality(String) COMMENT 'How the association ended: released, user-abort, provider-abort, rejected, or empty (X.225 7, X.227 7)' CODEC(ZSTD(1)), -- string
+    release_detail String COMMENT 'Of an abort or a rejection its layer and reason, by name or number, such as rtse: protocol error; empty otherwise' CODEC(ZSTD(1)),
     muted Bool COMMENT 'The sensor was certain that this is not X.400 and published counters only' CODEC(T64, ZSTD(1)),
     client_packets UInt64 COMMENT 'TCP segments from the client, until both sides had closed' CODEC(T64, ZSTD(1)),
     server_packets UInt64 COMMENT 'TCP segments from the server, until both sides had closed' CODEC(T64, ZSTD(1)),

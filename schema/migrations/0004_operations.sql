@@ -28,9 +28,9 @@ CREATE TABLE {{table "operations_store"}}
     error_code Int32 COMMENT 'Local error value, or number of the problem; NULL otherwise' CODEC(T64, ZSTD(1)), -- null
     mts_id String COMMENT 'Identifier of the message or probe that it is about, in the text form of RFC 2156 4.7; empty when none' CODEC(ZSTD(1)), -- go:MTSID
     argument String COMMENT 'The argument, readable, credentials by their kind alone; empty where it is the message of apdu, or there is none' CODEC(ZSTD(3)),
-    result String COMMENT 'The result or the parameter of the error, readable; empty where it is the message of apdu, or there is none' CODEC(ZSTD(3)),
+    result String COMMENT 'The result or the parameter of the error, readable: of a fetched message number and attributes beside envelope and content; empty where there is none' CODEC(ZSTD(3)),
     argument_raw String COMMENT 'Encoding of the argument, credentials overwritten; empty where it is the message of apdu' CODEC(ZSTD(3)),
-    result_raw String COMMENT 'Encoding of the result or parameter; empty where it is the message of apdu' CODEC(ZSTD(3)),
+    result_raw String COMMENT 'Encoding of the result or parameter; empty where it is the message of apdu, and of MS access where the archive keeps envelopes only' CODEC(ZSTD(3)),
     inferred Bool COMMENT 'The association''s opening was not seen: contexts and mode were inferred' CODEC(T64, ZSTD(1)),
     decoder_version UInt32 COMMENT 'Version of the decoder that wrote the row' CODEC(T64, ZSTD(1)),
     INDEX time_range captured_at TYPE minmax GRANULARITY 1,

@@ -611,8 +611,10 @@ func (c *Content) fields(p *BodyPart, cur *ber.Cursor, e *ber.Element) {
 		case p.Kind == "teletex" && f.Tag == ber.Context(1):
 			out = x411.AppendItem(out, 0, "telex-compatible")
 			out = appendBool(out, r.Bool(&in, &f))
-		case p.Kind == "g3-facsimile" && f.Tag == ber.Context(1), p.Kind == "teletex" && f.Tag == ber.Context(2):
-			out = r.AppendAny(x411.AppendItem(out, 0, "non-basic-parameters"), &in, &f)
+		case p.Kind == "g3-facsimile" && f.Tag == ber.Context(1):
+			out = r.AppendG3Parameters(x411.AppendItem(out, 0, "non-basic-parameters"), &in, &f)
+		case p.Kind == "teletex" && f.Tag == ber.Context(2):
+			out = r.AppendTeletexParameters(out, &in, &f)
 		case p.Kind == "encrypted" && f.Tag == ber.TagSequence:
 			out = r.AppendAlgorithm(x411.AppendItem(out, 0, "algorithm"), &in, &f)
 		case p.Kind == "encrypted" && f.Tag == ber.TagSet:
