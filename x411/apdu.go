@@ -40,6 +40,9 @@ func (k Kind) String() string {
 // the subject's identifier.
 func (k Kind) Report() bool { return k == KindReport || k == KindReportDelivery }
 
+// Report reports whether a has the fields of a report.
+func (a *APDU) Report() bool { return a.Kind.Report() || a.StoredReport }
+
 // Status says how much of the octets was understood.
 type Status uint8
 
@@ -339,6 +342,8 @@ type APDU struct {
 	Octets Range
 	// Envelope is where the transfer envelope stands in the input.
 	Envelope Range
+	// StoredReport says of KindFetch that what was fetched is a report.
+	StoredReport bool
 
 	// ID is the message-, probe- or report-identifier.
 	ID MTSIdentifier

@@ -449,6 +449,7 @@ func (a *APDU) attribute(c *ber.Cursor, e *ber.Element) {
 	case attributeReportEnvelope:
 		if d.is(&v, ber.TagSet) {
 			a.Status = StatusOK
+			a.StoredReport = true
 			a.Envelope = Range{v.Offset, v.End}
 			d.push("report-delivery-envelope")
 			a.reportDelivery(&one, &v)

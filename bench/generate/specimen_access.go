@@ -231,12 +231,9 @@ func refusedAccess() (list []specimen) {
 	return list
 }
 
-// storedAttribute is an Attribute of a stored message (X.413), of id-att or another OID.
-func storedAttribute(dotted string, values ...[]byte) []byte {
-	if len(dotted) < 4 {
-		dotted = "2.6.4.3." + dotted
-	}
-	return seq(oid(tagOID, dotted), seq(values...))
+// storedAttribute is an Attribute of a stored message (X.413) whose type ends in arc.
+func storedAttribute(arc string, values ...[]byte) []byte {
+	return seq(oid(tagOID, "2.6.4.3."+arc), seq(values...))
 }
 
 // storedAttributes are the attributes that X.413 takes from X.411, but for envelopes and content.
@@ -251,8 +248,8 @@ func storedAttributes() [][]byte {
 		a("55", stamp(tagUTCTime, "960408040506")), a("20", stamp(tagUTCTime, "960408050607")), a("19", mtsID(0x64, "stored.0001")),
 		a("21", signature(tagSequence, "1.3.14.3.2.24", "authentication check stored")), a("22", securityLabel(tagSet, 4, "STORED MARK")), a("23", stamp(tagUTCTime, "960408060708")),
 		a("24", messageToken()), a("81", setOf(el(0xa0, directory("C=XX", "CN=Stored Entry")))), a("17", simple(0x60, "Storedintended")),
-		a("62", certificate(tagSequence, 626262)), a("26", certificate(tagSequence, 262626)), a("27", simple(0x60, "Storedoriginator")), a("63", bitString(tagBitString, 0, 1, 2, 3, 4)),
-		a("64", seq(plain("Storedreturn"))), a("28", simple(0x60, "Storedother")), a("65", bitString(0x48, 0, 1, 2, 3, 4, 5, 6, 7)),
+		a("62", certificate(tagSequence, 626262)), a("26", certificate(tagSequence, 262626)), a("27", simple(0x60, "Storedoriginator")), a("63", bitString(tagBitString, 3, 4)),
+		a("64", seq(plain("Storedreturn"))), a("28", simple(0x60, "Storedother")), a("65", bitString(0x48, 0, 1, 2, 3)),
 		a("66", submittedRecipient(simple(0x60, "Storedsubmitted"), 11)), a("67", submittedRecipient(simple(0x60, "Storedprobed"), 12)),
 		a("30", setOf(simple(0xa0, "Storedreported"), el(0xa1, el(0xa1, integer(0x80, 1), integer(0x81, 4))))),
 		a("31", integer(0x47, 2)), a("68", signature(tagSequence, "1.3.14.3.2.25", "probe check stored")), a("69", probeArgument()), a("32", enumerated(1)),
@@ -261,7 +258,6 @@ func storedAttributes() [][]byte {
 		a("36", certificate(tagSequence, 363636)), a("37", signature(tagSequence, "1.3.14.3.2.26", "report check stored")), a("38", integer(tagInteger, 4)),
 		a("40", mtsID(0x64, "stored.0002")), a("41", simple(0x60, "Storedthis")),
 		a("75", seq(sayDomain("XX", "SPECIMEN", "STOREDTRACE"), setOf(stamp(0x80, "960408080910"), integer(0x82, 1)))),
-		a("2.6.5.2.2", oid(tagOID, "1.2.826.0.1.99.47")), a("2.6.5.2.6", seq(plain("Storedaddress"))),
 	}
 }
 

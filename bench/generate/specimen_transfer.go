@@ -84,7 +84,7 @@ func postalName(tag byte) []byte {
 			attribute(18, pds("Box 5001", "Schließfach 5001")),
 			attribute(19, pds("Restante London", "Postlagernd Köln")),
 			attribute(20, pds("Unique Tower", "Einmaliger Bär")),
-			attribute(21, pds("Local Attributes", "Örtliches")),
+			attribute(21, pds("Local Attributes", "Ortsübliches")),
 			attribute(22, seq(chars(0x80, "4420794600"), chars(0x81, "5566"))),
 			attribute(23, integer(tagInteger, 5))))
 }
@@ -94,8 +94,8 @@ func teletexName(tag byte) []byte {
 	return el(tag, seq(el(0x61, chars(tagPrintable, "XX")), el(0x62, chars(tagPrintable, "SPECIMEN"))),
 		setOf(attribute(2, chars(tagTeletex, t61("Gemeinsamer Näme"))),
 			attribute(3, chars(tagTeletex, t61("Gesellschaft für Muster"))),
-			attribute(4, setOf(chars(0x80, t61("Müllerin")), chars(0x81, t61("Jürgen")), chars(0x82, t61("JÄQ")), chars(0x83, t61("Äl9")))),
-			attribute(5, seq(chars(tagTeletex, t61("Abteilung Süd")), chars(tagTeletex, t61("Gruppe Öl")))),
+			attribute(4, setOf(chars(0x80, t61("Müllerin")), chars(0x81, t61("Jürgen")), chars(0x82, t61("JÅQ")), chars(0x83, t61("Ål9")))),
+			attribute(5, seq(chars(tagTeletex, t61("Abteilung Süd")), chars(tagTeletex, t61("Gruppe Käse")))),
 			attribute(6, seq(seq(chars(tagTeletex, "Raumart"), chars(tagTeletex, t61("Küche"))))),
 			attribute(8, chars(tagNumeric, "234")),
 			attribute(9, chars(tagNumeric, "50667")),
@@ -288,9 +288,9 @@ func faxContent() []byte {
 // message is a Message with everything.
 func messageAPDU() []byte {
 	envelope := setOf(mtsID(0x64, "message.0001"), standardName(0x60), eits(0x65, 101, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9), integer(0x46, 22), chars(0x4a, "Message CID"),
-		integer(0x47, 2), bitString(0x48, 0, 1, 2, 3, 4, 5, 6, 7), stamp(0x80, "960403040506"), bilateralOf(), traceOf(0x69), el(0xa3, messageExtensionsAll()...),
+		integer(0x47, 2), bitString(0x48, 0, 1, 2, 3, 7), stamp(0x80, "960403040506"), bilateralOf(), traceOf(0x69), el(0xa3, messageExtensionsAll()...),
 		el(0xa2,
-			transferRecipient(numericName(0x60), 1, []int{0, 1, 2, 3, 4, 5, 6, 7}, 8, recipientExtensionsAll(0)...),
+			transferRecipient(numericName(0x60), 1, []int{0, 1, 2, 3, 4}, 8, recipientExtensionsAll(0)...),
 			transferRecipient(postalName(0x60), 2, []int{2, 4}, 9, recipientExtensionsAll(1)...),
 			transferRecipient(teletexName(0x60), 3, []int{1, 3}, 10, recipientExtensionsAll(2)...),
 			transferRecipient(universalName(0x60), 4, []int{0, 4}, 11, append(recipientExtensionsAll(3), ext(16, []int{2}, openToken()))...),
@@ -302,11 +302,11 @@ func messageAPDU() []byte {
 }
 
 // otherMessage has the other alternatives: an extended content type, and forms of the other edition.
-func otherMessage() []byte {
-	envelope := setOf(el(0x64, sayDomain("234", "4567", "8899"), chars(tagIA5, "message.0002")), numericName(0x60), el(0x65, bitString(0x80, 0)), oid(tagOID, "1.2.826.0.1.99.34"),
-		integer(0x47, 1), traceOf(0x69),
+func otherMessage(reserved ...int) []byte {
+	envelope := setOf(el(0x64, sayDomain("262", "4567", "8899"), chars(tagIA5, "message.0002")), numericName(0x60), el(0x65, bitString(0x80, 0)), oid(tagOID, "1.2.826.0.1.99.34"),
+		integer(0x47, 1), bitString(0x48, reserved...), traceOf(0x69),
 		el(0xa3, ext(23, nil, chars(tagOctetString, "correlator in octets")), ext(39, nil, seq(sayDomain("XX", "SPECIMEN", "NAMING"), chars(tagIA5, "mta-naming")))),
-		el(0xa2, transferRecipient(simple(0x60, "Otherrecipient"), 1, []int{0, 2}, -1)))
+		el(0xa2, transferRecipient(simple(0x60, "Otherrecipient"), 1, append([]int{0, 2}, reserved...), -1)))
 	return el(0xa0, envelope, el(tagOctetString, chars(tagIA5, "a content that no standard knows")))
 }
 
@@ -464,7 +464,7 @@ var transferSpecimens = []specimen{
 		session := el(0xa1, chars(tagOctetString, "old-association"), stamp(tagUTCTime, "960401110000"), chars(0x80, "additional-reference"))
 		s.connect(unitsRTSE, cpOf(transferOffers, aarqOf(oidTransfer, information(contextRTSE, rtorq(3, 2, 0, session)))))
 		s.accept(unitsRTSE, cpaOf(transferOffers, aareOf(oidTransfer, 0, byUser(0), information(contextRTSE, rtoac(3, 2, session)))))
-		apdu := external(contextMTSE, otherMessage())
+		apdu := external(contextMTSE, otherMessage(4, 5, 6, 7))
 		s.transfer(client, apdu[:100], apdu[100:200], apdu[200:])
 		s.abort(server, abrt(el(0x64, integer(0x80, 0), integer(0x81, 1), information(contextRTSE,
 			el(0xb6, integer(0x80, 6), el(0xa2, chars(tagIA5, "user data of an abort")))))))

@@ -180,7 +180,11 @@ func (a *APDU) AppendText(dst []byte) []byte {
 				dst = append(append(append(dst, " ("...), name...), ')')
 			}
 		}
-		if a.Data == Recover {
+		switch a.Data {
+		case Open:
+			item("connection-data")
+			dst = append(dst, "open"...)
+		case Recover:
 			item("recover")
 			dst = appendGraphic(dst, a.Session.Calling)
 			dst = appendGraphic(append(dst, ", "...), a.Session.Common)
@@ -211,7 +215,7 @@ func (a *APDU) AppendText(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-var dialogueModes = [...]string{"monologue", "two-way-alternate"}
+var dialogueModes = [...]string{"monologue", "twa"}
 
 func protocolName(n int64) string {
 	switch n {

@@ -26,6 +26,8 @@ const (
 	acseList
 	acseDiagnostic
 	acseSecret
+	acseDefinitions // Syntactic-context-list.
+	acseResults     // P-context-result-list.
 )
 
 var (
@@ -49,7 +51,7 @@ var acseFields = [...]map[uint32]acseField{
 		8: {"calling-AP-invocation-identifier", acseExplicit, nil}, 9: {"calling-AE-invocation-identifier", acseExplicit, nil},
 		10: {"sender-acse-requirements", acseBits, requirements}, 11: {"mechanism-name", acseOID, nil},
 		12: {"calling-authentication-value", acseSecret, nil}, 13: {"application-context-name-list", acseList, nil},
-		14: {"p-context-definition-list", acseList, nil}, 15: {"called-asoi-tag", acseList, nil}, 16: {"calling-asoi-tag", acseList, nil},
+		14: {"p-context-definition-list", acseDefinitions, nil}, 15: {"called-asoi-tag", acseList, nil}, 16: {"calling-asoi-tag", acseList, nil},
 		29: {"implementation-information", acseText, nil},
 	},
 	acse.AARE: {
@@ -59,7 +61,7 @@ var acseFields = [...]map[uint32]acseField{
 		6: {"responding-AP-invocation-identifier", acseExplicit, nil}, 7: {"responding-AE-invocation-identifier", acseExplicit, nil},
 		8: {"responder-acse-requirements", acseBits, requirements}, 9: {"mechanism-name", acseOID, nil},
 		10: {"responding-authentication-value", acseSecret, nil}, 11: {"application-context-name-list", acseList, nil},
-		12: {"p-context-result-list", acseList, nil}, 13: {"called-asoi-tag", acseList, nil}, 14: {"calling-asoi-tag", acseList, nil},
+		12: {"p-context-result-list", acseResults, nil}, 13: {"called-asoi-tag", acseList, nil}, 14: {"calling-asoi-tag", acseList, nil},
 		29: {"implementation-information", acseText, nil},
 	},
 	acse.RLRQ: {
@@ -115,9 +117,11 @@ func (w *worker) appendACSEField(dst []byte, c *ber.Cursor, e *ber.Element, x *a
 		s, _ := r.Text(c, e)
 		return x411.AppendClean(dst, s)
 	case acseSecret:
-		return append(dst, "present"...)
+		return w.appendAuthentication(dst, c, e)
 	case acseList:
 		return r.AppendList(dst, c, e)
+	case acseDefinitions, acseResults:
+		return w.appendContexts(dst, c, e, x.shape == acseResults)
 	}
 	in, inner, ok := r.Only(c, e)
 	switch {
@@ -135,6 +139,57 @@ func (w *worker) appendACSEField(dst []byte, c *ber.Cursor, e *ber.Element, x *a
 		return r.AppendNamed(dst, &in, &inner, x.names)
 	}
 	return w.appendTitled(dst, &in, &inner)
+}
+
+// appendAuthentication appends the alternative of an authentication value, of other
+// ones the mechanism. The value itself is not in the archive.
+func (w *worker) appendAuthentication(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	r := &w.control
+	in, inner, ok := r.Only(c, e)
+	if !ok {
+		return append(dst, "present"...)
+	}
+	dst = append(dst, x411.NameOf([]string{"charstring", "bitstring", "external", "other"}, int64(inner.Tag.Number()))...)
+	var f ber.Element
+	if other := in.Enter(&inner); inner.Tag == ber.Context(3) && other.Next(&f) && f.Tag == ber.TagOID {
+		oid, _ := r.OID(&other, &f)
+		dst = append(append(dst, ' '), oid...)
+	}
+	return dst
+}
+
+var (
+	contextResults  = []string{"acceptance", "user-rejection", "provider-rejection"}
+	providerReasons = []string{"reason-not-specified", "abstract-syntax-not-supported", "proposed-transfer-syntaxes-not-supported",
+		"local-limit-on-DCS-exceeded"}
+)
+
+// appendContexts appends presentation contexts, proposed ones or the results of some:
+// numbers and object identifiers, whose tags are explicit, implicit or none.
+func (w *worker) appendContexts(dst []byte, c *ber.Cursor, e *ber.Element, results bool) []byte {
+	r := &w.control
+	in := c.Enter(e)
+	var f ber.Element
+	dst = append(dst, '{')
+	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		switch {
+		case f.Constructed:
+			dst = w.appendContexts(dst, &in, &f, results)
+		case results && f.Tag == ber.Context(0):
+			dst = r.AppendNamed(dst, &in, &f, contextResults)
+		case f.Tag == ber.Context(2):
+			dst = r.AppendNamed(dst, &in, &f, providerReasons)
+		case f.Tag == ber.TagInteger:
+			dst = r.AppendNamed(dst, &in, &f, nil)
+		default:
+			oid, _ := r.OID(&in, &f)
+			dst = append(dst, oid...)
+		}
+	}
+	return append(dst, '}')
 }
 
 // appendTitle appends a title or qualifier, an element by itself.

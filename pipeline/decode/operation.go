@@ -350,7 +350,11 @@ func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) 
 	w.innerProblems(c, m)
 	o.APDU, o.ResultRaw = m.APDU, nil
 	// The rows' octets are overwritten by what is decoded next.
-	w.ops.err = append(w.ops.err[:0], m.ID.Text...)
+	id := m.ID.Text
+	if a.Report() {
+		id = m.Subject.Text
+	}
+	w.ops.err = append(w.ops.err[:0], id...)
 	o.MTSID = w.ops.err
 	if status != x411.StatusOK {
 		at := place(&w.ev.Origin.Place, w.ev.Dir)

@@ -384,16 +384,16 @@ func (w *worker) envelope(m *schema.Message, octets []byte) x411.Status {
 		m.ErrorLayer, m.ErrorReason = x411.Layer, a.Failure.Code.String()
 		m.ErrorPath, m.ErrorOffset = a.Failure.Path, uint64(w.row.base+a.Failure.Offset)
 	}
-	switch a.Kind {
-	case x411.KindMessage, x411.KindSubmission, x411.KindDelivery, x411.KindFetch:
-		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
-	case x411.KindProbe, x411.KindProbeSubmission:
-		m.ContentSize = max(a.ContentLength, -1)
-	case x411.KindReport, x411.KindReportDelivery:
+	switch {
+	case a.Report():
 		m.ReportDestination, m.ReportDestinationKey = a.Destination.Text, a.Destination.Key
 		m.Subject = identifier(&a.SubjectID)
+	case a.Kind == x411.KindProbe || a.Kind == x411.KindProbeSubmission:
+		m.ContentSize = max(a.ContentLength, -1)
+	default:
+		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
 	}
-	if !a.Kind.Report() {
+	if !a.Report() {
 		m.Originator = orName(&a.Originator, &w.row.dda[0])
 		w.indicators(m)
 	}
@@ -443,7 +443,7 @@ func (w *worker) children(m *schema.Message) {
 	w.traces(m, a.InternalTrace, "envelope", "internal")
 	w.traces(m, a.SubjectTrace, "report-subject", "domain")
 	subject := a.ID.Text
-	if a.Kind.Report() {
+	if a.Report() {
 		subject = a.SubjectID.Text
 	}
 	for i := range a.Recipients {
@@ -469,13 +469,13 @@ func (w *worker) recipient(m *schema.Message, x *x411.Recipient, position uint32
 		r.ExplicitConversion = named(&w.row.number[0], x.ExplicitConversion.Name(), int64(x.ExplicitConversion))
 	}
 	r.OtherRecipient = x.Other
-	if w.apdu.Kind == x411.KindDelivery || w.apdu.Kind == x411.KindFetch {
+	if !w.apdu.Report() && (w.apdu.Kind == x411.KindDelivery || w.apdu.Kind == x411.KindFetch) {
 		r.Intended, r.IntendedKey = x.Intended.Text, x.Intended.Key
 		if !x.Other {
 			r.DeliveryTime, r.ConvertedEITs = instant(&w.apdu.DeliveryTime), w.apdu.ConvertedEITs.Text
 		}
 	}
-	if w.apdu.Kind.Report() {
+	if w.apdu.Report() {
 		r.ArrivalTime, r.ConvertedEITs = instant(&x.ArrivalTime), x.ConvertedEITs.Text
 		r.SupplementaryInformation = x.Supplementary
 		r.Intended, r.IntendedKey = x.Intended.Text, x.Intended.Key
@@ -547,7 +547,7 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 	}
 	if a.Content.Present {
 		k.Kind = "content"
-		if a.Kind.Report() {
+		if a.Report() {
 			k.Kind = "returned-content"
 		}
 		octets := a.Content.Octets

@@ -2,6 +2,7 @@
 // what it holds.
 //
 //	x400gen -n 1000 -seed 7 -o traffic.pcap -ledger traffic.jsonl
+//	x400gen -specimens specimens/
 //
 // Any option of the generator is set by its name: -set LossRate=0.01 -set MTAs=20.
 // Package x400flow/bench/generate describes them.
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -38,9 +40,13 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	tap := fs.String("tap", "", "second sensor's capture to write")
 	ledger := fs.String("ledger", "", "ledger to write")
 	corpus := fs.String("corpus", "small", "content sizes: small (about 1 kB an APDU) or office (70% 1-4 kB, 25% 10-50 kB, 5% 200 kB)")
+	specimens := fs.String("specimens", "", "folder to write captures of every field to, instead of traffic")
 	fs.Func("set", "any other option, as Name=value; may be repeated", func(s string) error { return set(&o, s) })
 	if err := fs.Parse(args); err != nil {
 		return err
+	}
+	if *specimens != "" {
+		return writeSpecimens(*specimens)
 	}
 	switch *corpus {
 	case "small":
@@ -86,6 +92,20 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	took := time.Since(began)
 	fmt.Fprintf(stderr, "%s\n%.1f s, %.1f MB/s\n", b, took.Seconds(), float64(s.CaptureSize)/1e6/took.Seconds())
+	return nil
+}
+
+// writeSpecimens writes each specimen into the folder, numbered.
+func writeSpecimens(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for i, s := range generate.Specimens() {
+		name := fmt.Sprintf("%02d-%s.pcap", i+1, strings.ReplaceAll(s.Name, " ", "-"))
+		if err := os.WriteFile(filepath.Join(folder, name), s.Capture, 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
