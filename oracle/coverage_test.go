@@ -537,9 +537,9 @@ func judge(c *coverage, values []sighted) {
 		}
 		return n
 	}
-	// Long values, or different ones, are not found by chance, nor are short ones
-	// in a column of the field's name.
-	if c.distinct < 3 && longest < 4 {
+	// Long values, different ones, and three letters found many times are not found by
+	// chance, nor are short ones in a column of the field's name.
+	if c.distinct < 3 && longest < 4 && (c.seen < 5 || longest < 3) {
 		for i := range hits {
 			maps.DeleteFunc(hits[i], func(column string, _ bool) bool { return near(column) == 0 })
 			if len(hits[i]) == 0 {

@@ -1,6 +1,10 @@
 package oracle
 
-import "testing"
+import (
+	"maps"
+	"strings"
+	"testing"
+)
 
 // everyContent returns what tshark shows of messages whose contents between them
 // have every field of X.420 and STANAG 4406 that a content can have.
@@ -24,5 +28,10 @@ func everyContent(t *testing.T) values {
 			t.Errorf("%s: %v, want %s", sql, rows, want)
 		}
 	}
-	return sightings(t, a)
+	all := sightings(t, a)
+	// The envelope's fields, which contents have too, are for the other corpora.
+	maps.DeleteFunc(all, func(name string, _ []sighted) bool {
+		return !strings.HasPrefix(name, "p22.") && !strings.HasPrefix(name, "p772.")
+	})
+	return all
 }
