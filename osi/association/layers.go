@@ -408,11 +408,12 @@ func (a *Association) reliable() {
 	if len(f.RTSEText) > maxKept/2 {
 		return // It was said again and again.
 	}
-	text := append([]byte(nil), f.RTSEText...)
-	if len(text) > 0 {
-		text = append(text, "; "...)
+	a.text = append(a.text[:0], f.RTSEText...)
+	if len(a.text) > 0 {
+		a.text = append(a.text, "; "...)
 	}
-	f.RTSEText = a.keep(a.rtse.AppendText(text))
+	a.text = a.rtse.AppendText(a.text)
+	f.RTSEText = a.keep(a.text)
 }
 
 // external takes the user information of a.acse: RTSE's APDU, or without RTSE

@@ -31,6 +31,7 @@ type Association struct {
 	names     []byte       // Identifiers that events refer to.
 
 	arena                  []byte // What Facts refers to.
+	text                   []byte // Scratch.
 	defined                bool   // Facts.Contexts is the list that was proposed.
 	finish                 Place  // Of a FINISH that awaits its answer.
 	finishing, established bool
