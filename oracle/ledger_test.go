@@ -81,7 +81,8 @@ var unjudged = map[string]string{
 	"associations": `association version sensor source first_frame last_frame first_seen last_seen muted decoder_version
 		community_id abstract_syntaxes session_id initiator_credentials responder_credentials
 		client_gaps server_gaps client_lost_octets server_lost_octets client_out_of_order server_out_of_order
-		problems problems_suppressed`,
+		problems problems_suppressed
+		client_ap_title client_ae_qualifier server_ap_title server_ae_qualifier acse rtse initiator_bind responder_bind release_detail`,
 	"messages": `apdu transfer association sensor source first_frame last_frame stream_offset stream_end
 		captured_at captured_until decoder_version interruptions
 		eits_non_basic additional_information security_label`,

@@ -180,9 +180,12 @@ const shift = `indexOf({late:Array(UUID)}, association) AS i, direction = 'clien
 // endings gives a connection the end that its later part met. The version is
 // between that of the reading of the first part and any of more packets.
 const endings = `INSERT INTO associations_store
-SELECT * EXCEPT (i, l_last_seen, l_last_frame, l_ended, l_release, kinds) REPLACE (
+SELECT * EXCEPT (i, l_last_seen, l_last_frame, l_ended, l_release, l_release_detail, l_acse, l_rtse, kinds) REPLACE (
 	version + 1 AS version, l_last_seen AS last_seen, l_last_frame AS last_frame, l_ended AS ended,
 	if(l_release = '', release, l_release) AS release,
+	if(l_release = '', release_detail, l_release_detail) AS release_detail,
+	if(position(acse, l_acse) > 0, acse, concat(acse, if(acse = '', '', '; '), l_acse)) AS acse,
+	if(position(rtse, l_rtse) > 0, rtse, concat(rtse, if(rtse = '', '', '; '), l_rtse)) AS rtse,
 	kinds['message'] AS messages, kinds['report'] AS reports, kinds['probe'] AS probes)
 FROM
 (
@@ -191,7 +194,8 @@ FROM
 INNER JOIN
 (
 	SELECT {early:Array(UUID)}[indexOf({late:Array(UUID)}, association)] AS i, max(last_seen) AS l_last_seen,
-		argMax(last_frame, last_seen) AS l_last_frame, argMax(ended, last_seen) AS l_ended, argMax(release, last_seen) AS l_release
+		argMax(last_frame, last_seen) AS l_last_frame, argMax(ended, last_seen) AS l_ended, argMax(release, last_seen) AS l_release,
+		argMax(release_detail, last_seen) AS l_release_detail, argMax(acse, last_seen) AS l_acse, argMax(rtse, last_seen) AS l_rtse
 	FROM associations_store FINAL WHERE association IN {late:Array(UUID)} GROUP BY i
 ) AS l ON l.i = e.association
 LEFT JOIN
