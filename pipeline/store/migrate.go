@@ -60,21 +60,27 @@ func (s *Store) Migrate(ctx context.Context, o MigrateOptions) error {
 	if err != nil {
 		return err
 	}
-	create, err := s.form.MigrationsTable()
-	if err != nil {
-		return err
-	}
-	err = s.migrationStep(ctx, create)
-	if exceptionCode(err) == codeUnknownDatabase && s.database != "" {
-		if err = s.createDatabase(ctx); err == nil {
-			err = s.migrationStep(ctx, create)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("store %s: %w", s.name, err)
-	}
+	// An archive that is as it should be is not written to: there may be no room.
 	applied, have, err := s.applied(ctx)
-	if err != nil {
+	if code := exceptionCode(err); code == codeUnknownTable || code == codeUnknownDatabase {
+		create, err := s.form.MigrationsTable()
+		if err != nil {
+			return err
+		}
+		err = s.migrationStep(ctx, create)
+		if exceptionCode(err) == codeUnknownDatabase && s.database != "" {
+			if err = s.createDatabase(ctx); err == nil {
+				err = s.migrationStep(ctx, create)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("store %s: %w", s.name, err)
+		}
+		applied, have, err = s.applied(ctx)
+		if err != nil {
+			return fmt.Errorf("store %s: %w", s.name, err)
+		}
+	} else if err != nil {
 		return fmt.Errorf("store %s: %w", s.name, err)
 	}
 	if have > len(all) {
