@@ -277,8 +277,13 @@ func TestAllocationsPerMessage(t *testing.T) {
 		t.Fatalf("%v messages a round", messages)
 	}
 	t.Logf("%.2f allocations a message", n/messages)
-	// A connection costs a few, its messages none.
-	if n/messages > 0.05 {
+	// A connection costs a few, its messages none. The race detector, which runs the
+	// short form, makes pools forget on purpose.
+	most := 0.05
+	if testing.Short() {
+		most = 0.5
+	}
+	if n/messages > most {
 		t.Errorf("%.2f allocations a message", n/messages)
 	}
 }
