@@ -15,19 +15,7 @@ import "x400flow/osi/ber"
 // followed by further octets, or has credentials of an unknown form; the caller
 // then overwrites all of it.
 func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
-	r := redactor{ranges: dst, ok: true}
-	var d ber.Decoder
-	d.MaxElements = ber.DefaultMinElements + 8*len(bind)
-	c := d.Reset(bind)
-	var e ber.Element
-	if !c.Next(&e) || c.More() {
-		return dst, false
-	}
-	r.top(&c, &e)
-	if !r.ok {
-		return dst, false
-	}
-	return r.ranges, true
+	return redact(dst, bind, true, (*redactor).top)
 }
 
 // AppendArgumentCredentials appends to dst the ranges of argument, that of the
@@ -36,43 +24,39 @@ func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
 // extensions of that of register-MS. Octets behind the argument are left alone. ok
 // is false when it cannot be read; the caller then overwrites all of it.
 func AppendArgumentCredentials(dst []Range, code int64, argument []byte) (ranges []Range, ok bool) {
-	r := redactor{ranges: dst, ok: true}
-	var d ber.Decoder
-	d.MaxElements = ber.DefaultMinElements + 8*len(argument)
-	c := d.Reset(argument)
-	var e ber.Element
-	if !c.Next(&e) {
-		return dst, false
-	}
-	switch o := OperationOf(code, false); {
-	case o == OperationChangeCredentials:
-		r.leaves(&c, &e)
-	case o == OperationRegisterMS && e.Constructed:
-		r.each(&c, &e, func(c *ber.Cursor, f *ber.Element) {
-			if f.Tag == ber.Context(4) || f.Tag == ber.Context(10) {
-				r.leaves(c, f)
-			}
-		})
-	}
-	if !r.ok {
-		return dst, false
-	}
-	return r.ranges, true
+	return redact(dst, argument, false, func(r *redactor, c *ber.Cursor, e *ber.Element) {
+		switch o := OperationOf(code, false); {
+		case o == OperationChangeCredentials:
+			r.leaves(c, e)
+		case o == OperationRegisterMS && e.Constructed:
+			r.each(c, e, func(c *ber.Cursor, f *ber.Element) {
+				if f.Tag == ber.Context(4) || f.Tag == ber.Context(10) {
+					r.leaves(c, f)
+				}
+			})
+		}
+	})
 }
 
 // AppendValue appends to dst the ranges of value, one element, that hold something:
 // the contents octets of all its primitive elements but object identifiers. ok is
 // false when it cannot be read; the caller then overwrites all of it.
 func AppendValue(dst []Range, value []byte) (ranges []Range, ok bool) {
+	return redact(dst, value, true, (*redactor).values)
+}
+
+// redact has mark look for secrets in the first element of octets, which where alone
+// is set must be all of them.
+func redact(dst []Range, octets []byte, alone bool, mark func(r *redactor, c *ber.Cursor, e *ber.Element)) (ranges []Range, ok bool) {
 	r := redactor{ranges: dst, ok: true}
 	var d ber.Decoder
-	d.MaxElements = ber.DefaultMinElements + 8*len(value)
-	c := d.Reset(value)
+	d.MaxElements = ber.DefaultMinElements + 8*len(octets)
+	c := d.Reset(octets)
 	var e ber.Element
-	if !c.Next(&e) || c.More() {
+	if !c.Next(&e) || alone && c.More() {
 		return dst, false
 	}
-	r.values(&c, &e)
+	mark(&r, &c, &e)
 	if !r.ok {
 		return dst, false
 	}
