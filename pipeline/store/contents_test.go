@@ -23,7 +23,11 @@ func TestTextIndex(t *testing.T) {
 			})
 		}
 	})
-	for _, condition := range []string{"lowerUTF8(text) LIKE '%überrasch%'", "hasToken(lowerUTF8(text), 'once')"} {
+	for _, condition := range []string{
+		"lowerUTF8(text) LIKE '%errasch%'", "hasToken(lowerUTF8(text), 'once')", "hasAllTokens(lowerUTF8(text), 'once überraschung')",
+		// As the report search asks.
+		"lowerUTF8(text) LIKE concat('%', arraySort(x -> -length(x), extractAll(lowerUTF8('Überrasch* f'), '[a-z0-9]+'))[1], '%')",
+	} {
 		if got := query(t, s, "SELECT count() FROM body_parts WHERE "+condition); got[0] != "1" {
 			t.Errorf("%s finds %s texts", condition, got[0])
 		}

@@ -252,8 +252,7 @@ CREATE TABLE {{table "body_parts_store"}}
     error LowCardinality(String) COMMENT 'Why a field could not be read; empty when all could' CODEC(ZSTD(1)), -- string
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
     INDEX by_sha256 sha256 TYPE bloom_filter GRANULARITY 1,
-    INDEX text_words lowerUTF8(text) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 1,
-    INDEX text_grams lowerUTF8(text) TYPE ngrambf_v1(4, 65536, 3, 0) GRANULARITY 1,
+    INDEX text_words lowerUTF8(text) TYPE text(tokenizer = splitByNonAlpha),
     INDEX by_file_name lowerUTF8(file_name) TYPE ngrambf_v1(3, 8192, 3, 0) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
@@ -277,4 +276,4 @@ COMMENT 'Extensions of headings, recipients and notifications (X.420 Annex A, ST
 COMMENT 'Parts of extensions of military messages, one row a part: subject indicator codes, address lists and the like (STANAG 4406, ACP 123).';
 
 {{view "body_parts"}}
-COMMENT 'Body parts (X.420 7.3), texts as UTF-8. WHERE lowerUTF8(text) LIKE ''%word%'' is searched by index.';
+COMMENT 'Body parts (X.420 7.3), texts as UTF-8. hasAllTokens(lowerUTF8(text), ''gale warning'') is searched by index, and so is LIKE ''%arnin%'' for a part of a word, of at least four ASCII letters or digits.';

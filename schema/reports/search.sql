@@ -10,7 +10,12 @@
 -- What has it is found by index, in the storage tables, in the order of the sorting
 -- key, in small blocks and not ahead, up to the limit. It is then read again as the
 -- views show it.
+-- The indexes are of words, and are asked for a part of one. What is looked for may
+-- have spaces and letters beyond ASCII, of which an index knows nothing; so they are asked for its two
+-- longest runs of ASCII letters and digits, besides.
 WITH
+    arraySort(x -> -length(x), extractAll(lowerUTF8({subject:String}), '[a-z0-9]+')) AS subject_runs,
+    arraySort(x -> -length(x), extractAll(lowerUTF8({text:String}), '[a-z0-9]+')) AS text_runs,
     concat('%', replaceRegexpAll(lowerUTF8({subject:String}), '[%_\\\\]', '\\\\\\0'), '%') AS of_subject,
     concat('%', replaceRegexpAll(lowerUTF8({text:String}), '[%_\\\\]', '\\\\\\0'), '%') AS of_text,
     (
@@ -22,6 +27,8 @@ WITH
             WHERE {subject:String} != ''
                 AND origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
                 AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                AND lowerUTF8(subject) LIKE concat('%', subject_runs[1], '%')
+                AND lowerUTF8(subject) LIKE concat('%', subject_runs[2], '%')
                 AND lowerUTF8(subject) LIKE of_subject
             ORDER BY origin_time, apdu
             LIMIT 1 BY apdu
@@ -38,6 +45,8 @@ WITH
                 AND origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
                 AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
                 AND ({subject:String} = '' OR (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(with_subject) AS x)))
+                AND lowerUTF8(text) LIKE concat('%', text_runs[1], '%')
+                AND lowerUTF8(text) LIKE concat('%', text_runs[2], '%')
                 AND lowerUTF8(text) LIKE of_text
             ORDER BY origin_time, apdu
             LIMIT 1 BY apdu
