@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/pprof"
@@ -88,6 +89,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
+	defer os.RemoveAll(filepath.Join(o.dir, archives))
 	var err error
 	if o.match, err = regexp.Compile(o.only); err != nil {
 		return err

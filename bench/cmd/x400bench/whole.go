@@ -21,6 +21,9 @@ import (
 	"x400flow/schema"
 )
 
+// archives is the folder for archives, within that for captures.
+const archives = "archives"
+
 // engineIdle is how long an engine stays for the next run.
 const engineIdle = 10 * time.Minute
 
@@ -116,11 +119,16 @@ func (r *wholeResult) cpu() time.Duration { return r.client + r.engine }
 // archived runs a command, or what fill does itself, on a new archive whose engine is
 // up and whose tables are there.
 func archived(ctx context.Context, o *options, fill func(dir string, st *store.Store) (*exec.Cmd, error)) (r *wholeResult, err error) {
-	dir, err := os.MkdirTemp(o.dir, "archive")
+	// Archives stay until the end: ext4 looks long for an inode where files were
+	// deleted in the last minutes, and a part of a table has many files.
+	all := filepath.Join(o.dir, archives)
+	if err := os.MkdirAll(all, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(all, "")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
 	defer func() { err = errors.Join(err, engine.Stop(context.WithoutCancel(ctx), dir)) }()
 	st, err := store.Open(store.Options{Target: dir, Program: "x400bench", Engine: engine.Options{Idle: engineIdle}})
 	if err != nil {
