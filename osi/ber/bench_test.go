@@ -1,12 +1,6 @@
 package ber
 
-import (
-	"encoding/asn1"
-	"testing"
-
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
-)
+import "testing"
 
 // benchInput is the real APDUs without those that are one long content: what
 // is left is envelopes, the traffic that costs most per octet.
@@ -90,64 +84,6 @@ func BenchmarkWalk(b *testing.B) {
 				n := 0
 				for _, a := range in {
 					n += flat(d.Reset(a))
-				}
-				if n != elements {
-					b.Fatal(n)
-				}
-			}
-			perTLV(b, elements)
-		})
-	}
-}
-
-func walkCryptobyte(s cryptobyte.String) (n int) {
-	for !s.Empty() {
-		var body cryptobyte.String
-		var tag cbasn1.Tag
-		if !s.ReadAnyASN1(&body, &tag) {
-			return n
-		}
-		n++
-		if tag&0x20 != 0 {
-			n += walkCryptobyte(body)
-		}
-	}
-	return n
-}
-
-func walkStandard(in []byte) (n int) {
-	for len(in) > 0 {
-		var v asn1.RawValue
-		rest, err := asn1.Unmarshal(in, &v)
-		if err != nil {
-			return n
-		}
-		n++
-		if v.IsCompound {
-			n += walkStandard(v.Bytes)
-		}
-		in = rest
-	}
-	return n
-}
-
-// BenchmarkOthers walks the definite-length APDUs with what else there is.
-func BenchmarkOthers(b *testing.B) {
-	in, octets, elements := benchInput(b, func(in []byte) bool { return len(in) < 1000 && definite(in) })
-	for _, other := range []struct {
-		name string
-		walk func([]byte) int
-	}{
-		{"cryptobyte", func(in []byte) int { return walkCryptobyte(in) }},
-		{"encoding/asn1", walkStandard},
-	} {
-		b.Run(other.name, func(b *testing.B) {
-			b.SetBytes(int64(octets))
-			b.ReportAllocs()
-			for b.Loop() {
-				n := 0
-				for _, a := range in {
-					n += other.walk(a)
 				}
 				if n != elements {
 					b.Fatal(n)

@@ -17,6 +17,8 @@
 // to one goroutine at a time.
 package ber
 
+import "math"
+
 // Class is the class of a tag (X.690 8.1.2.2).
 type Class uint8
 
@@ -163,7 +165,8 @@ const (
 // Decoder is one input and what has been spent on reading it. The zero value
 // is ready for Reset.
 type Decoder struct {
-	// MaxDepth bounds nesting; zero means DefaultMaxDepth.
+	// MaxDepth bounds nesting; zero means DefaultMaxDepth, and more than 32,767
+	// is taken as that.
 	MaxDepth int
 	// MaxElements bounds how many element headers may be read; zero means
 	// DefaultMinElements plus one for every octet of the input, several times
@@ -184,6 +187,7 @@ func (d *Decoder) Reset(in []byte) Cursor {
 	if d.depth <= 0 {
 		d.depth = DefaultMaxDepth
 	}
+	d.depth = min(d.depth, math.MaxInt16)
 	d.budget = d.MaxElements
 	if d.budget <= 0 {
 		d.budget = DefaultMinElements + len(in)
@@ -199,8 +203,6 @@ type Element struct {
 	// Content is the contents octets, without the end-of-contents octets of an
 	// indefinite length. It refers to the input.
 	Content []byte
-	// Tag is class and number.
-	Tag Tag
 	// Offset is where the identifier octet stands in the input.
 	Offset int
 	// Header is the length of identifier and length octets.
@@ -208,23 +210,34 @@ type Element struct {
 	// End is the offset of the octet after the element, end-of-contents
 	// octets included.
 	End int
+	// Tag is class and number.
+	Tag Tag
 	// Constructed is bit 6 of the identifier octet.
 	Constructed bool
 	// Indefinite says that the length was of the indefinite form.
 	Indefinite bool
 
-	depth int
+	state state // Of the cursor that read it.
 }
 
 // Cursor walks the elements of one level. It is a value: a copy walks on
 // independently. After the first error it yields nothing more.
 type Cursor struct {
-	d     *Decoder
-	pos   int
-	end   int // An error moves it to pos, so that there is one end to test for.
-	depth int
-	err   Error
+	// The compiler keeps a value of up to four words, each a field, in registers:
+	// with more, entering an element would build the cursor in memory twice.
+	d   *Decoder
+	pos int
+	// end is where the level ends. After an error it is the complement of the
+	// error's offset, and so below pos: there is one end to test for.
+	end int
+	// state is the level's depth and, in its low octet, the Code.
+	state state
 }
+
+type state uint32
+
+func (s state) code() Code { return Code(s) }
+func (s state) depth() int { return int(s >> 8) }
 
 // More reports whether octets are left and no error has occurred.
 func (c *Cursor) More() bool { return c.pos < c.end }
@@ -234,24 +247,28 @@ func (c *Cursor) Offset() int { return c.pos }
 
 // Code returns why the cursor stopped, None when it has not or when it came
 // to the end.
-func (c *Cursor) Code() Code { return c.err.Code }
+func (c *Cursor) Code() Code { return c.state.code() }
 
 // Err returns the cursor's error, or nil. It allocates; hot paths ask Code.
 func (c *Cursor) Err() error {
-	if c.err.Code == None {
+	if c.state.code() == None {
 		return nil
 	}
-	e := c.err
-	return &e
+	return &Error{c.state.code(), ^c.end}
 }
 
-// ErrOffset returns the offset that belongs to Code.
-func (c *Cursor) ErrOffset() int { return c.err.Offset }
+// ErrOffset returns the offset that belongs to Code, 0 for None.
+func (c *Cursor) ErrOffset() int {
+	if c.state.code() == None {
+		return 0
+	}
+	return ^c.end
+}
 
 // Fail stops the cursor with code at offset, so that a caller's own finding
 // travels the same way as the reader's. The first failure is kept.
 func (c *Cursor) Fail(code Code, offset int) {
-	if c.err.Code == None {
+	if c.state.code() == None {
 		c.stop(code, offset)
 	}
 }
@@ -274,37 +291,32 @@ func (c *Cursor) Peek() (t Tag, ok bool) {
 // Next reads the next element into e. It returns false at the end of the level
 // and on an error, which Code tells apart.
 func (c *Cursor) Next(e *Element) bool {
-	d, p := c.d, c.pos
-	if p >= c.end {
+	d, p, end := c.d, c.pos, c.end
+	if p >= end {
 		return false
 	}
-	in := d.in[p:c.end]
-	if d.budget <= 0 {
+	if d.budget--; d.budget < 0 {
 		return c.stop(TooManyElements, p)
 	}
-	d.budget--
-	if len(in) < 2 {
+	in := d.in
+	if uint(p+1) >= uint(len(in)) {
 		return c.long(e, p)
 	}
-	b, l := in[0], int(in[1])
-	if b&0x1f == 0x1f || l >= 0x80 {
+	b, l := in[p], int(in[p+1])
+	start := p + 2
+	q := start + l
+	if b&0x1f == 0x1f || l >= 0x80 || q > end || int(b)|l == 0 {
 		return c.long(e, p)
 	}
-	if l > len(in)-2 {
-		return c.stop(LengthExceedsParent, p)
-	}
-	if int(b)|l == 0 {
-		return c.stop(UnexpectedEndOfContents, p)
-	}
-	e.Content = in[2 : 2+l]
-	e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
+	e.Content = in[start:q:q]
 	e.Offset = p
 	e.Header = 2
-	e.Constructed, e.Indefinite = b&0x20 != 0, false
-	e.depth = c.depth
-	p += 2 + l
-	e.End = p
-	c.pos = p
+	e.End = q
+	e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
+	e.Constructed = b&0x20 != 0
+	e.Indefinite = false
+	e.state = c.state
+	c.pos = q
 	return true
 }
 
@@ -315,7 +327,7 @@ func (c *Cursor) long(e *Element, p int) bool {
 	e.Offset = p
 	e.Constructed = b&0x20 != 0
 	e.Indefinite = false
-	e.depth = c.depth
+	e.state = c.state
 	p++
 	if b&0x1f != 0x1f {
 		e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
@@ -358,15 +370,11 @@ func (c *Cursor) long(e *Element, p int) bool {
 // the same decoder yielded. Entering a primitive element gives a cursor that
 // has failed with BadValue.
 func (c *Cursor) Enter(e *Element) Cursor {
-	start := e.Offset + e.Header
-	depth := e.depth + 1
+	in := c.EnterEncoding(e)
 	if !e.Constructed {
-		return Cursor{d: c.d, pos: start, end: start, depth: depth, err: Error{BadValue, e.Offset}}
+		in.stop(BadValue, e.Offset)
 	}
-	if depth > c.d.depth {
-		return Cursor{d: c.d, pos: start, end: start, depth: depth, err: Error{TooDeep, e.Offset}}
-	}
-	return Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: depth}
+	return in
 }
 
 // EnterEncoding is Enter for an element whose contents octets are themselves an
@@ -374,9 +382,9 @@ func (c *Cursor) Enter(e *Element) Cursor {
 // EXTERNAL (X.690 8.18).
 func (c *Cursor) EnterEncoding(e *Element) Cursor {
 	start := e.Offset + e.Header
-	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), depth: e.depth + 1}
-	if in.depth > c.d.depth {
-		in.err = Error{TooDeep, e.Offset}
+	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), state: e.state + 1<<8}
+	if in.state.depth() > c.d.depth {
+		in.stop(TooDeep, e.Offset)
 	}
 	return in
 }
@@ -386,8 +394,7 @@ func (c *Cursor) EnterEncoding(e *Element) Cursor {
 func (c *Cursor) Raw(e *Element) []byte { return c.d.in[e.Offset:e.End] }
 
 func (c *Cursor) stop(code Code, offset int) bool {
-	c.err = Error{code, offset}
-	c.end = c.pos
+	c.state, c.end = c.state>>8<<8|state(code), ^offset
 	return false
 }
 
@@ -435,7 +442,7 @@ func (c *Cursor) indefinite(e *Element, p int) bool {
 			if b&0x20 == 0 {
 				return c.stop(IndefinitePrimitive, at)
 			}
-			if open++; open+c.depth > c.d.depth {
+			if open++; open+c.state.depth() > c.d.depth {
 				return c.stop(TooDeep, at)
 			}
 			continue

@@ -93,7 +93,7 @@ func (c *Cursor) join(e *Element, segment Tag, dst []byte) ([]byte, int, Code) {
 			return dst, at, code
 		}
 	}
-	return dst, in.err.Offset, in.err.Code
+	return dst, in.ErrOffset(), in.Code()
 }
 
 // BitString returns the bits of a BIT STRING element (X.690 8.6), most
@@ -134,7 +134,7 @@ func (c *Cursor) joinBits(e *Element, dst []byte, unused int) ([]byte, int, Code
 		}
 		dst, unused = append(dst, bits...), u
 	}
-	return dst, unused, in.err.Code
+	return dst, unused, in.Code()
 }
 
 // Bit reports whether bit n of a BIT STRING's bits is set; bits beyond its end
