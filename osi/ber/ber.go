@@ -370,6 +370,15 @@ func (c *Cursor) long(e *Element, p int) bool {
 // the same decoder yielded. Entering a primitive element gives a cursor that
 // has failed with BadValue.
 func (c *Cursor) Enter(e *Element) Cursor {
+	if !e.Constructed || e.state.depth() >= c.d.depth {
+		return c.refused(e)
+	}
+	start := e.Offset + e.Header
+	return Cursor{c.d, start, start + len(e.Content), e.state + 1<<8}
+}
+
+// refused is Enter for what cannot be entered.
+func (c *Cursor) refused(e *Element) Cursor {
 	in := c.EnterEncoding(e)
 	if !e.Constructed {
 		in.stop(BadValue, e.Offset)
