@@ -43,14 +43,6 @@ func (a *arena) copyString(s string) string {
 	return unsafe.String(unsafe.SliceData(p), len(p))
 }
 
-// copyAll appends copies of src to dst.
-func (a *arena) copyAll(dst, src []string) []string {
-	for _, s := range src {
-		dst = append(dst, a.copyString(s))
-	}
-	return dst
-}
-
 // room returns n octets that nobody else has.
 func (a *arena) room(n int) []byte {
 	a.size += n

@@ -8,17 +8,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// AppendNative appends the rows of a table as one block in ClickHouse's Native
-// format, with the columns' names and types. Times whose type counts seconds lose
-// the rest.
-func AppendNative(b []byte, t Columnar) []byte {
-	columns := t.Columns()
+// AppendNative appends the rows of a table, of which each batch has some, as one block
+// in ClickHouse's Native format, with the columns' names and types. Times whose type
+// counts seconds lose the rest.
+func AppendNative(b []byte, parts ...Columnar) []byte {
+	rows := 0
+	for _, t := range parts {
+		rows += t.Rows()
+	}
+	columns := parts[0].Columns()
 	b = binary.AppendUvarint(b, uint64(len(columns)))
-	b = binary.AppendUvarint(b, uint64(t.Rows()))
+	b = binary.AppendUvarint(b, uint64(rows))
 	for i := range columns {
 		b = appendText(b, columns[i].Name)
 		b = appendText(b, columns[i].Type)
-		b = appendColumn(b, &columns[i], t.Column(i))
+		for _, t := range parts {
+			b = appendColumn(b, &columns[i], t.Column(i))
+		}
 	}
 	return b
 }

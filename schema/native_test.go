@@ -13,15 +13,23 @@ import (
 // ch-go encodes the same rows to the same octets.
 func TestAppendNative(t *testing.T) {
 	var b Batch
+	// The same rows in two batches and an empty one.
+	block := Block{new(Batch), new(Batch), new(Batch)}
 	for i := range 300 {
-		for _, table := range b.All() {
-			add := reflect.ValueOf(table).MethodByName("Append")
-			row := reflect.New(add.Type().In(0).Elem())
-			set(row.Elem(), i)
-			add.Call([]reflect.Value{row})
+		for _, batch := range []*Batch{&b, block[i/100&^1]} {
+			for _, table := range batch.All() {
+				add := reflect.ValueOf(table).MethodByName("Append")
+				row := reflect.New(add.Type().In(0).Elem())
+				set(row.Elem(), i)
+				add.Call([]reflect.Value{row})
+			}
 		}
 	}
-	for _, table := range b.All() {
+	parts := block.All()
+	if block.Rows() != b.Rows() || len(parts) != Tables {
+		t.Fatalf("a block has %d rows of %d tables, want %d of %d", block.Rows(), len(parts), b.Rows(), Tables)
+	}
+	for n, table := range b.All() {
 		want := proto.Buffer{}
 		var input []proto.InputColumn
 		for i, c := range table.Columns() {
@@ -80,7 +88,7 @@ func TestAppendNative(t *testing.T) {
 			want.PutString(c.Type)
 			input[i].Data.EncodeColumn(&want)
 		}
-		if got := AppendNative(nil, table); table.Rows() != 300 || !bytes.Equal(got, want.Buf) {
+		if got := AppendNative(nil, table); table.Rows() != 300 || !bytes.Equal(got, want.Buf) || !bytes.Equal(AppendNative(nil, parts[n]...), got) {
 			t.Errorf("%s: %d octets of %d rows, ch-go has %d, and others", table.Table(), len(got), table.Rows(), len(want.Buf))
 		}
 	}

@@ -356,86 +356,6 @@ func (b *Associations) Append(r *Association) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Associations) AppendAll(o *Associations) {
-	b.Association = append(b.Association, o.Association...)
-	b.Version = append(b.Version, o.Version...)
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Source = b.text.copyAll(b.Source, o.Source)
-	b.CommunityID = b.text.copyAll(b.CommunityID, o.CommunityID)
-	b.ClientAddress = b.text.copyAll(b.ClientAddress, o.ClientAddress)
-	b.ClientPort = append(b.ClientPort, o.ClientPort...)
-	b.ServerAddress = b.text.copyAll(b.ServerAddress, o.ServerAddress)
-	b.ServerPort = append(b.ServerPort, o.ServerPort...)
-	b.FirstSeen = append(b.FirstSeen, o.FirstSeen...)
-	b.LastSeen = append(b.LastSeen, o.LastSeen...)
-	b.FirstFrame = append(b.FirstFrame, o.FirstFrame...)
-	b.LastFrame = append(b.LastFrame, o.LastFrame...)
-	b.MidStream = append(b.MidStream, o.MidStream...)
-	b.Inferred = append(b.Inferred, o.Inferred...)
-	b.OneDirection = append(b.OneDirection, o.OneDirection...)
-	b.Class = b.text.copyAll(b.Class, o.Class)
-	b.Protocol = b.text.copyAll(b.Protocol, o.Protocol)
-	b.Mode = b.text.copyAll(b.Mode, o.Mode)
-	b.ApplicationContext = b.text.copyAll(b.ApplicationContext, o.ApplicationContext)
-	b.ApplicationContextName = b.text.copyAll(b.ApplicationContextName, o.ApplicationContextName)
-	b.AbstractSyntaxes = b.text.copyAll(b.AbstractSyntaxes, o.AbstractSyntaxes)
-	b.ClientTSAP = b.text.copyAll(b.ClientTSAP, o.ClientTSAP)
-	b.ServerTSAP = b.text.copyAll(b.ServerTSAP, o.ServerTSAP)
-	b.ClientSSAP = b.text.copyAll(b.ClientSSAP, o.ClientSSAP)
-	b.ServerSSAP = b.text.copyAll(b.ServerSSAP, o.ServerSSAP)
-	b.ClientPSAP = b.text.copyAll(b.ClientPSAP, o.ClientPSAP)
-	b.ServerPSAP = b.text.copyAll(b.ServerPSAP, o.ServerPSAP)
-	b.ClientAPTitle = b.text.copyAll(b.ClientAPTitle, o.ClientAPTitle)
-	b.ClientAEQualifier = b.text.copyAll(b.ClientAEQualifier, o.ClientAEQualifier)
-	b.ServerAPTitle = b.text.copyAll(b.ServerAPTitle, o.ServerAPTitle)
-	b.ServerAEQualifier = b.text.copyAll(b.ServerAEQualifier, o.ServerAEQualifier)
-	b.ACSE = b.text.copyAll(b.ACSE, o.ACSE)
-	b.RTSE = b.text.copyAll(b.RTSE, o.RTSE)
-	b.TPDUSize = append(b.TPDUSize, o.TPDUSize...)
-	b.SessionID = b.text.copyAll(b.SessionID, o.SessionID)
-	b.CheckpointSize = append(b.CheckpointSize, o.CheckpointSize...)
-	b.WindowSize = append(b.WindowSize, o.WindowSize...)
-	b.DialogueMode = b.text.copyAll(b.DialogueMode, o.DialogueMode)
-	b.Recover = append(b.Recover, o.Recover...)
-	b.InitiatorMTA = b.text.copyAll(b.InitiatorMTA, o.InitiatorMTA)
-	b.ResponderMTA = b.text.copyAll(b.ResponderMTA, o.ResponderMTA)
-	b.InitiatorCredentials = b.text.copyAll(b.InitiatorCredentials, o.InitiatorCredentials)
-	b.ResponderCredentials = b.text.copyAll(b.ResponderCredentials, o.ResponderCredentials)
-	b.InitiatorBind = b.text.copyAll(b.InitiatorBind, o.InitiatorBind)
-	b.ResponderBind = b.text.copyAll(b.ResponderBind, o.ResponderBind)
-	b.BindOutcome = b.text.copyAll(b.BindOutcome, o.BindOutcome)
-	b.BindDetail = b.text.copyAll(b.BindDetail, o.BindDetail)
-	b.Ended = b.text.copyAll(b.Ended, o.Ended)
-	b.Release = b.text.copyAll(b.Release, o.Release)
-	b.ReleaseDetail = b.text.copyAll(b.ReleaseDetail, o.ReleaseDetail)
-	b.Muted = append(b.Muted, o.Muted...)
-	b.ClientPackets = append(b.ClientPackets, o.ClientPackets...)
-	b.ServerPackets = append(b.ServerPackets, o.ServerPackets...)
-	b.ClientOctets = append(b.ClientOctets, o.ClientOctets...)
-	b.ServerOctets = append(b.ServerOctets, o.ServerOctets...)
-	b.ClientRetransmittedPackets = append(b.ClientRetransmittedPackets, o.ClientRetransmittedPackets...)
-	b.ServerRetransmittedPackets = append(b.ServerRetransmittedPackets, o.ServerRetransmittedPackets...)
-	b.ClientRetransmittedOctets = append(b.ClientRetransmittedOctets, o.ClientRetransmittedOctets...)
-	b.ServerRetransmittedOctets = append(b.ServerRetransmittedOctets, o.ServerRetransmittedOctets...)
-	b.ClientConflictOctets = append(b.ClientConflictOctets, o.ClientConflictOctets...)
-	b.ServerConflictOctets = append(b.ServerConflictOctets, o.ServerConflictOctets...)
-	b.ClientGaps = append(b.ClientGaps, o.ClientGaps...)
-	b.ServerGaps = append(b.ServerGaps, o.ServerGaps...)
-	b.ClientLostOctets = append(b.ClientLostOctets, o.ClientLostOctets...)
-	b.ServerLostOctets = append(b.ServerLostOctets, o.ServerLostOctets...)
-	b.ClientOutOfOrder = append(b.ClientOutOfOrder, o.ClientOutOfOrder...)
-	b.ServerOutOfOrder = append(b.ServerOutOfOrder, o.ServerOutOfOrder...)
-	b.Messages = append(b.Messages, o.Messages...)
-	b.Reports = append(b.Reports, o.Reports...)
-	b.Probes = append(b.Probes, o.Probes...)
-	b.Operations = append(b.Operations, o.Operations...)
-	b.Problems = append(b.Problems, o.Problems...)
-	b.ProblemsSuppressed = append(b.ProblemsSuppressed, o.ProblemsSuppressed...)
-	b.DecoderVersion = append(b.DecoderVersion, o.DecoderVersion...)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Associations) Reset() {
@@ -1176,116 +1096,6 @@ func (b *Messages) Append(r *Message) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Messages) AppendAll(o *Messages) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.Transfer = append(b.Transfer, o.Transfer...)
-	b.Association = append(b.Association, o.Association...)
-	b.Version = append(b.Version, o.Version...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.Kind = b.text.copyAll(b.Kind, o.Kind)
-	b.IDText = b.text.copyAll(b.IDText, o.IDText)
-	b.IDCountry = b.text.copyAll(b.IDCountry, o.IDCountry)
-	b.IDADMD = b.text.copyAll(b.IDADMD, o.IDADMD)
-	b.IDPRMD = b.text.copyAll(b.IDPRMD, o.IDPRMD)
-	b.IDLocal = b.text.copyAll(b.IDLocal, o.IDLocal)
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Source = b.text.copyAll(b.Source, o.Source)
-	b.Direction = b.text.copyAll(b.Direction, o.Direction)
-	b.SourceAddress = b.text.copyAll(b.SourceAddress, o.SourceAddress)
-	b.SourcePort = append(b.SourcePort, o.SourcePort...)
-	b.DestinationAddress = b.text.copyAll(b.DestinationAddress, o.DestinationAddress)
-	b.DestinationPort = append(b.DestinationPort, o.DestinationPort...)
-	b.FirstFrame = append(b.FirstFrame, o.FirstFrame...)
-	b.LastFrame = append(b.LastFrame, o.LastFrame...)
-	b.StreamOffset = append(b.StreamOffset, o.StreamOffset...)
-	b.StreamEnd = append(b.StreamEnd, o.StreamEnd...)
-	b.TCPSequence = append(b.TCPSequence, o.TCPSequence...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.CapturedUntil = append(b.CapturedUntil, o.CapturedUntil...)
-	b.SendingMTA = b.text.copyAll(b.SendingMTA, o.SendingMTA)
-	b.ReceivingMTA = b.text.copyAll(b.ReceivingMTA, o.ReceivingMTA)
-	b.Protocol = b.text.copyAll(b.Protocol, o.Protocol)
-	b.Mode = b.text.copyAll(b.Mode, o.Mode)
-	b.Inferred = append(b.Inferred, o.Inferred...)
-	b.OneDirection = append(b.OneDirection, o.OneDirection...)
-	b.Interruptions = append(b.Interruptions, o.Interruptions...)
-	b.Resumed = append(b.Resumed, o.Resumed...)
-	b.ResumedFrom = append(b.ResumedFrom, o.ResumedFrom...)
-	b.OriginatorText = b.text.copyAll(b.OriginatorText, o.OriginatorText)
-	b.OriginatorKey = b.text.copyAll(b.OriginatorKey, o.OriginatorKey)
-	b.OriginatorCountry = b.text.copyAll(b.OriginatorCountry, o.OriginatorCountry)
-	b.OriginatorADMD = b.text.copyAll(b.OriginatorADMD, o.OriginatorADMD)
-	b.OriginatorPRMD = b.text.copyAll(b.OriginatorPRMD, o.OriginatorPRMD)
-	b.OriginatorOrganization = b.text.copyAll(b.OriginatorOrganization, o.OriginatorOrganization)
-	b.OriginatorOU1 = b.text.copyAll(b.OriginatorOU1, o.OriginatorOU1)
-	b.OriginatorOU2 = b.text.copyAll(b.OriginatorOU2, o.OriginatorOU2)
-	b.OriginatorOU3 = b.text.copyAll(b.OriginatorOU3, o.OriginatorOU3)
-	b.OriginatorOU4 = b.text.copyAll(b.OriginatorOU4, o.OriginatorOU4)
-	b.OriginatorCommonName = b.text.copyAll(b.OriginatorCommonName, o.OriginatorCommonName)
-	b.OriginatorSurname = b.text.copyAll(b.OriginatorSurname, o.OriginatorSurname)
-	b.OriginatorGivenName = b.text.copyAll(b.OriginatorGivenName, o.OriginatorGivenName)
-	b.OriginatorInitials = b.text.copyAll(b.OriginatorInitials, o.OriginatorInitials)
-	b.OriginatorGeneration = b.text.copyAll(b.OriginatorGeneration, o.OriginatorGeneration)
-	b.OriginatorX121 = b.text.copyAll(b.OriginatorX121, o.OriginatorX121)
-	b.OriginatorTerminalID = b.text.copyAll(b.OriginatorTerminalID, o.OriginatorTerminalID)
-	b.OriginatorTerminalType = b.text.copyAll(b.OriginatorTerminalType, o.OriginatorTerminalType)
-	b.OriginatorNumericID = b.text.copyAll(b.OriginatorNumericID, o.OriginatorNumericID)
-	b.OriginatorDDA = b.text.copyAll(b.OriginatorDDA, o.OriginatorDDA)
-	b.OriginatorDirectoryName = b.text.copyAll(b.OriginatorDirectoryName, o.OriginatorDirectoryName)
-	b.OriginatorAF = b.text.copyAll(b.OriginatorAF, o.OriginatorAF)
-	b.OriginatorAFForm = b.text.copyAll(b.OriginatorAFForm, o.OriginatorAFForm)
-	b.ReportDestination = b.text.copyAll(b.ReportDestination, o.ReportDestination)
-	b.ReportDestinationKey = b.text.copyAll(b.ReportDestinationKey, o.ReportDestinationKey)
-	b.SubjectText = b.text.copyAll(b.SubjectText, o.SubjectText)
-	b.SubjectCountry = b.text.copyAll(b.SubjectCountry, o.SubjectCountry)
-	b.SubjectADMD = b.text.copyAll(b.SubjectADMD, o.SubjectADMD)
-	b.SubjectPRMD = b.text.copyAll(b.SubjectPRMD, o.SubjectPRMD)
-	b.SubjectLocal = b.text.copyAll(b.SubjectLocal, o.SubjectLocal)
-	b.ContentType = b.text.copyAll(b.ContentType, o.ContentType)
-	b.ContentTypeNumber = append(b.ContentTypeNumber, o.ContentTypeNumber...)
-	b.ContentTypeOID = b.text.copyAll(b.ContentTypeOID, o.ContentTypeOID)
-	b.ContentIdentifier = b.text.copyAll(b.ContentIdentifier, o.ContentIdentifier)
-	b.EITs = b.text.copyAll(b.EITs, o.EITs)
-	b.EITsPresent = append(b.EITsPresent, o.EITsPresent...)
-	b.EITsNonBasic = b.text.copyAll(b.EITsNonBasic, o.EITsNonBasic)
-	b.Priority = b.text.copyAll(b.Priority, o.Priority)
-	b.PriorityPresent = append(b.PriorityPresent, o.PriorityPresent...)
-	b.IndicatorsPresent = append(b.IndicatorsPresent, o.IndicatorsPresent...)
-	b.DisclosureOfOtherRecipients = append(b.DisclosureOfOtherRecipients, o.DisclosureOfOtherRecipients...)
-	b.ImplicitConversionProhibited = append(b.ImplicitConversionProhibited, o.ImplicitConversionProhibited...)
-	b.AlternateRecipientAllowed = append(b.AlternateRecipientAllowed, o.AlternateRecipientAllowed...)
-	b.ContentReturnRequest = append(b.ContentReturnRequest, o.ContentReturnRequest...)
-	b.ServiceMessage = append(b.ServiceMessage, o.ServiceMessage...)
-	b.IndicatorBits = append(b.IndicatorBits, o.IndicatorBits...)
-	b.DeferredDelivery = append(b.DeferredDelivery, o.DeferredDelivery...)
-	b.SubmissionTime = append(b.SubmissionTime, o.SubmissionTime...)
-	b.DeliveryTime = append(b.DeliveryTime, o.DeliveryTime...)
-	b.LastTraceTime = append(b.LastTraceTime, o.LastTraceTime...)
-	b.RecipientCount = append(b.RecipientCount, o.RecipientCount...)
-	b.RecipientsOmitted = append(b.RecipientsOmitted, o.RecipientsOmitted...)
-	b.TraceCount = append(b.TraceCount, o.TraceCount...)
-	b.InternalTraceCount = append(b.InternalTraceCount, o.InternalTraceCount...)
-	b.ExtensionCount = append(b.ExtensionCount, o.ExtensionCount...)
-	b.ContentPresent = append(b.ContentPresent, o.ContentPresent...)
-	b.ContentSize = append(b.ContentSize, o.ContentSize...)
-	b.ContentSHA256 = b.text.copyAll(b.ContentSHA256, o.ContentSHA256)
-	b.APDUSize = append(b.APDUSize, o.APDUSize...)
-	b.APDUSHA256 = b.text.copyAll(b.APDUSHA256, o.APDUSHA256)
-	b.AdditionalInformation = b.text.copyAll(b.AdditionalInformation, o.AdditionalInformation)
-	b.AdditionalInformationRaw = b.text.copyAll(b.AdditionalInformationRaw, o.AdditionalInformationRaw)
-	b.SecurityLabel = b.text.copyAll(b.SecurityLabel, o.SecurityLabel)
-	b.Status = b.text.copyAll(b.Status, o.Status)
-	b.ErrorLayer = b.text.copyAll(b.ErrorLayer, o.ErrorLayer)
-	b.ErrorReason = b.text.copyAll(b.ErrorReason, o.ErrorReason)
-	b.ErrorPath = b.text.copyAll(b.ErrorPath, o.ErrorPath)
-	b.ErrorOffset = append(b.ErrorOffset, o.ErrorOffset...)
-	b.UnknownFields = append(b.UnknownFields, o.UnknownFields...)
-	b.FirstUnknown = b.text.copyAll(b.FirstUnknown, o.FirstUnknown)
-	b.DecoderVersion = append(b.DecoderVersion, o.DecoderVersion...)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Messages) Reset() {
@@ -1936,63 +1746,6 @@ func (b *Recipients) Append(r *Recipient) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Recipients) AppendAll(o *Recipients) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Position = append(b.Position, o.Position...)
-	b.Kind = b.text.copyAll(b.Kind, o.Kind)
-	b.MTSID = b.text.copyAll(b.MTSID, o.MTSID)
-	b.SubjectMTSID = b.text.copyAll(b.SubjectMTSID, o.SubjectMTSID)
-	b.Number = append(b.Number, o.Number...)
-	b.NameText = b.text.copyAll(b.NameText, o.NameText)
-	b.NameKey = b.text.copyAll(b.NameKey, o.NameKey)
-	b.NameCountry = b.text.copyAll(b.NameCountry, o.NameCountry)
-	b.NameADMD = b.text.copyAll(b.NameADMD, o.NameADMD)
-	b.NamePRMD = b.text.copyAll(b.NamePRMD, o.NamePRMD)
-	b.NameOrganization = b.text.copyAll(b.NameOrganization, o.NameOrganization)
-	b.NameOU1 = b.text.copyAll(b.NameOU1, o.NameOU1)
-	b.NameOU2 = b.text.copyAll(b.NameOU2, o.NameOU2)
-	b.NameOU3 = b.text.copyAll(b.NameOU3, o.NameOU3)
-	b.NameOU4 = b.text.copyAll(b.NameOU4, o.NameOU4)
-	b.NameCommonName = b.text.copyAll(b.NameCommonName, o.NameCommonName)
-	b.NameSurname = b.text.copyAll(b.NameSurname, o.NameSurname)
-	b.NameGivenName = b.text.copyAll(b.NameGivenName, o.NameGivenName)
-	b.NameInitials = b.text.copyAll(b.NameInitials, o.NameInitials)
-	b.NameGeneration = b.text.copyAll(b.NameGeneration, o.NameGeneration)
-	b.NameX121 = b.text.copyAll(b.NameX121, o.NameX121)
-	b.NameTerminalID = b.text.copyAll(b.NameTerminalID, o.NameTerminalID)
-	b.NameTerminalType = b.text.copyAll(b.NameTerminalType, o.NameTerminalType)
-	b.NameNumericID = b.text.copyAll(b.NameNumericID, o.NameNumericID)
-	b.NameDDA = b.text.copyAll(b.NameDDA, o.NameDDA)
-	b.NameDirectoryName = b.text.copyAll(b.NameDirectoryName, o.NameDirectoryName)
-	b.NameAF = b.text.copyAll(b.NameAF, o.NameAF)
-	b.NameAFForm = b.text.copyAll(b.NameAFForm, o.NameAFForm)
-	b.Responsibility = append(b.Responsibility, o.Responsibility...)
-	b.OriginatingMTAReport = append(b.OriginatingMTAReport, o.OriginatingMTAReport...)
-	b.OriginatingMTANonDeliveryReport = append(b.OriginatingMTANonDeliveryReport, o.OriginatingMTANonDeliveryReport...)
-	b.OriginatorReport = append(b.OriginatorReport, o.OriginatorReport...)
-	b.OriginatorNonDeliveryReport = append(b.OriginatorNonDeliveryReport, o.OriginatorNonDeliveryReport...)
-	b.IndicatorBits = append(b.IndicatorBits, o.IndicatorBits...)
-	b.ExplicitConversion = b.text.copyAll(b.ExplicitConversion, o.ExplicitConversion)
-	b.Outcome = b.text.copyAll(b.Outcome, o.Outcome)
-	b.ArrivalTime = append(b.ArrivalTime, o.ArrivalTime...)
-	b.ConvertedEITs = b.text.copyAll(b.ConvertedEITs, o.ConvertedEITs)
-	b.DeliveryTime = append(b.DeliveryTime, o.DeliveryTime...)
-	b.MTSUserType = b.text.copyAll(b.MTSUserType, o.MTSUserType)
-	b.ReasonCode = append(b.ReasonCode, o.ReasonCode...)
-	b.Reason = b.text.copyAll(b.Reason, o.Reason)
-	b.DiagnosticCode = append(b.DiagnosticCode, o.DiagnosticCode...)
-	b.Diagnostic = b.text.copyAll(b.Diagnostic, o.Diagnostic)
-	b.SupplementaryInformation = b.text.copyAll(b.SupplementaryInformation, o.SupplementaryInformation)
-	b.Intended = b.text.copyAll(b.Intended, o.Intended)
-	b.IntendedKey = b.text.copyAll(b.IntendedKey, o.IntendedKey)
-	b.OtherRecipient = append(b.OtherRecipient, o.OtherRecipient...)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Recipients) Reset() {
@@ -2342,36 +2095,6 @@ func (b *Trace) Append(r *TraceElement) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Trace) AppendAll(o *Trace) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Scope = b.text.copyAll(b.Scope, o.Scope)
-	b.Level = b.text.copyAll(b.Level, o.Level)
-	b.Seq = append(b.Seq, o.Seq...)
-	b.Kind = b.text.copyAll(b.Kind, o.Kind)
-	b.MTSID = b.text.copyAll(b.MTSID, o.MTSID)
-	b.DomainText = b.text.copyAll(b.DomainText, o.DomainText)
-	b.DomainCountry = b.text.copyAll(b.DomainCountry, o.DomainCountry)
-	b.DomainADMD = b.text.copyAll(b.DomainADMD, o.DomainADMD)
-	b.DomainPRMD = b.text.copyAll(b.DomainPRMD, o.DomainPRMD)
-	b.MTAName = b.text.copyAll(b.MTAName, o.MTAName)
-	b.ArrivalTime = append(b.ArrivalTime, o.ArrivalTime...)
-	b.ArrivalTimeRaw = b.text.copyAll(b.ArrivalTimeRaw, o.ArrivalTimeRaw)
-	b.RoutingAction = b.text.copyAll(b.RoutingAction, o.RoutingAction)
-	b.AttemptedText = b.text.copyAll(b.AttemptedText, o.AttemptedText)
-	b.AttemptedCountry = b.text.copyAll(b.AttemptedCountry, o.AttemptedCountry)
-	b.AttemptedADMD = b.text.copyAll(b.AttemptedADMD, o.AttemptedADMD)
-	b.AttemptedPRMD = b.text.copyAll(b.AttemptedPRMD, o.AttemptedPRMD)
-	b.AttemptedMTA = b.text.copyAll(b.AttemptedMTA, o.AttemptedMTA)
-	b.DeferredTime = append(b.DeferredTime, o.DeferredTime...)
-	b.ConvertedEITs = b.text.copyAll(b.ConvertedEITs, o.ConvertedEITs)
-	b.OtherActions = b.text.copyAll(b.OtherActions, o.OtherActions)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Trace) Reset() {
@@ -2593,28 +2316,6 @@ func (b *Extensions) Append(r *Extension) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Extensions) AppendAll(o *Extensions) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Scope = b.text.copyAll(b.Scope, o.Scope)
-	b.Owner = append(b.Owner, o.Owner...)
-	b.Position = append(b.Position, o.Position...)
-	b.Number = append(b.Number, o.Number...)
-	b.OID = b.text.copyAll(b.OID, o.OID)
-	b.Name = b.text.copyAll(b.Name, o.Name)
-	b.CriticalForSubmission = append(b.CriticalForSubmission, o.CriticalForSubmission...)
-	b.CriticalForTransfer = append(b.CriticalForTransfer, o.CriticalForTransfer...)
-	b.CriticalForDelivery = append(b.CriticalForDelivery, o.CriticalForDelivery...)
-	b.Value = b.text.copyAll(b.Value, o.Value)
-	b.Raw = b.text.copyAll(b.Raw, o.Raw)
-	b.OctetOffset = append(b.OctetOffset, o.OctetOffset...)
-	b.Error = b.text.copyAll(b.Error, o.Error)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Extensions) Reset() {
@@ -2771,22 +2472,6 @@ func (b *Bilaterals) Append(r *Bilateral) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Bilaterals) AppendAll(o *Bilaterals) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Position = append(b.Position, o.Position...)
-	b.DomainText = b.text.copyAll(b.DomainText, o.DomainText)
-	b.DomainCountry = b.text.copyAll(b.DomainCountry, o.DomainCountry)
-	b.DomainADMD = b.text.copyAll(b.DomainADMD, o.DomainADMD)
-	b.DomainPRMD = b.text.copyAll(b.DomainPRMD, o.DomainPRMD)
-	b.Value = b.text.copyAll(b.Value, o.Value)
-	b.Raw = b.text.copyAll(b.Raw, o.Raw)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Bilaterals) Reset() {
@@ -2930,23 +2615,6 @@ func (b *Contents) Append(r *Content) {
 	b.Tail = append(b.Tail, b.text.copy(r.Tail))
 	b.ContentInline = append(b.ContentInline, r.ContentInline)
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *Contents) AppendAll(o *Contents) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Kind = b.text.copyAll(b.Kind, o.Kind)
-	b.Content = b.text.copyAll(b.Content, o.Content)
-	b.Size = append(b.Size, o.Size...)
-	b.SHA256 = b.text.copyAll(b.SHA256, o.SHA256)
-	b.Kept = append(b.Kept, o.Kept...)
-	b.Head = b.text.copyAll(b.Head, o.Head)
-	b.Tail = b.text.copyAll(b.Tail, o.Tail)
-	b.ContentInline = append(b.ContentInline, o.ContentInline...)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -3146,35 +2814,6 @@ func (b *Problems) Append(r *Problem) {
 	b.Detail = append(b.Detail, b.text.copy(r.Detail))
 	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *Problems) AppendAll(o *Problems) {
-	b.Problem = append(b.Problem, o.Problem...)
-	b.Version = append(b.Version, o.Version...)
-	b.Association = append(b.Association, o.Association...)
-	b.Transfer = append(b.Transfer, o.Transfer...)
-	b.APDU = append(b.APDU, o.APDU...)
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Source = b.text.copyAll(b.Source, o.Source)
-	b.ClientAddress = b.text.copyAll(b.ClientAddress, o.ClientAddress)
-	b.ClientPort = append(b.ClientPort, o.ClientPort...)
-	b.ServerAddress = b.text.copyAll(b.ServerAddress, o.ServerAddress)
-	b.ServerPort = append(b.ServerPort, o.ServerPort...)
-	b.Layer = b.text.copyAll(b.Layer, o.Layer)
-	b.Reason = b.text.copyAll(b.Reason, o.Reason)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Direction = b.text.copyAll(b.Direction, o.Direction)
-	b.StreamOffset = append(b.StreamOffset, o.StreamOffset...)
-	b.TCPSequence = append(b.TCPSequence, o.TCPSequence...)
-	b.Frame = append(b.Frame, o.Frame...)
-	b.Time = append(b.Time, o.Time...)
-	b.Octets = b.text.copyAll(b.Octets, o.Octets)
-	b.OctetCount = append(b.OctetCount, o.OctetCount...)
-	b.SHA256 = b.text.copyAll(b.SHA256, o.SHA256)
-	b.Detail = b.text.copyAll(b.Detail, o.Detail)
-	b.DecoderVersion = append(b.DecoderVersion, o.DecoderVersion...)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -3379,25 +3018,6 @@ func (b *Coverage) Append(r *Interval) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Coverage) AppendAll(o *Coverage) {
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Epoch = append(b.Epoch, o.Epoch...)
-	b.Source = b.text.copyAll(b.Source, o.Source)
-	b.IntervalStart = append(b.IntervalStart, o.IntervalStart...)
-	b.IntervalEnd = append(b.IntervalEnd, o.IntervalEnd...)
-	b.Packets = append(b.Packets, o.Packets...)
-	b.Octets = append(b.Octets, o.Octets...)
-	b.Segments = append(b.Segments, o.Segments...)
-	b.DroppedKernel = append(b.DroppedKernel, o.DroppedKernel...)
-	b.DroppedSensor = append(b.DroppedSensor, o.DroppedSensor...)
-	b.Gaps = append(b.Gaps, o.Gaps...)
-	b.LostOctets = append(b.LostOctets, o.LostOctets...)
-	b.Undecodable = append(b.Undecodable, o.Undecodable...)
-	b.Version = append(b.Version, o.Version...)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Coverage) Reset() {
@@ -3552,24 +3172,6 @@ func (b *Captures) Append(r *Capture) {
 	b.Skipped = append(b.Skipped, r.Skipped)
 	b.SkippedReasons = append(b.SkippedReasons, b.text.copy(r.SkippedReasons))
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *Captures) AppendAll(o *Captures) {
-	b.SHA256 = b.text.copyAll(b.SHA256, o.SHA256)
-	b.Version = append(b.Version, o.Version...)
-	b.Name = b.text.copyAll(b.Name, o.Name)
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Size = append(b.Size, o.Size...)
-	b.Format = b.text.copyAll(b.Format, o.Format)
-	b.Frames = append(b.Frames, o.Frames...)
-	b.Octets = append(b.Octets, o.Octets...)
-	b.FirstTime = append(b.FirstTime, o.FirstTime...)
-	b.LastTime = append(b.LastTime, o.LastTime...)
-	b.Truncated = append(b.Truncated, o.Truncated...)
-	b.Skipped = append(b.Skipped, o.Skipped...)
-	b.SkippedReasons = b.text.copyAll(b.SkippedReasons, o.SkippedReasons)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -4000,99 +3602,6 @@ func (b *IPMs) Append(r *IPM) {
 	b.ATSFilingTime = append(b.ATSFilingTime, b.text.copy(r.ATSFilingTime))
 	b.ATSOHI = append(b.ATSOHI, b.text.copy(r.ATSOHI))
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *IPMs) AppendAll(o *IPMs) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Depth = append(b.Depth, o.Depth...)
-	b.Kind = b.text.copyAll(b.Kind, o.Kind)
-	b.MTSID = b.text.copyAll(b.MTSID, o.MTSID)
-	b.Returned = append(b.Returned, o.Returned...)
-	b.ContentType = b.text.copyAll(b.ContentType, o.ContentType)
-	b.Size = append(b.Size, o.Size...)
-	b.Status = b.text.copyAll(b.Status, o.Status)
-	b.ErrorReason = b.text.copyAll(b.ErrorReason, o.ErrorReason)
-	b.ErrorPath = b.text.copyAll(b.ErrorPath, o.ErrorPath)
-	b.ErrorOffset = append(b.ErrorOffset, o.ErrorOffset...)
-	b.UnknownFields = append(b.UnknownFields, o.UnknownFields...)
-	b.FirstUnknown = b.text.copyAll(b.FirstUnknown, o.FirstUnknown)
-	b.IPMID = b.text.copyAll(b.IPMID, o.IPMID)
-	b.IPMIDUser = b.text.copyAll(b.IPMIDUser, o.IPMIDUser)
-	b.IPMIDLocal = b.text.copyAll(b.IPMIDLocal, o.IPMIDLocal)
-	b.OriginatorDescriptor = b.text.copyAll(b.OriginatorDescriptor, o.OriginatorDescriptor)
-	b.OriginatorText = b.text.copyAll(b.OriginatorText, o.OriginatorText)
-	b.OriginatorKey = b.text.copyAll(b.OriginatorKey, o.OriginatorKey)
-	b.OriginatorCountry = b.text.copyAll(b.OriginatorCountry, o.OriginatorCountry)
-	b.OriginatorADMD = b.text.copyAll(b.OriginatorADMD, o.OriginatorADMD)
-	b.OriginatorPRMD = b.text.copyAll(b.OriginatorPRMD, o.OriginatorPRMD)
-	b.OriginatorOrganization = b.text.copyAll(b.OriginatorOrganization, o.OriginatorOrganization)
-	b.OriginatorOU1 = b.text.copyAll(b.OriginatorOU1, o.OriginatorOU1)
-	b.OriginatorOU2 = b.text.copyAll(b.OriginatorOU2, o.OriginatorOU2)
-	b.OriginatorOU3 = b.text.copyAll(b.OriginatorOU3, o.OriginatorOU3)
-	b.OriginatorOU4 = b.text.copyAll(b.OriginatorOU4, o.OriginatorOU4)
-	b.OriginatorCommonName = b.text.copyAll(b.OriginatorCommonName, o.OriginatorCommonName)
-	b.OriginatorSurname = b.text.copyAll(b.OriginatorSurname, o.OriginatorSurname)
-	b.OriginatorGivenName = b.text.copyAll(b.OriginatorGivenName, o.OriginatorGivenName)
-	b.OriginatorInitials = b.text.copyAll(b.OriginatorInitials, o.OriginatorInitials)
-	b.OriginatorGeneration = b.text.copyAll(b.OriginatorGeneration, o.OriginatorGeneration)
-	b.OriginatorX121 = b.text.copyAll(b.OriginatorX121, o.OriginatorX121)
-	b.OriginatorTerminalID = b.text.copyAll(b.OriginatorTerminalID, o.OriginatorTerminalID)
-	b.OriginatorTerminalType = b.text.copyAll(b.OriginatorTerminalType, o.OriginatorTerminalType)
-	b.OriginatorNumericID = b.text.copyAll(b.OriginatorNumericID, o.OriginatorNumericID)
-	b.OriginatorDDA = b.text.copyAll(b.OriginatorDDA, o.OriginatorDDA)
-	b.OriginatorDirectoryName = b.text.copyAll(b.OriginatorDirectoryName, o.OriginatorDirectoryName)
-	b.OriginatorAF = b.text.copyAll(b.OriginatorAF, o.OriginatorAF)
-	b.OriginatorAFForm = b.text.copyAll(b.OriginatorAFForm, o.OriginatorAFForm)
-	b.OriginatorFreeForm = b.text.copyAll(b.OriginatorFreeForm, o.OriginatorFreeForm)
-	b.OriginatorTelephone = b.text.copyAll(b.OriginatorTelephone, o.OriginatorTelephone)
-	b.Subject = b.text.copyAll(b.Subject, o.Subject)
-	b.ExtendedSubject = b.text.copyAll(b.ExtendedSubject, o.ExtendedSubject)
-	b.RepliedTo = b.text.copyAll(b.RepliedTo, o.RepliedTo)
-	b.Importance = b.text.copyAll(b.Importance, o.Importance)
-	b.Sensitivity = b.text.copyAll(b.Sensitivity, o.Sensitivity)
-	b.AutoForwarded = append(b.AutoForwarded, o.AutoForwarded...)
-	b.AutoSubmitted = b.text.copyAll(b.AutoSubmitted, o.AutoSubmitted)
-	b.ExpiryTime = append(b.ExpiryTime, o.ExpiryTime...)
-	b.ReplyTime = append(b.ReplyTime, o.ReplyTime...)
-	b.Languages = b.text.copyAll(b.Languages, o.Languages)
-	b.OriginatorsReference = b.text.copyAll(b.OriginatorsReference, o.OriginatorsReference)
-	b.PrecedencePolicy = b.text.copyAll(b.PrecedencePolicy, o.PrecedencePolicy)
-	b.SecurityLabel = b.text.copyAll(b.SecurityLabel, o.SecurityLabel)
-	b.PrimaryPrecedence = b.text.copyAll(b.PrimaryPrecedence, o.PrimaryPrecedence)
-	b.CopyPrecedence = b.text.copyAll(b.CopyPrecedence, o.CopyPrecedence)
-	b.MessageType = b.text.copyAll(b.MessageType, o.MessageType)
-	b.RecipientCount = append(b.RecipientCount, o.RecipientCount...)
-	b.BodyPartCount = append(b.BodyPartCount, o.BodyPartCount...)
-	b.ExtensionCount = append(b.ExtensionCount, o.ExtensionCount...)
-	b.DeliveryTime = append(b.DeliveryTime, o.DeliveryTime...)
-	b.DeliveryMTSID = b.text.copyAll(b.DeliveryMTSID, o.DeliveryMTSID)
-	b.DeliveryOriginator = b.text.copyAll(b.DeliveryOriginator, o.DeliveryOriginator)
-	b.DeliveryRecipient = b.text.copyAll(b.DeliveryRecipient, o.DeliveryRecipient)
-	b.SubmissionTime = append(b.SubmissionTime, o.SubmissionTime...)
-	b.DeliveryEnvelope = b.text.copyAll(b.DeliveryEnvelope, o.DeliveryEnvelope)
-	b.IntendedRecipient = b.text.copyAll(b.IntendedRecipient, o.IntendedRecipient)
-	b.ConversionEITs = b.text.copyAll(b.ConversionEITs, o.ConversionEITs)
-	b.NonReceiptReason = b.text.copyAll(b.NonReceiptReason, o.NonReceiptReason)
-	b.DiscardReason = b.text.copyAll(b.DiscardReason, o.DiscardReason)
-	b.AutoForwardComment = b.text.copyAll(b.AutoForwardComment, o.AutoForwardComment)
-	b.ReceiptTime = append(b.ReceiptTime, o.ReceiptTime...)
-	b.AcknowledgmentMode = b.text.copyAll(b.AcknowledgmentMode, o.AcknowledgmentMode)
-	b.SupplReceiptInfo = b.text.copyAll(b.SupplReceiptInfo, o.SupplReceiptInfo)
-	b.ReturnedIPM = append(b.ReturnedIPM, o.ReturnedIPM...)
-	b.InnerType = b.text.copyAll(b.InnerType, o.InnerType)
-	b.InnerContent = b.text.copyAll(b.InnerContent, o.InnerContent)
-	b.Signer = b.text.copyAll(b.Signer, o.Signer)
-	b.Signers = append(b.Signers, o.Signers...)
-	b.ATSSource = b.text.copyAll(b.ATSSource, o.ATSSource)
-	b.ATSPriority = b.text.copyAll(b.ATSPriority, o.ATSPriority)
-	b.ATSFilingTime = b.text.copyAll(b.ATSFilingTime, o.ATSFilingTime)
-	b.ATSOHI = b.text.copyAll(b.ATSOHI, o.ATSOHI)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -4602,47 +4111,6 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *IPMRecipients) AppendAll(o *IPMRecipients) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Position = append(b.Position, o.Position...)
-	b.Role = b.text.copyAll(b.Role, o.Role)
-	b.Descriptor = b.text.copyAll(b.Descriptor, o.Descriptor)
-	b.NameText = b.text.copyAll(b.NameText, o.NameText)
-	b.NameKey = b.text.copyAll(b.NameKey, o.NameKey)
-	b.NameCountry = b.text.copyAll(b.NameCountry, o.NameCountry)
-	b.NameADMD = b.text.copyAll(b.NameADMD, o.NameADMD)
-	b.NamePRMD = b.text.copyAll(b.NamePRMD, o.NamePRMD)
-	b.NameOrganization = b.text.copyAll(b.NameOrganization, o.NameOrganization)
-	b.NameOU1 = b.text.copyAll(b.NameOU1, o.NameOU1)
-	b.NameOU2 = b.text.copyAll(b.NameOU2, o.NameOU2)
-	b.NameOU3 = b.text.copyAll(b.NameOU3, o.NameOU3)
-	b.NameOU4 = b.text.copyAll(b.NameOU4, o.NameOU4)
-	b.NameCommonName = b.text.copyAll(b.NameCommonName, o.NameCommonName)
-	b.NameSurname = b.text.copyAll(b.NameSurname, o.NameSurname)
-	b.NameGivenName = b.text.copyAll(b.NameGivenName, o.NameGivenName)
-	b.NameInitials = b.text.copyAll(b.NameInitials, o.NameInitials)
-	b.NameGeneration = b.text.copyAll(b.NameGeneration, o.NameGeneration)
-	b.NameX121 = b.text.copyAll(b.NameX121, o.NameX121)
-	b.NameTerminalID = b.text.copyAll(b.NameTerminalID, o.NameTerminalID)
-	b.NameTerminalType = b.text.copyAll(b.NameTerminalType, o.NameTerminalType)
-	b.NameNumericID = b.text.copyAll(b.NameNumericID, o.NameNumericID)
-	b.NameDDA = b.text.copyAll(b.NameDDA, o.NameDDA)
-	b.NameDirectoryName = b.text.copyAll(b.NameDirectoryName, o.NameDirectoryName)
-	b.NameAF = b.text.copyAll(b.NameAF, o.NameAF)
-	b.NameAFForm = b.text.copyAll(b.NameAFForm, o.NameAFForm)
-	b.FreeFormName = b.text.copyAll(b.FreeFormName, o.FreeFormName)
-	b.TelephoneNumber = b.text.copyAll(b.TelephoneNumber, o.TelephoneNumber)
-	b.NotificationRequests = b.text.copyAll(b.NotificationRequests, o.NotificationRequests)
-	b.ReplyRequested = append(b.ReplyRequested, o.ReplyRequested...)
-	b.Precedence = append(b.Precedence, o.Precedence...)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMRecipients) Reset() {
@@ -4872,19 +4340,6 @@ func (b *IPMReferences) Append(r *IPMReference) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *IPMReferences) AppendAll(o *IPMReferences) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Position = append(b.Position, o.Position...)
-	b.Relation = b.text.copyAll(b.Relation, o.Relation)
-	b.IPMID = b.text.copyAll(b.IPMID, o.IPMID)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMReferences) Reset() {
@@ -5027,25 +4482,6 @@ func (b *IPMExtensions) Append(r *IPMExtension) {
 	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
 	b.Error = append(b.Error, b.text.copyString(r.Error))
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *IPMExtensions) AppendAll(o *IPMExtensions) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Position = append(b.Position, o.Position...)
-	b.Scope = b.text.copyAll(b.Scope, o.Scope)
-	b.Owner = append(b.Owner, o.Owner...)
-	b.OID = b.text.copyAll(b.OID, o.OID)
-	b.Name = b.text.copyAll(b.Name, o.Name)
-	b.Value = b.text.copyAll(b.Value, o.Value)
-	b.Raw = b.text.copyAll(b.Raw, o.Raw)
-	b.OctetOffset = append(b.OctetOffset, o.OctetOffset...)
-	b.Error = b.text.copyAll(b.Error, o.Error)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -5199,22 +4635,6 @@ func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
 	b.Element = append(b.Element, r.Element)
 	b.Value = append(b.Value, b.text.copy(r.Value))
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *IPMExtensionItems) AppendAll(o *IPMExtensionItems) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Extension = append(b.Extension, o.Extension...)
-	b.Number = append(b.Number, o.Number...)
-	b.ExtensionName = b.text.copyAll(b.ExtensionName, o.ExtensionName)
-	b.Name = b.text.copyAll(b.Name, o.Name)
-	b.Element = append(b.Element, o.Element...)
-	b.Value = b.text.copyAll(b.Value, o.Value)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -5446,44 +4866,6 @@ func (b *BodyParts) Append(r *BodyPart) {
 	b.NestedPath = append(b.NestedPath, b.text.copy(r.NestedPath))
 	b.Error = append(b.Error, b.text.copyString(r.Error))
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *BodyParts) AppendAll(o *BodyParts) {
-	b.APDU = append(b.APDU, o.APDU...)
-	b.OriginTime = append(b.OriginTime, o.OriginTime...)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.Version = append(b.Version, o.Version...)
-	b.Path = b.text.copyAll(b.Path, o.Path)
-	b.Position = append(b.Position, o.Position...)
-	b.Kind = b.text.copyAll(b.Kind, o.Kind)
-	b.Extended = append(b.Extended, o.Extended...)
-	b.TypeOID = b.text.copyAll(b.TypeOID, o.TypeOID)
-	b.Parameters = b.text.copyAll(b.Parameters, o.Parameters)
-	b.Size = append(b.Size, o.Size...)
-	b.SHA256 = b.text.copyAll(b.SHA256, o.SHA256)
-	b.ContentOffset = append(b.ContentOffset, o.ContentOffset...)
-	b.ContentLength = append(b.ContentLength, o.ContentLength...)
-	b.IsText = append(b.IsText, o.IsText...)
-	b.Charset = b.text.copyAll(b.Charset, o.Charset)
-	b.Registrations = b.text.copyAll(b.Registrations, o.Registrations)
-	b.Text = b.text.copyAll(b.Text, o.Text)
-	b.TextReason = b.text.copyAll(b.TextReason, o.TextReason)
-	b.Octets = b.text.copyAll(b.Octets, o.Octets)
-	b.Pages = append(b.Pages, o.Pages...)
-	b.Duration = append(b.Duration, o.Duration...)
-	b.FileName = b.text.copyAll(b.FileName, o.FileName)
-	b.FileSize = append(b.FileSize, o.FileSize...)
-	b.FileCreated = append(b.FileCreated, o.FileCreated...)
-	b.FileModified = append(b.FileModified, o.FileModified...)
-	b.FileApplication = b.text.copyAll(b.FileApplication, o.FileApplication)
-	b.FileDocumentType = b.text.copyAll(b.FileDocumentType, o.FileDocumentType)
-	b.InnerType = b.text.copyAll(b.InnerType, o.InnerType)
-	b.InnerContent = b.text.copyAll(b.InnerContent, o.InnerContent)
-	b.Signer = b.text.copyAll(b.Signer, o.Signer)
-	b.NestedPath = b.text.copyAll(b.NestedPath, o.NestedPath)
-	b.Error = b.text.copyAll(b.Error, o.Error)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
@@ -5802,41 +5184,6 @@ func (b *Operations) Append(r *Operation) {
 	b.rows++
 }
 
-// AppendAll copies all rows of o.
-func (b *Operations) AppendAll(o *Operations) {
-	b.Operation = append(b.Operation, o.Operation...)
-	b.Version = append(b.Version, o.Version...)
-	b.Association = append(b.Association, o.Association...)
-	b.APDU = append(b.APDU, o.APDU...)
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Source = b.text.copyAll(b.Source, o.Source)
-	b.Direction = b.text.copyAll(b.Direction, o.Direction)
-	b.Protocol = b.text.copyAll(b.Protocol, o.Protocol)
-	b.CapturedAt = append(b.CapturedAt, o.CapturedAt...)
-	b.AnsweredAt = append(b.AnsweredAt, o.AnsweredAt...)
-	b.Frame = append(b.Frame, o.Frame...)
-	b.AnswerFrame = append(b.AnswerFrame, o.AnswerFrame...)
-	b.StreamOffset = append(b.StreamOffset, o.StreamOffset...)
-	b.TCPSequence = append(b.TCPSequence, o.TCPSequence...)
-	b.Name = b.text.copyAll(b.Name, o.Name)
-	b.Code = append(b.Code, o.Code...)
-	b.OID = b.text.copyAll(b.OID, o.OID)
-	b.InvokeID = b.text.copyAll(b.InvokeID, o.InvokeID)
-	b.LinkedID = b.text.copyAll(b.LinkedID, o.LinkedID)
-	b.Invoked = append(b.Invoked, o.Invoked...)
-	b.Outcome = b.text.copyAll(b.Outcome, o.Outcome)
-	b.Error = b.text.copyAll(b.Error, o.Error)
-	b.ErrorCode = append(b.ErrorCode, o.ErrorCode...)
-	b.MTSID = b.text.copyAll(b.MTSID, o.MTSID)
-	b.Argument = b.text.copyAll(b.Argument, o.Argument)
-	b.Result = b.text.copyAll(b.Result, o.Result)
-	b.ArgumentRaw = b.text.copyAll(b.ArgumentRaw, o.ArgumentRaw)
-	b.ResultRaw = b.text.copyAll(b.ResultRaw, o.ResultRaw)
-	b.Inferred = append(b.Inferred, o.Inferred...)
-	b.DecoderVersion = append(b.DecoderVersion, o.DecoderVersion...)
-	b.rows += o.rows
-}
-
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Operations) Reset() {
@@ -6042,20 +5389,6 @@ func (b *Progresses) Append(r *Progress) {
 	b.GivenUp = append(b.GivenUp, r.GivenUp)
 	b.State = append(b.State, b.text.copy(r.State))
 	b.rows++
-}
-
-// AppendAll copies all rows of o.
-func (b *Progresses) AppendAll(o *Progresses) {
-	b.Association = append(b.Association, o.Association...)
-	b.Sensor = b.text.copyAll(b.Sensor, o.Sensor)
-	b.Epoch = append(b.Epoch, o.Epoch...)
-	b.Start = append(b.Start, o.Start...)
-	b.Version = append(b.Version, o.Version...)
-	b.Number = append(b.Number, o.Number...)
-	b.Ended = append(b.Ended, o.Ended...)
-	b.GivenUp = append(b.GivenUp, o.GivenUp...)
-	b.State = b.text.copyAll(b.State, o.State)
-	b.rows += o.rows
 }
 
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are

@@ -14,6 +14,8 @@
 // Append does not allocate. A batch belongs to one goroutine at a time.
 package schema
 
+import "slices"
+
 //go:generate go run ./generate
 
 // Times are times in nanoseconds since 1970 UTC.
@@ -123,26 +125,39 @@ func (b *Batch) Bytes() int {
 	return n
 }
 
-// AppendAll copies all rows of o.
-func (b *Batch) AppendAll(o *Batch) {
-	b.Bilaterals.AppendAll(&o.Bilaterals)
-	b.Extensions.AppendAll(&o.Extensions)
-	b.Trace.AppendAll(&o.Trace)
-	b.Recipients.AppendAll(&o.Recipients)
-	b.Contents.AppendAll(&o.Contents)
-	b.IPMRecipients.AppendAll(&o.IPMRecipients)
-	b.IPMReferences.AppendAll(&o.IPMReferences)
-	b.IPMExtensionItems.AppendAll(&o.IPMExtensionItems)
-	b.IPMExtensions.AppendAll(&o.IPMExtensions)
-	b.BodyParts.AppendAll(&o.BodyParts)
-	b.IPMs.AppendAll(&o.IPMs)
-	b.Messages.AppendAll(&o.Messages)
-	b.Operations.AppendAll(&o.Operations)
-	b.Problems.AppendAll(&o.Problems)
-	b.Associations.AppendAll(&o.Associations)
-	b.Coverage.AppendAll(&o.Coverage)
-	b.Progresses.AppendAll(&o.Progresses)
-	b.Captures.AppendAll(&o.Captures)
+// Block is batches whose rows are inserted together.
+type Block []*Batch
+
+// Rows returns the number of rows of all tables.
+func (k Block) Rows() int {
+	n := 0
+	for _, b := range k {
+		n += b.Rows()
+	}
+	return n
+}
+
+// Bytes returns about how much memory the rows take.
+func (k Block) Bytes() int {
+	n := 0
+	for _, b := range k {
+		n += b.Bytes()
+	}
+	return n
+}
+
+// All returns, for each table that has rows, the batches that have them, in the order of
+// Batch.All.
+func (k Block) All() [][]Columnar {
+	var tables [Tables][]Columnar
+	for _, b := range k {
+		for i, t := range b.All() {
+			if t.Rows() > 0 {
+				tables[i] = append(tables[i], t)
+			}
+		}
+	}
+	return slices.DeleteFunc(tables[:], func(parts []Columnar) bool { return parts == nil })
 }
 
 // Knowledge says how much was known when a row was made. It orders the rows of

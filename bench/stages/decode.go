@@ -43,8 +43,8 @@ type sink struct {
 	mu   sync.Mutex
 	free []*schema.Batch
 	rows int64
-	// keep, if not nil, is given each batch before.
-	keep func(*schema.Batch)
+	// keep, if not nil, is given each batch, and says whether it keeps it.
+	keep func(*schema.Batch) bool
 }
 
 func (s *sink) Batch() *schema.Batch {
@@ -62,11 +62,10 @@ func (s *sink) Write(_ context.Context, b *schema.Batch, ack func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rows += int64(b.Rows())
-	if s.keep != nil {
-		s.keep(b)
+	if s.keep == nil || !s.keep(b) {
+		b.Reset()
+		s.free = append(s.free, b)
 	}
-	b.Reset()
-	s.free = append(s.free, b)
 	if ack != nil {
 		ack()
 	}
@@ -95,8 +94,8 @@ func decodes(envelope bool) func(context.Context, *Corpus) (Run, error) {
 	return decodesInto(envelope, nil)
 }
 
-// decodesInto gives every batch of rows to keep, too, unless that is nil.
-func decodesInto(envelope bool, keep func(*schema.Batch)) func(context.Context, *Corpus) (Run, error) {
+// decodesInto hands every batch of rows to keep, too, unless that is nil.
+func decodesInto(envelope bool, keep func(*schema.Batch) bool) func(context.Context, *Corpus) (Run, error) {
 	return func(ctx context.Context, c *Corpus) (Run, error) {
 		records, err := recordsOf(ctx, c.Capture)
 		if err != nil {

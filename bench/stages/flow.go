@@ -37,10 +37,11 @@ func (f *Flow) Run(ctx context.Context) (Count, error) {
 	out := new(sink)
 	var native []byte
 	if f.Native {
-		out.keep = func(b *schema.Batch) {
-			for _, t := range b.All() {
-				native = schema.AppendNative(native[:0], t)
+		out.keep = func(b *schema.Batch) bool {
+			for _, parts := range (schema.Block{b}).All() {
+				native = schema.AppendNative(native[:0], parts...)
 			}
+			return false
 		}
 	}
 	limits := max(65536, f.Copies)

@@ -15,12 +15,10 @@ import (
 func nativeCases() []Case {
 	const group = "columns to Native"
 	return []Case{
-		{Name: group, Group: group, Unit: "row", Open: natives(func(b *schema.Batch) (func([]byte) ([]byte, error), error) {
+		{Name: group, Group: group, Unit: "row", Open: natives(func(b schema.Block) (func([]byte) ([]byte, error), error) {
 			return func(out []byte) ([]byte, error) {
-				for _, t := range b.All() {
-					if t.Rows() > 0 {
-						out = schema.AppendNative(out, t)
-					}
+				for _, parts := range b.All() {
+					out = schema.AppendNative(out, parts...)
 				}
 				return out, nil
 			}, nil
@@ -30,7 +28,7 @@ func nativeCases() []Case {
 }
 
 // natives encodes a block of rows again and again.
-func natives(prepare func(*schema.Batch) (func([]byte) ([]byte, error), error)) func(context.Context, *Corpus) (Run, error) {
+func natives(prepare func(schema.Block) (func([]byte) ([]byte, error), error)) func(context.Context, *Corpus) (Run, error) {
 	return func(ctx context.Context, c *Corpus) (Run, error) {
 		block, err := Block(ctx, c, false)
 		if err != nil {
@@ -50,52 +48,52 @@ func natives(prepare func(*schema.Batch) (func([]byte) ([]byte, error), error)) 
 }
 
 // chGo has the same rows in ch-go's columns, ready to be encoded.
-func chGo(b *schema.Batch) (func([]byte) ([]byte, error), error) {
+func chGo(b schema.Block) (func([]byte) ([]byte, error), error) {
 	type table struct {
 		block proto.Block
 		input []proto.InputColumn
 	}
 	var tables []table
-	for _, t := range b.All() {
-		if t.Rows() == 0 {
-			continue
+	for _, parts := range b.All() {
+		columns := parts[0].Columns()
+		x := table{block: proto.Block{Columns: len(columns)}}
+		for _, t := range parts {
+			x.block.Rows += t.Rows()
 		}
-		columns := t.Columns()
-		x := table{block: proto.Block{Columns: len(columns), Rows: t.Rows()}}
 		for i, c := range columns {
 			in := proto.InputColumn{Name: c.Name}
-			switch v := t.Column(i).(type) {
+			switch parts[0].Column(i).(type) {
 			case []string:
 				s := new(proto.ColStr)
-				s.AppendArr(v)
+				s.AppendArr(column[string](parts, i))
 				in.Data = s
 			case []uuid.UUID:
-				u := proto.ColUUID(v)
+				u := proto.ColUUID(column[uuid.UUID](parts, i))
 				in.Data = &u
 			case []bool:
-				u := proto.ColBool(v)
+				u := proto.ColBool(column[bool](parts, i))
 				in.Data = &u
 			case []int32:
-				u := proto.ColInt32(v)
+				u := proto.ColInt32(column[int32](parts, i))
 				in.Data = &u
 			case []int64:
-				u := proto.ColInt64(v)
+				u := proto.ColInt64(column[int64](parts, i))
 				in.Data = &u
 			case []uint16:
-				u := proto.ColUInt16(v)
+				u := proto.ColUInt16(column[uint16](parts, i))
 				in.Data = &u
 			case []uint32:
-				u := proto.ColUInt32(v)
+				u := proto.ColUInt32(column[uint32](parts, i))
 				in.Data = &u
 			case []uint64:
-				u := proto.ColUInt64(v)
+				u := proto.ColUInt64(column[uint64](parts, i))
 				in.Data = &u
 			case schema.Times:
 				d := new(proto.ColDateTime64)
 				if err := d.Infer(proto.ColumnType(c.Type)); err != nil {
 					return nil, err
 				}
-				for _, n := range v {
+				for _, n := range column[int64](parts, i) {
 					if d.Precision == 0 {
 						n /= 1e9
 					}
@@ -103,7 +101,7 @@ func chGo(b *schema.Batch) (func([]byte) ([]byte, error), error) {
 				}
 				in.Data = d
 			default:
-				return nil, fmt.Errorf("column %s is a %T", c.Name, v)
+				return nil, fmt.Errorf("column %s is a %T", c.Name, parts[0].Column(i))
 			}
 			x.input = append(x.input, in)
 		}
@@ -122,9 +120,23 @@ func chGo(b *schema.Batch) (func([]byte) ([]byte, error), error) {
 	}, nil
 }
 
+// column has the values of one column of all batches.
+func column[T any](parts []schema.Columnar, i int) []T {
+	var all []T
+	for _, t := range parts {
+		switch v := t.Column(i).(type) {
+		case []T:
+			all = append(all, v...)
+		case schema.Times:
+			all = append(all, any([]int64(v)).([]T)...)
+		}
+	}
+	return all
+}
+
 // Rows gives the batches of rows of the corpus to keep, one after the other.
 func Rows(ctx context.Context, c *Corpus, envelope bool, keep func(*schema.Batch)) error {
-	run, err := decodesInto(envelope, keep)(ctx, c)
+	run, err := decodesInto(envelope, func(b *schema.Batch) bool { keep(b); return true })(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -133,11 +145,11 @@ func Rows(ctx context.Context, c *Corpus, envelope bool, keep func(*schema.Batch
 }
 
 // Block returns a block of rows of the corpus as the store inserts them.
-func Block(ctx context.Context, c *Corpus, envelope bool) (*schema.Batch, error) {
-	block := new(schema.Batch)
+func Block(ctx context.Context, c *Corpus, envelope bool) (schema.Block, error) {
+	var block schema.Block
 	err := Rows(ctx, c, envelope, func(b *schema.Batch) {
 		if block.Bytes() < store.DefaultBytes && block.Rows() < store.DefaultRows {
-			block.AppendAll(b)
+			block = append(block, b)
 		}
 	})
 	if err != nil {

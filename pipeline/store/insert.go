@@ -28,20 +28,20 @@ type inserter struct {
 
 // insert makes the rows of every table of a block durable.
 func (in *inserter) insert(b *block) error {
-	size := float64(b.batch.Bytes())
-	in.w.metrics.pending.Add(size)
-	defer in.w.metrics.pending.Sub(size)
-	in.w.metrics.size.Observe(float64(b.batch.Rows()))
-	for _, t := range b.batch.All() {
-		if t.Rows() == 0 {
-			continue
-		}
-		if t == schema.Columnar(&b.batch.Progresses) || t == schema.Columnar(&b.batch.Captures) {
+	if len(b.batches) == 0 {
+		return nil
+	}
+	in.w.metrics.pending.Add(float64(b.bytes))
+	defer in.w.metrics.pending.Sub(float64(b.bytes))
+	in.w.metrics.size.Observe(float64(b.rows))
+	for _, parts := range b.batches.All() {
+		switch parts[0].(type) {
+		case *schema.Progresses, *schema.Captures:
 			if err := in.w.turn(b.number); err != nil {
 				return err
 			}
 		}
-		if err := in.table(t); err != nil {
+		if err := in.table(parts); err != nil {
 			return err
 		}
 	}
@@ -49,9 +49,15 @@ func (in *inserter) insert(b *block) error {
 }
 
 // table inserts the rows of one table, as often as it takes.
-func (in *inserter) table(t schema.Columnar) error {
+func (in *inserter) table(parts []schema.Columnar) error {
+	t := parts[0]
 	m, name := in.w.metrics, label(t.Table())
-	in.native = schema.AppendNative(in.native[:0], t)
+	rows, octets := 0, 0
+	for _, p := range parts {
+		rows += p.Rows()
+		octets += p.Bytes()
+	}
+	in.native = schema.AppendNative(slices.Grow(in.native[:0], octets), parts...)
 	settings := clickhouse.Settings{
 		// An acknowledged block is in a part on every shard concerned: neither queued
 		// on disk for a shard nor in a server's memory.
@@ -84,8 +90,8 @@ func (in *inserter) table(t schema.Columnar) error {
 		m.seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
 		if err == nil {
 			m.inserts.WithLabelValues(name).Inc()
-			m.rows.WithLabelValues(name).Add(float64(t.Rows()))
-			m.octets.WithLabelValues(name).Add(float64(t.Bytes()))
+			m.rows.WithLabelValues(name).Add(float64(rows))
+			m.octets.WithLabelValues(name).Add(float64(octets))
 			return nil
 		}
 		m.failures.WithLabelValues(name).Inc()

@@ -13,14 +13,14 @@ import (
 
 // WriterOptions bounds a writer. Zero fields mean the defaults.
 type WriterOptions struct {
-	// Rows (of all tables) and Bytes are how much is merged into one block.
+	// Rows (of all tables) and Bytes are how much is inserted together.
 	// Defaults 200,000 and 32 MiB. A batch is never cut.
 	Rows  int
 	Bytes int
 	// Age is how long a batch may wait for others before its block is inserted
 	// all the same. Default 1 s.
 	Age time.Duration
-	// Queue is how many batches may wait to be merged. Default 16.
+	// Queue is how many batches may wait for their block. Default 16.
 	Queue int
 	// Inserters is how many blocks are inserted at a time. Default 2.
 	Inserters int
@@ -40,8 +40,9 @@ const (
 	DefaultInserters = 2
 )
 
-// maxRecycled bounds the memory of a batch that is kept for reuse.
-const maxRecycled = 16 << 20
+// maxRecycled bounds the memory of a batch that is used again: that of a large message
+// is given up.
+const maxRecycled = 64 << 20
 
 // Writer inserts batches. Of each block the tables are inserted in the order of
 // schema.Batch.All, so that what belongs to a message is there before it. The
@@ -57,9 +58,8 @@ type Writer struct {
 	in     chan item
 	out    chan *block
 	done   sync.WaitGroup
-	// free are batches for callers, blocks those that they are merged in.
-	free   chan *schema.Batch
-	blocks chan *schema.Batch
+	// free are batches to be used again.
+	free sync.Pool
 
 	// closing guards in: Write sends under its read side, Close closes under its
 	// write side.
@@ -87,10 +87,9 @@ type item struct {
 
 // block is what is inserted together.
 type block struct {
-	number uint64
-	batch  *schema.Batch
-	// merged says that batch is one of the writer's own.
-	merged bool
+	number      uint64
+	batches     schema.Block
+	rows, bytes int
 	// writes counts the calls of Write that it holds.
 	writes uint64
 	acks   []func()
@@ -120,8 +119,6 @@ func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
 		metrics:  newMetrics(&o),
 		in:       make(chan item, o.Queue),
 		out:      make(chan *block),
-		free:     make(chan *schema.Batch, o.Queue+o.Inserters+2),
-		blocks:   make(chan *schema.Batch, o.Inserters+1),
 		moved:    make(chan struct{}),
 		finished: map[uint64]*block{},
 	}
@@ -135,12 +132,10 @@ func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
 
 // Batch returns an empty batch, a used one where there is one.
 func (w *Writer) Batch() *schema.Batch {
-	select {
-	case b := <-w.free:
+	if b, ok := w.free.Get().(*schema.Batch); ok {
 		return b
-	default:
-		return new(schema.Batch)
 	}
+	return new(schema.Batch)
 }
 
 // Write hands b over; it belongs to the writer from then on. It blocks while the
@@ -232,41 +227,17 @@ func (w *Writer) Err() error { return context.Cause(w.ctx) }
 // Done is closed when the writer has stopped.
 func (w *Writer) Done() <-chan struct{} { return w.ctx.Done() }
 
-// recycle keeps a batch for the next caller or block.
-func (w *Writer) recycle(b *schema.Batch, merged bool) {
-	free, most := w.free, maxRecycled
-	if merged {
-		free, most = w.blocks, 2*w.o.Bytes
-	}
-	if b.Bytes() > most {
-		return
-	}
-	b.Reset()
-	select {
-	case free <- b:
-	default:
+// recycle keeps the batches of a block for the next callers.
+func (w *Writer) recycle(k schema.Block) {
+	for _, b := range k {
+		if b.Bytes() <= maxRecycled {
+			b.Reset()
+			w.free.Put(b)
+		}
 	}
 }
 
-// add puts a batch into the block.
-func (w *Writer) add(cur *block, b *schema.Batch) {
-	if cur.batch == nil {
-		if b.Bytes() >= w.o.Bytes/2 || b.Rows() >= w.o.Rows/2 {
-			cur.batch = b
-			return
-		}
-		select {
-		case cur.batch = <-w.blocks:
-		default:
-			cur.batch = new(schema.Batch)
-		}
-		cur.merged = true
-	}
-	cur.batch.AppendAll(b)
-	w.recycle(b, false)
-}
-
-// collect merges batches into blocks.
+// collect makes blocks of batches.
 func (w *Writer) collect() {
 	defer close(w.out)
 	var cur *block
@@ -304,12 +275,14 @@ func (w *Writer) collect() {
 			}
 			if it.batch != nil {
 				cur.writes++
-				w.add(cur, it.batch)
+				cur.batches = append(cur.batches, it.batch)
+				cur.rows += it.batch.Rows()
+				cur.bytes += it.batch.Bytes()
 			}
 			if it.ack != nil {
 				cur.acks = append(cur.acks, it.ack)
 			}
-			full := cur.batch != nil && (cur.batch.Rows() >= w.o.Rows || cur.batch.Bytes() >= w.o.Bytes)
+			full := cur.rows >= w.o.Rows || cur.bytes >= w.o.Bytes
 			if (full || it.batch == nil) && !send() {
 				return
 			}
@@ -332,14 +305,12 @@ func (w *Writer) insertBlocks() {
 			if !ok {
 				return
 			}
-			if b.batch != nil {
-				if err := in.insert(b); err != nil {
-					w.cancel(err)
-					return
-				}
-				w.recycle(b.batch, b.merged)
-				b.batch = nil
+			if err := in.insert(b); err != nil {
+				w.cancel(err)
+				return
 			}
+			w.recycle(b.batches)
+			b.batches = nil
 			w.finish(b)
 		case <-w.ctx.Done():
 			return

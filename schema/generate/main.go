@@ -196,16 +196,6 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	}
 	b.WriteString("b.rows++\n}\n")
 
-	fmt.Fprintf(b, "\n// AppendAll copies all rows of o.\nfunc (b *%s) AppendAll(o *%s) {\n", n.batch, n.batch)
-	for _, f := range fields {
-		if f.slice == "[]string" {
-			fmt.Fprintf(b, "b.%s = b.text.copyAll(b.%s, o.%s)\n", f.col, f.col, f.col)
-		} else {
-			fmt.Fprintf(b, "b.%s = append(b.%s, o.%s...)\n", f.col, f.col, f.col)
-		}
-	}
-	b.WriteString("b.rows += o.rows\n}\n")
-
 	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Strings taken from the columns are\n// no longer valid.\nfunc (b *%s) Reset() {\n", n.batch)
 	for _, f := range fields {
 		fmt.Fprintf(b, "b.%s = b.%s[:0]\n", f.col, f.col)

@@ -199,31 +199,28 @@ type blockFile struct{ name, statement string }
 // writeBlocks writes the rows of the corpus to files, in blocks as the store makes them.
 func writeBlocks(ctx context.Context, o *options, corpus *stages.Corpus, envelope bool) (*blocks, error) {
 	all := new(blocks)
-	block := new(schema.Batch)
+	var block schema.Block
 	var failed error
 	var native []byte
 	flush := func() {
-		for _, t := range block.All() {
-			if t.Rows() == 0 {
-				continue
-			}
-			native = schema.AppendNative(native[:0], t)
+		for _, parts := range block.All() {
+			native = schema.AppendNative(native[:0], parts...)
 			f := blockFile{name: filepath.Join(o.dir, fmt.Sprintf("block-%v-%03d.native", envelope, len(all.files)))}
 			var names []string
-			for _, c := range t.Columns() {
+			for _, c := range parts[0].Columns() {
 				names = append(names, c.Name)
 			}
-			f.statement = "INSERT INTO " + t.Table() + " (" + strings.Join(names, ", ") + ")"
+			f.statement = "INSERT INTO " + parts[0].Table() + " (" + strings.Join(names, ", ") + ")"
 			if err := os.WriteFile(f.name, native, 0o644); err != nil {
 				failed = err
 			}
-			all.rows += int64(t.Rows())
 			all.files = append(all.files, f)
 		}
-		block.Reset()
+		all.rows += int64(block.Rows())
+		block = nil
 	}
 	err := stages.Rows(ctx, corpus, envelope, func(b *schema.Batch) {
-		block.AppendAll(b)
+		block = append(block, b)
 		if block.Bytes() >= store.DefaultBytes || block.Rows() >= store.DefaultRows {
 			flush()
 		}
