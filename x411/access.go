@@ -157,6 +157,9 @@ type Parameter struct {
 	list []byte
 }
 
+// Keys returns where the input holds keys, as [APDU.Keys] does.
+func (p *Parameter) Keys() []Range { return p.d.keys }
+
 // part is one element of a parameter and how it is told.
 type part struct {
 	name  string

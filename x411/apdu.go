@@ -416,6 +416,12 @@ func (a *APDU) Decode(octets []byte) Status {
 	return a.Status
 }
 
+// Keys returns where the input holds keys that message tokens show: their sender was
+// to encrypt them (X.411 8.5.10). Neither tags nor lengths are in a range, so that
+// the APDU reads as before when the ranges are overwritten. It lives until the next
+// Decode.
+func (a *APDU) Keys() []Range { return a.d.keys }
+
 // AppendContent appends the content to dst, joining the segments of a
 // constructed one. It may be called until the next Decode.
 func (a *APDU) AppendContent(dst []byte) []byte {

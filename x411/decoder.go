@@ -78,6 +78,8 @@ type decoder struct {
 	value   ber.Element
 	valueIn ber.Cursor
 
+	keys []Range
+
 	// prefix stands before every path.
 	prefix []byte
 	path   [maxPath]segment
@@ -103,6 +105,7 @@ func (d *decoder) start(in []byte, l *Limits) ber.Cursor {
 	d.oids = reuse(d.oids, keep/24)
 	d.attrs = reuse(d.attrs, keep/128)
 	d.rdns = reuse(d.rdns, keep/96)
+	d.keys = reuse(d.keys, keep/16)
 	d.prefix = nil
 	d.depth = 0
 	d.failure = Failure{}

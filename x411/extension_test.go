@@ -1,10 +1,12 @@
 package x411
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -230,5 +232,52 @@ func TestEveryExtensionHasACase(t *testing.T) {
 	}
 	if ExtensionName(0) != "" || ExtensionName(47) != "" || ExtensionName(-1) != "" {
 		t.Error("names outside the table")
+	}
+}
+
+// The keys of a message token that were to be encrypted are pointed at, and nothing
+// reads otherwise when they are overwritten.
+func TestKeysOfTokens(t *testing.T) {
+	long := bytes.Repeat([]byte("key"), 50)
+	data := func(parts ...[]byte) []byte {
+		return el(seq, oid(t, 0x80, 2, 6, 3, 6, 0), el(0xa1, el(seq,
+			el(seq, algorithm(t), orName("Smith"), str(utc, "9605010959Z"), el(0xa0, parts...)), algorithm(t), el(3, []byte{0, 0xab}))))
+	}
+	open := el(0xa1, el(seq, el(0x80, []byte{0}, long), label(t, 0xa2), el(0xa3, el(3, []byte("\x00key-1")), el(3, []byte("\x00key-2"))), num(0x84, 7)))
+	for _, c := range []struct {
+		name  string
+		value []byte
+		keys  []string
+		told  string
+	}{
+		{"in the clear", data(num(0x80, 3), open), []string{string(long), "key-1", "key-2"}, "content-integrity-key=present"},
+		{"a type that is late", data(el(0xa1, el(seq, str(0x80, "-key"))), num(0x80, 3)), []string{"-key"}, "signed-data= {}"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := messageWith([][]byte{extn(16, nil, c.value)}, nil)
+			var a APDU
+			a.Decode(in)
+			var got []string
+			for _, r := range a.Keys() {
+				got = append(got, string(r.Of(in)))
+			}
+			if !slices.Equal(got, c.keys) {
+				t.Errorf("keys %q, want %q", got, c.keys)
+			}
+			value := string(a.Extensions[0].Value)
+			if !strings.Contains(value, c.told) || strings.Contains(value, "key-") {
+				t.Errorf("value %s", value)
+			}
+			keys := slices.Clone(a.Keys())
+			for _, r := range keys {
+				for i := range r.Of(in) {
+					in[r.Start+i] = '*'
+				}
+			}
+			a.Decode(in)
+			if string(a.Extensions[0].Value) != value || !slices.Equal(a.Keys(), keys) {
+				t.Errorf("overwritten it reads as %s", a.Extensions[0].Value)
+			}
+		})
 	}
 }

@@ -408,6 +408,10 @@ func (d *decoder) appendSignedData(dst []byte, c *ber.Cursor, e *ber.Element) []
 			}
 			dst = append(dst, " {"...)
 			switch kind {
+			case -1:
+				// Keys may stand in it.
+				d.stray(&v)
+				d.key(&vc, &v)
 			case 1:
 				// A random number is of no use to a reader.
 				dst = append(dst, "random"...)
@@ -439,12 +443,14 @@ func (d *decoder) appendEncryptedData(dst []byte, c *ber.Cursor, e *ber.Element)
 		switch f.Tag {
 		case ber.Context(0):
 			dst = append(appendItem(dst, at, "content-confidentiality-key"), "present"...)
+			d.key(&in, &f)
 		case ber.Context(1):
 			dst = append(d.appendSignature(append(appendItem(dst, at, "content-integrity-check"), '{'), &in, &f), '}')
 		case ber.Context(2):
 			dst = append(d.appendSecurityLabel(append(appendItem(dst, at, "message-security-label"), '{'), &in, &f), '}')
 		case ber.Context(3):
 			dst = append(appendItem(dst, at, "content-integrity-key"), "present"...)
+			d.key(&in, &f)
 		case ber.Context(4):
 			v, _ := d.integer(&in, &f)
 			dst = appendInt(appendItem(dst, at, "message-sequence-number"), v)
@@ -454,6 +460,15 @@ func (d *decoder) appendEncryptedData(dst []byte, c *ber.Cursor, e *ber.Element)
 	}
 	d.end(&in)
 	return dst
+}
+
+// key notes where a key stands, for [APDU.Keys].
+func (d *decoder) key(c *ber.Cursor, e *ber.Element) {
+	r := redactor{ranges: d.keys, ok: true}
+	if r.bits(c, e); !r.ok {
+		r.ranges = append(d.keys, Range{e.Offset + e.Header, e.End})
+	}
+	d.keys = r.ranges
 }
 
 func (d *decoder) appendMessageTokenData(dst []byte, c *ber.Cursor, e *ber.Element) []byte {

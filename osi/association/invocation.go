@@ -12,6 +12,9 @@ type Invocation struct {
 	// RTSE says that it stands in an RTTR, so that its rest may follow in further
 	// TSDUs.
 	RTSE bool
+	// Begins says that the TSDU begins with a ROSE APDU, an invoke or another, behind
+	// the headers that stand before one: it is no piece of what began earlier.
+	Begins bool
 }
 
 // FindInvocation looks for the front of a ROSE invoke with a local operation value
@@ -26,8 +29,10 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 		return v, f.short
 	}
 	// User data (X.226 8.4): fully encoded, simply encoded, or none of X.410 mode.
+	headed := false
 	switch f.tag() {
 	case 0x61:
+		headed = true
 		if !f.enter() || f.tag() != 0x30 || !f.enter() {
 			return v, f.short
 		}
@@ -51,7 +56,8 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 			return v, f.short
 		}
 	}
-	if f.tag() == 0x28 {
+	external := f.tag() == 0x28
+	if external {
 		if !f.enter() {
 			return v, f.short
 		}
@@ -64,6 +70,8 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 			return v, f.short
 		}
 	}
+	// A single tag shows nothing where any octets of a transfer may stand.
+	v.Begins = (external || headed && !v.RTSE) && f.tag() >= 0xa1 && f.tag() <= 0xa4
 	if f.tag() != 0xa1 || !f.enter() {
 		return v, f.short
 	}
@@ -91,6 +99,7 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 		v.Code = v.Code<<8 | int64(o)
 	}
 	v.Argument = f.at + n
+	v.Begins = true
 	return v, false
 }
 
@@ -104,14 +113,16 @@ func DataStart(tsdu []byte) (at int, ok bool) {
 
 // Control reports whether a TSDU consists of SPDUs without anything that it does
 // not know, and whether a transfer goes on behind it: it is a MINOR SYNC POINT or
-// its acknowledgement (X.225 8.3.20, 8.3.21), or gives or asks for tokens alone.
+// its acknowledgement (X.225 8.3.20, 8.3.21), interrupts or resumes an activity, or
+// gives or asks for tokens alone.
 func Control(tsdu []byte) (known, goesOn bool) {
 	it := session.Iterate(tsdu)
 	goesOn = true
 	var s session.SPDU
 	for it.Next(&s) {
 		switch s.Kind {
-		case session.MinorSyncPoint, session.MinorSyncAck, session.PleaseTokens, session.GiveTokens:
+		case session.MinorSyncPoint, session.MinorSyncAck, session.PleaseTokens, session.GiveTokens,
+			session.ActivityInterrupt, session.ActivityInterruptAck, session.ActivityResume:
 		case session.None:
 			return false, true
 		default:

@@ -25,29 +25,32 @@ func TestFindInvocation(t *testing.T) {
 	external := tlv(0x28, tlv(2, []byte{5}), tlv(0xa0, invoke))
 	indefinite := []byte{0x61, 0x80, 0x30, 0x80, 2, 1, 3, 0xa0, 0x80, 0xa1, 0x80, 2, 1, 1, 2, 1, 24, 0x31, 0x80}
 	for _, c := range []struct {
-		name string
-		tsdu []byte
-		code int64
-		rtse bool
+		name   string
+		tsdu   []byte
+		code   int64
+		rtse   bool
+		begins bool
 	}{
-		{"without RTSE", append(gtdt[:4:4], pdv(invoke)...), 8, false},
-		{"octet aligned", append(gtdt[:4:4], aligned...), 8, false},
-		{"simply encoded", append(gtdt[:4:4], tlv(0x60, invoke)...), 8, false},
-		{"in an RTTR", append(gtdt[:4:4], pdv(tlv(4, invoke))...), 8, true},
-		{"in an RTTR and an EXTERNAL", append(gtdt[:4:4], pdv(tlv(4, external))...), 8, true},
-		{"in a constructed RTTR", append(gtdt[:4:4], pdv(tlv(0x24, tlv(4, external)))...), 8, true},
-		{"X.410 mode", append(gtdt[:4:4], old...), 8, false},
-		{"enclosure item", append([]byte{1, 0, 1, 3, 25, 1, 3}, pdv(invoke)...), 8, false},
-		{"linked, a code above 127", append(gtdt[:4:4], pdv(linked)...), 0x81, false},
-		{"indefinite lengths", append(gtdt[:4:4], indefinite...), 24, false},
-		{"a result", append(gtdt[:4:4], pdv(tlv(0xa2, tlv(2, []byte{1})))...), -1, false},
-		{"a report", append(gtdt[:4:4], pdv(tlv(4, tlv(0x28, tlv(2, []byte{5}), tlv(0xa0, tlv(0xa1, tlv(0x31, []byte{5, 0}))))))...), -1, true},
-		{"a checkpoint", []byte{1, 0, 49, 3, 42, 1, '1'}, -1, false},
-		{"garbage", bytes.Repeat([]byte{0xff}, 40), -1, false},
+		{"without RTSE", append(gtdt[:4:4], pdv(invoke)...), 8, false, true},
+		{"octet aligned", append(gtdt[:4:4], aligned...), 8, false, true},
+		{"simply encoded", append(gtdt[:4:4], tlv(0x60, invoke)...), 8, false, true},
+		{"in an RTTR", append(gtdt[:4:4], pdv(tlv(4, invoke))...), 8, true, true},
+		{"in an RTTR and an EXTERNAL", append(gtdt[:4:4], pdv(tlv(4, external))...), 8, true, true},
+		{"in a constructed RTTR", append(gtdt[:4:4], pdv(tlv(0x24, tlv(4, external)))...), 8, true, true},
+		{"X.410 mode", append(gtdt[:4:4], old...), 8, false, true},
+		{"enclosure item", append([]byte{1, 0, 1, 3, 25, 1, 3}, pdv(invoke)...), 8, false, true},
+		{"linked, a code above 127", append(gtdt[:4:4], pdv(linked)...), 0x81, false, true},
+		{"indefinite lengths", append(gtdt[:4:4], indefinite...), 24, false, true},
+		{"a result", append(gtdt[:4:4], pdv(tlv(0xa2, tlv(2, []byte{1})))...), -1, false, true},
+		{"a report", append(gtdt[:4:4], pdv(tlv(4, tlv(0x28, tlv(2, []byte{5}), tlv(0xa0, tlv(0xa1, tlv(0x31, []byte{5, 0}))))))...), -1, true, true},
+		{"a piece", append(gtdt[:4:4], pdv(tlv(4, tlv(0xa1, []byte("sesame"))))...), -1, true, false},
+		{"a piece in X.410 mode", append(gtdt[:4:4], tlv(0xa2, []byte("sesame"))...), -1, false, false},
+		{"a checkpoint", []byte{1, 0, 49, 3, 42, 1, '1'}, -1, false, false},
+		{"garbage", bytes.Repeat([]byte{0xff}, 40), -1, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v, more := FindInvocation(c.tsdu)
-			if v.Code != c.code || more || c.code >= 0 && v.RTSE != c.rtse {
+			if v.Code != c.code || v.Begins != c.begins || more || c.code >= 0 && v.RTSE != c.rtse {
 				t.Errorf("%+v, %v", v, more)
 			}
 			if c.code >= 0 && c.tsdu[v.Argument] != 0x31 {
@@ -119,6 +122,8 @@ func TestControl(t *testing.T) {
 	}{
 		{"a checkpoint", []byte{1, 0, 49, 3, 42, 1, '1'}, true, true},
 		{"its acknowledgement", []byte{2, 0, 50, 3, 42, 1, '1'}, true, true},
+		{"an interruption", []byte{1, 0, 25, 0}, true, true},
+		{"a resumption", []byte{1, 0, 29, 14, 33, 9, 41, 1, 1, 11, 1, '1', 42, 1, '2', 41, 1, 2}, true, true},
 		{"the activity's end", []byte{1, 0, 41, 3, 42, 1, '1'}, true, false},
 		{"the middle of something", []byte("rest of a password"), false, true},
 	} {

@@ -140,7 +140,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			}
 			status = w.operationAgain(m, envelope, &given, submitted, octets)
 		} else {
-			status = w.rows(m, octets)
+			status, _ = w.rows(m, octets)
 		}
 		if status == x411.StatusFailed {
 			stats.Failed++

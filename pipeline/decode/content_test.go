@@ -54,7 +54,7 @@ func ia5(text string) []byte { return element(0xa0, element(0x31), element(0x16,
 // A real message of 1984 gives the rows that its sender meant.
 func TestContentRows(t *testing.T) {
 	w := contentWorker(Config{})
-	if s := w.rows(&schema.Message{}, realAPDU(t)); s != x411.StatusOK {
+	if s, _ := w.rows(&schema.Message{}, realAPDU(t)); s != x411.StatusOK {
 		t.Fatal(s)
 	}
 	b := w.batch
@@ -87,7 +87,7 @@ func TestContentDamage(t *testing.T) {
 	for _, envelope := range []bool{false, true} {
 		w := contentWorker(Config{EnvelopeOnly: envelope})
 		m := &schema.Message{SourceAddress: []byte("192.0.2.1"), DestinationAddress: []byte("192.0.2.2"), Direction: direction(0)}
-		if s := w.rows(m, octets); s != x411.StatusOK {
+		if s, _ := w.rows(m, octets); s != x411.StatusOK {
 			t.Fatal(s)
 		}
 		w.innerProblems(nil, m)

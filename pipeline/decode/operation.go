@@ -282,8 +282,15 @@ func (w *worker) answered(c *connection, o *schema.Operation, op x411.Operation,
 		return
 	}
 	o.Result = p.Text
+	shown := answer.Argument
+	if keys := p.Keys(); len(keys) > 0 {
+		shown = w.without(keys, 0, shown)
+		if len(o.ResultRaw) > 0 {
+			o.ResultRaw = shown
+		}
+	}
 	if status != x411.StatusOK {
-		w.misread(c, &p.Failure, at, w.pool.sources.name(at.Source), answer.Argument, [16]byte{})
+		w.misread(c, &p.Failure, at, w.pool.sources.name(at.Source), shown, [16]byte{})
 	}
 }
 
@@ -294,6 +301,7 @@ func (w *worker) argument(c *connection, o *schema.Operation, v *invocation, ans
 	if kind == x411.KindNone || w.apdu.DecodeArgument(kind, v.rose.Argument) == x411.StatusFailed {
 		p := &w.ops.argument
 		status := p.Argument(v.op, v.rose.Argument)
+		overwrite(v.rose.Argument, p.Keys())
 		o.Argument, o.ArgumentRaw = p.Text, v.rose.Argument
 		if len(o.MTSID) == 0 {
 			o.MTSID = p.ID.Text
@@ -308,6 +316,7 @@ func (w *worker) argument(c *connection, o *schema.Operation, v *invocation, ans
 		return
 	}
 	a, m := &w.apdu, &v.message
+	overwrite(v.rose.Argument, a.Keys())
 	if kind == x411.KindSubmission || kind == x411.KindProbeSubmission {
 		if answer != nil && answer.Kind == rose.Result {
 			a.ID, a.SubmissionTime = w.ops.result.ID, w.ops.result.Time
@@ -341,12 +350,18 @@ func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) 
 	if a.DecodeArgument(x411.KindFetch, answer.Argument) == x411.StatusFailed {
 		return false
 	}
+	octets, result := w.ev.Octets, answer.Argument
+	if keys := a.Keys(); len(keys) > 0 {
+		octets = w.without(keys, answer.ArgumentStart, octets)
+		result = octets[answer.ArgumentStart:][:len(result)]
+		a.DecodeArgument(x411.KindFetch, result)
+	}
 	p := &w.ops.result
-	p.Result(x411.OperationFetch, answer.Argument)
+	p.Result(x411.OperationFetch, result)
 	o.Result = p.Text
 	w.sighted(c, m)
 	w.row.base, w.row.unanswered = answer.ArgumentStart, false
-	status := w.envelope(m, w.ev.Octets)
+	status := w.envelope(m, octets)
 	w.innerProblems(c, m)
 	o.APDU, o.ResultRaw = m.APDU, nil
 	// The rows' octets are overwritten by what is decoded next.
@@ -358,7 +373,7 @@ func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) 
 	o.MTSID = w.ops.err
 	if status != x411.StatusOK {
 		at := place(&w.ev.Origin.Place, w.ev.Dir)
-		w.misread(c, &a.Failure, &at, m.Source, answer.Argument, m.APDU)
+		w.misread(c, &a.Failure, &at, m.Source, result, m.APDU)
 	}
 	return true
 }
@@ -393,6 +408,7 @@ func (w *worker) operationAgain(m *schema.Message, kind x411.Kind, id *schema.MT
 	if code, _ := r.Decode(octets); code != rose.OK || a.DecodeArgument(kind, r.Argument) == x411.StatusFailed {
 		return x411.StatusFailed
 	}
+	overwrite(r.Argument, a.Keys())
 	w.row.base, w.row.unanswered = r.ArgumentStart, false
 	if kind == x411.KindSubmission || kind == x411.KindProbeSubmission {
 		a.ID = x411.MTSIdentifier{Text: id.Text, Local: id.Local}

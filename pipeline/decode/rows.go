@@ -20,6 +20,7 @@ import (
 type rows struct {
 	texts   text
 	content []byte
+	keyless []byte // A copy without the keys that it showed.
 	digest  [sha256.Size]byte
 	message schema.Message
 	rcpt    schema.Recipient
@@ -281,13 +282,13 @@ func (w *worker) transferred(c *connection) {
 	ev, m := &w.ev, &w.row.message
 	w.pool.resumed.Add(uint64(ev.Interruptions - ev.Untold))
 	digest := w.sighted(c, m)
-	status := w.rows(m, ev.Octets)
+	status, octets := w.rows(m, ev.Octets)
 	if status != x411.StatusOK {
 		a := &w.apdu
 		at := place(&ev.Origin.Place, ev.Dir)
 		w.problem(c, &finding{
 			layer: x411.Layer, reason: a.Failure.Code.String(), path: a.Failure.Path, item: &at,
-			source: m.Source, octets: uint64(len(ev.Octets)), evidence: ev.Octets, digest: digest[:],
+			source: m.Source, octets: uint64(len(octets)), evidence: octets, digest: digest[:],
 			transfer: m.Transfer, apdu: m.APDU,
 			detail: w.row.texts.reset().str("at octet ").int(int64(a.Failure.Offset)).str(" of the APDU").bytes(),
 		})
@@ -341,13 +342,34 @@ func (w *worker) sighted(c *connection, m *schema.Message) (digest [sha256.Size]
 }
 
 // rows decodes an APDU and appends its rows; m says where it came from. An
-// APDU that cannot be decoded at all gives none.
-func (w *worker) rows(m *schema.Message, octets []byte) x411.Status {
+// APDU that cannot be decoded at all gives none. shown are the octets that may be
+// shown.
+func (w *worker) rows(m *schema.Message, octets []byte) (status x411.Status, shown []byte) {
 	w.row.base, w.row.unanswered = 0, false
 	if status := w.apdu.Decode(octets); status == x411.StatusFailed {
-		return status
+		return status, octets
 	}
-	return w.envelope(m, octets)
+	if keys := w.apdu.Keys(); len(keys) > 0 {
+		octets = w.without(keys, 0, octets)
+		w.apdu.Decode(octets)
+	}
+	return w.envelope(m, octets), octets
+}
+
+// without returns a copy of octets in which keys, told from base, are overwritten. It
+// lives until the next call.
+func (w *worker) without(keys []x411.Range, base int, octets []byte) []byte {
+	w.row.keyless = append(w.row.keyless[:0], octets...)
+	overwrite(w.row.keyless[base:], keys)
+	return w.row.keyless
+}
+
+func overwrite(octets []byte, ranges []x411.Range) {
+	for _, r := range ranges {
+		for i := range r.Of(octets) {
+			octets[r.Start+i] = '*'
+		}
+	}
 }
 
 // envelope appends the rows of the envelope decoded; octets are the APDU that it

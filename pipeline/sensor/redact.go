@@ -38,9 +38,10 @@ type tsdu struct {
 	blind   bool        // Too large to hold: overwrite all of it.
 	settled bool        // A TSDU without credentials has passed, or a bind was redacted.
 	unsure  bool        // Octets are missing before: this may be the middle of a bind or operation.
-	cleared bool        // Its first octets invoke no operation that carries credentials.
+	judged  bool        // Its first octets have told whether they invoke an operation that carries credentials.
+	cleared bool        // They do not.
 	secret  bool        // They do.
-	rest    bool        // The argument of one goes on in the direction's next TSDU.
+	rest    bool        // The argument of one goes on in the direction's next TSDU, or may do so.
 	held    []chunk     // The user data that is held back.
 	size    int         // Octets held.
 	last    record.Item // Where the last of them came from,
@@ -171,24 +172,21 @@ func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
 		t.held = append(t.held, user)
 		t.size += user.len
 	}
-	if t.secret || t.rest {
-		if t.size > s.cfg.MaxHeld {
-			s.giveUp(st, t)
-		} else if eot {
-			s.redactOperation(st, t)
-		}
-		return
+	if !t.judged {
+		v, more := association.FindInvocation(s.join(st, t))
+		t.secret = v.Code == codeChangeCredentials || v.Code == codeRegisterMS
+		t.rest = t.rest && !v.Begins
+		t.judged = !more || eot
 	}
-	v, more := association.FindInvocation(s.join(st, t))
 	switch {
-	case v.Code == codeChangeCredentials || v.Code == codeRegisterMS:
-		t.secret = true
-		if eot {
-			s.redactOperation(st, t)
-		}
-	case !more || eot:
+	case !t.judged:
+	case !t.secret && !t.rest:
 		t.cleared = true
 		t.held, t.size = t.held[:0], 0
+	case t.size > s.cfg.MaxHeld:
+		s.giveUp(st, t)
+	case eot:
+		s.redactOperation(st, t)
 	}
 }
 
@@ -265,7 +263,8 @@ func (s *Sensor) opened(c *openConn, dir uint8, first byte) {
 func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
 	st := &c.State
 	t := &st.dir[dir].tsdu
-	rest := t.rest || t.secret
+	// The front of a transfer may be what is missing. In P1 no operation is transferred.
+	rest := t.rest || t.secret || st.access
 	if len(t.held) > 0 {
 		// What is held of data may be the front of an operation with credentials.
 		rest = rest || !credentialSPDU(t.first)

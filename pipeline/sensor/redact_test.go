@@ -244,6 +244,82 @@ func operations(password string) map[string][][]byte {
 	}
 }
 
+// The last arcs of application contexts (X.419 Annex A).
+const (
+	accessContext   = 2 // mts-forced-access over RTSE.
+	transferContext = 6 // mts-transfer.
+)
+
+// named is a real opening with another application context.
+func named(t testing.TB, dir int, arc byte) []byte {
+	t.Helper()
+	return rewrap(t, opening(t, "p20", dir), func(user []*node) []byte {
+		found := false
+		each(user, func(n *node) {
+			if n.id == 6 && bytes.Equal(n.value, []byte{0x56, 0, 1, transferContext}) {
+				n.value, found = []byte{0x56, 0, 1, arc}, true
+			}
+		})
+		if !found {
+			t.Fatal("the opening names no application context")
+		}
+		return encode(user, style{})
+	})
+}
+
+// TestPiecesWithoutBeginning loses the frame with the first piece of a transfer. In
+// an access association the other pieces may be those of an operation with
+// credentials, until the transfer ends or another begins; in message transfer they are published.
+func TestPiecesWithoutBeginning(t *testing.T) {
+	gtdt := []byte{1, 0, 1, 0}
+	tlv := func(id byte, v []byte) []byte { return append([]byte{id, byte(len(v))}, v...) }
+	pdv := func(v []byte) []byte {
+		return append(gtdt[:4:4], tlv(0x61, tlv(0x30, append([]byte{2, 1, 9}, tlv(0xa0, v)...)))...)
+	}
+	piece := pdv(tlv(4, []byte(password)))
+	invoke := func(argument []byte) []byte { return tlv(0xa1, append([]byte{2, 1, 7, 2, 1, 3}, argument...)) }
+	operation := invoke(tlv(4, []byte("told")))
+	whole := pdv(tlv(4, tlv(0x28, append([]byte{2, 1, 9}, tlv(0xa0, operation)...))))
+	start, end := []byte{1, 0, 45, 3, 41, 1, 1}, []byte{1, 0, 41, 3, 42, 1, '1'}
+	minor, interrupt := []byte{1, 0, 49, 3, 42, 1, '2'}, []byte{1, 0, 25, 0}
+	resume := []byte{1, 0, 29, 11, 33, 6, 41, 1, 1, 42, 1, '2', 41, 1, 2}
+	for _, c := range []struct {
+		name      string
+		arc       byte
+		tsdus     [][]byte // Behind the frame that is lost.
+		published int      // Pieces.
+	}{
+		{"access", accessContext, [][]byte{piece, minor, piece, end, whole}, 0},
+		{"another begins", accessContext, [][]byte{piece, start, piece}, 1},
+		{"another begins, its start is lost", accessContext, [][]byte{whole, minor, piece}, 1},
+		{"interrupted, resumed", accessContext, [][]byte{interrupt, resume, piece}, 0},
+		{"access without RTSE", 0, [][]byte{pdv(operation), pdv(invoke(tlv(4, []byte(password))))}, 1},
+		{"transfer", transferContext, [][]byte{piece, minor, piece, end, whole}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWire(2000).open()
+			for dir := range 2 {
+				w.send(dir, named(t, dir, c.arc), 60000, 60000)
+			}
+			lost := len(w.frames)
+			w.send(0, piece, 60000, 60000)
+			for _, b := range c.tsdus {
+				w.send(0, b, 60000, 60000)
+			}
+			_, all := users(published(t, Config{}, slices.Delete(w.frames, lost, lost+1)), 0)
+			if n := bytes.Count(all, []byte(password)); n != c.published {
+				t.Errorf("%d pieces are published as sent, want %d", n, c.published)
+			}
+			if got, want := bytes.Count(all, []byte("told")), bytes.Count(bytes.Join(c.tsdus, nil), []byte("told")); got != want {
+				t.Errorf("%d whole operations are published as sent, want %d", got, want)
+			}
+			if c.published == 0 && grams(all, password) != "" {
+				t.Errorf("%q is published", grams(all, password))
+			}
+		})
+	}
+}
+
 // TestCredentialsInOperations sends operations in any cutting, and with frames
 // missing: the password does not come out, and lengths stay.
 func TestCredentialsInOperations(t *testing.T) {
@@ -251,9 +327,17 @@ func TestCredentialsInOperations(t *testing.T) {
 	for name, tsdus := range operations(password) {
 		for _, tpdu := range []int{1, 10, 60, 60000} {
 			for _, segment := range []int{1, 17, 1460} {
-				w := newWire(2000).open().send(0, plain, 100, 1460)
+				w := newWire(2000).open()
+				total := 0
+				for dir := range 2 {
+					bind := named(t, dir, accessContext)
+					w.send(dir, bind, 60000, 1460)
+					total += len(bind) * (1 - dir)
+				}
+				before := total
+				w.send(0, plain, 100, 1460)
 				first := len(w.frames)
-				total := len(plain)
+				total += len(plain)
 				for _, b := range tsdus {
 					w.send(0, b, tpdu, segment)
 					total += len(b)
@@ -265,12 +349,10 @@ func TestCredentialsInOperations(t *testing.T) {
 				if g := grams(all, password); g != "" {
 					t.Fatalf("%s: %q is published", where, g)
 				}
-				if len(got) != total || !bytes.HasSuffix(got, plain) || !bytes.HasPrefix(got, plain) {
+				if len(got) != total || !bytes.HasSuffix(got, plain) || !bytes.HasPrefix(got[before:], plain) {
 					t.Fatalf("%s: %d octets of %d: %q", where, len(got), total, got)
 				}
-				// Where the front of an argument in pieces is missing, nothing tells what
-				// the other pieces belong to.
-				if segment == 1 || name == "RTSE in pieces" {
+				if segment == 1 {
 					continue
 				}
 				for i := first; i < len(w.frames); i++ {

@@ -201,7 +201,8 @@ type conn struct {
 	class  *association.Association // Until it is known whether this is X.400.
 	probes int                      // TPDUs that it has seen.
 	probed bool
-	probe  int // Octets that class was given.
+	probe  int  // Octets that class was given.
+	access bool // It is P3, P7, or some X.400 other than P1.
 
 	size int // What it takes of Config.MaxState.
 
@@ -805,6 +806,7 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 		s.stats.Muted++
 	default:
 		s.table.Prefer(c)
+		st.access = st.class.Class() != association.ClassP1
 	}
 	s.probes.Put(st.class)
 	st.class, st.probed = nil, true
