@@ -14,7 +14,7 @@ import (
 // WriterOptions bounds a writer. Zero fields mean the defaults.
 type WriterOptions struct {
 	// Rows (of all tables) and Bytes are how much is inserted together.
-	// Defaults 200,000 and 32 MiB. A batch is never cut.
+	// Defaults 200,000 and 64 MiB. A batch is never cut.
 	Rows  int
 	Bytes int
 	// Age is how long a batch may wait for others before its block is inserted
@@ -34,7 +34,7 @@ type WriterOptions struct {
 // Defaults of WriterOptions.
 const (
 	DefaultRows      = 200_000
-	DefaultBytes     = 32 << 20
+	DefaultBytes     = 64 << 20
 	DefaultAge       = time.Second
 	DefaultQueue     = 16
 	DefaultInserters = 2
