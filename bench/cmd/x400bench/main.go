@@ -108,7 +108,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := whole(ctx, o, corpus, best, out); err != nil {
+	if err := whole(ctx, o, best, out); err != nil {
 		return err
 	}
 	if err := memoryCurve(ctx, o, out); err != nil {
