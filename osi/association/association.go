@@ -22,13 +22,9 @@
 // Detach or Reset. Facts are the Association's own and live until Reset.
 //
 // An Association belongs to one goroutine. Several share nothing but what their
-// Config gives them: Buffers may be shared, Suspend and Resume must be safe for
-// the use that is made of them.
+// Config gives them: Buffers may be shared, a Scratch among those of one
+// goroutine, Suspend and Resume must be safe for the use that is made of them.
 package association
-
-import (
-	"sync"
-)
 
 // ConnectionID names a connection. It means nothing to this package.
 type ConnectionID [16]byte
@@ -62,8 +58,12 @@ type Config struct {
 	// Lasting says that the octets of TPDUs stay valid until Detach is called.
 	// Then an APDU that came in one piece is not copied.
 	Lasting bool
-	// Buffers is where the memory of transfers comes from. It may be nil.
+	// Buffers is where the memory of large transfers comes from. It may be nil.
 	Buffers *Buffers
+	// Scratch is the memory that nothing needs between two TPDUs. Associations of one
+	// goroutine may share one, if the events of each are drained before another is
+	// used; so many idle ones take little. Nil means one of its own.
+	Scratch *Scratch
 	// Suspend takes an activity that outlives its association. It may be nil.
 	Suspend func(*Suspended)
 	// Resume gives back, and forgets, an activity that was suspended in another
@@ -131,6 +131,7 @@ type Suspended struct {
 	First Key
 
 	octets      []byte
+	hold        []byte // The buffer that octets are in, where it begins before them.
 	checkpoints []checkpoint
 	mode        Mode
 	begun       bool
@@ -149,8 +150,11 @@ func (s *Suspended) Octets() []byte { return s.octets }
 
 // Release gives the memory back; s must not be used any more.
 func (s *Suspended) Release() {
-	s.buffers.put(s.octets)
-	s.octets, s.checkpoints = nil, nil
+	if s.hold == nil {
+		s.hold = s.octets
+	}
+	s.buffers.put(s.hold)
+	s.octets, s.hold, s.checkpoints = nil, nil, nil
 }
 
 // checkpoint is a minor synchronization point: its serial number and how many
@@ -158,15 +162,6 @@ func (s *Suspended) Release() {
 type checkpoint struct {
 	serial uint32
 	at     int
-}
-
-// Buffers keeps the memory of large transfers for reuse. It is safe for
-// concurrent use; the zero value is ready, and so is a nil pointer, which keeps
-// nothing.
-type Buffers struct {
-	pool sync.Pool // Of *[]byte.
-	// headers are pointers without octets, for put.
-	headers sync.Pool
 }
 
 // EventKind is an event's kind.

@@ -1,10 +1,145 @@
 package association
 
-import "sort"
+import (
+	"math/bits"
+	"sort"
+	"sync"
 
-// maxSpare is the largest buffer that an Association keeps for itself; larger
-// ones go to Config.Buffers.
-const maxSpare = 64 << 10
+	"x400flow/osi/acse"
+	"x400flow/osi/cotp"
+	"x400flow/osi/presentation"
+	"x400flow/osi/rtse"
+	"x400flow/osi/session"
+)
+
+// Scratch is what an Association needs while it takes a TPDU and until the events
+// of that are drained. The zero value is ready. It belongs to one goroutine.
+type Scratch struct {
+	events []Event
+	next   int
+	spill  Event    // What a left-out problem is written to.
+	lent   [][]byte // Buffers that events refer to.
+	names  []byte   // Identifiers that events refer to.
+	text   []byte
+
+	free  [classes][][]byte // Buffers, by size.
+	marks [][]mark          // Without a view.
+
+	tpdu cotp.TPDU
+	one  [1]mark
+	spdu session.SPDU
+	ppdu presentation.PPDU
+	data presentation.UserData
+	pdv  presentation.PDV
+	acse acse.APDU
+	rtse rtse.APDU
+}
+
+// The buffers of a Scratch: powers of two from minBuffer to maxBuffer. Larger ones
+// come from Config.Buffers, and those above maxShared from nowhere: so seldom ones
+// are left to the collector.
+const (
+	minBuffer = 1 << 10
+	maxBuffer = 64 << 10
+	classes   = 7
+	maxShared = 16 << 20
+	// maxFree bounds the buffers of a size, and the lists of marks, that are kept.
+	maxFree  = 4
+	maxMarks = 1024
+)
+
+// class returns the size class that holds n octets.
+func class(n int) int { return bits.Len(uint(max(n, minBuffer)-1) >> 10) }
+
+// take returns an empty buffer with room for n octets.
+func (a *Association) take(n int) []byte {
+	if n > maxBuffer {
+		b := a.cfg.Buffers.get()
+		if cap(b) >= n && cap(b) <= 8*n {
+			return b
+		}
+		a.cfg.Buffers.put(b)
+		return make([]byte, 0, n)
+	}
+	k := class(n)
+	f := a.free[k]
+	if len(f) == 0 {
+		return make([]byte, 0, minBuffer<<k)
+	}
+	b := f[len(f)-1]
+	a.free[k] = f[:len(f)-1]
+	return b
+}
+
+// recycle keeps a buffer for others.
+func (a *Association) recycle(b []byte) {
+	switch n := cap(b); {
+	case n < minBuffer:
+	case n > maxBuffer:
+		a.cfg.Buffers.put(b)
+	default:
+		if k := class(n+1) - 1; len(a.free[k]) < maxFree {
+			a.free[k] = append(a.free[k], b[:0])
+		}
+	}
+}
+
+// giveBack keeps a buffer until the events are drained, and then for others.
+func (a *Association) giveBack(b []byte) {
+	if cap(b) > 0 {
+		a.lent = append(a.lent, b)
+	}
+}
+
+// grow copies b to a buffer with room for n octets. expect tells of the first octets of
+// the whole how many there will be; as long as few of them have come, that is not believed.
+func (a *Association) grow(b []byte, n int, front []byte, expect func([]byte) int) []byte {
+	size := 2 * n
+	if n > maxBuffer/2 {
+		size = n + n/2
+		if e := expect(front); e >= n && e <= 4*n {
+			size = e
+		}
+	}
+	return append(a.take(size), b...)
+}
+
+// total returns how many octets the BER element takes that begins with octets, 0 when
+// that cannot be told.
+func total(octets []byte) int {
+	f := front{b: octets}
+	n, ok := f.length()
+	if !ok || n < 0 {
+		return 0
+	}
+	// Others that follow are small.
+	return f.at + n + 64
+}
+
+// totalTSDU returns how many octets a TSDU will have that begins with octets: those
+// of its user data.
+func totalTSDU(octets []byte) int {
+	at, ok := DataStart(octets)
+	if !ok || at >= len(octets) {
+		return 0
+	}
+	if n := total(octets[at:]); n > 0 {
+		return at + n
+	}
+	return 0
+}
+
+// unknown is how long an SSDU will be.
+func unknown([]byte) int { return 0 }
+
+// Buffers keeps the memory of large transfers for reuse. It is safe for
+// concurrent use; the zero value is ready, and so is a nil pointer, which keeps
+// nothing.
+type Buffers struct {
+	pool sync.Pool // Of *[]byte.
+	// headers are pointers without octets, for put.
+	headers sync.Pool
+}
 
 // get returns a buffer without octets in it, nil when there is none to reuse.
 func (b *Buffers) get() []byte {
@@ -23,7 +158,7 @@ func (b *Buffers) get() []byte {
 
 // put keeps a buffer's memory for another transfer.
 func (b *Buffers) put(octets []byte) {
-	if b == nil || cap(octets) == 0 {
+	if b == nil || cap(octets) <= maxBuffer || cap(octets) > maxShared {
 		return
 	}
 	p, ok := b.headers.Get().(*[]byte)
@@ -74,31 +209,37 @@ func (v view) place(i int) Place {
 // last returns where the last octet stood.
 func (v view) last() Place { return v.place(max(len(v.octets)-1, 0)) }
 
-// joiner puts views together.
+// joiner puts views together. Between two of them it has no memory.
 type joiner struct {
 	buf   []byte
 	marks []mark
 }
 
-func (j *joiner) reset(large *Buffers) {
-	if cap(j.buf) > maxSpare {
-		large.put(j.buf)
-		j.buf = nil
+// begins makes j empty.
+func (a *Association) begins(j *joiner) {
+	a.ends(j)
+	if n := len(a.marks); n > 0 {
+		j.marks, a.marks[n-1] = a.marks[n-1], nil
+		a.marks = a.marks[:n-1]
 	}
-	if cap(j.marks) > 1024 {
-		j.marks = nil
-	}
-	j.buf, j.marks = j.buf[:0], j.marks[:0]
 }
 
-func (j *joiner) add(v view, large *Buffers) {
+// ends gives the memory of j back; the octets are lent to the events of the call.
+func (a *Association) ends(j *joiner) {
+	a.giveBack(j.buf)
+	if n := cap(j.marks); n > 0 && n <= maxMarks && len(a.marks) < maxFree {
+		a.marks = append(a.marks, j.marks[:0])
+	}
+	*j = joiner{}
+}
+
+// join adds v to j; expect is as in grow.
+func (a *Association) join(j *joiner, v view, expect func([]byte) int) {
 	at := len(j.buf)
-	if n := at + len(v.octets); n > cap(j.buf) && n > maxSpare {
-		if b := large.get(); cap(b) >= n {
-			j.buf = append(b, j.buf...)
-		} else {
-			large.put(b)
-		}
+	if n := at + len(v.octets); n > cap(j.buf) {
+		old := j.buf
+		j.buf = a.grow(old, n, old, expect)
+		a.giveBack(old)
 	}
 	j.marks = append(j.marks, mark{at, v.place(0)})
 	// The other marks that fall into v.
@@ -112,3 +253,8 @@ func (j *joiner) add(v view, large *Buffers) {
 }
 
 func (j *joiner) view() view { return view{j.buf, 0, j.marks} }
+
+// holds reports whether v is of what was joined in j.
+func (j *joiner) holds(v view) bool {
+	return len(v.marks) > 0 && len(j.marks) > 0 && &v.marks[0] == &j.marks[0]
+}

@@ -156,7 +156,9 @@ func (a *Association) drop() {
 	for i := range a.dir {
 		d := &a.dir[i]
 		d.open, d.skip, d.segment = false, false, session.None
-		a.transfer[i].active, a.transfer[i].whole = false, nil
+		a.ends(&d.tsdu)
+		a.ends(&d.ssdu)
+		a.endTransfer(&a.transfer[i])
 	}
 	a.suspended = a.suspended[:0]
 }

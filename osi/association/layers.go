@@ -20,6 +20,9 @@ func (a *Association) tsdu(dir uint8, v view) {
 	for it.Next(s) {
 		a.facts.UnknownParameters += uint64(s.UnknownCount)
 		a.session(dir, v.sub(s.Start, s.End))
+		if d := &a.dir[dir]; d.segment == session.None {
+			a.ends(&d.ssdu)
+		}
 		if a.NotX400() {
 			return
 		}
@@ -63,12 +66,13 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 		a.own(ErrSegment, dir, d.ssdu.view(), len(d.ssdu.buf))
 		a.damage(dir, Damaged)
 		d.segment = session.None
+		a.ends(&d.ssdu)
 	}
 	if begins && ends {
 		return u, true
 	}
 	if begins {
-		d.ssdu.reset(a.cfg.Buffers)
+		a.begins(&d.ssdu)
 		d.segment, d.ssduSince = kind, a.from
 	} else if d.segment != kind {
 		a.own(ErrSegment, dir, v, 0)
@@ -79,9 +83,10 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 		a.own(ErrTSDUSize, dir, v, 0)
 		a.damage(dir, TooLarge)
 		d.segment = session.None
+		a.ends(&d.ssdu)
 		return u, false
 	}
-	d.ssdu.add(u, a.cfg.Buffers)
+	a.join(&d.ssdu, u, unknown)
 	if !ends {
 		return u, false
 	}
@@ -221,7 +226,7 @@ func (a *Association) resynchronize() {
 		if !t.active {
 			continue
 		}
-		a.Detach()
+		a.detach()
 		// The serial number is that of the first point to be sent again (X.225
 		// 7.25).
 		if s.ResyncType != 0 || !s.HasSerial || s.Serial == 0 || !t.rewind(s.Serial-1) {
@@ -763,7 +768,7 @@ func (a *Association) userData(dir uint8, u view) {
 			}
 			a.headless(dir, u.place(0))
 		}
-		a.piece(dir, u.octets, u.place(0), u.last(), a.stable(u))
+		a.piece(dir, u.octets, u.place(0), u.last(), a.source(dir, u))
 		return
 	}
 	a.data.Reset(u.octets)
@@ -778,8 +783,18 @@ func (a *Association) userData(dir uint8, u view) {
 	}
 }
 
-// stable reports whether a view's octets are those of the TPDU.
-func (a *Association) stable(v view) bool { return len(v.marks) > 0 && &v.marks[0] == &a.one[0] }
+// source says where the octets of data are.
+func (a *Association) source(dir uint8, v view) source {
+	switch d := &a.dir[dir]; {
+	case len(v.marks) > 0 && &v.marks[0] == &a.one[0]:
+		return inTPDU
+	case d.tsdu.holds(v):
+		return inTSDU
+	case d.ssdu.holds(v):
+		return inSSDU
+	}
+	return volatile
+}
 
 // infer tells the mode of a connection whose opening was not seen by the first
 // data of an activity: in normal mode they are user data (X.226 8.4), in
@@ -870,7 +885,11 @@ func (a *Association) value(dir uint8, u view) bool {
 			first, last = u.place(a.data.Place(p, used+r.Start)), u.place(a.data.Place(p, used+r.Last))
 			start = a.data.Place(p, used+r.End)
 		}
-		a.piece(dir, r.Octets, first, last, !p.Joined && !r.Joined && a.stable(u))
+		from := volatile
+		if !p.Joined && !r.Joined {
+			from = a.source(dir, u)
+		}
+		a.piece(dir, r.Octets, first, last, from)
 		octets = octets[r.End:]
 		used += r.End
 	}

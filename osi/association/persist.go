@@ -170,11 +170,16 @@ func (a *Association) SetState(state []byte) bool {
 	}
 	for i := range a.dir {
 		d, t := &a.dir[i], &a.transfer[i]
-		d.open = d.open && open.tsdu[i]
+		if d.open = d.open && open.tsdu[i]; !d.open {
+			a.ends(&d.tsdu)
+		}
 		if !open.ssdu[i] {
 			d.segment = session.None
+			a.ends(&d.ssdu)
 		}
-		t.active = t.active && open.transfer[i]
+		if t.active = t.active && open.transfer[i]; !t.active {
+			a.endTransfer(t)
+		}
 	}
 	return true
 }

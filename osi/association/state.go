@@ -1,15 +1,13 @@
 package association
 
 import (
-	"x400flow/osi/acse"
 	"x400flow/osi/cotp"
-	"x400flow/osi/presentation"
-	"x400flow/osi/rtse"
 	"x400flow/osi/session"
 )
 
-// Association is the stack of one association.
+// Association is the stack of one association. Its first Reset makes a zero one ready.
 type Association struct {
+	*scratch
 	cfg         Config
 	facts       Facts
 	class       Class
@@ -17,21 +15,14 @@ type Association struct {
 	foreignData int  // Data that nothing of X.400 fits, while the class is open.
 	markers     int  // TSDUs that were searched for what tells ICCP from MMS.
 
-	events   []Event
-	next     int
-	spill    Event // What a left-out problem is written to.
-	problems int   // Problem events so far.
+	problems int // Problem events so far.
 
 	dir       [2]direction
 	transfer  [2]transfer
 	suspended []*Suspended // Interrupted here and not resumed.
 	handover  []*Suspended // To be given to Config.Suspend once events are drained.
-	spare     []byte       // A buffer for the next transfer.
-	lent      [][]byte     // Buffers that events refer to.
-	names     []byte       // Identifiers that events refer to.
 
-	arena                  []byte // What Facts refers to.
-	text                   []byte // Scratch.
+	arena                  []byte // What Facts refers to, and before it others that are full.
 	defined                bool   // Facts.Contexts is the list that was proposed.
 	finish                 Place  // Of a FINISH that awaits its answer.
 	finishing, established bool
@@ -41,16 +32,9 @@ type Association struct {
 
 	record uint64 // Of the TPDU in hand.
 	from   uint64 // Of the first octet of the TSDU or SSDU in hand.
-
-	tpdu cotp.TPDU
-	one  [1]mark
-	spdu session.SPDU
-	ppdu presentation.PPDU
-	data presentation.UserData
-	pdv  presentation.PDV
-	acse acse.APDU
-	rtse rtse.APDU
 }
+
+type scratch = Scratch
 
 // direction is the state of one direction below RTSE.
 type direction struct {
@@ -75,9 +59,21 @@ func New(cfg Config) *Association {
 // Reset makes a new Association of an old one, keeping its memory. What is
 // suspended is handed over first.
 func (a *Association) Reset(cfg Config) {
-	a.settle()
-	a.share()
-	a.settle()
+	if a.scratch != nil {
+		a.settle()
+		a.share()
+		for i := range a.dir {
+			a.ends(&a.dir[i].tsdu)
+			a.ends(&a.dir[i].ssdu)
+			a.endTransfer(&a.transfer[i])
+		}
+		a.settle()
+	}
+	if a.scratch == nil || cfg.Scratch != a.cfg.Scratch {
+		if a.scratch = cfg.Scratch; a.scratch == nil {
+			a.scratch = new(Scratch)
+		}
+	}
 	if cfg.MaxAPDU <= 0 {
 		cfg.MaxAPDU = DefaultMaxAPDU
 	}
@@ -91,14 +87,10 @@ func (a *Association) Reset(cfg Config) {
 	contexts := a.facts.Contexts[:0]
 	a.facts = Facts{ApplicationProtocol: -1, Contexts: contexts}
 	a.class, a.sure, a.foreignData, a.markers = ClassEmpty, false, 0, 0
-	a.events, a.next, a.problems = a.events[:0], 0, 0
+	a.problems = 0
 	for i := range a.dir {
-		d := &a.dir[i]
-		d.tsdu.reset(a.cfg.Buffers)
-		d.ssdu.reset(a.cfg.Buffers)
-		*d = direction{tsdu: d.tsdu, ssdu: d.ssdu}
+		a.dir[i] = direction{}
 		t := &a.transfer[i]
-		a.recycle(t.buf)
 		*t = transfer{checkpoints: t.checkpoints[:0], activity: t.activity[:0]}
 	}
 	a.arena = a.arena[:0]
@@ -111,7 +103,9 @@ func (a *Association) Forget() {
 	for i := range a.dir {
 		d := &a.dir[i]
 		d.open, d.segment = false, session.None
-		a.transfer[i].active, a.transfer[i].whole = false, nil
+		a.ends(&d.tsdu)
+		a.ends(&d.ssdu)
+		a.endTransfer(&a.transfer[i])
 	}
 	for i, s := range a.suspended {
 		s.Release()
@@ -141,17 +135,6 @@ func (a *Association) hand() {
 		a.handover[i] = nil
 	}
 	a.handover = a.handover[:0]
-}
-
-// recycle keeps a transfer's buffer for the next one.
-func (a *Association) recycle(b []byte) {
-	switch {
-	case cap(b) == 0:
-	case cap(b) <= maxSpare && cap(b) > cap(a.spare):
-		a.spare = b[:0]
-	case cap(b) > maxSpare:
-		a.cfg.Buffers.put(b)
-	}
 }
 
 // Next puts the next event into ev. It returns false when there is none.
@@ -199,7 +182,7 @@ func (a *Association) TPDU(in TPDU) {
 		off += n
 	}
 	if !a.cfg.Lasting {
-		a.Detach()
+		a.detach()
 	}
 }
 
@@ -271,20 +254,21 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 			return
 		}
 		d.open, d.tsduSince = true, a.record
-		d.tsdu.reset(a.cfg.Buffers)
+		a.begins(&d.tsdu)
 	}
 	if len(d.tsdu.buf)+len(v.octets) > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
 		a.own(ErrTSDUSize, dir, d.tsdu.view(), 0)
 		a.damage(dir, TooLarge)
 		d.open, d.skip = false, !eot
-		d.lentTSDU(a)
+		a.ends(&d.tsdu)
 		return
 	}
-	d.tsdu.add(v, a.cfg.Buffers)
+	a.join(&d.tsdu, v, totalTSDU)
 	if eot {
 		d.open = false
 		a.from = d.tsduSince
 		a.tsdu(dir, d.tsdu.view())
+		a.ends(&d.tsdu)
 		a.from = a.record
 	}
 }
@@ -308,20 +292,12 @@ func (a *Association) lose(dir uint8) {
 	d := &a.dir[dir]
 	if d.open {
 		a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
-		d.lentTSDU(a)
+		a.ends(&d.tsdu)
 	}
-	if d.segment != session.None {
-		d.segment = session.None
-		d.ssdu.reset(a.cfg.Buffers)
-	}
+	d.segment = session.None
+	a.ends(&d.ssdu)
 	d.open, d.skip, d.unsure = false, false, true
 	a.damage(dir, Lost)
-}
-
-// lentTSDU leaves the joined octets to the events that refer to them.
-func (d *direction) lentTSDU(a *Association) {
-	a.lent = append(a.lent, d.tsdu.buf)
-	d.tsdu.buf, d.tsdu.marks = nil, d.tsdu.marks[:0]
 }
 
 // Gap says that octets of a direction are missing before its next TPDU, lost of
@@ -344,10 +320,11 @@ func (a *Association) End(reason EndReason, time int64) {
 		d := &a.dir[dir]
 		if d.open {
 			a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
-			d.lentTSDU(a)
+			a.ends(&d.tsdu)
 			d.open, d.unsure = false, true
 		}
 		d.segment = session.None
+		a.ends(&d.ssdu)
 	}
 	if a.finishing {
 		// The answer was not captured.
@@ -391,6 +368,7 @@ func (a *Association) OpenSince() (record uint64, open bool) {
 // have 32 octets at most; titles may be long names.
 const (
 	maxKept  = 4 << 10
+	minArena = 512
 	maxArena = 64 << 10
 )
 
@@ -400,10 +378,10 @@ func (a *Association) keep(b []byte) []byte {
 		return nil
 	}
 	b = b[:min(len(b), maxKept)]
-	if len(a.arena)+len(b) > maxArena {
-		// A peer that opens connections again and again fills it. The old one goes
-		// when nothing refers to it any more.
-		a.arena = make([]byte, 0, maxArena)
+	if len(a.arena)+len(b) > cap(a.arena) {
+		// The old one goes when nothing refers to it any more, if a peer opens
+		// connections again and again.
+		a.arena = make([]byte, 0, min(max(2*cap(a.arena), 2*len(b), minArena), maxArena))
 	}
 	n := len(a.arena)
 	a.arena = append(a.arena, b...)
@@ -418,7 +396,8 @@ func (a *Association) Facts() *Facts { return &a.facts }
 func (a *Association) Buffered() int {
 	n := 0
 	for i := range a.dir {
-		n += cap(a.dir[i].tsdu.buf) + cap(a.dir[i].ssdu.buf) + cap(a.transfer[i].buf)
+		t := &a.transfer[i]
+		n += cap(a.dir[i].tsdu.buf) + cap(a.dir[i].ssdu.buf) + max(cap(t.buf), cap(t.hold))
 	}
 	for _, s := range a.suspended {
 		n += s.Size()

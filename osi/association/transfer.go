@@ -22,6 +22,7 @@ type transfer struct {
 	at        Place  // Of the SPDU that began the activity, or the first data.
 	whole     []byte // The only piece so far, borrowed from the TPDU.
 	buf       []byte // The pieces so far, owned.
+	hold      []byte // The buffer that buf is in, where it begins before that.
 	pieces    int
 	exception int64 // Reason of an exception report, -1 without.
 
@@ -57,8 +58,9 @@ func (a *Association) begin(dir uint8, at Place, activity []byte) *transfer {
 	if t.active {
 		a.unfinished(dir, Superseded, at)
 	}
+	a.give(t)
 	*t = transfer{active: true, at: at, last: at, exception: -1, serial: 1, since: a.from,
-		buf: t.buf[:0], checkpoints: t.checkpoints[:0], activity: append(t.activity[:0], activity...)}
+		checkpoints: t.checkpoints[:0], activity: append(t.activity[:0], activity...)}
 	a.foreignData = 0
 	return t
 }
@@ -70,9 +72,18 @@ func (a *Association) headless(dir uint8, at Place) *transfer {
 	return t
 }
 
-// piece adds octets to the transfer. stable says that they belong to the TPDU,
-// not to memory that the next value overwrites.
-func (a *Association) piece(dir uint8, octets []byte, first, last Place, stable bool) {
+// source says where the octets of a piece are.
+type source uint8
+
+const (
+	volatile source = iota // Where the next value will be.
+	inTPDU                 // In the TPDU.
+	inTSDU                 // In a TSDU or SSDU that was joined.
+	inSSDU
+)
+
+// piece adds octets to the transfer.
+func (a *Association) piece(dir uint8, octets []byte, first, last Place, from source) {
 	t := &a.transfer[dir]
 	if !t.begun {
 		t.begun = true
@@ -81,8 +92,7 @@ func (a *Association) piece(dir uint8, octets []byte, first, last Place, stable 
 	t.pieces++
 	if t.bad != WhyNone {
 		if t.headless && len(t.buf) < maxHeadless {
-			a.own1(t)
-			t.buf = append(t.buf, octets[:min(len(octets), maxHeadless-len(t.buf))]...)
+			a.add(t, octets[:min(len(octets), maxHeadless-len(t.buf))])
 		}
 		return
 	}
@@ -92,38 +102,81 @@ func (a *Association) piece(dir uint8, octets []byte, first, last Place, stable 
 		t.bad = TooLarge
 		return
 	}
-	if size == 0 && stable {
-		t.whole = octets
-		return
+	if size == 0 {
+		d := &a.dir[dir]
+		switch from {
+		case inTPDU:
+			t.whole = octets
+			return
+		case inTSDU:
+			a.adopt(t, octets, &d.tsdu)
+			return
+		case inSSDU:
+			a.adopt(t, octets, &d.ssdu)
+			return
+		}
 	}
 	a.own1(t)
-	if t.whole != nil {
-		t.buf = append(t.buf[:0], t.whole...)
-		t.whole = nil
+	a.add(t, octets)
+}
+
+// adopt makes the transfer the owner of the buffer in which its first piece was joined.
+// What else is in there is still to be read, so what is appended to the piece goes
+// elsewhere.
+func (a *Association) adopt(t *transfer, octets []byte, j *joiner) {
+	if j.buf == nil {
+		// Another transfer of the same TSDU has it.
+		a.add(t, octets)
+		return
+	}
+	a.give(t)
+	t.buf, t.hold = octets[:len(octets):len(octets)], j.buf
+	j.buf = nil
+}
+
+// add appends octets to those that the transfer owns.
+func (a *Association) add(t *transfer, octets []byte) {
+	if n := len(t.buf) + len(octets); n > cap(t.buf) {
+		front := t.buf
+		if len(front) == 0 {
+			front = octets
+		}
+		buf := a.grow(t.buf, n, front, total)
+		a.give(t)
+		t.buf = buf
 	}
 	t.buf = append(t.buf, octets...)
 }
 
-// own1 gives the transfer a buffer.
+// give leaves the buffer of a transfer to the events that refer to it.
+func (a *Association) give(t *transfer) {
+	if t.hold != nil {
+		a.giveBack(t.hold)
+	} else {
+		a.giveBack(t.buf)
+	}
+	t.buf, t.hold = nil, nil
+}
+
+// own1 makes a transfer the owner of its octets.
 func (a *Association) own1(t *transfer) {
-	if cap(t.buf) == 0 {
-		t.buf, a.spare = a.spare, nil
-		if cap(t.buf) == 0 {
-			t.buf = a.cfg.Buffers.get()
-		}
+	if t.whole != nil {
+		whole := t.whole
+		t.buf, t.whole = t.buf[:0], nil
+		a.add(t, whole)
 	}
 }
 
 // Detach ends the loan of all octets given so far where Config.Lasting is set:
-// what is still needed of them is copied.
+// what is still needed of them is copied. Memory that only events needed is given back.
 func (a *Association) Detach() {
+	a.settle()
+	a.detach()
+}
+
+func (a *Association) detach() {
 	for i := range a.transfer {
-		t := &a.transfer[i]
-		if t.whole != nil {
-			a.own1(t)
-			t.buf = append(t.buf[:0], t.whole...)
-			t.whole = nil
-		}
+		a.own1(&a.transfer[i])
 	}
 }
 
@@ -222,10 +275,7 @@ func (a *Association) describe(e *Event, t *transfer) {
 
 // endTransfer leaves the buffer to the events that refer to it.
 func (a *Association) endTransfer(t *transfer) {
-	if t.whole == nil && cap(t.buf) > 0 {
-		a.lent = append(a.lent, t.buf)
-		t.buf = nil
-	}
+	a.give(t)
 	t.whole = nil
 	t.active = false
 }
@@ -269,15 +319,11 @@ func (a *Association) suspend(dir uint8, why Why, at Place) {
 		a.unfinished(dir, why, at)
 		return
 	}
-	if t.whole != nil {
-		a.own1(t)
-		t.buf = append(t.buf[:0], t.whole...)
-		t.whole = nil
-	}
+	a.own1(t)
 	e := a.tellUnfinished(dir, why, at, t)
 	e.Suspended = true
 	a.keepSuspended(a.toSuspended(t, dir))
-	t.buf, t.active = nil, false
+	t.active = false
 }
 
 // toSuspended makes a Suspended of a transfer, which loses its octets.
@@ -287,6 +333,14 @@ func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
 		n = t.checkpoints[len(t.checkpoints)-1].at
 	}
 	n = min(n, len(t.buf))
+	// The octets behind the checkpoint belong to the event that tells of the
+	// interruption: a resumed transfer must not write over them.
+	octets, hold := t.buf[:n:n], t.hold
+	if max(cap(t.buf), cap(hold)) > 2*n+minBuffer {
+		octets, hold = append(make([]byte, 0, n), octets...), nil
+		a.give(t)
+	}
+	t.buf, t.hold = nil, nil
 	s := &Suspended{
 		Key:           Key{string(a.facts.SessionID), string(t.activity)},
 		First:         t.first,
@@ -300,11 +354,10 @@ func (a *Association) toSuspended(t *transfer, dir uint8) *Suspended {
 		dir:           dir,
 		pieces:        t.pieces,
 		last:          t.last,
-		// The octets behind the checkpoint belong to the event that tells of the
-		// interruption: a resumed transfer must not write over them.
-		octets:      t.buf[:n:n],
-		checkpoints: append([]checkpoint(nil), t.checkpoints...),
-		buffers:     a.cfg.Buffers,
+		octets:        octets,
+		hold:          hold,
+		checkpoints:   append([]checkpoint(nil), t.checkpoints...),
+		buffers:       a.cfg.Buffers,
 	}
 	if s.First == (Key{}) {
 		s.First = s.Key
@@ -370,7 +423,7 @@ func (a *Association) resume(dir uint8, at Place, v view) {
 	if a.facts.Mode == ModeUnknown && old.mode != ModeUnknown {
 		a.facts.Mode, a.facts.RTSE, a.facts.Inferred = old.mode, true, true
 	}
-	t.buf, t.checkpoints = old.octets, append(t.checkpoints[:0], old.checkpoints...)
+	t.buf, t.hold, t.checkpoints = old.octets, old.hold, append(t.checkpoints[:0], old.checkpoints...)
 	t.begun, t.origin, t.last, t.pieces = old.begun, old.Origin, old.last, old.pieces
 	t.untold = old.untold
 	t.interruptions, t.elsewhere, t.first = old.Interruptions, elsewhere || old.elsewhere, old.First
@@ -440,10 +493,10 @@ func (a *Association) Surrender(k Key) (*Suspended, bool) {
 			(k.Session != string(a.facts.SessionID) || k.Activity != string(t.activity)) && k != t.first {
 			continue
 		}
-		a.Detach()
+		a.detach()
 		s := a.toSuspended(t, dir)
 		s.untold++
-		t.buf, t.active = nil, false
+		t.active = false
 		return s, true
 	}
 	return nil, false

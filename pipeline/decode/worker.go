@@ -53,6 +53,7 @@ type worker struct {
 	rec      record.Record
 	silent   record.Record // What is told of a connection without a record of it.
 	ev       association.Event
+	scratch  association.Scratch // Of all connections.
 	apdu     x411.APDU
 	bind     x411.Bind
 	control  x411.Reader
@@ -656,6 +657,7 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		MaxProblems: w.pool.cfg.MaxProblems,
 		Lasting:     true,
 		Buffers:     &w.pool.buffers,
+		Scratch:     &w.scratch,
 		Suspend:     c.suspend,
 		Resume:      c.resume,
 	}
