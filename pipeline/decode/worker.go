@@ -101,7 +101,7 @@ type connection struct {
 	gone    bool // To be reused once it is no longer dirty.
 	muted   bool
 	givenUp bool
-	skipped [2]run
+	skipped [2]*run               // nil before the first.
 	resumed map[[16]byte][16]byte // Transfers begun in another association.
 	pending []*invocation         // Invokes whose answer has not come, in order.
 
@@ -478,7 +478,7 @@ func (c *connection) openSince() (since uint64, open bool) {
 	since, open = c.assoc.OpenSince()
 	for i := range c.skipped {
 		// Of octets that are encrypted, or of no concern, there is no row.
-		if r := &c.skipped[i]; r.kind != 0 && r.kind != record.Encrypted && !c.assoc.NotX400() && (!open || r.since < since) {
+		if r := c.skipped[i]; r != nil && r.kind != 0 && r.kind != record.Encrypted && !c.assoc.NotX400() && (!open || r.since < since) {
 			since, open = r.since, true
 		}
 	}
@@ -833,7 +833,11 @@ func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
 
 // skip adds octets to a run of octets that are in no TPKT.
 func (w *worker) skip(c *connection, rec *record.Record, it *record.Item) {
-	r := &c.skipped[it.Dir]
+	r := c.skipped[it.Dir]
+	if r == nil {
+		r = new(run)
+		c.skipped[it.Dir] = r
+	}
 	if r.kind != 0 && r.kind != it.Kind {
 		w.endRun(c, it.Dir)
 	}
@@ -863,8 +867,8 @@ func (w *worker) skip(c *connection, rec *record.Record, it *record.Item) {
 
 // endRun tells of the run that ends.
 func (w *worker) endRun(c *connection, dir uint8) {
-	r := &c.skipped[dir]
-	if r.kind == 0 {
+	r := c.skipped[dir]
+	if r == nil || r.kind == 0 {
 		return
 	}
 	kind := r.kind

@@ -49,7 +49,7 @@ const (
 const evidence = 4 << 10
 
 // classCost is what an association takes while it is looked at.
-const classCost = 8 << 10
+const classCost = 3 << 10
 
 // maxProbes is how many TPDUs of a connection are looked at to find out
 // whether it is X.400.
@@ -152,6 +152,7 @@ type Sensor struct {
 	secrets scratch
 	probes  sync.Pool
 	event   association.Event
+	scratch association.Scratch // Of the probes.
 
 	state      int         // Octets kept for connections: the sum of conn.size.
 	pending    int         // Octets in records not yet published.
@@ -783,7 +784,7 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 	}
 	if st.class == nil {
 		st.class = s.probes.Get().(*association.Association)
-		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld})
+		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld, Scratch: &s.scratch})
 	}
 	if it.Kind == record.Skipped {
 		st.class.Outside(it.Octets)
