@@ -8,14 +8,20 @@ import "unsafe"
 // are written once, between its length and its capacity, before the string over
 // them is made, and never moved or written again until reset. reset makes every
 // string over them invalid; the batch that owns the arena empties its columns
-// in the same call, and its documentation tells those who took a column.
+// in the same call, and its documentation tells those who took a column. The
+// octets of an adopted buffer are written no more by anybody.
 type arena struct {
 	chunks [][]byte
 	// at is the chunk that is filled; those after it are empty.
 	at int
 	// size is the number of octets held.
 	size int
+	// adopted are buffers of which large strings are not copied.
+	adopted [][]byte
 }
+
+// Large is the size from which octets of an adopted buffer are not copied.
+const Large = 1 << 20
 
 const (
 	chunkSize = 64 << 10
@@ -28,9 +34,24 @@ func (a *arena) copy(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
+	if len(b) >= Large && a.has(b) {
+		a.size += len(b)
+		return unsafe.String(unsafe.SliceData(b), len(b))
+	}
 	p := a.room(len(b))
 	copy(p, b)
 	return unsafe.String(unsafe.SliceData(p), len(p))
+}
+
+// has reports whether b is part of an adopted buffer.
+func (a *arena) has(b []byte) bool {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	for _, own := range a.adopted {
+		if from := uintptr(unsafe.Pointer(unsafe.SliceData(own))); at >= from && at+uintptr(len(b)) <= from+uintptr(len(own)) {
+			return true
+		}
+	}
+	return false
 }
 
 // copyString returns a copy of s.
@@ -77,4 +98,6 @@ func (a *arena) reset() {
 		a.chunks[i] = c[:0]
 	}
 	a.at, a.size = 0, 0
+	clear(a.adopted)
+	a.adopted = a.adopted[:0]
 }

@@ -100,6 +100,16 @@ func (b *Batch) All() [Tables]Columnar {
 	}
 }
 
+// Adopt makes buffer the batch's until Reset: contents and texts of body parts in it, of
+// Large octets or more, are not copied when their rows are appended. Nobody may write to
+// it any more.
+func (b *Batch) Adopt(buffer []byte) {
+	buffer = buffer[:cap(buffer)]
+	for _, a := range [...]*arena{&b.Contents.text, &b.BodyParts.text} {
+		a.adopted = append(a.adopted, buffer)
+	}
+}
+
 // Reset forgets the rows of every table and keeps the memory.
 func (b *Batch) Reset() {
 	for _, t := range b.All() {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"x400flow/schema/ddl"
 )
@@ -136,6 +137,32 @@ func TestArenaGivesBack(t *testing.T) {
 	}
 	if kept > keptChunks {
 		t.Errorf("kept %d octets, want at most %d", kept, keptChunks)
+	}
+}
+
+// What is large and in an adopted buffer is not copied; all else is, and after Reset
+// everything.
+func TestAdopt(t *testing.T) {
+	var b Batch
+	own := bytes.Repeat([]byte{'x'}, 2*Large+10)
+	other := bytes.Repeat([]byte{'y'}, Large)
+	b.Adopt(own[:Large])
+	for _, reset := range []bool{false, true} {
+		if reset {
+			b.Reset()
+		}
+		for _, c := range []struct {
+			octets []byte
+			shared bool
+		}{
+			{own, true}, {own[5 : 5+Large], true}, {own[5 : 4+Large], false}, {own[2*Large:], false}, {other, false},
+		} {
+			b.Contents.Append(&Content{Content: c.octets})
+			got := b.Contents.Content[len(b.Contents.Content)-1]
+			if got != string(c.octets) || (unsafe.StringData(got) == &c.octets[0]) != (c.shared && !reset) {
+				t.Errorf("%d octets, adopted %t, after Reset %t", len(c.octets), c.shared, reset)
+			}
+		}
 	}
 }
 

@@ -35,52 +35,48 @@ type Scratch struct {
 	rtse rtse.APDU
 }
 
-// The buffers of a Scratch: powers of two from minBuffer to maxBuffer. Larger ones
-// come from Config.Buffers, and those above maxShared from nowhere: so seldom ones
-// are left to the collector.
+// Buffers are powers of two: those of a Scratch from minBuffer to maxBuffer, those of
+// Config.Buffers up to maxShared. Larger ones, which are seldom, are as large as need be
+// and left to the collector.
 const (
 	minBuffer = 1 << 10
 	maxBuffer = 64 << 10
-	classes   = 7
 	maxShared = 16 << 20
+	classes   = 7 // Of a Scratch.
+	shared    = 8 // Of Config.Buffers.
 	// maxFree bounds the buffers of a size, and the lists of marks, that are kept.
 	maxFree  = 4
 	maxMarks = 1024
 )
 
-// class returns the size class that holds n octets.
-func class(n int) int { return bits.Len(uint(max(n, minBuffer)-1) >> 10) }
+// class returns the class of the smallest buffers that hold n octets.
+func class(n int) int { return bits.Len(uint(max(n, minBuffer)-1) / minBuffer) }
 
 // take returns an empty buffer with room for n octets.
 func (a *Association) take(n int) []byte {
-	if n > maxBuffer {
-		b := a.cfg.Buffers.get()
-		if cap(b) >= n && cap(b) <= 8*n {
-			return b
-		}
-		a.cfg.Buffers.put(b)
+	if n > maxShared {
 		return make([]byte, 0, n)
 	}
 	k := class(n)
-	f := a.free[k]
-	if len(f) == 0 {
-		return make([]byte, 0, minBuffer<<k)
+	if k >= classes {
+		if b := a.cfg.Buffers.get(k - classes); b != nil {
+			return b
+		}
+	} else if f := a.free[k]; len(f) > 0 {
+		a.free[k] = f[:len(f)-1]
+		return f[len(f)-1]
 	}
-	b := f[len(f)-1]
-	a.free[k] = f[:len(f)-1]
-	return b
+	return make([]byte, 0, minBuffer<<k)
 }
 
 // recycle keeps a buffer for others.
 func (a *Association) recycle(b []byte) {
-	switch n := cap(b); {
-	case n < minBuffer:
-	case n > maxBuffer:
+	switch k := class(cap(b)+1) - 1; {
+	case cap(b) < minBuffer:
+	case k >= classes:
 		a.cfg.Buffers.put(b)
-	default:
-		if k := class(n+1) - 1; len(a.free[k]) < maxFree {
-			a.free[k] = append(a.free[k], b[:0])
-		}
+	case len(a.free[k]) < maxFree:
+		a.free[k] = append(a.free[k], b[:0])
 	}
 }
 
@@ -97,24 +93,38 @@ func (a *Association) grow(b []byte, n int, front []byte, expect func([]byte) in
 	size := 2 * n
 	if n > maxBuffer/2 {
 		size = n + n/2
-		if e := expect(front); e >= n && e <= 4*n {
+		if e := expect(front); e > size && e <= 8*n {
 			size = e
 		}
 	}
 	return append(a.take(size), b...)
 }
 
-// total returns how many octets the BER element takes that begins with octets, 0 when
-// that cannot be told.
+// maxHeaders bounds the headers that total looks at: those of a value in a PDV-list of
+// user data are five.
+const maxHeaders = 16
+
+// total returns how many octets the encoding takes that begins with octets, as the first
+// definite length tells that reaches beyond them; 0 when none does.
 func total(octets []byte) int {
 	f := front{b: octets}
-	n, ok := f.length()
-	if !ok || n < 0 {
-		return 0
+	for range maxHeaders {
+		n, ok := f.length()
+		switch {
+		case !ok:
+			return 0
+		case n < 0:
+		case n > len(octets)-f.at:
+			return f.at + n + maxTrailer
+		default:
+			f.at += n
+		}
 	}
-	// Others that follow are small.
-	return f.at + n + 64
+	return 0
 }
+
+// maxTrailer is what may follow the longest value: ends of contents.
+const maxTrailer = 64
 
 // totalTSDU returns how many octets a TSDU will have that begins with octets: those
 // of its user data.
@@ -136,17 +146,18 @@ func unknown([]byte) int { return 0 }
 // concurrent use; the zero value is ready, and so is a nil pointer, which keeps
 // nothing.
 type Buffers struct {
-	pool sync.Pool // Of *[]byte.
+	pools [shared]sync.Pool // Of *[]byte.
 	// headers are pointers without octets, for put.
 	headers sync.Pool
 }
 
-// get returns a buffer without octets in it, nil when there is none to reuse.
-func (b *Buffers) get() []byte {
+// get returns a buffer without octets in it, nil when there is none to reuse. class
+// counts from the first beyond those of a Scratch.
+func (b *Buffers) get(class int) []byte {
 	if b == nil {
 		return nil
 	}
-	p, ok := b.pool.Get().(*[]byte)
+	p, ok := b.pools[class].Get().(*[]byte)
 	if !ok {
 		return nil
 	}
@@ -166,7 +177,7 @@ func (b *Buffers) put(octets []byte) {
 		p = new([]byte)
 	}
 	*p = octets[:0]
-	b.pool.Put(p)
+	b.pools[class(cap(octets)+1)-1-classes].Put(p)
 }
 
 // mark says where octets from at on, in a view's whole array, stood.

@@ -60,6 +60,7 @@ type Event struct {
 	ROSE rose.APDU
 
 	text string
+	lent int // The buffer of Octets in what is lent, counted from 1; 0 for none.
 }
 
 // Why says how a transfer came to be unfinished.

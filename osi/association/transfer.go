@@ -258,7 +258,21 @@ func (a *Association) finishTransfer(dir uint8, at Place, v view) {
 	if a.class == ClassP3 || a.class == ClassP7 {
 		a.operation(e, octets)
 	}
-	a.endTransfer(t)
+	before := len(a.lent)
+	if a.endTransfer(t); len(a.lent) > before {
+		e.lent = len(a.lent)
+	}
+}
+
+// Keep leaves the buffer that the octets of the event drained last are in to the
+// caller, who may keep it and must not write to it; nil when they are in a TPDU.
+func (a *Association) Keep(e *Event) (buffer []byte) {
+	if e.lent == 0 {
+		return nil
+	}
+	b := &a.lent[e.lent-1]
+	buffer, *b = *b, nil
+	return buffer
 }
 
 // describe fills in what an event says of a transfer.

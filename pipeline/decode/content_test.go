@@ -2,10 +2,14 @@ package decode
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
+	"x400flow/bench/generate"
+	"x400flow/pipeline/sensor"
 	"x400flow/schema"
 	"x400flow/x411"
 )
@@ -152,4 +156,28 @@ func BenchmarkRows(b *testing.B) {
 		*m = schema.Message{}
 		w.rows(m, octets)
 	}
+}
+
+// A large content is not copied into its columns: they hold the buffer that the APDU was
+// joined in, which nothing overwrites while the rows are there.
+func TestLargeContent(t *testing.T) {
+	const large = 3 << 20
+	in := frames(t, generated(t, 12, func(o *generate.Options) { o.HugeContent = large }))
+	d := newDirect(Config{BatchOctets: 1 << 30})
+	got := d.rows(t, in)
+	found := 0
+	for _, r := range got["contents_store"] {
+		if size, _ := strconv.Atoi(r.columns["size"]); size < large {
+			continue
+		}
+		found++
+		if want := fmt.Sprintf("%s octets %x", r.columns["size"], r.columns["sha256"]); r.columns["content"] != want && r.columns["kind"] == "content" && r.columns["content_inline"] == "false" {
+			t.Errorf("the content is %s, want %s", r.columns["content"], want)
+		}
+	}
+	if found == 0 {
+		t.Error("no large content")
+	}
+	cut, _ := decoded(t, Config{BatchOctets: 1}, records(t, sensor.Config{MaxItems: 50}, in))
+	same(t, cut, got)
 }

@@ -282,13 +282,19 @@ func (w *worker) transferred(c *connection) {
 	ev, m := &w.ev, &w.row.message
 	w.pool.resumed.Add(uint64(ev.Interruptions - ev.Untold))
 	digest := w.sighted(c, m)
+	if len(ev.Octets) >= schema.Large && !w.pool.cfg.EnvelopeOnly {
+		if b := c.assoc.Keep(ev); b != nil {
+			w.batch.Adopt(b)
+		}
+	}
 	status, octets := w.rows(m, ev.Octets)
 	if status != x411.StatusOK {
 		a := &w.apdu
 		at := place(&ev.Origin.Place, ev.Dir)
+		w.row.digest = digest
 		w.problem(c, &finding{
 			layer: x411.Layer, reason: a.Failure.Code.String(), path: a.Failure.Path, item: &at,
-			source: m.Source, octets: uint64(len(octets)), evidence: octets, digest: digest[:],
+			source: m.Source, octets: uint64(len(octets)), evidence: octets, digest: w.row.digest[:],
 			transfer: m.Transfer, apdu: m.APDU,
 			detail: w.row.texts.reset().str("at octet ").int(int64(a.Failure.Offset)).str(" of the APDU").bytes(),
 		})
@@ -591,7 +597,15 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 		}
 	}
 	w.batch.Contents.Append(k)
+	for _, b := range [...]*[]byte{&w.row.content, &w.row.keyless} {
+		if cap(*b) > maxScratch {
+			*b = nil
+		}
+	}
 }
+
+// maxScratch bounds what is kept of memory that a large content took.
+const maxScratch = 16 << 20
 
 // associationRow appends the row of a connection as it stands.
 func (w *worker) associationRow(c *connection) {
