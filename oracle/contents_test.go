@@ -15,7 +15,7 @@ import (
 // X.420 defines.
 func contentArchive(t *testing.T) (archive, *ledger.Ledger) {
 	t.Helper()
-	capture, l, _ := generate(t, "-n", "250", "-seed", "31", "-corpus", "small",
+	capture, l, _ := generate(t, "-n", "300", "-seed", "33", "-corpus", "small",
 		"-set", "RichRate=0.5", "-set", "IndefiniteRate=0.3", "-set", "ShuffleRate=0.3", "-set", "ConstructedRate=0.3", "-set", "X410Rate=0.1")
 	a := newArchive(t)
 	a.ingest(t, capture)
@@ -78,6 +78,7 @@ func TestContentsEqualLedger(t *testing.T) {
 	// The corpus has one of everything.
 	for _, kind := range []string{
 		"ipm", "receipt-notification", "non-receipt-notification", "other-notification",
+		"cms", "signed-data", "enveloped-data", "edi-message", "edi-notification", "inner-envelope", "unknown",
 		"ia5-text", "teletex", "g3-facsimile", "videotex", "encrypted", "nationally-defined", "message", "mixed-mode", "bilaterally-defined",
 		"general-text", "file-transfer", "voice", "content", "notification", "pkcs7",
 		"authorizing-user", "primary", "copy", "blind-copy", "reply-recipient", "replied-to", "obsoleted", "related", "subject",
@@ -129,10 +130,9 @@ func archivedContents(t *testing.T, a archive, opaque map[string]bool) map[strin
 			out[k] = f
 		}
 	}
-	// Contents that X.420 does not define have a row that tells no more than this.
-	add("message", `SELECT apdu, path, kind, mts_id, returned, status, ipm_id, originator, subject, importance, sensitivity, auto_forwarded,
+	add("message", `SELECT apdu, path, kind, inner_type, inner_content, signer, if(signers = 0, '', toString(signers)) AS signers, mts_id, returned, status, ipm_id, originator, subject, importance, sensitivity, auto_forwarded,
 		expiry_time, reply_time, intended_recipient, conversion_eits, non_receipt_reason, discard_reason, auto_forward_comment,
-		receipt_time, acknowledgment_mode, suppl_receipt_info, returned_ipm, ats_priority FROM ipms WHERE kind != 'unknown'`)
+		receipt_time, acknowledgment_mode, suppl_receipt_info, returned_ipm, ats_priority FROM ipms`)
 	add("recipient", `SELECT apdu, path, role, descriptor, notification_requests, reply_requested, precedence FROM ipm_recipients`)
 	add("reference", `SELECT apdu, path, relation, ipm_id FROM ipm_references`)
 	add("extension", `SELECT apdu, path, oid, value, error FROM ipm_extensions`)
@@ -172,6 +172,13 @@ func ledgerContent(want map[string]facts, kinds map[string]int, key string, s *l
 		f.set("mts_id", s.SubjectID.Text)
 		f.set("returned", "1")
 	}
+	f.set("inner_type", x.InnerType)
+	f.set("inner_content", x.InnerContent)
+	f.set("signer", x.Signer)
+	if x.Signers > 0 {
+		f.set("signers", strconv.Itoa(x.Signers))
+	}
+	kinds[x.InnerType]++
 	f.set("ipm_id", x.ID)
 	f.set("originator", x.Originator)
 	if x.Subject != nil {

@@ -638,6 +638,9 @@ func addSighting(tables map[string]map[string]facts, k string, f facts, s *ledge
 	}
 	if c := s.ContentType; c != nil {
 		f.set("content_type", c.OID)
+		if c.OID == "2.6.3.3.1" {
+			f.set("content_type", "id-cont-inner-envelope") // X.411 Annex A.
+		}
 		f.set("content_type_oid", c.OID)
 		if c.OID == "" {
 			f.set("content_type_number", strconv.Itoa(c.BuiltIn))

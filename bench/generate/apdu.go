@@ -164,6 +164,12 @@ func (w *world) originate(path []*mta, at time.Time) *message {
 		m.typ, m.typOID, c.kind = 0, extendedContentType, contentOctets
 	case p == 2:
 		m.typ, c.kind = 1, contentForeign
+	case p == 3:
+		m.typ, m.typOID, c.kind = 0, oidContentCMS, contentCMS
+	case p == 4:
+		m.typ, c.kind = contentTypeEDI, contentEDI
+	case p == 5:
+		m.typ, m.typOID, c.kind = 0, oidInner, contentInner
 	case p < 10:
 		m.typ, c.kind = 2, contentP2
 	}

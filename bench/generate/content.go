@@ -25,6 +25,9 @@ const (
 	contentOctets                     // An OCTET STRING of an extended content type.
 	contentUnknown                    // An OCTET STRING of the built-in type unidentified.
 	contentForeign                    // EXTERNAL of the built-in type external.
+	contentCMS                        // Signed or enveloped data (RFC 5652).
+	contentEDI                        // EDI message or notification (X.435).
+	contentInner                      // An MTS-APDU.
 	contentWhole                      // Octets made beforehand, see everyContent.
 )
 
@@ -60,13 +63,13 @@ const (
 )
 
 // encode appends the octets of the content of m to e, which is the content's own
-// encoder, and returns what is in it where X.420 defines it.
+// encoder, and returns what is in it; of contentWhole nothing.
 func (c *content) encode(e *encoder, m *message, at time.Time) []ledger.Interpersonal {
 	r := rand.New(rand.NewPCG(c.seed, 0x636f6e74656e74))
 	switch c.kind {
 	case contentOctets, contentUnknown:
 		e.primitive(tagOctetString, appendText(nil, r, c.size))
-		return nil
+		return []ledger.Interpersonal{{Kind: "unknown"}}
 	case contentWhole:
 		e.raw(c.whole...)
 		return nil
@@ -75,12 +78,21 @@ func (c *content) encode(e *encoder, m *message, at time.Time) []ledger.Interper
 		e.oid(tagOID, "1.3.6.1.4.1.99999.400.8")
 		e.primitive(0x81, appendText(nil, r, c.size))
 		e.close(x)
-		return nil
+		return []ledger.Interpersonal{{Kind: "unknown"}}
 	}
 	w := interpersonal{e: e, rng: r, m: m, at: at, old: c.kind == contentP2, rate: plainRate}
 	if c.seed%4 == 0 {
 		w.rate = featuredRate
 	}
-	w.object(c)
+	switch c.kind {
+	case contentCMS:
+		w.secured(c)
+	case contentEDI:
+		w.edi(c)
+	case contentInner:
+		w.enveloped(c)
+	default:
+		w.object(c)
+	}
 	return w.out
 }

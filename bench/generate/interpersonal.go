@@ -594,18 +594,11 @@ func (w *interpersonal) forwardedContent(path string, number int) ledger.BodyPar
 	nested := below(path, number)
 	size := 0
 	w.extended("2.6.1.4.17.2.6.1.10.1", func() {
-		e.b = append(e.b, tagOctetString)
-		at := len(e.b)
-		c := e.open(0xa0)
-		w.ipm(nested, 60, "Forwarded content")
-		e.close(c)
-		size = len(e.b) - at
-		// The OCTET STRING has a definite length, whatever is in it.
-		var l [8]byte
-		length := e.appendLength(l[:0], size)
-		e.b = append(e.b, length...)
-		copy(e.b[at+len(length):], e.b[at:at+size])
-		copy(e.b[at:], length)
+		size = e.inOctets(func() {
+			c := e.open(0xa0)
+			w.ipm(nested, 60, "Forwarded content")
+			e.close(c)
+		})
 	}, "2.6.1.11.17.2.6.1.10.1", func() {
 		ps := e.open(tagSet)
 		e.time(0x80, w.at)
@@ -630,37 +623,15 @@ func (w *interpersonal) signed(string, int) ledger.BodyPart {
 	saved := e.style
 	e.style = style{}
 	w.extended("2.6.1.4.18", func() {
-		info := e.open(tagSequence)
-		e.oid(tagOID, "1.2.840.113549.1.7.2")
-		x := e.open(0xa0)
-		sd := e.open(tagSequence)
-		e.integer(tagInteger, 1)
-		algorithms := e.open(tagSet)
-		e.close(algorithms)
-		inside := e.open(tagSequence)
-		e.oid(tagOID, "1.2.840.113549.1.7.1")
-		c := e.open(0xa0)
-		e.primitive(tagOctetString, noise(w.rng, 20))
-		e.close(c)
-		e.close(inside)
-		signers := e.open(tagSet)
-		si := e.open(tagSequence)
-		e.integer(tagInteger, 1)
-		sid := e.open(tagSequence)
-		e.name("a signer")
-		e.integer(tagInteger, 42)
-		e.close(sid)
-		e.algorithm(tagSequence)
-		e.algorithm(tagSequence)
-		e.primitive(tagOctetString, noise(w.rng, 32))
-		e.close(si)
-		e.close(signers)
-		e.close(sd)
-		e.close(x)
-		e.close(info)
+		e.signedData(w.rng, func() {
+			e.oid(tagOID, oidData)
+			c := e.open(0xa0)
+			e.primitive(tagOctetString, noise(w.rng, 20))
+			e.close(c)
+		}, false)
 	}, "", nil)
 	e.style = saved
-	return ledger.BodyPart{Kind: "pkcs7", Size: -1, Signer: "CN=a signer,C=GB serial=2A"}
+	return ledger.BodyPart{Kind: "pkcs7", Size: -1, Signer: signerByName}
 }
 
 // notification writes the fields of a notification of some kind (X.420 8).

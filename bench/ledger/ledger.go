@@ -214,8 +214,8 @@ type APDU struct {
 	ContentSize   int    `json:"content_size"` // Octets in the content OCTET STRING, or of a report's returned content.
 	ContentSHA256 string `json:"content_sha256,omitempty"`
 	Subject       string `json:"subject,omitempty"` // The IPM's heading, where the content is one.
-	// Contents are the content, where X.420 defines it, and the messages in it,
-	// outer ones first.
+	// Contents are the content and the messages in it, outer ones first. Of a content
+	// that X.420 does not define it has the kind, and of CMS what is inside.
 	Contents []Interpersonal `json:"contents,omitempty"`
 
 	// Reports only.
@@ -227,14 +227,16 @@ type APDU struct {
 	ContentExtensions []Extension `json:"content_extensions,omitempty"`
 }
 
-// Interpersonal is an interpersonal message or notification (X.420). Texts of
+// Interpersonal is an interpersonal message or notification (X.420), or another
+// content of which little more than the kind is told. Texts of
 // identifiers are "local*OR-name", those of descriptors "free-form <OR-name>
 // (telephone)".
 type Interpersonal struct {
 	// Path is empty for the content, 2 for what its second body part holds, 2.1
-	// for what the first body part of that holds, r for a returned message.
+	// for what the first body part of that holds, r for a returned message, c for
+	// what signed data hold.
 	Path          string         `json:"path"`
-	Kind          string         `json:"kind"` // ipm, receipt-notification, ...
+	Kind          string         `json:"kind"` // ipm, receipt-notification, cms, edi-message, unknown, ...
 	ID            string         `json:"id"`
 	Originator    string         `json:"originator,omitempty"`
 	Subject       *string        `json:"subject,omitempty"`
@@ -247,6 +249,12 @@ type Interpersonal struct {
 	Sensitivity   string         `json:"sensitivity,omitempty"`
 	AutoForwarded bool           `json:"auto_forwarded,omitempty"`
 	Parts         []BodyPart     `json:"parts,omitempty"`
+
+	// Content of the Cryptographic Message Syntax (RFC 5652) only.
+	InnerType    string `json:"inner_type,omitempty"`
+	InnerContent string `json:"inner_content,omitempty"` // Dotted.
+	Signer       string `json:"signer,omitempty"`        // The first.
+	Signers      int    `json:"signers,omitempty"`
 
 	// Notifications only.
 	Intended         string     `json:"intended,omitempty"`
