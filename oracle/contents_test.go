@@ -100,7 +100,7 @@ func TestContentsEqualLedger(t *testing.T) {
 func archivedContents(t *testing.T, a archive, opaque map[string]bool) map[string]facts {
 	t.Helper()
 	keys := map[string]string{}
-	for _, r := range a.query(t, "SELECT apdu, apdu_sha256, tcp_sequence FROM messages") {
+	for _, r := range a.query(t, "SELECT apdu, "+sumOfAPDU+" AS apdu_sha256, tcp_sequence FROM contents INNER JOIN messages USING apdu") {
 		seq, err := strconv.ParseUint(r["tcp_sequence"], 10, 32)
 		if err != nil {
 			t.Fatal(err)

@@ -481,7 +481,7 @@ func tell(cells map[string][]string, table string, r row) {
 	for column, v := range r {
 		switch column {
 		// Where it was seen is not what it says.
-		case "apdu", "transfer", "association", "captured_at", "captured_until", "apdu_sha256", "stream_offset", "stream_end", "tcp_sequence",
+		case "apdu", "transfer", "association", "captured_at", "captured_until", "stream_offset", "stream_end", "tcp_sequence",
 			"source_port", "destination_port", "first_frame", "last_frame", "position", "octet_offset", "content_offset", "content_length", "sha256",
 			"operation", "problem", "id", "frame", "answer_frame", "answered_at", "client_port", "server_port", "first_seen", "last_seen", "community_id":
 			continue

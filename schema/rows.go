@@ -846,8 +846,6 @@ type Message struct {
 	// Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode
 	// included.
 	APDUSize uint64
-	// SHA-256 of those octets, hexadecimal.
-	APDUSHA256 [32]byte
 	// Additional information of a report, readable (X.411 12.2.1.3.2).
 	AdditionalInformation []byte
 	// Additional information of a report, the encoding of the value inside its
@@ -969,7 +967,6 @@ type Messages struct {
 	ContentSize                  []int64
 	ContentSHA256                []string
 	APDUSize                     []uint64
-	APDUSHA256                   []string
 	AdditionalInformation        []string
 	AdditionalInformationRaw     []string
 	SecurityLabel                []string
@@ -1081,7 +1078,6 @@ func (b *Messages) Append(r *Message) {
 	b.ContentSize = append(b.ContentSize, r.ContentSize)
 	b.ContentSHA256 = append(b.ContentSHA256, b.text.copy(r.ContentSHA256[:]))
 	b.APDUSize = append(b.APDUSize, r.APDUSize)
-	b.APDUSHA256 = append(b.APDUSHA256, b.text.copy(r.APDUSHA256[:]))
 	b.AdditionalInformation = append(b.AdditionalInformation, b.text.copy(r.AdditionalInformation))
 	b.AdditionalInformationRaw = append(b.AdditionalInformationRaw, b.text.copy(r.AdditionalInformationRaw))
 	b.SecurityLabel = append(b.SecurityLabel, b.text.copy(r.SecurityLabel))
@@ -1192,7 +1188,6 @@ func (b *Messages) Reset() {
 	b.ContentSize = b.ContentSize[:0]
 	b.ContentSHA256 = b.ContentSHA256[:0]
 	b.APDUSize = b.APDUSize[:0]
-	b.APDUSHA256 = b.APDUSHA256[:0]
 	b.AdditionalInformation = b.AdditionalInformation[:0]
 	b.AdditionalInformationRaw = b.AdditionalInformationRaw[:0]
 	b.SecurityLabel = b.SecurityLabel[:0]
@@ -1212,7 +1207,7 @@ func (b *Messages) Reset() {
 func (b *Messages) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Messages) Bytes() int { return b.rows*1220 + b.text.size }
+func (b *Messages) Bytes() int { return b.rows*1204 + b.text.size }
 
 // Table returns messages_store.
 func (b *Messages) Table() string { return "messages_store" }
@@ -1314,7 +1309,6 @@ var columnsOfMessages = [...]Column{
 	{"content_size", "Int64"},
 	{"content_sha256", "String"},
 	{"apdu_size", "UInt64"},
-	{"apdu_sha256", "String"},
 	{"additional_information", "String"},
 	{"additional_information_raw", "String"},
 	{"security_label", "String"},
@@ -1519,28 +1513,26 @@ func (b *Messages) Column(i int) any {
 	case 92:
 		return b.APDUSize
 	case 93:
-		return b.APDUSHA256
-	case 94:
 		return b.AdditionalInformation
-	case 95:
+	case 94:
 		return b.AdditionalInformationRaw
-	case 96:
+	case 95:
 		return b.SecurityLabel
-	case 97:
+	case 96:
 		return b.Status
-	case 98:
+	case 97:
 		return b.ErrorLayer
-	case 99:
+	case 98:
 		return b.ErrorReason
-	case 100:
+	case 99:
 		return b.ErrorPath
-	case 101:
+	case 100:
 		return b.ErrorOffset
-	case 102:
+	case 101:
 		return b.UnknownFields
-	case 103:
+	case 102:
 		return b.FirstUnknown
-	case 104:
+	case 103:
 		return b.DecoderVersion
 	}
 	return nil
@@ -4741,7 +4733,8 @@ type BodyPart struct {
 	Parameters []byte
 	// Octets of the data.
 	Size uint64
-	// SHA-256 of the data, hexadecimal; of a message its encoding.
+	// SHA-256 of the data, hexadecimal; zeros of a text, and of a message, whose
+	// parts have their own.
 	SHA256 [32]byte
 	// Octets of contents.content before the data; 0 where content_length is 0.
 	ContentOffset uint64

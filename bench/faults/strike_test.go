@@ -355,7 +355,8 @@ func (r *run) compare(want map[string]bool) {
 	ctx := context.Background()
 	s := r.open(r.archive)
 	got := map[string]int{}
-	rows, err := s.Conn().Query(ctx, "SELECT apdu_sha256, tcp_sequence FROM messages")
+	rows, err := s.Conn().Query(ctx, `SELECT lower(hex(SHA256(if(content_inline, head, concat(head, content, tail))))), tcp_sequence
+		FROM contents INNER JOIN (SELECT apdu, tcp_sequence FROM messages) AS m USING apdu`)
 	if err != nil {
 		r.t.Fatal(err)
 	}

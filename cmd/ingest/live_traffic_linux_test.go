@@ -333,7 +333,8 @@ func TestLiveTCP(t *testing.T) {
 // said is what an archive has of APDUs, wherever they were seen.
 func said(t *testing.T, a *archive) (all []string) {
 	t.Helper()
-	rows, err := a.store.Conn().Query(t.Context(), "SELECT concat(kind, ' ', mts_id, ' ', toString(apdu_size), ' ', apdu_sha256) AS what FROM messages ORDER BY what")
+	rows, err := a.store.Conn().Query(t.Context(), `SELECT concat(messages.kind, ' ', mts_id, ' ', toString(apdu_size), ' ', lower(hex(SHA256(if(content_inline, head, concat(head, content, tail)))))) AS what
+		FROM contents INNER JOIN messages USING apdu ORDER BY what`)
 	if err != nil {
 		t.Fatal(err)
 	}

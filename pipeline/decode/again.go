@@ -85,7 +85,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			m.stream_offset, m.stream_end, m.tcp_sequence, m.interruptions,
 			m.captured_at, m.captured_until, m.inferred, m.one_direction, m.resumed,
 			m.kind, m.mts_id, m.mts_id_country, m.mts_id_admd, m.mts_id_prmd, m.mts_id_local, m.submission_time,
-			unhex(m.apdu_sha256), c.kept, c.content_inline, c.head, c.content, c.tail
+			c.kept, c.content_inline, c.head, c.content, c.tail
 		FROM messages AS m INNER JOIN contents AS c ON c.apdu = m.apdu
 		WHERE m.apdu IN {ids:Array(UUID)} AND c.apdu IN {ids:Array(UUID)}
 		ORDER BY m.origin_time, m.apdu`)
@@ -97,7 +97,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 		var (
 			apdu, transfer, association, resumedFrom             uuid.UUID
 			sensor, source, dir, src, dst, sending, receiving    string
-			protocol, mode, sum, head, content, tail             string
+			protocol, mode, head, content, tail                  string
 			kind, id, country, admd, prmd, local                 string
 			submitted                                            *time.Time
 			srcPort, dstPort                                     uint16
@@ -111,7 +111,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			&srcPort, &dstPort, &firstFrame, &lastFrame, &offset, &end, &sequence, &interruptions,
 			&capturedAt, &capturedUntil, &inferred, &oneDirection, &resumed,
 			&kind, &id, &country, &admd, &prmd, &local, &submitted,
-			&sum, &kept, &contentInline, &head, &content, &tail); err != nil {
+			&kept, &contentInline, &head, &content, &tail); err != nil {
 			return err
 		}
 		if !kept {
@@ -132,7 +132,6 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			SendingMTA: []byte(sending), ReceivingMTA: []byte(receiving), Protocol: protocol, Mode: mode,
 			Inferred: inferred, OneDirection: oneDirection, Interruptions: interruptions, Resumed: resumed,
 		}
-		copy(m.APDUSHA256[:], sum)
 		var status x411.Status
 		if envelope := operationKind(kind); envelope != x411.KindNone {
 			given := schema.MTSIdentifier{
@@ -140,7 +139,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			}
 			status = w.operationAgain(m, envelope, &given, submitted, octets)
 		} else {
-			status, _ = w.rows(m, octets)
+			status, _ = w.rows(m, octets, nil)
 		}
 		if status == x411.StatusFailed {
 			stats.Failed++

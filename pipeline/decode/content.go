@@ -188,7 +188,7 @@ func (w *worker) bodyPart(m *schema.Message, x *ipm.Message, y *ipm.BodyPart) {
 	*p = schema.BodyPart{
 		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
 		Path: x.Path, Position: uint32(y.Number), Kind: y.Kind, Extended: y.Extended, TypeOID: y.Type, Parameters: y.Parameters,
-		Size: uint64(y.Size), SHA256: sha256.Sum256(y.Data),
+		Size:          uint64(y.Size),
 		ContentOffset: uint64(y.DataAt.Start), ContentLength: uint64(y.DataAt.Len()),
 		IsText: y.IsText, Charset: y.Charset, Registrations: y.Registrations, TextReason: y.Reason,
 		Pages: bounded(y.Pages), Duration: bounded(y.Duration),
@@ -202,6 +202,9 @@ func (w *worker) bodyPart(m *schema.Message, x *ipm.Message, y *ipm.BodyPart) {
 		if y.Reason != "" {
 			p.Octets = y.Data
 		}
+	}
+	if y.Nested < 0 && !y.IsText {
+		p.SHA256 = sha256.Sum256(y.Data)
 	}
 	if y.Nested >= 0 {
 		p.NestedPath = in.content.Messages[y.Nested].Path

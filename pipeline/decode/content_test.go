@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"x400flow/bench/generate"
+	"x400flow/osi/association"
 	"x400flow/pipeline/sensor"
 	"x400flow/schema"
 	"x400flow/x411"
@@ -58,7 +59,7 @@ func ia5(text string) []byte { return element(0xa0, element(0x31), element(0x16,
 // A real message of 1984 gives the rows that its sender meant.
 func TestContentRows(t *testing.T) {
 	w := contentWorker(Config{})
-	if s, _ := w.rows(&schema.Message{}, realAPDU(t)); s != x411.StatusOK {
+	if s, _ := w.rows(&schema.Message{}, realAPDU(t), nil); s != x411.StatusOK {
 		t.Fatal(s)
 	}
 	b := w.batch
@@ -91,7 +92,7 @@ func TestContentDamage(t *testing.T) {
 	for _, envelope := range []bool{false, true} {
 		w := contentWorker(Config{EnvelopeOnly: envelope})
 		m := &schema.Message{SourceAddress: []byte("192.0.2.1"), DestinationAddress: []byte("192.0.2.2"), Direction: direction(0)}
-		if s, _ := w.rows(m, octets); s != x411.StatusOK {
+		if s, _ := w.rows(m, octets, &association.Origin{}); s != x411.StatusOK {
 			t.Fatal(s)
 		}
 		w.innerProblems(nil, m)
@@ -133,7 +134,7 @@ func TestContentRowsDoNotAllocate(t *testing.T) {
 	run := func() {
 		w.batch.Reset()
 		*m = schema.Message{}
-		w.rows(m, octets)
+		w.rows(m, octets, &association.Origin{})
 	}
 	run()
 	if n := testing.AllocsPerRun(100, run); n != 0 {
@@ -154,7 +155,7 @@ func BenchmarkRows(b *testing.B) {
 	for b.Loop() {
 		w.batch.Reset()
 		*m = schema.Message{}
-		w.rows(m, octets)
+		w.rows(m, octets, &association.Origin{})
 	}
 }
 

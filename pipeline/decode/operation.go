@@ -95,6 +95,7 @@ func (w *worker) invoked(c *connection) {
 	w.unanswered(c, keep)
 	v := w.invocation()
 	w.sighted(c, &v.message)
+	v.message.APDU = w.identify(&ev.Origin, ev.Octets, x411.Range{}, nil)
 	v.source = append(v.source[:0], v.message.Source...)
 	v.message.Source = v.source
 	v.octets = append(v.octets[:0], ev.Octets...)
@@ -205,8 +206,7 @@ func (w *worker) completed(c *connection, v *invocation, answer *rose.APDU, at *
 		o.StreamOffset, o.TCPSequence = v.message.StreamOffset, v.message.TCPSequence
 		o.Invoked, o.Inferred = true, v.inferred
 	} else {
-		digest := sha256.Sum256(w.ev.Octets)
-		o.Operation = apduID(&w.ev.Origin, &digest)
+		o.Operation = w.identify(&w.ev.Origin, w.ev.Octets, x411.Range{}, nil)
 		o.Source, o.Direction = w.pool.sources.name(at.Source), direction(1-at.Dir)
 		o.CapturedAt, o.Frame, o.StreamOffset, o.TCPSequence = at.Time, at.Frame, at.Offset, at.Sequence
 		o.Inferred = w.ev.Inferred
@@ -324,6 +324,7 @@ func (w *worker) argument(c *connection, o *schema.Operation, v *invocation, ans
 		w.numbered()
 	}
 	w.row.base, w.row.unanswered = v.rose.ArgumentStart, answer == nil
+	w.content(m)
 	status := w.envelope(m, v.octets)
 	w.innerProblems(c, m)
 	o.APDU, o.MTSID = m.APDU, m.ID.Text
@@ -360,7 +361,9 @@ func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) 
 	p.Result(x411.OperationFetch, result)
 	o.Result = p.Text
 	w.sighted(c, m)
+	m.APDU = w.identify(&w.ev.Origin, w.ev.Octets, x411.Range{}, nil)
 	w.row.base, w.row.unanswered = answer.ArgumentStart, false
+	w.content(m)
 	status := w.envelope(m, octets)
 	w.innerProblems(c, m)
 	o.APDU, o.ResultRaw = m.APDU, nil
@@ -419,5 +422,6 @@ func (w *worker) operationAgain(m *schema.Message, kind x411.Kind, id *schema.MT
 		}
 		w.numbered()
 	}
+	w.content(m)
 	return w.envelope(m, octets)
 }

@@ -19,7 +19,8 @@ import (
 // rows is what making rows reuses.
 type rows struct {
 	texts   text
-	content []byte
+	joined  []byte // A content that came in segments.
+	content []byte // The content of the APDU.
 	keyless []byte // A copy without the keys that it showed.
 	digest  [sha256.Size]byte
 	message schema.Message
@@ -281,17 +282,17 @@ func (w *worker) unfinished(c *connection, rec *record.Record) {
 func (w *worker) transferred(c *connection) {
 	ev, m := &w.ev, &w.row.message
 	w.pool.resumed.Add(uint64(ev.Interruptions - ev.Untold))
-	digest := w.sighted(c, m)
+	w.sighted(c, m)
 	if len(ev.Octets) >= schema.Large && !w.pool.cfg.EnvelopeOnly {
 		if b := c.assoc.Keep(ev); b != nil {
 			w.batch.Adopt(b)
 		}
 	}
-	status, octets := w.rows(m, ev.Octets)
+	status, octets := w.rows(m, ev.Octets, &ev.Origin)
 	if status != x411.StatusOK {
 		a := &w.apdu
 		at := place(&ev.Origin.Place, ev.Dir)
-		w.row.digest = digest
+		w.row.digest = sha256.Sum256(ev.Octets)
 		w.problem(c, &finding{
 			layer: x411.Layer, reason: a.Failure.Code.String(), path: a.Failure.Path, item: &at,
 			source: m.Source, octets: uint64(len(octets)), evidence: octets, digest: w.row.digest[:],
@@ -316,13 +317,12 @@ func (w *worker) transferred(c *connection) {
 	}
 }
 
-// sighted fills in where m, the APDU of the event, was seen.
-func (w *worker) sighted(c *connection, m *schema.Message) (digest [sha256.Size]byte) {
+// sighted fills in where m, the APDU of the event, was seen, but for its identifier.
+func (w *worker) sighted(c *connection, m *schema.Message) {
 	ev := &w.ev
-	digest = sha256.Sum256(ev.Octets)
 	facts := c.assoc.Facts()
 	*m = schema.Message{
-		APDU: apduID(&ev.Origin, &digest), Transfer: transferID(&ev.Origin), Association: c.key.id,
+		Transfer: transferID(&ev.Origin), Association: c.key.id,
 		Sensor: c.text.sensor, Source: w.pool.sources.name(ev.Origin.Source), Direction: direction(ev.Dir),
 		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
 		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
@@ -332,7 +332,7 @@ func (w *worker) sighted(c *connection, m *schema.Message) (digest [sha256.Size]
 		SendingMTA: c.text.initiator, ReceivingMTA: c.text.responder,
 		Protocol: protocolName(c.assoc.Class()), Mode: modeName(facts.Mode),
 		Inferred: ev.Inferred, OneDirection: facts.OneDirection, Interruptions: uint32(ev.Interruptions),
-		Resumed: ev.Interruptions > 0, APDUSHA256: digest,
+		Resumed: ev.Interruptions > 0,
 	}
 	if ev.Dir == association.FromServer {
 		m.SourceAddress, m.DestinationAddress = m.DestinationAddress, m.SourceAddress
@@ -344,22 +344,45 @@ func (w *worker) sighted(c *connection, m *schema.Message) (digest [sha256.Size]
 	if ev.Elsewhere {
 		m.ResumedFrom = c.resumed[m.Transfer]
 	}
-	return digest
 }
 
-// rows decodes an APDU and appends its rows; m says where it came from. An
-// APDU that cannot be decoded at all gives none. shown are the octets that may be
-// shown.
-func (w *worker) rows(m *schema.Message, octets []byte) (status x411.Status, shown []byte) {
+// rows decodes an APDU and appends its rows; m says where it came from, and unless
+// origin is nil it is given its identifier. An APDU that cannot be decoded at all gives
+// none. shown are the octets that may be shown.
+func (w *worker) rows(m *schema.Message, octets []byte, origin *association.Origin) (status x411.Status, shown []byte) {
 	w.row.base, w.row.unanswered = 0, false
-	if status := w.apdu.Decode(octets); status == x411.StatusFailed {
+	status = w.apdu.Decode(octets)
+	w.content(m)
+	if origin != nil {
+		var content x411.Range
+		if x := &w.apdu.Content; x.Present && !x.Constructed {
+			content = x.Contents
+		}
+		m.APDU = w.identify(origin, octets, content, &m.ContentSHA256)
+	}
+	if status == x411.StatusFailed {
 		return status, octets
 	}
 	if keys := w.apdu.Keys(); len(keys) > 0 {
 		octets = w.without(keys, 0, octets)
 		w.apdu.Decode(octets)
+		w.content(m)
 	}
 	return w.envelope(m, octets), octets
+}
+
+// content finds the content of the APDU decoded, and digests it.
+func (w *worker) content(m *schema.Message) {
+	x := &w.apdu.Content
+	if w.row.content = nil; !x.Present {
+		m.ContentSHA256 = [sha256.Size]byte{}
+		return
+	}
+	if w.row.content = x.Octets; x.Constructed {
+		w.row.joined = w.apdu.AppendContent(w.row.joined[:0])
+		w.row.content = w.row.joined
+	}
+	m.ContentSHA256 = sha256.Sum256(w.row.content)
 }
 
 // without returns a copy of octets in which keys, told from base, are overwritten. It
@@ -378,8 +401,8 @@ func overwrite(octets []byte, ranges []x411.Range) {
 	}
 }
 
-// envelope appends the rows of the envelope decoded; octets are the APDU that it
-// came in.
+// envelope appends the rows of the envelope decoded, after content; octets are the APDU
+// that it came in.
 func (w *worker) envelope(m *schema.Message, octets []byte) x411.Status {
 	a := &w.apdu
 	w.inside.present = false
@@ -578,16 +601,13 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 		if a.Report() {
 			k.Kind = "returned-content"
 		}
-		octets := a.Content.Octets
+		octets := w.row.content
 		cut := a.Content.Contents
 		if a.Content.Constructed {
-			w.row.content = a.AppendContent(w.row.content[:0])
-			octets, cut = w.row.content, a.Content.Encoding
+			cut = a.Content.Encoding
 		}
-		k.Size = uint64(len(octets))
-		k.SHA256 = sha256.Sum256(octets)
+		k.Size, k.SHA256 = uint64(len(octets)), m.ContentSHA256
 		w.inner(m, octets)
-		m.ContentSHA256 = k.SHA256
 		k.Kept = !w.pool.cfg.EnvelopeOnly
 		if k.Kept {
 			k.Content = octets

@@ -62,6 +62,8 @@ type worker struct {
 	releases []hold        // Due when the batch is durable.
 	row      rows
 	ops      operations
+	hash     hash.Hash
+	digested []byte
 
 	inside inside
 }
@@ -687,9 +689,10 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	return c, nil
 }
 
-// maxIdle bounds the ended connections that a shard keeps for reuse. Each has
-// buffers of up to 320 KiB, as large as what it met.
-const maxIdle = 128
+// maxIdle bounds the ended connections that a shard keeps for reuse, a few kB each. As
+// many are in use at a time as end within one batch of rows: in a batch of
+// DefaultBatchRows about a thousand, if each has one message.
+const maxIdle = 2048
 
 // reuse lets a connection's memory be reused.
 func (w *worker) reuse(c *connection) {

@@ -199,7 +199,6 @@ CREATE TABLE {{table "messages_store"}}
     content_size Int64 COMMENT 'Octets of the content, of the returned content of a report, or the content-length of a probe; NULL when there is none (X.411 8.2.1.2.1.1)' CODEC(T64, ZSTD(1)), -- null
     content_sha256 FixedString(32) COMMENT 'SHA-256 of the content, hexadecimal; zeros when there is none' CODEC(ZSTD(1)), -- hex go:ContentSHA256
     apdu_size UInt64 COMMENT 'Octets of the MTS-APDU as RTSE delivered it, the EXTERNAL of normal mode included' CODEC(T64, ZSTD(1)), -- go:APDUSize
-    apdu_sha256 FixedString(32) COMMENT 'SHA-256 of those octets, hexadecimal' CODEC(ZSTD(1)), -- hex go:APDUSHA256
     additional_information String COMMENT 'Additional information of a report, readable (X.411 12.2.1.3.2)' CODEC(ZSTD(1)),
     additional_information_raw String COMMENT 'Additional information of a report, the encoding of the value inside its tag (X.411 12.2.1.3.2)' CODEC(ZSTD(1)),
     security_label String COMMENT 'Message security label, readable; empty when absent (X.411 8.2.1.1.1.30)' CODEC(ZSTD(1)),

@@ -228,7 +228,7 @@ CREATE TABLE {{table "body_parts_store"}}
     type_oid LowCardinality(String) COMMENT 'Type of an externally-defined body part as OID' CODEC(ZSTD(1)), -- go:TypeOID
     parameters String COMMENT 'Parameters, readable; passwords left out' CODEC(ZSTD(1)),
     size UInt64 COMMENT 'Octets of the data' CODEC(T64, ZSTD(1)),
-    sha256 FixedString(32) COMMENT 'SHA-256 of the data, hexadecimal; of a message its encoding' CODEC(ZSTD(1)), -- hex go:SHA256
+    sha256 FixedString(32) COMMENT 'SHA-256 of the data, hexadecimal; zeros of a text, and of a message, whose parts have their own' CODEC(ZSTD(1)), -- hex go:SHA256
     content_offset UInt64 COMMENT 'Octets of contents.content before the data; 0 where content_length is 0' CODEC(T64, ZSTD(1)),
     content_length UInt64 COMMENT 'Octets of contents.content from there; 0 where the data came in pieces' CODEC(T64, ZSTD(1)),
     is_text Bool COMMENT 'It is a text' CODEC(T64, ZSTD(1)),
