@@ -1,5 +1,7 @@
 package x411
 
+import "strings"
+
 // ORName is an ORName (X.411 8.5.5): an OR-address, a directory name, or both.
 type ORName struct {
 	// Text is the readable form, Key the form to compare; the package
@@ -95,6 +97,14 @@ var attrLabel = [attrCount]string{
 	"PD-OFFICE-NUM", "PD-CODE", "PD-C", "PD-EXT-ADDRESS", "PD-EXT-DELIVERY",
 	"PD-SERVICE", "NET-NUM", "NET-SUB", "NET-PSAP", "DDA", "",
 }
+
+// attrKeyLabel is attrLabel in lower case.
+var attrKeyLabel = func() (t [attrCount]string) {
+	for k, label := range attrLabel {
+		t[k] = strings.ToLower(label)
+	}
+	return t
+}()
 
 // Label returns the label of the attribute in the text, without ":type".
 func (k AttributeKind) Label() string {

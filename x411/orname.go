@@ -1,6 +1,7 @@
 package x411
 
 import (
+	"math/bits"
 	"unicode"
 	"unicode/utf8"
 
@@ -606,7 +607,8 @@ func (d *decoder) terminalType(c *ber.Cursor, e *ber.Element, number int32) {
 // and key.
 func (d *decoder) finishName(n *ORName) {
 	attrs := n.Address.Attributes
-	var chosen [attrCount]int // index into attrs plus one
+	var chosen [64]int32 // Index into attrs plus one.
+	present := uint64(0) // Bit k: chosen[k] is one of AttrDDA's predecessors.
 	ddas := false
 	for i := range attrs {
 		k := attrs[i].Kind
@@ -615,9 +617,11 @@ func (d *decoder) finishName(n *ORName) {
 			continue
 		}
 		if c := chosen[k]; c == 0 || attrs[i].Form < attrs[c-1].Form && preferred(attrs[i].Form) != preferred(attrs[c-1].Form) {
-			chosen[k] = i + 1
+			chosen[k] = int32(i + 1)
+			present |= 1 << k
 		}
 	}
+	present &= 1<<AttrDDA - 1
 	value := func(k AttributeKind) []byte {
 		if c := chosen[k]; c != 0 {
 			return attrs[c-1].Value
@@ -644,12 +648,11 @@ func (d *decoder) finishName(n *ORName) {
 
 	at := len(d.arena)
 	out := d.arena
-	for k := range AttrDDA {
-		if c := chosen[k]; c != 0 {
-			out = appendLabel(out, at, attrLabel[k])
-			out = appendEscaped(out, attrs[c-1].Value, false)
-			out = append(out, '/')
-		}
+	for set := present; set != 0; set &= set - 1 {
+		k := bits.TrailingZeros64(set)
+		out = appendLabel(out, at, attrLabel[k])
+		out = appendEscaped(out, attrs[chosen[k]-1].Value, false)
+		out = append(out, '/')
 	}
 	if ddas {
 		for i := range attrs {
@@ -672,17 +675,16 @@ func (d *decoder) finishName(n *ORName) {
 
 	at = len(d.arena)
 	out = d.arena
-	for k := range AttrDDA {
-		if c := chosen[k]; c != 0 {
-			out = appendKeyLabel(out, at, attrLabel[k])
-			out = appendKey(out, &attrs[c-1])
-			out = append(out, '/')
-		}
+	for set := present; set != 0; set &= set - 1 {
+		k := bits.TrailingZeros64(set)
+		out = appendLabel(out, at, attrKeyLabel[k])
+		out = appendKey(out, &attrs[chosen[k]-1])
+		out = append(out, '/')
 	}
 	if ddas {
 		for i := range attrs {
 			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
-				out = appendKeyLabel(out, at, "DDA:")
+				out = appendLabel(out, at, "dda:")
 				out = appendFolded(out[:len(out)-1], attrs[i].Type, true)
 				out = append(out, '=')
 				out = appendFolded(out, attrs[i].Value, false)
@@ -691,7 +693,7 @@ func (d *decoder) finishName(n *ORName) {
 		}
 	}
 	if n.DirectoryName != nil {
-		out = appendKeyLabel(out, at, "DN")
+		out = appendLabel(out, at, "dn")
 		out = appendFolded(out, n.DirectoryName, false)
 		out = append(out, '/')
 	}
@@ -742,22 +744,15 @@ func appendLabel(dst []byte, at int, label string) []byte {
 	return append(dst, '=')
 }
 
-// appendKeyLabel is appendLabel in lower case.
-func appendKeyLabel(dst []byte, at int, label string) []byte {
-	n := len(dst)
-	dst = appendLabel(dst, at, label)
-	for i := n; i < len(dst); i++ {
-		if b := dst[i]; b >= 'A' && b <= 'Z' {
-			dst[i] = b + 'a' - 'A'
-		}
-	}
-	return dst
-}
-
 // appendEscaped appends a value with "/" and "\", and "=" where it is a type,
 // escaped and control characters as spaces.
 func appendEscaped(dst, value []byte, isType bool) []byte {
-	for _, b := range value {
+	plain := 0
+	for plain < len(value) && escaping[value[plain]] == 0 {
+		plain++
+	}
+	dst = append(dst, value[:plain]...)
+	for _, b := range value[plain:] {
 		switch {
 		case b == '/' || b == '\\' || b == '=' && isType:
 			dst = append(dst, '\\', b)
@@ -769,6 +764,29 @@ func appendEscaped(dst, value []byte, isType bool) []byte {
 	}
 	return dst
 }
+
+// escaping is 1 for an octet of a value that appendEscaped may not take as it is.
+var escaping = func() (t [256]uint8) {
+	for b := range t {
+		if b < ' ' || b == 0x7f || b == '/' || b == '\\' || b == '=' {
+			t[b] = 1
+		}
+	}
+	return t
+}()
+
+// folded is an octet in lower case, 0 for one that appendFolded looks at more closely.
+var folded = func() (t [256]uint8) {
+	for b := range t {
+		if b > ' ' && b < 0x7f && b != '/' && b != '\\' && b != '=' {
+			t[b] = uint8(b)
+		}
+		if b >= 'A' && b <= 'Z' {
+			t[b] = uint8(b + 'a' - 'A')
+		}
+	}
+	return t
+}()
 
 // appendKey appends the folded value of a.
 func appendKey(dst []byte, a *Attribute) []byte {
@@ -786,6 +804,15 @@ func appendFolded(dst, value []byte, isType bool) []byte {
 	start, space := len(dst), false
 	for i := 0; i < len(value); {
 		b := value[i]
+		if f := folded[b]; f != 0 {
+			if space && len(dst) > start {
+				dst = append(dst, ' ')
+			}
+			space = false
+			dst = append(dst, f)
+			i++
+			continue
+		}
 		if b <= ' ' || b == 0x7f {
 			space = true
 			i++
@@ -802,11 +829,8 @@ func appendFolded(dst, value []byte, isType bool) []byte {
 			continue
 		}
 		i++
-		if b == '/' || b == '\\' || b == '=' && isType {
+		if b != '=' || isType {
 			dst = append(dst, '\\')
-		}
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
 		}
 		dst = append(dst, b)
 	}

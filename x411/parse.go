@@ -139,12 +139,12 @@ func (a *Attribute) AppendKeyPart(dst []byte) []byte {
 		x.Value = x.Value[:len(x.Value)-1]
 	}
 	if a.Kind == AttrDDA {
-		dst = appendKeyLabel(dst, at, "DDA:")
+		dst = appendLabel(dst, at, "dda:")
 		dst = appendFolded(dst[:len(dst)-1], x.Type, true)
 		dst = append(dst, '=')
 		dst = appendFolded(dst, x.Value, false)
 	} else {
-		dst = appendKeyLabel(dst, at, attrLabel[a.Kind])
+		dst = appendLabel(dst, at, attrKeyLabel[a.Kind])
 		dst = appendKey(dst, &x)
 	}
 	if prefix {
