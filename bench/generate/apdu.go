@@ -145,7 +145,8 @@ func (w *world) originate(path []*mta, at time.Time) *message {
 	c := &m.content
 	c.seed = r.Uint64()
 	c.size = o.Corpus.pick(r)
-	if o.HugeContent > 0 && w.originated == w.hugeAt {
+	huge := o.HugeContent > 0 && w.originated == w.hugeAt
+	if huge {
 		m.kind, c.size = ledger.KindMessage, o.HugeContent
 	}
 	c.subject = "Report " + strconv.Itoa(w.originated)
@@ -154,10 +155,11 @@ func (w *world) originate(path []*mta, at time.Time) *message {
 	}
 	m.typ, c.kind = 22, contentP22
 	switch p := r.IntN(40); {
-	case m.old && p > 1:
+	case m.old && (p > 1 || huge):
 		m.typ, c.kind = 2, contentP2
 	case m.old:
 		m.typ, c.kind = 0, contentUnknown
+	case huge: // A text, which can be as large as is asked for.
 	case p == 0:
 		m.typ, c.kind = 0, contentUnknown
 	case p == 1:
