@@ -702,8 +702,11 @@ type Message struct {
 	Version uint64
 	// Arrival time in the first trace element, UTC, that is, when it entered the
 	// MTS (X.411 12.3.1); of a delivery without trace its submission time;
-	// 1970-01-01 00:00:00 when there is none, as in every submission, whose
-	// submission_time may be known.
+	// 1970-01-01 00:00:00 when the APDU has none, as every submission: rows of
+	// repeated readings are told to be equal by it and apdu, and so nothing that
+	// another reading may not have seen goes into it. The answer of a submission
+	// gives submission_time, captured_at is always there, and journeys,
+	// deliveries and the reports of query show the better of these.
 	OriginTime int64
 	// message, probe or report between MTAs (X.411 12.2); submission,
 	// probe-submission, delivery or report-delivery between a user and the MTS

@@ -160,6 +160,58 @@ func TestViews(t *testing.T) {
 	expect(t, s)
 }
 
+// What users submit, get and fetch: a submission that its result names and that a
+// delivery was seen of, one without an answer, one that was refused; and a report on
+// the first that its originator gets and fetches from a store.
+func TestJourneysOfUsers(t *testing.T) {
+	id := func(n byte) [16]byte { return [16]byte{15: n} }
+	s := archive(t)
+	insert(t, s, func(b *schema.Batch) {
+		message := func(n byte, clock string, r schema.Message) {
+			r.APDU, r.CapturedAt, r.CapturedUntil, r.Version = id(n), at(t, clock), at(t, clock)+1e9, 1
+			r.SendingMTA, r.ReceivingMTA = []byte("user"), []byte("alpha")
+			b.Messages.Append(&r)
+		}
+		recipient := func(n byte, clock string, r schema.Recipient) {
+			r.APDU, r.CapturedAt, r.Version, r.Position, r.ReasonCode, r.DiagnosticCode = id(n), at(t, clock), 1, 1, -1, -1
+			r.Name = schema.ORName{Text: []byte("/S=R/"), Key: []byte("/s=r/")}
+			b.Recipients.Append(&r)
+		}
+		s1 := schema.MTSIdentifier{Text: []byte("s1")}
+		message(1, "10:00:00", schema.Message{Kind: "submission", ID: s1, SubmissionTime: at(t, "09:59:58")})
+		recipient(1, "10:00:00", schema.Recipient{Kind: "submission", MTSID: s1.Text, SubjectMTSID: s1.Text, Number: 1})
+		message(2, "10:05:00", schema.Message{Kind: "delivery", ID: s1, OriginTime: at(t, "09:59:59")})
+		recipient(2, "10:05:00", schema.Recipient{Kind: "delivery", MTSID: s1.Text, SubjectMTSID: s1.Text, Number: -1})
+		message(3, "11:00:00", schema.Message{Kind: "submission"})
+		recipient(3, "11:00:00", schema.Recipient{Kind: "submission", Number: 1})
+		message(4, "12:00:00", schema.Message{Kind: "submission"})
+		recipient(4, "12:00:00", schema.Recipient{Kind: "submission", Number: 1})
+		b.Operations.Append(&schema.Operation{Operation: id(44), Version: 1, APDU: id(4), CapturedAt: at(t, "12:00:00"), Name: "message-submission", Outcome: "error", Error: []byte("originator-invalid")})
+		for n, kind := range map[byte]string{5: "report-delivery", 6: "fetch", 7: "fetch"} {
+			message(n, "13:00:00", schema.Message{Kind: kind, Subject: s1})
+			recipient(n, "13:00:00", schema.Recipient{Kind: kind, SubjectMTSID: s1.Text, Number: -1, Outcome: "delivered", MTSUserType: "public", DeliveryTime: at(t, "10:05:00")})
+		}
+	})
+	got := query(t, s, "SELECT mts_id, kind, origin_time, refused, sightings, recipients, reports, delivered, not_delivered FROM journeys ORDER BY first_captured")
+	want := []string{
+		"s1 | message | 1996-05-01 09:59:59 |  | 2 | ['/S=R/'] | 3 | 1 | 0",
+		"00000000-0000-0000-0000-000000000003 | message | 1996-05-01 11:00:00 |  | 1 | ['/S=R/'] | 0 | 0 | 0",
+		"00000000-0000-0000-0000-000000000004 | message | 1996-05-01 12:00:00 | originator-invalid | 1 | ['/S=R/'] | 0 | 0 | 0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	got = query(t, s, "SELECT mts_id, number, origin_time FROM deliveries ORDER BY origin_time")
+	want = []string{
+		"s1 | 1 | 1996-05-01 09:59:58",
+		"00000000-0000-0000-0000-000000000003 | 1 | 1996-05-01 11:00:00",
+		"00000000-0000-0000-0000-000000000004 | 1 | 1996-05-01 12:00:00",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("deliveries: got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // Reading again, in whatever order, changes no view, and what is stored twice
 // goes with the merges.
 func TestViewsAfterReadingAgain(t *testing.T) {

@@ -58,7 +58,8 @@ CREATE OR REPLACE VIEW {{name "journeys"}}
 (
     mts_id String COMMENT 'Message or probe identifier in the text form of RFC 2156 4.7; where it could not be read, messages.apdu of the sighting',
     kind LowCardinality(String) COMMENT 'message or probe (X.411 12.2)',
-    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC (X.411 12.3.1)',
+    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC (X.411 12.3.1); where no trace was seen the submission time that a result or a delivery gives, and without that the capture time of the first sighting',
+    refused LowCardinality(String) COMMENT 'Of a submission that the MTS did not take: the error or reject problem, by name (X.411 8.2.1.1.3); of a sighting without identifier alone',
     originator String COMMENT 'Originator-name as one line (X.411 12.2.1.1.1)',
     originator_key String COMMENT 'Originator-name folded for comparison (X.402 18.4)',
     content_type LowCardinality(String) COMMENT 'Content type by name (X.411 8.2.1.1.1.34)',
@@ -72,7 +73,7 @@ CREATE OR REPLACE VIEW {{name "journeys"}}
     trace_domains Array(String) COMMENT 'Domains of the longest trace information seen, oldest first (X.411 12.3.1)',
     trace_mtas Array(String) COMMENT 'MTA-names of the longest internal trace information seen, oldest first (X.411 12.3.2)',
     recipients Array(String) COMMENT 'Recipient-names on all copies, in order of text',
-    reports UInt64 COMMENT 'Reports that tell of it, each once',
+    reports UInt64 COMMENT 'Reports that tell of it, each once; where none was seen between MTAs those that users got or fetched, each sighting',
     delivered UInt64 COMMENT 'Recipients reported delivered, each once',
     not_delivered UInt64 COMMENT 'Recipients reported not delivered, each once'
 )
@@ -80,6 +81,7 @@ AS SELECT
     m.mts_id AS mts_id,
     m.kind AS kind,
     m.origin_time AS origin_time,
+    toString(o.error) AS refused,
     m.originator AS originator,
     m.originator_key AS originator_key,
     m.content_type AS content_type,
@@ -102,7 +104,7 @@ FROM
         if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
         if(countIf(s.kind IN ('probe', 'probe-submission')) > 0, 'probe', 'message') AS kind,
         -- A submission has no trace; what its result says is as good.
-        coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), min(s.submission_time), toDateTime64(0, 0, 'UTC')) AS origin_time,
+        coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), min(s.submission_time), toDateTime64(min(s.captured_at), 0, 'UTC')) AS origin_time,
         any(s.originator) AS originator,
         any(s.originator_key) AS originator_key,
         any(s.content_type) AS content_type,
@@ -115,7 +117,8 @@ FROM
         arrayDistinct(arrayMap(x -> x.2, arraySort(groupArray((s.captured_at,
             concat(if(s.sending_mta = '', s.source_address, s.sending_mta), ' -> ', if(s.receiving_mta = '', s.destination_address, s.receiving_mta))))))) AS path
     FROM messages AS s
-    WHERE s.kind NOT IN ('report', 'report-delivery')
+    -- A fetch may be of a stored report.
+    WHERE s.kind NOT IN ('report', 'report-delivery') AND s.subject_mts_id = ''
     GROUP BY mts_id
 ) AS m
 LEFT JOIN
@@ -124,7 +127,7 @@ LEFT JOIN
         if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
         arraySort(groupUniqArray(s.recipient)) AS recipients
     FROM recipients AS s
-    WHERE s.kind NOT IN ('report', 'report-delivery')
+    WHERE s.kind NOT IN ('report', 'report-delivery') AND s.outcome = ''
     GROUP BY mts_id
 ) AS r ON r.mts_id = m.mts_id
 LEFT JOIN
@@ -147,16 +150,28 @@ LEFT JOIN
 ) AS t ON t.mts_id = m.mts_id
 LEFT JOIN
 (
+    -- What users get or fetch of a report has neither its identifier nor numbers of
+    -- recipients: it counts where the report itself was not seen.
     SELECT
         s.subject_mts_id AS mts_id,
-        uniqExact(if(s.mts_id = '', toString(s.apdu), s.mts_id)) AS reports,
-        uniqExactIf((s.number, if(isNull(s.number), s.recipient_key, '')), s.outcome = 'delivered') AS delivered,
-        uniqExactIf((s.number, if(isNull(s.number), s.recipient_key, '')), s.outcome = 'not-delivered') AS not_delivered
+        countIf(s.kind = 'report') > 0 AS transferred,
+        if(transferred, uniqExactIf(if(s.mts_id = '', toString(s.apdu), s.mts_id), s.kind = 'report'), uniqExact(s.apdu)) AS reports,
+        if(transferred, uniqExactIf((s.number, if(isNull(s.number), s.recipient_key, '')), s.outcome = 'delivered' AND s.kind = 'report'),
+            uniqExactIf(s.recipient_key, s.outcome = 'delivered')) AS delivered,
+        if(transferred, uniqExactIf((s.number, if(isNull(s.number), s.recipient_key, '')), s.outcome = 'not-delivered' AND s.kind = 'report'),
+            uniqExactIf(s.recipient_key, s.outcome = 'not-delivered')) AS not_delivered
     FROM recipients AS s
-    WHERE s.kind = 'report'
+    WHERE s.outcome != ''
     GROUP BY mts_id
 ) AS p ON p.mts_id = m.mts_id
-COMMENT 'Messages and probes, each once, however many taps and hops saw it: its sightings, hops, recipients and reports.';
+LEFT JOIN
+(
+    SELECT toString(s.apdu) AS mts_id, any(s.error) AS error
+    FROM operations AS s
+    WHERE s.outcome IN ('error', 'reject') AND s.apdu != toUUID('00000000-0000-0000-0000-000000000000')
+    GROUP BY mts_id
+) AS o ON o.mts_id = m.mts_id
+COMMENT 'Messages and probes, each once, however many taps and hops saw it: its sightings, hops, recipients and reports. Submissions that were refused have no identifier and stand each for itself.';
 
 CREATE OR REPLACE VIEW {{name "flows"}}
 (
@@ -237,7 +252,7 @@ CREATE OR REPLACE VIEW {{name "deliveries"}}
 (
     mts_id String COMMENT 'Message or probe identifier in the text form of RFC 2156 4.7',
     kind LowCardinality(String) COMMENT 'message or probe (X.411 12.2)',
-    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC (X.411 12.3.1)',
+    origin_time DateTime64(0, 'UTC') COMMENT 'Arrival time in the first trace element, UTC (X.411 12.3.1); where no trace was seen as in journeys',
     originator String COMMENT 'Originator-name as one line (X.411 12.2.1.1.1)',
     content_identifier String COMMENT 'Content identifier (X.411 8.2.1.1.1.35)',
     number Nullable(Int32) COMMENT 'Originally specified recipient number (X.411 12.2.1.1.2)',
@@ -271,7 +286,7 @@ AS SELECT
     p.told.4 AS supplementary_information,
     p.told.5 AS reported_recipient,
     p.told.6 AS delivery_time,
-    if(r.origin_time = toDateTime64(0, 0, 'UTC'), NULL, dateDiff('second', r.origin_time, p.told.6)) AS delay,
+    dateDiff('second', r.origin_time, p.told.6) AS delay,
     p.told.7 AS report_mts_id,
     if(p.reports = 0, NULL, p.told.8) AS report_time,
     p.reports AS reports
@@ -283,7 +298,7 @@ FROM
         if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
         if(isNull(s.number), concat('k', s.recipient_key), concat('n', toString(s.number))) AS target,
         if(countIf(s.kind IN ('probe', 'probe-submission')) > 0, 'probe', 'message') AS kind,
-        coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')) AS origin_time,
+        coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), min(m.submission_time), toDateTime64(min(s.captured_at), 0, 'UTC')) AS origin_time,
         any(m.originator) AS originator,
         any(m.content_identifier) AS content_identifier,
         any(s.number) AS number,
@@ -291,7 +306,7 @@ FROM
         any(s.recipient_key) AS recipient_key,
         max(s.originator_report) AS report_requested
     FROM recipients AS s
-    INNER JOIN (SELECT apdu, originator, content_identifier FROM messages WHERE kind IN ('message', 'probe', 'submission', 'probe-submission')) AS m ON m.apdu = s.apdu
+    INNER JOIN (SELECT apdu, originator, content_identifier, submission_time FROM messages WHERE kind IN ('message', 'probe', 'submission', 'probe-submission')) AS m ON m.apdu = s.apdu
     WHERE s.kind IN ('message', 'probe', 'submission', 'probe-submission')
     GROUP BY mts_id, target
 ) AS r

@@ -1,7 +1,7 @@
 -- title: Messages, probes and reports
 -- about: Each once, at its first sighting, in the order in which they entered the MTS. Of a report, originator is the report destination and recipients are those that it tells of.
--- param from String = 1970-01-01: Entered the MTS at this time or later, UTC.
--- param to String = 2200-01-01: Entered the MTS before this time, UTC.
+-- param from String = 1970-01-01: Entered the MTS at this time or later, UTC; what says nothing of that, such as a submission, was captured then.
+-- param to String = 2200-01-01: Entered the MTS before this time, UTC; or was captured before it.
 -- param originator Array(String) = []: Attributes of the originator-name, such as S=Smith;O=ACME, or a part of it, in either case.
 -- param recipient Array(String) = []: Attributes of a recipient-name, such as S=Smith;O=ACME, or a part of it, in either case.
 -- param limit UInt64 = 100: How many at most.
@@ -27,8 +27,8 @@ WITH
             SELECT origin_time, apdu
             FROM recipients_store
             WHERE NOT empty({recipient:Array(String)})
-                AND origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
-                AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                AND (origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC') AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                    OR origin_time = toDateTime64(0, 0, 'UTC') AND captured_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC') AND captured_at < parseDateTime64BestEffort({to:String}, 9, 'UTC'))
                 AND (empty(to_words) OR hasAllTokens(recipient_key, to_words))
                 AND recipient_key LIKE {recipient:Array(String)}[1] AND arrayAll(x -> recipient_key LIKE x, {recipient:Array(String)})
             ORDER BY origin_time, captured_at, apdu
@@ -42,8 +42,8 @@ WITH
         (
             SELECT origin_time, apdu
             FROM messages_store
-            WHERE origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
-                AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+            WHERE (origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC') AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                OR origin_time = toDateTime64(0, 0, 'UTC') AND captured_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC') AND captured_at < parseDateTime64BestEffort({to:String}, 9, 'UTC'))
                 AND (empty({recipient:Array(String)}) OR (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(mail) AS x)))
                 AND (empty({originator:Array(String)})
                     OR (empty(from_words) OR hasAllTokens(originator_key, from_words)) AND originator_key LIKE {originator:Array(String)}[1]
@@ -55,7 +55,8 @@ WITH
         )
     ) AS page
 SELECT
-    m.origin_time AS origin_time,
+    -- Of a submission the time that its result gives, else that of its capture.
+    if(m.origin_time = toDateTime64(0, 0, 'UTC'), coalesce(m.submission_time, toDateTime64(m.captured_at, 0, 'UTC')), m.origin_time) AS origin_time,
     m.kind AS kind,
     m.mts_id AS mts_id,
     if(m.kind = 'report', m.report_destination, m.originator) AS originator,

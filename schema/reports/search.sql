@@ -1,7 +1,7 @@
 -- title: Messages by subject and text
 -- about: Interpersonal messages whose subject and texts have what is looked for, forwarded ones too, in the order in which they entered the MTS, each once. Give a subject, a text, or both.
--- param from String = 1970-01-01: Entered the MTS at this time or later, UTC.
--- param to String = 2200-01-01: Entered the MTS before this time, UTC.
+-- param from String = 1970-01-01: Entered the MTS at this time or later, UTC; what says nothing of that, such as a submission, was captured then.
+-- param to String = 2200-01-01: Entered the MTS before this time, UTC; or was captured before it.
 -- param subject String = : A part of the subject, in either case.
 -- param text String = : A part of the text of a body part, in either case.
 -- param limit UInt64 = 100: How many sightings at most.
@@ -25,8 +25,8 @@ WITH
             SELECT origin_time, apdu
             FROM ipms_store
             WHERE {subject:String} != ''
-                AND origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
-                AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                AND (origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC') AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                    OR origin_time = toDateTime64(0, 0, 'UTC') AND captured_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC') AND captured_at < parseDateTime64BestEffort({to:String}, 9, 'UTC'))
                 AND lowerUTF8(subject) LIKE concat('%', subject_runs[1], '%')
                 AND lowerUTF8(subject) LIKE concat('%', subject_runs[2], '%')
                 AND lowerUTF8(subject) LIKE of_subject
@@ -42,8 +42,8 @@ WITH
             SELECT origin_time, apdu
             FROM body_parts_store
             WHERE {text:String} != ''
-                AND origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC')
-                AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                AND (origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC') AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
+                    OR origin_time = toDateTime64(0, 0, 'UTC') AND captured_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC') AND captured_at < parseDateTime64BestEffort({to:String}, 9, 'UTC'))
                 AND ({subject:String} = '' OR (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(with_subject) AS x)))
                 AND lowerUTF8(text) LIKE concat('%', text_runs[1], '%')
                 AND lowerUTF8(text) LIKE concat('%', text_runs[2], '%')
@@ -55,7 +55,8 @@ WITH
     ) AS with_text,
     if({text:String} = '', with_subject, with_text) AS page
 SELECT
-    i.origin_time AS origin_time,
+    -- Of a submission that of its capture.
+    if(i.origin_time = toDateTime64(0, 0, 'UTC'), toDateTime64(i.captured_at, 0, 'UTC'), i.origin_time) AS origin_time,
     i.mts_id AS mts_id,
     i.path AS path,
     i.originator AS originator,

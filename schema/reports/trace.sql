@@ -42,11 +42,11 @@ ORDER BY level, seq, arrival_time, domain, mta_name;
 
 -- statement: Reports on it
 SELECT
-    origin_time AS report_time, mts_id AS report_mts_id, number, recipient, outcome, delivery_time, reason, diagnostic,
+    if(origin_time = toDateTime64(0, 0, 'UTC'), toDateTime64(captured_at, 0, 'UTC'), origin_time) AS report_time, mts_id AS report_mts_id, number, recipient, outcome, delivery_time, reason, diagnostic,
     supplementary_information, intended_recipient
 FROM recipients
 WHERE (origin_time, apdu) GLOBAL IN (SELECT origin_time, apdu FROM messages_store WHERE subject_mts_id = {mts_id:String})
-    AND subject_mts_id = {mts_id:String} AND kind IN ('report', 'report-delivery')
+    AND subject_mts_id = {mts_id:String} AND outcome != ''
 ORDER BY origin_time, mts_id, position, apdu
 LIMIT 1 BY mts_id, position;
 
