@@ -43,18 +43,13 @@ func Namespace(t testing.TB) {
 	})
 }
 
-// Enter puts a subtest, which runs in a goroutine of its own, into the network
-// namespace of the test that it is part of.
+// Enter puts another goroutine of a test, or that of a subtest, into the network
+// namespace that the test is in.
 func Enter(t testing.TB) {
 	t.Helper()
 	mu.Lock()
 	defer mu.Unlock()
 	for name := t.Name(); ; {
-		i := strings.LastIndexByte(name, '/')
-		if i < 0 {
-			t.Fatal("no test around it is in a namespace")
-		}
-		name = name[:i]
 		if fd, ok := namespaces[name]; ok {
 			runtime.LockOSThread()
 			if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
@@ -62,6 +57,11 @@ func Enter(t testing.TB) {
 			}
 			return
 		}
+		i := strings.LastIndexByte(name, '/')
+		if i < 0 {
+			t.Fatal("no test around it is in a namespace")
+		}
+		name = name[:i]
 	}
 }
 
