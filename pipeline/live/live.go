@@ -109,6 +109,7 @@ type Capture struct {
 	moved   atomic.Uint64 // Segments handed to another sensor.
 	steps   atomic.Uint64
 	beats   atomic.Uint64
+	looked  int64     // The wall clock when the interfaces were last looked at but once.
 	last    *question // What is answered of it is told when Run ends, if not before.
 }
 
@@ -130,6 +131,8 @@ type nic struct {
 	stats   device.Stats // Of all handles, and
 	lost    uint64       // by the interface, when last looked at.
 	running bool
+	changes uint32 // Of its carrier, when last looked at.
+	flapped bool   // They were more than the time before.
 }
 
 // Open opens all interfaces. Frames are captured from then on.
@@ -143,6 +146,7 @@ func Open(cfg Config, b bus.Publisher) (*Capture, error) {
 	}
 	c := &Capture{cfg: cfg, bus: b, began: time.Now()}
 	c.offset = c.began.UnixNano()
+	c.looked = c.offset
 	for _, t := range cfg.Taps {
 		one := &tap{Tap: t}
 		c.taps = append(c.taps, one)
@@ -156,7 +160,7 @@ func Open(cfg Config, b bus.Publisher) (*Capture, error) {
 			if err == nil {
 				d := cfg.Device
 				d.Interface, d.Handles = name, cfg.Sensors
-				n := &nic{name: name, index: st.Index, missed: st.Missed, running: st.Running}
+				n := &nic{name: name, index: st.Index, missed: st.Missed, running: st.Running, changes: st.Changes}
 				one.nics = append(one.nics, n)
 				n.handles, err = device.Open(d)
 			}
@@ -292,16 +296,18 @@ func (c *Capture) watch(ctx, drain context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
+		// An interface that runs when it is looked at ran at this time, unless it says
+		// that it changed.
+		now := time.Since(c.began)
 		if err := c.look(); err != nil {
 			return err
 		}
-		now := time.Since(c.began)
 		offset := time.Now().UnixNano() - int64(now)
 		jump := time.Duration(offset - c.offset)
 		stepped := jump > step || jump < -step
-		changed := slices.ContainsFunc(c.taps, func(t *tap) bool { return t.watching() != (t.from != 0) })
+		changed := slices.ContainsFunc(c.taps, func(t *tap) bool { return t.watching() != (t.from != 0) || t.flapped() })
 		if !stepped && !changed && now-beaten < c.cfg.Heartbeat-lookEvery/2 {
-			c.offset = offset
+			c.offset, c.looked = offset, int64(now)+offset
 			continue
 		}
 		// By the clock as it was.
@@ -318,12 +324,14 @@ func (c *Capture) watch(ctx, drain context.Context) error {
 			c.steps.Add(1)
 			c.cfg.Log.Warn("the clock was set; coverage begins anew", "by", jump)
 		}
-		c.offset = offset
+		c.offset, c.looked = offset, int64(now)+offset
 		for _, t := range c.taps {
 			switch up := t.watching(); {
-			case up && (stepped || t.from == 0):
+			case up && (stepped || t.from == 0 || t.flapped()):
 				if t.from == 0 {
 					c.cfg.Log.Info("interface is up", "tap", t.Name)
+				} else if t.flapped() {
+					c.cfg.Log.Warn("interface was down for a moment; coverage begins anew", "tap", t.Name)
 				}
 				t.from = int64(now) + offset
 			case !up && t.from != 0:
@@ -355,6 +363,8 @@ func (c *Capture) look() error {
 			n.mu.Lock()
 			n.stats = sum
 			n.running = err == nil && st.Running
+			n.flapped = err == nil && st.Changes != n.changes
+			n.changes = st.Changes
 			if err == nil && st.Missed >= n.missed {
 				n.lost = st.Missed - n.missed
 			}
@@ -370,6 +380,11 @@ func (c *Capture) look() error {
 // watching reports whether all of the tap's interfaces run.
 func (t *tap) watching() bool {
 	return !slices.ContainsFunc(t.nics, func(n *nic) bool { return !n.running })
+}
+
+// flapped reports whether one of them went down, if only for a moment, since they were looked at before.
+func (t *tap) flapped() bool {
+	return slices.ContainsFunc(t.nics, func(n *nic) bool { return n.flapped })
 }
 
 // question asks all sensors to publish what was captured before now, and
@@ -415,18 +430,23 @@ func add(to, h *record.Heartbeat) {
 	to.Undecodable += h.Undecodable
 }
 
-// publish publishes the heartbeats of the interval that ends now.
+// publish publishes the heartbeats of the interval that ends now, or for a tap that went
+// down meanwhile, at the last time that it was seen to run.
 func (c *Capture) publish(ctx context.Context, counts []record.Heartbeat, until int64) error {
 	for i, t := range c.taps {
 		h := &counts[i]
 		add(h, &t.rest)
-		if t.from == 0 || until <= t.from {
+		end := until
+		if !t.watching() || t.flapped() {
+			end = min(until, c.looked)
+		}
+		if t.from == 0 || end <= t.from {
 			t.rest = *h
 			continue
 		}
 		t.rest = record.Heartbeat{}
-		h.From, h.To = t.from, until
-		t.from = until
+		h.From, h.To = t.from, end
+		t.from = end
 		dropped := uint64(0)
 		for _, n := range t.nics {
 			dropped += n.stats.Dropped + n.lost

@@ -79,6 +79,9 @@ type Stats struct {
 type Status struct {
 	Index   int
 	Running bool // It is up and has its carrier.
+	// Changes is how often the carrier came or went since the interface was made; 0 where
+	// the system does not count.
+	Changes uint32
 	// Missed are frames that the interface lost before the kernel saw them,
 	// since it was made, whatever was in them.
 	Missed uint64

@@ -386,6 +386,10 @@ func Look(name string) (Status, error) {
 			switch a.Attr.Type {
 			case unix.IFLA_IFNAME:
 				found = unix.ByteSliceToString(a.Value) == name
+			case unix.IFLA_CARRIER_CHANGES:
+				if len(a.Value) >= 4 {
+					st.Changes = binary.NativeEndian.Uint32(a.Value)
+				}
 			case unix.IFLA_STATS64:
 				// Of struct rtnl_link_stats64, rx_over_errors, rx_fifo_errors and
 				// rx_missed_errors: drivers differ in which they use.
