@@ -137,3 +137,32 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}
 }
+
+// TestWatchRestricted has a symbolic link made in a watched folder that leads where the
+// sandbox forbids: the log says why it is not read, and what is in the folder still is.
+func TestWatchRestricted(t *testing.T) {
+	const real = "../../testdata/mta/p20-pp88-to-pp88-relay.pcap"
+	elsewhere, dir := t.TempDir(), t.TempDir()
+	octets, err := os.ReadFile(real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{filepath.Join(elsewhere, "early.pcap"), filepath.Join(elsewhere, "late.pcap")} {
+		if err := os.WriteFile(name, octets, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "early.pcap"), filepath.Join(dir, "early.pcap")); err != nil {
+		t.Fatal(err)
+	}
+	a := newArchive(t, os.Args[0], real, template(t, os.Args[0]))
+	f := follow(t, "-watch", dir, "-store", a.dir, "-sensor", "test", "-sandbox", "require", "-v")
+	f.says(t, "msg=watching")
+	if err := os.Symlink(filepath.Join(elsewhere, "late.pcap"), filepath.Join(dir, "late.pcap")); err != nil {
+		t.Fatal(err)
+	}
+	f.says(t, "a sandboxed sensor follows symbolic links that were there when it started")
+	if said := f.stop(t); !strings.Contains(said, "Archived 2 messages") {
+		t.Errorf("it says %s", said)
+	}
+}

@@ -290,6 +290,7 @@ func (w *Watcher) scan() error {
 		return fmt.Errorf("watching: %w", err)
 	}
 	there := make(map[string]stamp, len(entries))
+	links := map[string]bool{}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
@@ -300,6 +301,7 @@ func (w *Watcher) scan() error {
 			continue
 		}
 		there[name] = stampOf(fi)
+		links[name] = e.Type()&os.ModeSymlink != 0
 	}
 	for name := range w.known {
 		if _, ok := there[name]; !ok {
@@ -329,7 +331,11 @@ func (w *Watcher) scan() error {
 			if errors.Is(err, ErrFormat) || errors.Is(err, ErrWait) || errors.Is(err, os.ErrNotExist) {
 				level = slog.LevelDebug // Folders hold other files, too, or it is just being begun.
 			}
-			w.cfg.Log.Log(context.Background(), level, "file is not read", "file", name, "error", err)
+			says := "file is not read"
+			if errors.Is(err, os.ErrPermission) && links[name] {
+				says += "; a sandboxed sensor follows symbolic links that were there when it started: start it anew, or see -sandbox"
+			}
+			w.cfg.Log.Log(context.Background(), level, says, "file", name, "error", err)
 			w.known[name] = s
 			continue
 		}
