@@ -27,7 +27,7 @@ type keeping struct {
 func (k *keeping) define(flags *flag.FlagSet) {
 	k.file, k.total = packets.DefaultFile, packets.DefaultTotal
 	flags.StringVar(&k.dir, "write-pcap", "", "keep the packets on the ports in this `folder`, as pcapng for query pcap; they are raw, with any credentials in them")
-	flags.StringVar(&k.of, "write-pcap-of", "all", "`which` packets: all, or problems: those of connections with problems")
+	flags.StringVar(&k.of, "write-pcap-of", "all", "`which` packets: all, or problems: those of connections with problems (over Kafka, those that the sensor sees: what decoders find is not known here)")
 	flags.Var(&k.file, "write-pcap-file", "`octets` of a file, about, before the next begins")
 	flags.Var(&k.total, "write-pcap-limit", "most `octets` in the folder; the oldest files go first")
 	flags.DurationVar(&k.age, "write-pcap-age", packets.DefaultAge, "`time` that a file is kept")
