@@ -140,6 +140,11 @@ var rejectProblems = [...][]string{
 // where it is no envelope. It never holds a password. The memory rules are those
 // of [APDU].
 type Parameter struct {
+	// Attribute, where it is set, knows the attributes of stored messages that neither
+	// X.411 nor X.413 defines: it returns name and renderer of one by the contents
+	// octets of its object identifier, "" for one that it does not know.
+	Attribute func(oid []byte) (name string, render func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte)
+
 	Status  Status
 	Failure Failure
 	// ID is the message- or probe-submission-identifier: of a submission's result,
@@ -153,12 +158,12 @@ type Parameter struct {
 	UnknownFields int
 	FirstUnknown  []byte
 
-	d    decoder
+	r    Reader
 	list []byte
 }
 
 // Keys returns where the input holds keys, as [APDU.Keys] does.
-func (p *Parameter) Keys() []Range { return p.d.keys }
+func (p *Parameter) Keys() []Range { return p.r.d.keys }
 
 // part is one element of a parameter and how it is told.
 type part struct {
@@ -227,6 +232,12 @@ const (
 	partRecipients
 	partSpan
 	partRegistrationBits
+	partReports
+	partReport
+	partObject
+	partString
+	partGroup
+	partVerification
 )
 
 // Names of bits and codes (X.411 Figure 2, X.413 6).
@@ -418,6 +429,7 @@ var (
 
 // nestedParts are the SETs and SEQUENCEs within these, by shape.
 var nestedParts = [...][]part{
+	partReport:      {{"report-entry", ber.Context(0), partInteger}, {"position", ber.Context(1), partInteger}},
 	partX121:        {{"x121-address", ber.TagNumericString, partText}, {"tsap-id", ber.TagPrintableString, partText}},
 	partConstraints: {{"unacceptable-eits", ber.Context(0), partOIDs}, {"acceptable-eits", ber.Context(1), partOIDs}, {"exclusively-acceptable-eits", ber.Context(2), partOIDs}},
 	partClass: {
@@ -502,7 +514,7 @@ func (p *Parameter) Result(o Operation, octets []byte) Status {
 // for one that is not local.
 func (p *Parameter) Error(code int64, octets []byte) Status {
 	p.start(octets)
-	d := &p.d
+	d := &p.r.d
 	c := d.ber.Reset(octets)
 	d.push("error")
 	var e ber.Element
@@ -524,14 +536,14 @@ func (p *Parameter) Error(code int64, octets []byte) Status {
 }
 
 func (p *Parameter) start(octets []byte) {
-	*p = Parameter{d: p.d, list: p.list}
+	*p = Parameter{Attribute: p.Attribute, r: p.r, list: p.list}
 	var limits Limits
-	p.d.start(octets, &limits)
+	p.r.d.start(octets, &limits)
 }
 
 // finish makes the text of what is in d.out, and tells how it went.
 func (p *Parameter) finish(c *ber.Cursor) {
-	d := &p.d
+	d := &p.r.d
 	d.end(c)
 	if len(d.out) > d.textLimit {
 		d.out = append(cutText(d.out, d.textLimit), "..."...)
@@ -545,7 +557,7 @@ func (p *Parameter) finish(c *ber.Cursor) {
 
 func (p *Parameter) decode(name string, parts []part, octets []byte) Status {
 	p.start(octets)
-	d := &p.d
+	d := &p.r.d
 	c := d.ber.Reset(octets)
 	d.push(name)
 	var e ber.Element
@@ -567,7 +579,7 @@ func (p *Parameter) decode(name string, parts []part, octets []byte) Status {
 }
 
 func (p *Parameter) set(parts []part, c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	at := len(d.out)
 	in := c.Enter(e)
 	var f ber.Element
@@ -593,7 +605,7 @@ func (p *Parameter) set(parts []part, c *ber.Cursor, e *ber.Element) {
 
 // nested appends a SET or SEQUENCE within a value.
 func (p *Parameter) nested(shape partShape, c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	d.out = append(d.out, '{')
 	p.set(nestedParts[shape], c, e)
 	d.out = append(d.out, '}')
@@ -601,7 +613,7 @@ func (p *Parameter) nested(shape partShape, c *ber.Cursor, e *ber.Element) {
 
 // each appends the elements in e, each of the shape, separated by " | ".
 func (p *Parameter) each(shape partShape, c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	in := c.Enter(e)
 	var f ber.Element
 	for i := 0; in.Next(&f) && !d.full(d.out); i++ {
@@ -626,7 +638,7 @@ func (d *decoder) within(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner be
 
 // part appends one item of those that begin at.
 func (p *Parameter) part(at int, x *part, c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	d.push(x.name)
 	d.out = appendItem(d.out, at, x.name)
 	p.value(x.shape, c, e)
@@ -635,7 +647,7 @@ func (p *Parameter) part(at int, x *part, c *ber.Cursor, e *ber.Element) {
 
 // value appends a value of the shape, under whatever tag.
 func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	switch shape {
 	case partInteger:
 		if v, ok := d.integer(c, e); ok {
@@ -746,6 +758,46 @@ func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
 			}
 		}
 		d.end(&in)
+	case partObject:
+		oid, _ := d.oid(c, e)
+		d.out = append(d.out, oid...)
+	case partString:
+		s, _ := d.anyString(c, e)
+		d.out = appendClean(d.out, s)
+	case partGroup:
+		in := c.Enter(e)
+		var f ber.Element
+		for i := 0; in.Next(&f) && !d.full(d.out); i++ {
+			if i > 0 {
+				d.out = append(d.out, '/')
+			}
+			p.value(partString, &in, &f)
+		}
+		d.end(&in)
+	case partReports:
+		// A CHOICE of NULL [0] and SEQUENCE OF PerRecipientReport [1].
+		if e.Tag == ber.Context(0) {
+			d.out = append(d.out, "no-correlated-reports"...)
+		} else if in, inner, ok := d.only(c, e); ok {
+			p.each(partReport, &in, &inner)
+		}
+	case partVerification:
+		d.out = append(d.out, '{')
+		at, in := len(d.out), c.Enter(e)
+		var f ber.Element
+		for in.Next(&f) {
+			name := ""
+			if f.Tag.Class() == ber.ContextSpecific {
+				name = nameOf(verifiedNames, int64(f.Tag.Number()))
+			}
+			if name == "" {
+				d.stray(&f)
+				continue
+			}
+			d.out = d.appendNamed(appendItem(d.out, at, name), &in, &f, signatureStatusNames)
+		}
+		d.end(&in)
+		d.out = append(d.out, '}')
 	case partAddress:
 		if in, inner, ok := d.only(c, e); ok {
 			if inner.Tag == ber.Context(0) {
@@ -790,7 +842,7 @@ func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
 			}
 		}
 		d.out = append(d.out, '}')
-	case partX121, partConstraints, partClass, partRestriction, partRedirection, partReported, partSubmitted, partProbe, partRegistrations:
+	case partX121, partConstraints, partClass, partRestriction, partRedirection, partReported, partSubmitted, partProbe, partRegistrations, partReport:
 		p.nested(shape, c, e)
 	default:
 		if e.Constructed {
@@ -804,7 +856,7 @@ func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
 }
 
 func (p *Parameter) contentTypes(c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	in := c.Enter(e)
 	var f ber.Element
 	for i := 0; in.Next(&f) && !d.full(d.out); i++ {
@@ -819,7 +871,7 @@ func (p *Parameter) contentTypes(c *ber.Cursor, e *ber.Element) {
 }
 
 func (p *Parameter) labels(c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	in := c.Enter(e)
 	var f ber.Element
 	if peek := in; peek.Next(&f) && f.Tag == ber.TagSet && !peek.More() {
@@ -842,7 +894,7 @@ func (p *Parameter) labels(c *ber.Cursor, e *ber.Element) {
 // credentials tells the kind of Credentials (X.411 8.2) and reads nothing of
 // their contents.
 func (p *Parameter) credentials(c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	kind := CredentialsUnknown
 	if !e.Constructed {
 		kind = CredentialsSimpleIA5 // X.411 of 1984.
@@ -863,7 +915,7 @@ func (p *Parameter) credentials(c *ber.Cursor, e *ber.Element) {
 }
 
 func (p *Parameter) extensions(c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	// An extension's value is rendered in d.out.
 	p.list = append(p.list[:0], d.out...)
 	p.list = d.appendExtensions(p.list, c, e)
@@ -899,7 +951,7 @@ func (d *decoder) appendExtensions(dst []byte, c *ber.Cursor, e *ber.Element) []
 
 // refused reads a RefusedOperation.
 func (p *Parameter) refused(c *ber.Cursor, e *ber.Element) {
-	d := &p.d
+	d := &p.r.d
 	in := c.Enter(e)
 	var f ber.Element
 	for in.Next(&f) {

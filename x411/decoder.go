@@ -78,6 +78,10 @@ type decoder struct {
 	value   ber.Element
 	valueIn ber.Cursor
 
+	// member and memberIn are the same of a list in it: lists do not stand in lists.
+	member   ber.Element
+	memberIn ber.Cursor
+
 	keys []Range
 
 	// prefix stands before every path.

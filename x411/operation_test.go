@@ -3,6 +3,7 @@ package x411
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -231,6 +232,17 @@ func parameterCases(t testing.TB) []parameterCase {
 	failure := func(code int64) func(*Parameter, []byte) Status {
 		return func(p *Parameter, b []byte) Status { return p.Error(code, b) }
 	}
+	stored := func(typ string, values ...[]byte) []byte {
+		var arcs []int
+		for _, a := range strings.Split(typ, ".") {
+			n, err := strconv.Atoi(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			arcs = append(arcs, n)
+		}
+		return el(seq, oid(t, 6, arcs...), el(seq, values...))
+	}
 	controls := el(set, num(0x80, 0xff), num(0x81, 6, 0xc0), num(0x82, 3, 0xe8), num(0x47, 2), el(0xa4, num(0x46, 22), oid(t, 6, 2, 6, 1, 10, 0)),
 		el(0x65, el(0x80, []byte{5, 0x20})), el(0xa5, el(set, num(2, 4)), el(set, num(2, 5))), el(0xa6, el(seq, oid(t, 0x83, 1, 2, 3), el(0xa2, num(2, 7)))))
 	const controlText = "restrict=true; permissible-operations=probe-submission-or-report-delivery,message-submission-or-message-delivery; " +
@@ -270,6 +282,16 @@ func parameterCases(t testing.TB) []parameterCase {
 		{"register result", result(OperationRegister), el(set, el(0xa0, orName("Smith"))), "registered-information={user-name=/C=GB/ADMD= /PRMD=X/S=Smith/}", ""},
 		{"summarize result", result(OperationSummarize), el(set, el(0xa1, num(2, 12))), "count=12", ""},
 		{"list result", result(OperationList), el(set, el(0xa1, el(seq, el(seq, num(2, 5))))), "requested={sequence-number=5}", ""},
+		{"attributes of X.413", result(OperationList), el(set, el(0xa1, el(seq, el(seq, num(2, 5), el(set,
+			stored("2.6.4.3.16", num(2, 1)), stored("2.6.4.3.15", num(2, 2)), stored("2.6.4.3.43", num(10, 2)), stored("2.6.4.3.56", el(5)),
+			stored("2.6.4.3.57", el(seq, str(0x1b, "a"), str(0x1b, "b"))), stored("2.6.4.3.58", str(0x1b, "note")), stored("2.6.4.3.49", oid(t, 6, 1, 2, 3)),
+			stored("2.6.4.3.42", el(0xa1, el(seq, el(seq, el(0xa0, num(2, 7)), el(0xa1, num(2, 2)))))), stored("2.6.4.3.42", el(0xa0, el(5))),
+			stored("2.6.4.3.79", el(set, el(0xa0, num(2, 2)), el(0xa3, num(2, 8)))), stored("2.6.4.3.31", num(0x47, 2), num(0x47, 0)),
+			stored("2.6.1.8.0", el(seq))))))),
+			"requested={sequence-number=5; entry-type=delivered-report; retrieval-status=processed; ac-report-summary=report-outstanding; marked-for-deletion=; " +
+				"message-group-name=a/b; message-notes=note; auto-action-type=1.2.3; ac-correlated-report-list={report-entry=7; position=2}; " +
+				"ac-correlated-report-list=no-correlated-reports; signature-verification-status={content-integrity-check=verification-succeeded; " +
+				"report-origin-authentication-check=verification-failed}; priority=urgent | normal; 2.6.1.8.0=4 octets}", ""},
 		{"fetch result", result(OperationFetch), el(set, el(0xa2, num(2, 6))), "next=6", ""},
 		{"delete result", result(OperationDelete), el(set, el(0xa0, el(seq, num(2, 5)))), "entries-deleted={{5}}", ""},
 		{"modify result", result(OperationModify), el(set, el(0xa0, el(seq, num(2, 5)))), "entries-modified={{5}}", ""},

@@ -205,6 +205,24 @@ func (r *Reader) AppendORName(dst []byte, c *ber.Cursor, e *ber.Element) []byte 
 	return r.d.appendORName(dst, c, e)
 }
 
+// AppendEach appends the members of e by render, with separator between them, until
+// the value is as long as one may be.
+func (r *Reader) AppendEach(dst []byte, c *ber.Cursor, e *ber.Element, separator string, render func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte) []byte {
+	d := &r.d
+	in := c.Enter(e)
+	for i := 0; in.Next(&d.member) && !d.full(dst); i++ {
+		if i > 0 {
+			dst = append(dst, separator...)
+		}
+		d.pushIndex(i)
+		d.memberIn = in
+		dst = render(r, dst, &d.memberIn, &d.member)
+		d.pop()
+	}
+	d.end(&in)
+	return dst
+}
+
 // AppendName appends the text of a directory name.
 func (r *Reader) AppendName(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	return r.d.appendName(dst, c, e)
@@ -253,6 +271,17 @@ func (r *Reader) AppendSignature(dst []byte, c *ber.Cursor, e *ber.Element) []by
 // AppendToken appends a Token (X.411 8.5.10) under whatever tag.
 func (r *Reader) AppendToken(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	return r.d.appendToken(dst, c, e)
+}
+
+// AppendSignatureStatus appends the name of a SignatureStatus (X.413 11.2).
+func (r *Reader) AppendSignatureStatus(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendNamed(dst, c, e, signatureStatusNames)
+}
+
+// AppendBodyPartTokens appends BodyPartTokens or a ForwardedContentToken (X.420 Annex
+// E) under whatever tag.
+func (r *Reader) AppendBodyPartTokens(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return r.d.appendBodyPartTokens(dst, c, e)
 }
 
 // AppendAssertion appends a CertificateAssertion (X.509 12.7.2) under whatever tag.

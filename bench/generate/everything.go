@@ -30,7 +30,9 @@ func everyContent() []wholeContent {
 		{"extended body", 22, "", asIPM(plainHeading("extended body parts"), everyExtendedPart()...)},
 		{"texts", 22, "", asIPM(plainHeading("general texts"), everyGeneralText()...)},
 		{"files", 22, "", asIPM(plainHeading("files"), everyFile()...)},
-		{"store attributes", 22, "", asIPM(plainHeading("store", con(0xaf, storeAttributes()...)), ia5Part("attributes of a message store"))},
+		{"assembly instructions", 22, "", asIPM(plainHeading("assembly", con(0xaf,
+			extensionValue("2.6.1.17.2", con(tagSet, con(0xa0, num(0x80, 711001), num(0x81, 711002), num(0x82, 711003), con(0xa3, num(tagInteger, 711004), num(tagInteger, 711005))))),
+			extensionValue("2.6.1.8.0", con(tagSequence, ia5Part("body as an attribute"))))), ia5Part("what a message store is told"))},
 		{"receipt", 22, "", con(0xa1, notificationFields(con(0xa1,
 			str(0x80, "261125120102Z"), num(0x81, 1), str(0x82, "read and understood"),
 			con(0xa3, extensionValue("1.3.6.1.4.1.99999.400.41", str(tagIA5, "rn extension")))))...)},
@@ -384,65 +386,6 @@ func adviceAll() [][]byte {
 		extensionValue("2.6.1.19.0", con(tagSequence, con(0xa0, con(tagSet, num(0x80, 5)), str(tagIA5, "away for long")), str(tagUTCTime, "261201080000Z"))),
 		extensionValue("2.6.1.19.1", con(tagSequence, named(0xa0, "Newplace"), str(0x81, "261202080000Z"))),
 	}
-}
-
-// storeAttributes are the types that tshark knows for message stores (X.420
-// Annexes C and D), which it shows wherever an extension bears their identifiers.
-func storeAttributes() [][]byte {
-	token := con(tagSet, algorithmOf(), prim(tagBitString, []byte("\x00wrapped key")), assertion(0xa0),
-		using(func(e *encoder) { e.certificates(0xa1, 8, []byte("public key of user")) }), assertion(0xa2), certificates(0xa3))
-	list := [][]byte{
-		extensionValue("2.6.1.17.2", con(tagSet, con(0xa0, num(0x80, 711001), num(0x81, 711002), num(0x82, 711003), con(0xa3, num(tagInteger, 711004), num(tagInteger, 711005))))),
-		extensionValue("2.6.1.6.1", con(tagSequence,
-			con(0xa0, num(0x80, 712001), con(0xa1, con(0xa1, object(0x80, "2.6.1.4.0"), num(0x82, 712002), truth(0x83)))),
-			con(0xa1, object(0x80, "2.6.1.4.11"), con(0xa1, object(tagOID, "2.6.1.11.11"), con(0xa0, con(tagSet, num(tagInteger, 6)))), num(0x82, 712003)))),
-		extensionValue("2.6.1.6.2", con(tagSequence, object(0x80, "2.6.1.4.0"), object(0x81, "2.6.1.11.0"), num(0x82, 713001), num(0x83, 713002), num(0x84, 713003), truth(0x85))),
-		extensionValue("2.6.1.7.0", plainHeading("heading as an attribute")),
-		extensionValue("2.6.1.7.1", messageID(0x6b, "attribute this")),
-		extensionValue("2.6.1.7.2", named(tagSet, "Attrone")),
-		extensionValue("2.6.1.7.3", messageID(0x6b, "attribute replied")),
-		extensionValue("2.6.1.7.4", str(tagTeletex, "attribute subject")),
-		extensionValue("2.6.1.7.5", str(tagUTCTime, "261126010000Z")),
-		extensionValue("2.6.1.7.6", str(tagUTCTime, "261126020000Z")),
-		extensionValue("2.6.1.7.9", truth(tagBoolean)),
-		extensionValue("2.6.1.7.10", named(tagSet, "Attrtwo")),
-		extensionValue("2.6.1.7.11", con(tagSet, named(0xa0, "Attrthree"))),
-		extensionValue("2.6.1.7.12", con(tagSet, named(0xa0, "Attrfour"))),
-		extensionValue("2.6.1.7.13", con(tagSet, named(0xa0, "Attrfive"))),
-		extensionValue("2.6.1.7.14", messageID(0x6b, "attribute obsoleted")),
-		extensionValue("2.6.1.7.15", messageID(0x6b, "attribute related")),
-		extensionValue("2.6.1.7.16", named(tagSet, "Attrsix")),
-		extensionValue("2.6.1.7.19", named(tagSet, "Attreight")),
-		extensionValue("2.6.1.7.25", label(0xa1, 1, "ATTRIBUTE MARK")),
-		extensionValue("2.6.1.7.26", con(tagSet, con(tagSet, num(tagInteger, 715001), token),
-			con(tagSet, num(tagInteger, 715002), con(0xa0, con(tagSet, num(tagInteger, 715003), token))))),
-		extensionValue("2.6.1.7.28", con(tagSet, con(tagSet, named(0xa0, "Attrseven")), prim(tagNull, nil))),
-		extensionValue("2.6.1.7.29", con(tagSequence, object(tagOID, "1.3.6.1.4.1.99999.400.5"))),
-		extensionValue("2.6.1.7.31", con(tagSequence, object(0x80, "1.3.6.1.4.1.99999.400.6"))),
-		extensionValue("2.6.1.7.32", bmp(tagSet, "attribute handling")),
-		extensionValue("2.6.1.7.35", con(tagSet, con(tagSet, num(tagInteger, 716001), tokenAs(tagSequence)))),
-		extensionValue("2.6.1.8.0", con(tagSequence, ia5Part("body as an attribute"))),
-		extensionValue("2.6.1.13.0", con(0xa1, num(tagInteger, 717001))), extensionValue("2.6.1.13.0", prim(0x80, nil)),
-		extensionValue("2.6.1.13.1", con(0xa1, num(tagInteger, 717002))), extensionValue("2.6.1.13.1", prim(0x80, nil)),
-		extensionValue("2.6.1.13.7", con(tagSet, num(tagInteger, 717003))), extensionValue("2.6.1.13.7", prim(tagNull, nil)),
-	}
-	for oid, values := range map[string][]int{
-		"2.6.1.13.2": {0, 3, 5, 10, 13, 15, 20, 25}, "2.6.1.13.3": {0, 1, 2}, "2.6.1.13.14": {0, 5, 10, 15, 20, 25, 30, 35},
-		"2.6.1.13.16": {0, 1, 2, 3}, "2.6.1.13.18": {0, 1, 2, 3, 4},
-	} {
-		for _, v := range values {
-			list = append(list, extensionValue(oid, num(tagInteger, v)))
-		}
-	}
-	for oid, values := range map[string][]int{"2.6.1.6.0": {0, 1, 2, 3}, "2.6.1.7.7": {0, 1, 2}, "2.6.1.7.8": {1, 2, 3}} {
-		for _, v := range values {
-			list = append(list, extensionValue(oid, num(tagEnumerated, v)))
-		}
-	}
-	list = append(list, extensionValue("2.6.1.7.38", con(tagSet, con(tagSet, num(0x80, 718001), num(0x81, 1)))))
-	// A map has no order; the octets have.
-	slices.SortFunc(list, slices.Compare)
-	return list
 }
 
 func military(n int) string { return "1.3.26.0.4406.0.2." + string(appendDecimal(nil, n)) }

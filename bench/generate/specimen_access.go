@@ -261,6 +261,84 @@ func storedAttributes() [][]byte {
 	}
 }
 
+// ipmAttribute is an Attribute of a stored message with one value.
+func ipmAttribute(typ string, value []byte) []byte { return seq(oid(tagOID, typ), seq(value)) }
+
+// ipmAttributes are those of a stored interpersonal message (X.420 Annex C) that tshark
+// knows, but for the body.
+func ipmAttributes() [][]byte {
+	token := con(tagSet, algorithmOf(), prim(tagBitString, []byte("\x00wrapped key")), assertion(0xa0),
+		using(func(e *encoder) { e.certificates(0xa1, 8, []byte("public key of user")) }), assertion(0xa2), certificates(0xa3))
+	list := [][]byte{
+		ipmAttribute("2.6.1.6.1", con(tagSequence,
+			con(0xa0, num(0x80, 712001), con(0xa1, con(0xa1, object(0x80, "2.6.1.4.0"), num(0x82, 712002), truth(0x83)))),
+			con(0xa1, object(0x80, "2.6.1.4.11"), con(0xa1, object(tagOID, "2.6.1.11.11"), con(0xa0, con(tagSet, num(tagInteger, 6)))), num(0x82, 712003)))),
+		ipmAttribute("2.6.1.6.2", con(tagSequence, object(0x80, "2.6.1.4.0"), object(0x81, "2.6.1.11.0"), num(0x82, 713001), num(0x83, 713002), num(0x84, 713003), truth(0x85))),
+		ipmAttribute("2.6.1.7.0", plainHeading("heading as an attribute")),
+		ipmAttribute("2.6.1.7.1", messageID(0x6b, "attribute this")),
+		ipmAttribute("2.6.1.7.2", named(tagSet, "Attrone")),
+		ipmAttribute("2.6.1.7.3", messageID(0x6b, "attribute replied")),
+		ipmAttribute("2.6.1.7.4", str(tagTeletex, "attribute subject")),
+		ipmAttribute("2.6.1.7.5", str(tagUTCTime, "261126010000Z")),
+		ipmAttribute("2.6.1.7.6", str(tagUTCTime, "261126020000Z")),
+		ipmAttribute("2.6.1.7.9", truth(tagBoolean)),
+		ipmAttribute("2.6.1.7.10", named(tagSet, "Attrtwo")),
+		ipmAttribute("2.6.1.7.11", con(tagSet, named(0xa0, "Attrthree"))),
+		ipmAttribute("2.6.1.7.12", con(tagSet, named(0xa0, "Attrfour"))),
+		ipmAttribute("2.6.1.7.13", con(tagSet, named(0xa0, "Attrfive"))),
+		ipmAttribute("2.6.1.7.14", messageID(0x6b, "attribute obsoleted")),
+		ipmAttribute("2.6.1.7.15", messageID(0x6b, "attribute related")),
+		ipmAttribute("2.6.1.7.16", named(tagSet, "Attrsix")),
+		ipmAttribute("2.6.1.7.19", named(tagSet, "Attreight")),
+		ipmAttribute("2.6.1.7.25", label(0xa1, 1, "ATTRIBUTE MARK")),
+		ipmAttribute("2.6.1.7.26", con(tagSet, con(tagSet, num(tagInteger, 715001), token),
+			con(tagSet, num(tagInteger, 715002), con(0xa0, con(tagSet, num(tagInteger, 715003), token))))),
+		ipmAttribute("2.6.1.7.28", con(tagSet, con(tagSet, named(0xa0, "Attrseven")), prim(tagNull, nil))),
+		ipmAttribute("2.6.1.7.29", con(tagSequence, object(tagOID, "1.3.6.1.4.1.99999.400.5"))),
+		ipmAttribute("2.6.1.7.31", con(tagSequence, object(0x80, "1.3.6.1.4.1.99999.400.6"))),
+		ipmAttribute("2.6.1.7.32", bmp(tagSet, "attribute handling")),
+		ipmAttribute("2.6.1.7.35", con(tagSet, con(tagSet, num(tagInteger, 716001), tokenAs(tagSequence)))),
+		ipmAttribute("2.6.1.13.0", con(0xa1, num(tagInteger, 717001))), ipmAttribute("2.6.1.13.0", prim(0x80, nil)),
+		ipmAttribute("2.6.1.13.1", con(0xa1, num(tagInteger, 717002))), ipmAttribute("2.6.1.13.1", prim(0x80, nil)),
+		ipmAttribute("2.6.1.13.7", con(tagSet, num(tagInteger, 717003))), ipmAttribute("2.6.1.13.7", prim(tagNull, nil)),
+	}
+	for oid, values := range map[string][]int{
+		"2.6.1.13.2": {0, 3, 5, 10, 13, 15, 20, 25}, "2.6.1.13.3": {0, 1, 2}, "2.6.1.13.14": {0, 5, 10, 15, 20, 25, 30, 35},
+		"2.6.1.13.16": {0, 1, 2, 3}, "2.6.1.13.18": {0, 1, 2, 3, 4},
+	} {
+		for _, v := range values {
+			list = append(list, ipmAttribute(oid, num(tagInteger, v)))
+		}
+	}
+	for oid, values := range map[string][]int{"2.6.1.6.0": {0, 1, 2, 3}, "2.6.1.7.7": {0, 1, 2}, "2.6.1.7.8": {1, 2, 3}} {
+		for _, v := range values {
+			list = append(list, ipmAttribute(oid, num(tagEnumerated, v)))
+		}
+	}
+	list = append(list, ipmAttribute("2.6.1.7.38", con(tagSet, con(tagSet, num(0x80, 718001), num(0x81, 1)))))
+	// A map has no order; the octets have.
+	slices.SortFunc(list, slices.Compare)
+	return list
+}
+
+// storeAttributes are those that X.413 defines itself.
+func storeAttributes() [][]byte {
+	a := storedAttribute
+	reported := func(entry, position int) []byte {
+		return seq(el(0xa0, integer(tagInteger, entry)), el(0xa1, integer(tagInteger, position)))
+	}
+	return [][]byte{
+		a("42", el(0xa1, seq(reported(420001, 2), reported(420002, 3)))), a("43", enumerated(6)), a("44", reported(440001, 4)),
+		a("0", integer(tagInteger, 440002), integer(tagInteger, 440003)), a("47", integer(tagInteger, 470001)), a("48", integer(tagInteger, 480001)),
+		a("49", oid(tagOID, "1.2.826.0.1.99.49")), a("11", stamp(tagUTCTime, "960410010203")), a("50", stamp(tagUTCTime, "960410020304")),
+		a("52", stamp(tagUTCTime, "960410030405")), a("16", integer(tagInteger, 5)), a("15", integer(tagInteger, 2)), a("56", none()),
+		a("57", seq(chars(tagGeneralString, "group one"), chars(tagGeneralString, "group two"))), a("58", chars(tagGeneralString, "a note on it")),
+		a("60", none()), a("29", integer(tagInteger, 290001)), a("39", integer(tagInteger, 390001)),
+		a("79", setOf(el(0xa0, integer(tagInteger, 2)), el(0xa1, integer(tagInteger, 8)))), a("73", integer(tagInteger, 730001)), a("74", stamp(tagUTCTime, "960410040506")),
+		a("76", integer(tagInteger, 760001)), a("77", none()),
+	}
+}
+
 // fetched is a FetchResult with one entry.
 func fetched(number int, attributes ...[]byte) []byte {
 	return setOf(el(0xa0, seq(integer(tagInteger, number), setOf(attributes...))))
@@ -282,6 +360,8 @@ var storeSpecimens = []specimen{
 		call(22, setOf(number(0xa2, 8002)), fetched(8002, storedAttribute("18", seq(mtsID(0x64, "delivered.0003"), stamp(tagUTCTime, "960409010203"), deliveryFields(integer(0x80, 22)))), storedAttribute("1", el(tagOctetString, faxContent()))))
 		call(22, setOf(number(0xa2, 8003)), fetched(8003, storedAttribute("34", setOf(reportFields()...))))
 		call(22, setOf(number(0xa2, 8004)), fetched(8004, storedAttribute("59", setOf(standardName(0x60), integer(0x46, 22), el(0xa1, submittedRecipient(simple(0x60, "Storedagain"), 13))))))
+		call(22, setOf(number(0xa2, 8005)), fetched(8005, ipmAttributes()...))
+		call(22, setOf(number(0xa2, 8006)), fetched(8006, storeAttributes()...))
 		call(20, setOf(el(0xa1, setOf())), setOf(number(0xa1, 8010), el(0xa2, seq(number(0xa0, 8011), number(0xa1, 8012)))))
 		call(21, setOf(el(0xa1, setOf())), setOf(number(0xa0, 8020), el(0xa1, seq(seq(integer(tagInteger, 8021), setOf(storedAttribute("4", chars(0x4a, "Listed CID")))), seq(integer(tagInteger, 8022))))))
 		call(23, setOf(el(0xa2, setOf(integer(tagInteger, 8030)))), none())

@@ -14,6 +14,7 @@ import (
 	"x400flow/pipeline/store"
 	"x400flow/schema"
 	"x400flow/x411"
+	"x400flow/x411/ipm"
 )
 
 // linger is how long rows may wait in a shard that has nothing to do.
@@ -168,6 +169,7 @@ func newWorker(p *Pool, shard int) *worker {
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
 	}
 	w.last.prev, w.last.next = &w.last, &w.last
+	w.ops.argument.Attribute, w.ops.result.Attribute = ipm.Attribute, ipm.Attribute
 	return w
 }
 

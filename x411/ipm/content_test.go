@@ -575,3 +575,39 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// Attributes of a stored message (X.420 Annex C), by the last arcs of their type.
+func TestAttributes(t *testing.T) {
+	user := el(0x60, el(0x30, el(0x61, str(0x13, "GB"))))
+	id := el(0x6b, user, str(0x13, "local"))
+	descriptor := []byte(nil)
+	descriptor = append(descriptor, str(0x80, "Ann")...)
+	descriptor = append(descriptor, user...)
+	for _, c := range []struct {
+		group, arc byte
+		value      []byte
+		want       string
+	}{
+		{6, 0, el(10, []byte{2}), "ipm-entry-type=nrn"}, {6, 3, el(1, []byte{0xff}), "ipm-auto-discarded=true"},
+		{7, 1, id, "this-ipm=local*/C=GB/"}, {7, 2, el(0x31, descriptor), "originator=Ann </C=GB/>"},
+		{7, 4, str(0x14, "report"), "subject=report"}, {7, 5, str(0x17, "960501095900Z"), "expiry-time=1996-05-01T09:59:00Z"},
+		{7, 7, el(10, []byte{2}), "importance=high"}, {7, 8, el(10, []byte{3}), "sensitivity=company-confidential"}, {7, 9, el(1, []byte{0}), "auto-forwarded=false"},
+		{7, 11, el(0x31, el(0xa0, descriptor)), "primary-recipients=Ann </C=GB/>"}, {7, 17, el(5), "incomplete-copy="},
+		{7, 18, str(0x13, "en"), "languages=en"}, {7, 25, el(0x80), "body-part-security-label=unlabelled"},
+		{7, 28, el(0x31, el(0x31, el(0xa0, descriptor)), el(5)), "circulation-list-recipients=Ann </C=GB/> checked"},
+		{7, 37, el(2, []byte{57}), "precedence=57"}, {7, 38, el(0x31, el(0x31, el(0x80, []byte{1}), el(0x81, []byte{8}))), "body-part-signature-verification-status=part=1; signature=verification-failed"},
+		{13, 14, el(2, []byte{15}), "ac-submitted-ipn-status=rn-requested"}, {13, 14, el(2, []byte{16}), "ac-submitted-ipn-status=16"},
+		{13, 3, el(2, []byte{1}), "ac-delivered-replies-summary=reply-outstanding"}, {13, 18, el(2, []byte{4}), "recipient-category=circulation-list"},
+	} {
+		p := x411.Parameter{Attribute: Attribute}
+		entry := el(0x31, el(0xa1, el(0x30, el(0x30, el(2, []byte{1}), el(0x31, el(0x30, el(6, []byte{0x56, 1, c.group, c.arc}), el(0x30, c.value)))))))
+		if p.Result(x411.OperationList, entry); string(p.Text) != "requested={sequence-number=1; "+c.want+"}" || p.Status != x411.StatusOK {
+			t.Errorf("%v: %s, want %s", p.Status, p.Text, c.want)
+		}
+	}
+	for _, oid := range [][]byte{nil, {0x56, 1, 8, 0}, {0x56, 1, 7, 39}, {0x56, 1, 6, 4}, {0x56, 1, 13, 200}, {0x56, 2, 7, 1}, {0x56, 1, 7, 1, 1}} {
+		if name, _ := Attribute(oid); name != "" {
+			t.Errorf("% x is %s", oid, name)
+		}
+	}
+}

@@ -141,22 +141,19 @@ func renderNull(r *x411.Reader, dst []byte, _ *ber.Cursor, e *ber.Element) []byt
 	return dst
 }
 
-// renderStrings renders a SET or SEQUENCE of strings, separated by commas.
-func renderStrings(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+// renderList renders a SET OF or SEQUENCE OF, with separator between its members.
+func renderList(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element, separator string, member renderer) []byte {
 	if !r.Is(e, ber.TagSet, ber.TagSequence) {
 		return dst
 	}
-	in := c.Enter(e)
-	var f ber.Element
-	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		s, _ := r.String(&in, &f)
-		dst = x411.AppendClean(dst, s)
-	}
-	r.End(&in)
-	return dst
+	// A cursor and an element that are handed to a function that is a value would be
+	// allocated where they stand here.
+	return r.AppendEach(dst, c, e, separator, member)
+}
+
+// renderStrings renders a SET or SEQUENCE of strings, separated by commas.
+func renderStrings(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	return renderList(r, dst, c, e, ",", renderString)
 }
 
 var autoSubmittedNames = []string{"not-auto-submitted", "auto-generated", "auto-replied"}
@@ -199,57 +196,35 @@ func renderUniversal(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) 
 
 // renderUniversals renders a SEQUENCE of them, separated by "; ".
 func renderUniversals(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	if !r.Is(e, ber.TagSequence, ber.TagSet) {
-		return dst
-	}
-	in := c.Enter(e)
-	var f ber.Element
-	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
-		if i > 0 {
-			dst = append(dst, "; "...)
-		}
-		r.PushIndex(i)
-		dst = renderUniversal(r, dst, &in, &f)
-		r.Pop()
-	}
-	r.End(&in)
-	return dst
+	return renderList(r, dst, c, e, "; ", renderUniversal)
 }
 
 // renderSignatures renders BodyPartSignatures (X.420 A.1.4), as in
 // "1 algorithm=1.2.840.113549.1.1.11; value='00'H".
 func renderSignatures(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	if !r.Is(e, ber.TagSet, ber.TagSequence) {
-		return dst
-	}
-	in := c.Enter(e)
-	var f, g ber.Element
-	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
-		if i > 0 {
-			dst = append(dst, "; "...)
+	return renderList(r, dst, c, e, "; ", appendBodyPartSignature)
+}
+
+func appendBodyPartSignature(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	set := c.Enter(e)
+	var g ber.Element
+	for set.Next(&g) {
+		switch g.Tag {
+		case ber.TagInteger:
+			dst = append(dst, "part="...)
+			dst = r.AppendNamed(dst, &set, &g, nil)
+		case ber.TagSequence:
+			dst = r.AppendSignature(append(dst, ' '), &set, &g)
+		case ber.Context(0):
+			dst = r.AppendCertificates(append(dst, " originator-certificates={"...), &set, &g)
+			dst = append(dst, '}')
+		case ber.Context(1):
+			dst = r.AppendAssertion(append(dst, " originator-certificate-selector="...), &set, &g)
+		default:
+			r.Stray(&g)
 		}
-		r.PushIndex(i)
-		set := in.Enter(&f)
-		for set.Next(&g) {
-			switch g.Tag {
-			case ber.TagInteger:
-				dst = append(dst, "part="...)
-				dst = r.AppendNamed(dst, &set, &g, nil)
-			case ber.TagSequence:
-				dst = r.AppendSignature(append(dst, ' '), &set, &g)
-			case ber.Context(0):
-				dst = r.AppendCertificates(append(dst, " originator-certificates={"...), &set, &g)
-				dst = append(dst, '}')
-			case ber.Context(1):
-				dst = r.AppendAssertion(append(dst, " originator-certificate-selector="...), &set, &g)
-			default:
-				r.Stray(&g)
-			}
-		}
-		r.End(&set)
-		r.Pop()
 	}
-	r.End(&in)
+	r.End(&set)
 	return dst
 }
 
@@ -330,43 +305,29 @@ func appendDescriptorOf(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Elemen
 // renderCirculation renders a CirculationList (X.420 A.1.7): each member with
 // its check mark.
 func renderCirculation(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	if !r.Is(e, ber.TagSequence, ber.TagSet) {
-		return dst
-	}
-	in := c.Enter(e)
-	var f, g, h ber.Element
-	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
-		if i > 0 {
-			dst = append(dst, "; "...)
+	return renderList(r, dst, c, e, "; ", appendMember)
+}
+
+func appendMember(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	member := c.Enter(e)
+	var g ber.Element
+	for member.Next(&g) {
+		switch g.Tag {
+		case ber.TagSet:
+			dst = renderSpecifier(r, dst, &member, &g)
+		case ber.TagNull:
+			dst = append(dst, " checked"...)
+		case ber.TagGeneralizedTime, ber.TagUTCTime:
+			t := r.Time(&member, &g)
+			dst = x411.AppendTime(append(dst, " checked="...), &t)
+		case ber.TagSequence:
+			dst = append(dst, " signed={"...)
+			dst = append(appendCirculationSignature(r, dst, &member, &g), '}')
+		default:
+			r.Stray(&g)
 		}
-		r.PushIndex(i)
-		member := in.Enter(&f)
-		for member.Next(&g) {
-			switch g.Tag {
-			case ber.TagSet:
-				specifier := member.Enter(&g)
-				for specifier.Next(&h) {
-					if h.Tag == ber.Context(0) {
-						dst = appendDescriptorOf(r, dst, &specifier, &h)
-					}
-				}
-				r.End(&specifier)
-			case ber.TagNull:
-				dst = append(dst, " checked"...)
-			case ber.TagGeneralizedTime, ber.TagUTCTime:
-				t := r.Time(&member, &g)
-				dst = x411.AppendTime(append(dst, " checked="...), &t)
-			case ber.TagSequence:
-				dst = append(dst, " signed={"...)
-				dst = append(appendCirculationSignature(r, dst, &member, &g), '}')
-			default:
-				r.Stray(&g)
-			}
-		}
-		r.End(&member)
-		r.Pop()
 	}
-	r.End(&in)
+	r.End(&member)
 	return dst
 }
 
@@ -376,7 +337,7 @@ func renderCirculation(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element
 func appendCirculationSignature(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	at := len(dst)
 	in := c.Enter(e)
-	var f, g, h ber.Element
+	var f, g ber.Element
 	for first := true; in.Next(&f); first = false {
 		switch {
 		case f.Tag == ber.TagSequence && first:
@@ -387,19 +348,7 @@ func appendCirculationSignature(r *x411.Reader, dst []byte, c *ber.Cursor, e *be
 					dst = r.AppendAlgorithm(x411.AppendItem(dst, at, "data-algorithm"), &data, &g)
 				case ber.App(11):
 					dst = x411.AppendItem(dst, at, "this-ipm")
-					id := data.Enter(&g)
-					for id.Next(&h) {
-						switch h.Tag {
-						case ber.App(0):
-							dst = append(r.AppendORName(append(dst, '<'), &id, &h), "> "...)
-						case ber.TagPrintableString:
-							s, _ := r.Text(&id, &h)
-							dst = x411.AppendClean(dst, s)
-						default:
-							r.Stray(&h)
-						}
-					}
-					r.End(&id)
+					dst = renderIdentifier(r, dst, &data, &g)
 				case ber.TagGeneralizedTime, ber.TagUTCTime:
 					t := r.Time(&data, &g)
 					dst = x411.AppendTime(x411.AppendItem(dst, at, "timestamp"), &t)
@@ -422,33 +371,26 @@ func appendCirculationSignature(r *x411.Reader, dst []byte, c *ber.Cursor, e *be
 
 // renderDistribution renders DistributionCodes (X.420 A.1.8).
 func renderDistribution(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	if !r.Is(e, ber.TagSequence, ber.TagSet) {
-		return dst
-	}
+	return renderList(r, dst, c, e, "; ", appendDistributionCode)
+}
+
+func appendDistributionCode(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	at := len(dst)
 	in := c.Enter(e)
-	var f, g ber.Element
-	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
-		if i > 0 {
-			dst = append(dst, "; "...)
+	var f ber.Element
+	for in.Next(&f) {
+		if len(dst) > at {
+			dst = append(dst, ' ')
 		}
-		r.PushIndex(i)
-		code := in.Enter(&f)
-		for n := 0; code.Next(&g); n++ {
-			if n > 0 {
-				dst = append(dst, ' ')
-			}
-			switch g.Tag {
-			case ber.TagOID:
-				oid, _ := r.OID(&code, &g)
-				dst = append(dst, oid...)
-			case ber.Context(0):
-				dst = appendDescriptorOf(r, dst, &code, &g)
-			default:
-				dst = renderUniversal(r, dst, &code, &g)
-			}
+		switch f.Tag {
+		case ber.TagOID:
+			oid, _ := r.OID(&in, &f)
+			dst = append(dst, oid...)
+		case ber.Context(0):
+			dst = appendDescriptorOf(r, dst, &in, &f)
+		default:
+			dst = renderUniversal(r, dst, &in, &f)
 		}
-		r.End(&code)
-		r.Pop()
 	}
 	r.End(&in)
 	return dst
@@ -456,34 +398,27 @@ func renderDistribution(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Elemen
 
 // renderCategories renders InformationCategories (X.420 A.1.10).
 func renderCategories(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	if !r.Is(e, ber.TagSequence, ber.TagSet) {
-		return dst
-	}
+	return renderList(r, dst, c, e, "; ", appendCategory)
+}
+
+func appendCategory(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	at := len(dst)
 	in := c.Enter(e)
-	var f, g ber.Element
-	for i := 0; in.Next(&f) && !r.Full(dst); i++ {
-		if i > 0 {
-			dst = append(dst, "; "...)
+	var f ber.Element
+	for in.Next(&f) {
+		if len(dst) > at {
+			dst = append(dst, ' ')
 		}
-		r.PushIndex(i)
-		category := in.Enter(&f)
-		for n := 0; category.Next(&g); n++ {
-			if n > 0 {
-				dst = append(dst, ' ')
-			}
-			switch g.Tag {
-			case ber.Context(0):
-				oid, _ := r.OID(&category, &g)
-				dst = append(dst, oid...)
-			case ber.Context(1):
-				s, _ := r.Universal(&category, &g)
-				dst = x411.AppendQuoted(dst, s)
-			default:
-				r.Stray(&g)
-			}
+		switch f.Tag {
+		case ber.Context(0):
+			oid, _ := r.OID(&in, &f)
+			dst = append(dst, oid...)
+		case ber.Context(1):
+			s, _ := r.Universal(&in, &f)
+			dst = x411.AppendQuoted(dst, s)
+		default:
+			r.Stray(&f)
 		}
-		r.End(&category)
-		r.Pop()
 	}
 	r.End(&in)
 	return dst
