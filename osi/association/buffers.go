@@ -90,11 +90,12 @@ func (a *Association) giveBack(b []byte) {
 // grow copies b to a buffer with room for n octets. expect tells of the first octets of
 // the whole how many there will be; as long as few of them have come, that is not believed.
 func (a *Association) grow(b []byte, n int, front []byte, expect func([]byte) int) []byte {
-	size := 2 * n
+	size := n // Up to maxShared, it is the next power of two.
 	if n > maxBuffer/2 {
-		size = n + n/2
-		if e := expect(front); e > size && e <= 8*n {
+		if e := expect(front); e > n && e <= 8*n {
 			size = e
+		} else if n > maxShared/2 {
+			size = n + n/2
 		}
 	}
 	return append(a.take(size), b...)
