@@ -47,10 +47,13 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var failures atomic.Uint64 // Of inserts, which are repeated.
-	writer := st.NewWriter(drain, store.WriterOptions{Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
+	wo, batch := store.Within(int(o.rows))
+	wo.Registerer = mon.Registerer()
+	wo.OnRetry = func(table string, attempt int, err error) {
 		failures.Add(1)
 		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
-	}})
+	}
+	writer := st.NewWriter(drain, wo)
 	defer st.KeepCounting(ctx, log)()
 	consumer, err := kafka.NewConsumer(kafka.ConsumerConfig{Config: c, Group: o.group, SessionTimeout: o.session})
 	if err != nil {
@@ -58,7 +61,7 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	}
 	pool := decode.New(decode.Config{
 		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, DeadLetter: consumer.DeadLetter,
-		Settled:        st.Reunite,
+		Settled: st.Reunite, BatchOctets: batch,
 		MaxConnections: o.maxConns, MaxBuffered: int(o.buffered), Idle: o.idle, Progress: st.Progress,
 	}, consumer, writer)
 	mon.Registerer().MustRegister(pool.Collector())

@@ -52,6 +52,7 @@ type options struct {
 	// maxConns, buffered and idle bound what is kept of connections that do not end.
 	maxConns int
 	buffered config.Size
+	rows     config.Size
 	idle     time.Duration
 	again    bool
 	all      bool
@@ -66,7 +67,7 @@ const readyWithin = 2 * time.Minute
 
 // define returns the flags that set o.
 func (o *options) define() *flag.FlagSet {
-	o.buffered = decode.DefaultMaxBuffered
+	o.buffered, o.rows = decode.DefaultMaxBuffered, store.DefaultMemory
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.StringVar(&o.read, "r", "", "record `file`, or - for standard input")
 	o.bus.Define(flags)
@@ -79,6 +80,7 @@ func (o *options) define() *flag.FlagSet {
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.IntVar(&o.maxConns, "max-connections", decode.DefaultMaxConnections, "most TCP `connections` kept at once; what is open of the longest silent one is given up")
 	flags.Var(&o.buffered, "transfer-memory", "most `octets` kept of transfers that are not whole; what is open of the longest silent connection is given up; room for two of 256M is there always")
+	flags.Var(&o.rows, "row-memory", "most `octets` of rows on their way to the archive, about; one large message may take more")
 	flags.DurationVar(&o.idle, "idle", decode.DefaultIdle, "capture `time` after which what is open of a silent connection is given up; above the sensors' -idle")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")
 	flags.BoolVar(&o.all, "all", false, "with -again: whichever decoder made the rows")
@@ -219,12 +221,15 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 		return err
 	}
 	defer st.Close()
-	writer := st.NewWriter(ctx, store.WriterOptions{Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
+	wo, batch := store.Within(int(o.rows))
+	wo.Registerer = mon.Registerer()
+	wo.OnRetry = func(table string, attempt int, err error) {
 		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
-	}})
+	}
+	writer := st.NewWriter(ctx, wo)
 	b := memory.New(0)
 	pool := decode.New(decode.Config{
-		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log, MaxConnections: o.maxConns, MaxBuffered: int(o.buffered), Idle: o.idle, Settled: st.Reunite,
+		Workers: o.workers, EnvelopeOnly: o.keep == "envelope", BatchOctets: batch, Log: log, MaxConnections: o.maxConns, MaxBuffered: int(o.buffered), Idle: o.idle, Settled: st.Reunite,
 	}, b, writer)
 	mon.Registerer().MustRegister(pool.Collector())
 	mon.Watch("store", readyWithin, writer.Progress)

@@ -63,6 +63,7 @@ type options struct {
 	tcpOctets  config.Size
 	tcpConn    config.Size
 	connState  config.Size
+	rows       config.Size
 	maxConns   int
 	idle       time.Duration
 	duplicates time.Duration
@@ -76,7 +77,7 @@ type options struct {
 // define returns the flags that set o.
 func (o *options) define() *flag.FlagSet {
 	o.ports = ports{102}
-	o.memory, o.tcpOctets, o.tcpConn, o.connState = 0, 256<<20, 1<<20, sensor.DefaultMaxState
+	o.memory, o.tcpOctets, o.tcpConn, o.connState, o.rows = 0, 256<<20, 1<<20, sensor.DefaultMaxState, store.DefaultMemory
 	host, err := os.Hostname()
 	if err != nil {
 		host = "sensor"
@@ -104,6 +105,7 @@ func (o *options) define() *flag.FlagSet {
 	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
 	flags.Var(&o.connState, "connection-memory", "most `octets` kept of connections otherwise: openings, and TPDUs of which a part is there; the longest idle is given up")
+	flags.Var(&o.rows, "row-memory", "most `octets` of rows on their way to the archive, about; one large message may take more")
 	flags.IntVar(&o.maxConns, "max-connections", 1<<18, "most TCP `connections` followed at once; those without octets give way first, then the longest idle")
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
 	flags.DurationVar(&o.duplicates, "duplicates", 50*time.Millisecond, "capture `time` within which the same packet is left out as another port's copy of it; 0 leaves none out")

@@ -162,13 +162,16 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	case st == nil:
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
 	default:
-		writer := st.NewWriter(drain, store.WriterOptions{Rows: o.block, Registerer: mon.Registerer(), OnRetry: func(table string, attempt int, err error) {
+		wo, batch := store.Within(int(o.rows))
+		wo.Rows, wo.Registerer = o.block, mon.Registerer()
+		wo.OnRetry = func(table string, attempt int, err error) {
 			failures.Add(1)
 			log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
-		}})
+		}
+		writer := st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
-			BatchRows: min(o.block, decode.DefaultBatchRows), Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
+			BatchRows: min(o.block, decode.DefaultBatchRows), BatchOctets: batch, Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)

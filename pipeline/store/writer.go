@@ -40,6 +40,16 @@ const (
 	DefaultInserters = 2
 )
 
+// DefaultMemory is for Within what a writer takes by default, and its callers do.
+const DefaultMemory = 512 << 20
+
+// Within returns options with which the rows that wait, that are collected and that are
+// inserted take about so many octets, with the form in which they travel. They are for
+// batches of batch octets each.
+func Within(octets int) (o WriterOptions, batch int) {
+	return WriterOptions{Bytes: max(octets/8, 1<<20), Queue: 8}, max(octets/32, 256<<10)
+}
+
 // maxRecycled bounds the memory of a batch that is used again: that of a large message
 // is given up.
 const maxRecycled = 64 << 20

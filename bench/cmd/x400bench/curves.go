@@ -23,9 +23,15 @@ const (
 	enoughOctets = 40 << 20
 )
 
+// taken is a flow, and whether it is to be taken once, since its memory is wanted.
+type taken struct {
+	stages.Flow
+	Once bool
+}
+
 // flow takes one flow in this process.
 func flow(ctx context.Context, o *options, out io.Writer) error {
-	var f stages.Flow
+	var f taken
 	if err := json.Unmarshal([]byte(o.flow), &f); err != nil {
 		return err
 	}
@@ -36,13 +42,13 @@ func flow(ctx context.Context, o *options, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if !warm && n.Units < enough {
+		if !warm && n.Units < enough && !f.Once {
 			// Little work: what the process itself takes would be most of it.
 			cpu, began = cpuTime(), time.Now()
 			continue
 		}
 		r.Units, r.Octets, r.Rows = r.Units+n.Units, r.Octets+n.Octets, r.Rows+n.Rows
-		if r.Octets > enoughOctets {
+		if r.Octets > enoughOctets || f.Once {
 			break
 		}
 	}
@@ -52,6 +58,10 @@ func flow(ctx context.Context, o *options, out io.Writer) error {
 
 // flowApart takes a flow in a process of its own.
 func flowApart(ctx context.Context, f stages.Flow, cores int) (r result, err error) {
+	return takenApart(ctx, taken{Flow: f}, cores)
+}
+
+func takenApart(ctx context.Context, f taken, cores int) (r result, err error) {
 	b, err := json.Marshal(f)
 	if err != nil {
 		return r, err
@@ -99,14 +109,18 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(out, "\nMemory, `-keep content`, into the archive:\n\n| capture | MB | peak MB ingest | peak MB engine |\n|---|---:|---:|---:|\n")
+	length := o.length
+	if length <= 0 {
+		length = max(o.messages*2/3, 1)
+	}
+	fmt.Fprintf(out, "\nMemory, `-keep envelope -row-memory %s`, into the archive:\n\n| capture | MB | peak MB ingest | peak MB engine |\n|---|---:|---:|---:|\n", o.rows)
 	for _, times := range []int{1, 4, 16} {
-		name, err := made(o, fmt.Sprintf("length-%d", times), stages.Options(o.messages/10*times))
+		name, err := made(o, fmt.Sprintf("length-%d", times), stages.Options(length*times))
 		if err != nil {
 			return err
 		}
 		r, err := archived(ctx, o, func(dir string, _ *store.Store) (*exec.Cmd, error) {
-			return exec.CommandContext(ctx, ingest, "-r", name, "-store", dir), nil
+			return exec.CommandContext(ctx, ingest, "-r", name, "-store", dir, "-keep", "envelope", "-row-memory", o.rows), nil
 		})
 		if err != nil {
 			return err
@@ -116,6 +130,9 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 			return err
 		}
 		fmt.Fprintf(out, "| %d times as long | %.0f | %.0f | %.0f |\n", times, float64(info.Size())/1e6, float64(r.peakClient)/1e6, float64(r.peakEngine)/1e6)
+		if err := os.Remove(name); err != nil {
+			return err
+		}
 	}
 	const huge = 100 << 20
 	fmt.Fprint(out, "\nOne message of 100 MB, from capture to columns:\n\n| keep | peak MB | without it | copies |\n|---|---:|---:|---:|\n")
@@ -130,11 +147,11 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 		return err
 	}
 	for _, envelope := range []bool{true, false} {
-		without, err := flowApart(ctx, stages.Flow{Capture: small, Workers: 1, Envelope: envelope}, 1)
+		without, err := takenApart(ctx, taken{stages.Flow{Capture: small, Workers: 1, Envelope: envelope}, true}, 1)
 		if err != nil {
 			return err
 		}
-		with, err := flowApart(ctx, stages.Flow{Capture: large, Workers: 1, Envelope: envelope}, 1)
+		with, err := takenApart(ctx, taken{stages.Flow{Capture: large, Workers: 1, Envelope: envelope}, true}, 1)
 		if err != nil {
 			return err
 		}
@@ -197,7 +214,7 @@ func workers(ctx context.Context, o *options, out io.Writer) error {
 		change func(*generate.Options)
 	}{
 		{"nine MTAs", func(*generate.Options) {}},
-		{"one address pair", func(g *generate.Options) { g.MTAs, g.Domains = 2, 2 }},
+		{"one address pair has all", func(g *generate.Options) { g.MTAs, g.Domains = 2, 2 }},
 	} {
 		g := stages.Options(o.messages / 2)
 		g.Concurrent = 20

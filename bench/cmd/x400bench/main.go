@@ -36,6 +36,8 @@ type options struct {
 	dir      string
 	real     string
 	messages int
+	length   int
+	rows     string
 	each     time.Duration
 	rounds   int
 	only     string
@@ -53,6 +55,8 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "`folder` for captures, kept; default: a temporary one")
 	flag.StringVar(&o.real, "real", "testdata/mta/truth/apdus", "`folder` of real MTS-APDUs")
 	flag.IntVar(&o.messages, "messages", 3000, "messages and probes that the corpus originates")
+	flag.IntVar(&o.length, "length", 0, "messages in the shortest of the captures that show memory; 0: two thirds of -messages")
+	flag.StringVar(&o.rows, "row-memory", "16M", "ingest's -row-memory where memory is shown: what fills while the shortest capture is read")
 	flag.DurationVar(&o.each, "each", time.Second, "CPU `time` of a measurement, at least")
 	flag.IntVar(&o.rounds, "rounds", 3, "repetitions of each measurement")
 	flag.StringVar(&o.only, "only", "", "regular `expression`: the groups to measure")

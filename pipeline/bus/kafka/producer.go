@@ -1,9 +1,12 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +21,8 @@ import (
 // Kafka's own default, 1 MiB, less what a batch takes for itself.
 const DefaultMaxMessage = 1<<20 - Overhead
 
-// batchRecords bounds the records of a partition's batch. kafka-go takes memory for
-// as many as there may be, 160 octets each.
-const batchRecords = 256
+// metadataAge is how old what is known of the topic's partitions may be.
+const metadataAge = time.Second
 
 // ProducerConfig says how records are sent.
 type ProducerConfig struct {
@@ -34,21 +36,54 @@ type ProducerConfig struct {
 
 // Producer sends records. It belongs to one goroutine.
 type Producer struct {
-	cfg       ProducerConfig
-	transport *kafka.Transport
-	client    *kafka.Client
-	writer    *kafka.Writer
-	balance   kafka.Murmur2Balancer
-	limit     int // Octets of a partition's batch.
-	lanes     []int
-	load      []load // Of the wave under way, per lane.
-	wave      []kafka.Message
-	of        []int // Which message of the batch a message of the wave is.
-	metrics   *producerMetrics
+	cfg         ProducerConfig
+	compression kafka.Compression
+	transport   *kafka.Transport
+	client      *kafka.Client
+	balance     kafka.Murmur2Balancer
+	limit       int // Octets of a partition's batch.
+	lanes       []int
+	known       time.Time // When the lanes were asked for; zero when they are to be again.
+	wave        []*set    // What the wave under way gives each lane.
+	sent        chan int  // The lanes that have an answer.
+	bad         []error   // Of the messages of the wave.
+	metrics     *producerMetrics
 }
 
-// load is what a wave gives a lane.
-type load struct{ records, octets int }
+// set is the records of a wave for one lane. It gives them to kafka-go one by one,
+// always in the same memory: each is encoded before the next is asked for.
+type set struct {
+	of     []int // Which messages of the batch they are.
+	octets int
+	err    error // Why they were not taken.
+
+	batch      []bus.Message
+	next       int
+	time       time.Time
+	record     kafka.Record
+	key, value octets
+}
+
+// octets are those of a key or a value.
+type octets struct{ bytes.Reader }
+
+func (*octets) Close() error { return nil }
+
+// ReadRecord implements kafka.RecordReader.
+func (s *set) ReadRecord() (*kafka.Record, error) {
+	if s.next >= len(s.of) {
+		return nil, io.EOF
+	}
+	m := &s.batch[s.of[s.next]]
+	s.next++
+	s.record = kafka.Record{Time: s.time, Value: &s.value}
+	s.value.Reset(m.Record.B)
+	if m.Key != (bus.Key{}) {
+		s.key.Reset(m.Key[:])
+		s.record.Key = &s.key
+	}
+	return &s.record, nil
+}
 
 type producerMetrics struct {
 	records, octets, failures, refused prometheus.Counter
@@ -73,32 +108,10 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		cfg.MaxMessage = DefaultMaxMessage
 	}
 	p := &Producer{
-		cfg: cfg, transport: transport, limit: cfg.MaxMessage, metrics: newProducerMetrics(cfg.Registerer),
+		cfg: cfg, compression: compression, transport: transport, limit: cfg.MaxMessage, metrics: newProducerMetrics(cfg.Registerer),
 		client:  &kafka.Client{Addr: cfg.addr(), Transport: transport, Timeout: cfg.Timeout},
 		balance: kafka.Murmur2Balancer{Consistent: true},
-	}
-	p.writer = &kafka.Writer{
-		Addr:      cfg.addr(),
-		Topic:     cfg.Topic,
-		Transport: transport,
-		// Where a message goes is decided before: see lane.
-		Balancer: kafka.BalancerFunc(func(m kafka.Message, _ ...int) int { return m.WriterData.(int) }),
-		// A record is durable when all brokers in sync have it.
-		RequiredAcks: kafka.RequireAll,
-		Compression:  compression,
-		// Send never gives a partition more than one batch at a time. With several,
-		// the second could be taken after the first had failed: out of order.
-		BatchSize:  batchRecords,
-		BatchBytes: int64(cfg.MaxMessage),
-		// Batches are made before; a batch that is there has nothing to wait for.
-		BatchTimeout: time.Millisecond,
-		// Repeating is the caller's, who can put records elsewhere meanwhile.
-		MaxAttempts:  1,
-		ReadTimeout:  cfg.Timeout,
-		WriteTimeout: cfg.Timeout,
-		// A topic made by accident has one partition and one replica.
-		AllowAutoTopicCreation: false,
-		Async:                  false,
+		sent:    make(chan int),
 	}
 	return p, nil
 }
@@ -180,8 +193,11 @@ func (p *Producer) refuse(m *bus.Message, err error) {
 	p.cfg.Log.Error("record is larger than the brokers take and is dropped", "topic", p.cfg.Topic, "octets", len(m.Record.B), "error", err)
 }
 
-// partitions finds out how many lanes there are.
+// partitions finds out how many lanes there are, from time to time and after a failure.
 func (p *Producer) partitions(ctx context.Context) error {
+	if time.Since(p.known) < metadataAge {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
 	m, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{p.cfg.Topic}})
@@ -208,16 +224,19 @@ func (p *Producer) partitions(ctx context.Context) error {
 	}
 	for len(p.lanes) < n {
 		p.lanes = append(p.lanes, len(p.lanes))
-		p.load = append(p.load, load{})
+		p.wave = append(p.wave, new(set))
 	}
+	p.known = time.Now()
 	return nil
 }
 
 // fill makes a wave of the batch's first n messages, one at least: as many as give
 // no lane more than one batch.
 func (p *Producer) fill(batch []bus.Message) (n int) {
-	clear(p.load)
-	p.wave, p.of = p.wave[:0], p.of[:0]
+	now := time.Now()
+	for _, s := range p.wave {
+		s.of, s.octets, s.err, s.next, s.batch, s.time = s.of[:0], 0, nil, 0, batch, now
+	}
 	for i := range batch {
 		m := &batch[i]
 		size := len(m.Record.B) + Overhead
@@ -225,66 +244,71 @@ func (p *Producer) fill(batch []bus.Message) (n int) {
 			return i
 		}
 		if m.Key == (bus.Key{}) {
-			for lane := range p.load {
-				if p.full(lane, size) {
+			for _, s := range p.wave {
+				if p.full(s, size) {
 					return i
 				}
 			}
-			for lane := range p.load {
-				p.add(i, m, nil, lane)
+			for _, s := range p.wave {
+				s.add(i, size)
 			}
 			continue
 		}
-		key := m.Key[:]
-		lane := p.balance.Balance(kafka.Message{Key: key}, p.lanes...)
-		if p.full(lane, size) {
+		s := p.wave[p.balance.Balance(kafka.Message{Key: m.Key[:]}, p.lanes...)]
+		if p.full(s, size) {
 			return i
 		}
-		p.add(i, m, key, lane)
+		s.add(i, size)
 	}
 	return len(batch)
 }
 
 // full tells whether so many octets more are too many for a lane.
-func (p *Producer) full(lane, size int) bool {
-	l := &p.load[lane]
-	return l.records > 0 && (l.octets+size > p.limit || l.records >= batchRecords)
+func (p *Producer) full(s *set, size int) bool {
+	return len(s.of) > 0 && s.octets+size > p.limit
 }
 
-func (p *Producer) add(i int, m *bus.Message, key []byte, lane int) {
-	p.load[lane].records++
-	p.load[lane].octets += len(m.Record.B) + Overhead
-	p.wave = append(p.wave, kafka.Message{Key: key, Value: m.Record.B, Time: time.Now(), WriterData: lane})
-	p.of = append(p.of, i)
+func (s *set) add(i, size int) {
+	s.of = append(s.of, i)
+	s.octets += size
 }
 
 // write sends the wave, which is made of batch.
 func (p *Producer) write(batch []bus.Message) (failed []bus.Message, refused int, err error) {
-	octets := 0
-	for _, l := range p.load {
-		octets += l.octets
-	}
+	octets, under := 0, 0
 	start := time.Now()
-	// The writer's own time limits end it. Ending it by a context would leave the
-	// records in use.
-	err = p.writer.WriteMessages(context.Background(), p.wave...)
+	for lane, s := range p.wave {
+		if len(s.of) == 0 {
+			continue
+		}
+		octets += s.octets
+		under++
+		go func() {
+			s.err = p.produce(lane, s)
+			p.sent <- lane
+		}()
+	}
+	for range under {
+		<-p.sent
+	}
 	p.metrics.seconds.Observe(time.Since(start).Seconds())
 	p.metrics.batch.Observe(float64(octets))
-	var errs kafka.WriteErrors
-	if err != nil && !errors.As(err, &errs) {
-		// None was written.
-		p.metrics.failures.Inc()
-		return batch, 0, err
-	}
-	why := make(map[int]error)
-	for k, err := range errs {
-		if err != nil {
-			why[p.of[k]] = err
+	p.bad = slices.Grow(p.bad[:0], len(batch))[:len(batch)]
+	clear(p.bad)
+	for lane, s := range p.wave {
+		if s.err == nil {
+			continue
 		}
+		for _, i := range s.of {
+			p.bad[i] = s.err
+		}
+		// An attempt that was given up may still read it.
+		p.wave[lane] = new(set)
 	}
+	shrunk := false
 	for i := range batch {
 		m := &batch[i]
-		switch e := why[i]; {
+		switch e := p.bad[i]; {
 		case e == nil:
 			p.metrics.records.Inc()
 			p.metrics.octets.Add(float64(len(m.Record.B)))
@@ -294,26 +318,44 @@ func (p *Producer) write(batch []bus.Message) (failed []bus.Message, refused int
 			m.Record.Release()
 			refused++
 		default:
-			if errors.Is(e, kafka.MessageSizeTooLarge) {
-				// The topic's limit has shrunk. Smaller batches find out which
-				// record it is.
-				p.limit = max(p.limit/2, 1)
-			}
+			shrunk = shrunk || errors.Is(e, kafka.MessageSizeTooLarge)
 			err = e
 			// An attempt that was given up may still hold the octets.
 			failed = append(failed, bus.Message{Key: m.Key, Record: &record.Buffer{B: append([]byte(nil), m.Record.B...)}})
 		}
 	}
+	if shrunk {
+		// The topic's limit has. Smaller batches find out which record it is.
+		p.limit = max(p.limit/2, 1)
+	}
 	if len(failed) == 0 {
 		return nil, refused, nil
 	}
+	p.known = time.Time{}
 	p.metrics.failures.Inc()
 	return failed, refused, err
 }
 
+// produce sends the records of a lane, in one request: with several under way,
+// the second could be taken after the first had failed, out of order. Repeating is the
+// caller's, who can put records elsewhere meanwhile.
+func (p *Producer) produce(lane int, s *set) error {
+	// Not the caller's context: the end of that would leave the records in use.
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Timeout)
+	defer cancel()
+	res, err := p.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: p.cfg.Topic, Partition: lane,
+		// A record is durable when all brokers in sync have it.
+		RequiredAcks: kafka.RequireAll, Compression: p.compression, Records: s,
+	})
+	if err != nil {
+		return err
+	}
+	return res.Error
+}
+
 // Close ends the producer's connections.
 func (p *Producer) Close() error {
-	err := p.writer.Close()
 	p.transport.CloseIdleConnections()
-	return err
+	return nil
 }
