@@ -326,3 +326,31 @@ func FuzzORName(f *testing.F) {
 		}
 	})
 }
+
+// What is called plain is what escaping leaves alone and folding makes lower case of,
+// by the library's own functions.
+func TestPlainValues(t *testing.T) {
+	const octets = "aZ9 /\\=\x00\x1f\x7f\x80é.-"
+	for n := range 20000 {
+		var v []byte
+		for m := n; m > 0; m /= len(octets) + 1 {
+			if i := m % (len(octets) + 1); i > 0 {
+				v = append(v, octets[i-1])
+			}
+		}
+		words := strings.Join(strings.Fields(string(v)), " ")
+		simple := words == string(v) && words != "" && !strings.ContainsAny(words, "/\\=\x00\x1f\x7f") && !strings.ContainsFunc(words, func(r rune) bool { return r > 0x7f })
+		if isPlain(v) != simple {
+			t.Fatalf("%q: plain is %v", v, isPlain(v))
+		}
+		if !simple {
+			continue
+		}
+		if got := appendEscaped(nil, v, true); string(got) != string(v) {
+			t.Errorf("%q escaped is %q", v, got)
+		}
+		if got := appendFolded(nil, v, true); string(got) != strings.ToLower(string(v)) {
+			t.Errorf("%q folded is %q", v, got)
+		}
+	}
+}

@@ -648,10 +648,17 @@ func (d *decoder) finishName(n *ORName) {
 
 	at := len(d.arena)
 	out := d.arena
+	plain := uint64(0) // Of present, those whose value is plain.
 	for set := present; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
+		v := attrs[chosen[k]-1].Value
 		out = appendLabel(out, at, attrLabel[k])
-		out = appendEscaped(out, attrs[chosen[k]-1].Value, false)
+		if isPlain(v) {
+			plain |= 1 << k
+			out = append(out, v...)
+		} else {
+			out = appendEscaped(out, v, false)
+		}
 		out = append(out, '/')
 	}
 	if ddas {
@@ -678,7 +685,15 @@ func (d *decoder) finishName(n *ORName) {
 	for set := present; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		out = appendLabel(out, at, attrKeyLabel[k])
-		out = appendKey(out, &attrs[chosen[k]-1])
+		if c := &attrs[chosen[k]-1]; plain>>k&1 != 0 && !isCountry(AttributeKind(k)) {
+			first := len(out)
+			out = append(out, c.Value...)
+			for i, b := range out[first:] {
+				out[first+i] = lower[b]
+			}
+		} else {
+			out = appendKey(out, c)
+		}
 		out = append(out, '/')
 	}
 	if ddas {
@@ -775,6 +790,36 @@ var escaping = func() (t [256]uint8) {
 	return t
 }()
 
+// lower is an ASCII letter in lower case, and any other octet itself.
+var lower = func() (t [256]uint8) {
+	for b := range t {
+		t[b] = uint8(b)
+		if b >= 'A' && b <= 'Z' {
+			t[b] = uint8(b + 'a' - 'A')
+		}
+	}
+	return t
+}()
+
+// isPlain reports whether appendEscaped takes a value as it is, and appendFolded in lower
+// case.
+func isPlain(value []byte) bool {
+	space := true // What was before was the beginning or a space.
+	for _, b := range value {
+		if folded[b] != 0 {
+			space = false
+		} else if b == ' ' && !space {
+			space = true
+		} else {
+			return false
+		}
+	}
+	return !space
+}
+
+// isCountry reports whether a kind's value may be a number that the key replaces.
+func isCountry(k AttributeKind) bool { return k == AttrCountry || k == AttrPDCountry }
+
 // folded is an octet in lower case, 0 for one that appendFolded looks at more closely.
 var folded = func() (t [256]uint8) {
 	for b := range t {
@@ -790,7 +835,7 @@ var folded = func() (t [256]uint8) {
 
 // appendKey appends the folded value of a.
 func appendKey(dst []byte, a *Attribute) []byte {
-	if a.Kind == AttrCountry || a.Kind == AttrPDCountry {
+	if isCountry(a.Kind) {
 		if alpha := countryOfDCC(a.Value); alpha != "" {
 			return append(dst, alpha...)
 		}

@@ -51,20 +51,22 @@ type worker struct {
 	forgot bool   // A connection was let go whose rows may not be durable yet.
 	state  []byte // Scratch for rows of progress.
 
-	rec      record.Record
-	silent   record.Record // What is told of a connection without a record of it.
-	ev       association.Event
-	scratch  association.Scratch // Of all connections.
-	apdu     x411.APDU
-	bind     x411.Bind
-	control  x411.Reader
-	batch    *schema.Batch
-	dirty    []*connection // Those whose row in the batch's associations is due.
-	releases []hold        // Due when the batch is durable.
-	row      rows
-	ops      operations
-	hash     hash.Hash
-	digested []byte
+	rec          record.Record
+	source       uint32        // The last one asked for of rec.
+	sourceNumber uint64        // Its number plus one, 0 for none.
+	silent       record.Record // What is told of a connection without a record of it.
+	ev           association.Event
+	scratch      association.Scratch // Of all connections.
+	apdu         x411.APDU
+	bind         x411.Bind
+	control      x411.Reader
+	batch        *schema.Batch
+	dirty        []*connection // Those whose row in the batch's associations is due.
+	releases     []hold        // Due when the batch is durable.
+	row          rows
+	ops          operations
+	hash         hash.Hash
+	digested     []byte
 
 	inside inside
 }
@@ -308,6 +310,7 @@ func (w *worker) tell(c *connection) {
 // do decodes one record.
 func (w *worker) do(ctx context.Context, j *job) error {
 	rec := &w.rec
+	w.sourceNumber = 0
 	err := rec.Decode(j.delivery.Record.B)
 	if err == nil && rec.Kind == record.KindConnection && j.key.lane == nil {
 		err = record.ErrMalformed
@@ -831,9 +834,17 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
 	c.assoc.TPDU(association.TPDU{
 		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame,
-		Source: w.pool.sources.number(rec.SourceOf(it)), Record: w.job.number, Octets: it.Octets,
+		Source: w.sourceOf(rec, it), Record: w.job.number, Octets: it.Octets,
 	})
 	w.drain(c, rec)
+}
+
+// sourceOf returns the number of an item's source, the last one's of the record unasked.
+func (w *worker) sourceOf(rec *record.Record, it *record.Item) uint32 {
+	if w.sourceNumber == 0 || w.source != it.Source {
+		w.source, w.sourceNumber = it.Source, 1+uint64(w.pool.sources.number(rec.SourceOf(it)))
+	}
+	return uint32(w.sourceNumber - 1)
 }
 
 // skip adds octets to a run of octets that are in no TPKT.

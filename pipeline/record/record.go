@@ -198,25 +198,56 @@ type field struct {
 // next reads the field at the front of b. n is zero when there is none that can
 // be read.
 func (f *field) next(b []byte) (n int) {
-	// Nearly all are of one octet of tag and, where they are numbers, few of value.
-	if len(b) >= 2 && b[0] < 0x80 && b[0] >= 8 {
-		switch b[0] & 7 {
-		case uint8(protowire.VarintType):
-			if b[1] < 0x80 {
-				f.num, f.v, f.b = protowire.Number(b[0]>>3), uint64(b[1]), nil
-				return 2
-			}
-			if len(b) >= 3 && b[2] < 0x80 {
-				f.num, f.v, f.b = protowire.Number(b[0]>>3), uint64(b[1]&0x7f)|uint64(b[2])<<7, nil
-				return 3
-			}
-		case uint8(protowire.Fixed32Type):
-			if len(b) >= 5 {
-				f.num, f.v, f.b = protowire.Number(b[0]>>3), uint64(binary.LittleEndian.Uint32(b[1:])), nil
-				return 5
+	// Nearly all have one octet of tag, and those of octets one or two of length.
+	if len(b) < 2 || b[0] >= 0x80 || b[0] < 8 {
+		return f.any(b)
+	}
+	num, typ, v := protowire.Number(b[0]>>3), b[0]&7, uint64(b[1])
+	n = 2
+	switch typ {
+	case uint8(protowire.VarintType):
+		if v >= 0x80 {
+			v &= 0x7f
+			for shift := 7; ; shift += 7 {
+				if n >= len(b) || shift > 56 {
+					return f.any(b)
+				}
+				c := b[n]
+				n++
+				v |= uint64(c&0x7f) << shift
+				if c < 0x80 {
+					break
+				}
 			}
 		}
+		f.num, f.v, f.b = num, v, nil
+		return n
+	case uint8(protowire.BytesType):
+		l := int(v)
+		if l >= 0x80 {
+			if len(b) < 3 || b[2] >= 0x80 {
+				return f.any(b)
+			}
+			l = l&0x7f | int(b[2])<<7
+			n = 3
+		}
+		if l > len(b)-n {
+			return 0
+		}
+		f.num, f.v, f.b = num, 0, b[n:n+l]
+		return n + l
+	case uint8(protowire.Fixed32Type):
+		if len(b) < 5 {
+			return 0
+		}
+		f.num, f.v, f.b = num, uint64(binary.LittleEndian.Uint32(b[1:])), nil
+		return 5
 	}
+	return f.any(b)
+}
+
+// any is next for a field in any encoding.
+func (f *field) any(b []byte) (n int) {
 	num, typ, n := protowire.ConsumeTag(b)
 	if n < 0 {
 		return 0

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bufbuild/protocompile"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -291,6 +292,34 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		if err := r.Decode(rec); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A field read the short way is what protowire reads, cut anywhere.
+func TestFields(t *testing.T) {
+	for _, num := range []protowire.Number{1, 7, 15, 16, 2047} {
+		for shift := range 64 {
+			v := uint64(1)<<shift | uint64(shift)
+			long := make([]byte, shift*shift*5)
+			for _, b := range [][]byte{
+				protowire.AppendVarint(protowire.AppendTag(nil, num, protowire.VarintType), v),
+				protowire.AppendFixed32(protowire.AppendTag(nil, num, protowire.Fixed32Type), uint32(v)),
+				protowire.AppendFixed64(protowire.AppendTag(nil, num, protowire.Fixed64Type), v),
+				protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), long),
+				append(protowire.AppendTag(nil, num, protowire.VarintType), 0x80, 0x80, 0),
+			} {
+				for end := range len(b) + 1 {
+					if end > 16 && end < len(b)-2 {
+						continue
+					}
+					var got, want field
+					n, m := got.next(b[:end]), want.any(b[:end])
+					if n != m || n > 0 && (got.num != want.num || got.v != want.v || !bytes.Equal(got.b, want.b)) {
+						t.Fatalf("% x: %d octets, %d, %d; want %d octets, %d, %d", b[:min(end, 16)], n, got.num, got.v, m, want.num, want.v)
+					}
+				}
+			}
 		}
 	}
 }

@@ -504,12 +504,14 @@ func (c *Content) ia5(p *BodyPart) {
 	}
 }
 
-// sevenBits tells whether no octet is above 7F, eight at a time: texts are most of
-// what there is.
+// sevenBits tells whether no octet is above 7F, 32 at a time: texts are most of what
+// there is.
 func sevenBits(b []byte) bool {
 	const high = 0x8080808080808080
-	for ; len(b) >= 8; b = b[8:] {
-		if binary.LittleEndian.Uint64(b)&high != 0 {
+	for ; len(b) >= 32; b = b[32:] {
+		v := binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
+			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
+		if v&high != 0 {
 			return false
 		}
 	}
