@@ -122,11 +122,12 @@ func decodesInto(envelope bool, keep func(*schema.Batch) bool) func(context.Cont
 			Round: func() (Count, error) {
 				before, rows := done(), out.taken()
 				round++
+				name := fmt.Appendf(nil, "bench-%08d", round)
 				for _, rec := range records {
 					buf := record.NewBuffer()
 					buf.B = append(buf.B, rec...)
 					if at := bytes.Index(buf.B[:64], []byte(sensorName[:6])); at >= 0 {
-						copy(buf.B[at:], fmt.Appendf(nil, "bench-%08d", round))
+						copy(buf.B[at:], name)
 					} else {
 						return Count{}, errors.New("a record without its sensor's name")
 					}

@@ -32,8 +32,8 @@ type Bus struct {
 	offset int64 // Of the next record delivered.
 	octets int
 	limit  int
-	room   chan struct{} // Closed and replaced when octets leave and somebody waits.
-	waits  bool
+	room   chan struct{} // Told when octets leave and somebody waits.
+	waits  int           // Publishers that wait, or are about to look again.
 }
 
 // New returns a bus that lets limit octets be in flight; zero means
@@ -46,7 +46,7 @@ func New(limit int) *Bus {
 		queue: make(chan *record.Buffer, maxRecords),
 		done:  make(chan struct{}),
 		limit: limit,
-		room:  make(chan struct{}),
+		room:  make(chan struct{}, 1),
 	}
 }
 
@@ -57,18 +57,28 @@ func (b *Bus) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error 
 		// A record above the limit goes alone.
 		if b.octets == 0 || b.octets+len(rec.B) <= b.limit {
 			b.octets += len(rec.B)
+			b.tell() // There may be room for another that waits.
 			b.mu.Unlock()
 			break
 		}
-		room := b.room
-		b.waits = true
+		b.waits++
 		b.mu.Unlock()
+		var err error
 		select {
-		case <-room:
+		case <-b.room:
 		case <-b.done:
-			return errClosed
+			err = errClosed
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
+		}
+		b.mu.Lock()
+		b.waits--
+		if err != nil {
+			b.tell() // What it was told is for another.
+		}
+		b.mu.Unlock()
+		if err != nil {
+			return err
 		}
 	}
 	select {
@@ -104,15 +114,22 @@ func (b *Bus) Receive(ctx context.Context) (bus.Delivery, error) {
 	}
 }
 
+// tell lets one of the publishers that wait look again.
+func (b *Bus) tell() {
+	if b.waits > 0 {
+		select {
+		case b.room <- struct{}{}:
+		default:
+		}
+	}
+}
+
 func (b *Bus) deliver(rec *record.Buffer) bus.Delivery {
 	b.mu.Lock()
 	b.octets -= len(rec.B)
 	offset := b.offset
 	b.offset++
-	if b.waits {
-		close(b.room)
-		b.room, b.waits = make(chan struct{}), false
-	}
+	b.tell()
 	b.mu.Unlock()
 	return bus.Delivery{Offset: offset, Record: rec, Ack: func() {}}
 }
