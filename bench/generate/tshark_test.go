@@ -112,24 +112,35 @@ func users(o *Options) { o.AccessRate, o.Messages, o.RichRate = 0.8, 40, 0.5 }
 
 // mistaken are tshark's complaints about MS access. X.413's module tags explicitly, but for the
 // types that it takes from X.411, whose tags stay implicit ("This imported type has IMPLICIT
-// tags", X.413 on COMPONENTS OF); tshark expects the tags of the copied components explicitly in
-// probe-submission and in the extensions of a submission's result.
+// tags", X.413 on COMPONENTS OF); tshark expects the tags of the copied components explicitly: of
+// the recipients of a probe-submission, whose SETs it meets where it expects the SEQUENCE OF them
+// (X.411 8.2.1.2.1), and of the extensions of a submission's result.
 var mistaken = []string{
-	"\tP7\tBER Error: SEQUENCE OF expected but class:UNIVERSAL(0) Constructed tag:16 was unexpected",
-	"\tP7\tBER Error: UTCTime expected but class:UNIVERSAL(0) Constructed tag:18 was unexpected",
-	"\tP7\tMalformed Packet (Exception occurred)",
+	"SEQUENCE OF expected but class:UNIVERSAL(0) Constructed tag:16 was unexpected",
+	"SET OF expected but class:UNIVERSAL(0) Constructed tag:17 was unexpected",
+	"UTCTime expected but class:UNIVERSAL(0) Constructed tag:18 was unexpected",
+	"Malformed Packet (Exception occurred)",
+}
+
+// isMistaken reports whether a line of complaints has none but mistaken ones.
+func isMistaken(complaint string) bool {
+	_, list, ok := strings.Cut(complaint, "\tP7\t")
+	for _, m := range strings.Split(list, ",") {
+		ok = ok && slices.Contains(mistaken, strings.TrimPrefix(m, "BER Error: "))
+	}
+	return ok
 }
 
 func TestTsharkReadsUsers(t *testing.T) {
 	needTshark(t)
 	exact := 0
-	for _, seed := range []uint64{301, 308} {
+	for _, seed := range []uint64{301, 320} {
 		o := plainOptions()
 		o.Seed = seed
 		users(&o)
 		g := generate(t, o)
 		for _, c := range complaints(t, g.capture) {
-			if !slices.ContainsFunc(mistaken, func(m string) bool { return strings.HasSuffix(c, m) }) {
+			if !isMistaken(c) {
 				t.Errorf("seed %d: %s", o.Seed, c)
 			}
 		}
