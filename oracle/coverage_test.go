@@ -613,6 +613,11 @@ back by SQL, from the columns named; the test is ` + "`oracle.TestCoverage/NAME`
 * *too short to tell*: every value was found, but they are few and so short that it may be chance;
 * *not in the corpus*: no test has octets with it, so nothing is claimed.
 
+Not covered: MTS access (P3) in the argument forms of X.411-1984. tshark 4.0 has no dissector for it, Wireshark's definitions begin with
+1988, and no capture is known, so nothing could tell whether a reading is right. Of such an association (X.410 mode, application
+protocol 3) the bind is read, and each operation is a row with code, outcome and the octets of argument and result; these are read as
+those of 1988, and what does not fit is a problem.
+
 | protocol | fields | decoded | structure | explained | partly | gap | not in the corpus |
 |---|---|---|---|---|---|---|---|
 `)
