@@ -14,6 +14,8 @@ import (
 
 	"x400flow/bench/generate"
 	"x400flow/bench/stages"
+	bus "x400flow/pipeline/bus/memory"
+	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/store"
 )
 
@@ -134,6 +136,8 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 			return err
 		}
 	}
+	fmt.Fprintf(out, "\nIngest may have %d MB of records that are not published, %d MB on the bus, the rows, and as much garbage as all of these.\n",
+		sensor.DefaultMaxPending>>20, bus.DefaultLimit>>20)
 	const huge = 100 << 20
 	fmt.Fprint(out, "\nOne message of 100 MB, from capture to columns:\n\n| keep | peak MB | without it | copies |\n|---|---:|---:|---:|\n")
 	g := stages.Sized(20, 2000)
