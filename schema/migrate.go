@@ -76,6 +76,7 @@ func (m *Migration) Statements(f Form) ([]string, error) {
 		"name":      f.name,
 		"local":     f.Local,
 		"view":      func(name string) (string, error) { return m.view(f, name) },
+		"flows":     f.flows,
 	}).Parse(m.source)
 	if err != nil {
 		return nil, fmt.Errorf("migration %d: %w", m.Number, err)
@@ -128,6 +129,60 @@ func (m *Migration) view(f Form, name string) (string, error) {
 	}
 	return "CREATE OR REPLACE VIEW " + f.name(name) + "\n(\n" + strings.Join(columns, ",\n") + "\n)\nAS SELECT\n" +
 		strings.Join(values, ",\n") + "\nFROM " + t.Store() + " FINAL", nil
+}
+
+// flowsView is what the views of traffic from MTA to MTA have in common, each with
+// a bucket of time of its own.
+const flowsView = `CREATE OR REPLACE VIEW {view}
+(
+    {bucket} {type} COMMENT '{title} of the sighting, capture time, UTC',
+    sending_mta String COMMENT 'MTA-name of the sending side (X.411 12.1.1); its address where the bind was not seen',
+    receiving_mta String COMMENT 'MTA-name of the receiving side (X.411 12.1.1); its address where the bind was not seen',
+    messages UInt64 COMMENT 'Messages, each once',
+    probes UInt64 COMMENT 'Probes, each once',
+    reports UInt64 COMMENT 'Reports, each once',
+    octets UInt64 COMMENT 'Octets of these MTS-APDUs, each once',
+    recipients UInt64 COMMENT 'Recipients of these messages and probes, and those that the reports tell of'
+)
+AS SELECT
+    {bucket},
+    sending_mta,
+    receiving_mta,
+    countIf(kind = 'message') AS messages,
+    countIf(kind = 'probe') AS probes,
+    countIf(kind = 'report') AS reports,
+    sum(size) AS octets,
+    sum(recipient_count) AS recipients
+FROM
+(
+    -- The bucket is part of the key, so that a condition on it is one on messages.
+    SELECT
+        {value} AS {bucket},
+        if(m.sending_mta = '', m.source_address, m.sending_mta) AS sending_mta,
+        if(m.receiving_mta = '', m.destination_address, m.receiving_mta) AS receiving_mta,
+        m.kind AS kind,
+        if(m.mts_id = '', toString(m.apdu), m.mts_id) AS id,
+        max(m.apdu_size) AS size,
+        max(m.recipient_count) AS recipient_count
+    FROM messages AS m
+    WHERE m.kind IN ('message', 'probe', 'report')
+    GROUP BY {bucket}, sending_mta, receiving_mta, kind, id
+)
+GROUP BY {bucket}, sending_mta, receiving_mta`
+
+// flows returns the statement that makes a view of traffic by hour or by day, to
+// which the comment may be added.
+func (f Form) flows(name, bucket string) (string, error) {
+	var typ, title, value string
+	switch bucket {
+	case "hour":
+		typ, title, value = "DateTime('UTC')", "Hour", "toStartOfHour(toDateTime(m.captured_at, 'UTC'))"
+	case "day":
+		typ, title, value = "Date", "Day", "toDate(m.captured_at)"
+	default:
+		return "", fmt.Errorf("flows by %s: by hour or day", bucket)
+	}
+	return strings.NewReplacer("{view}", f.name(name), "{bucket}", bucket, "{type}", typ, "{title}", title, "{value}", value).Replace(flowsView), nil
 }
 
 // shown returns the type and the value that a view has for a stored column.

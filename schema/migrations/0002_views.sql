@@ -173,42 +173,7 @@ LEFT JOIN
 ) AS o ON o.mts_id = m.mts_id
 COMMENT 'Messages and probes, each once, however many taps and hops saw it: its sightings, hops, recipients and reports. Submissions that were refused have no identifier and stand each for itself.';
 
-CREATE OR REPLACE VIEW {{name "flows"}}
-(
-    hour DateTime('UTC') COMMENT 'Hour of the sighting, capture time, UTC',
-    sending_mta String COMMENT 'MTA-name of the sending side (X.411 12.1.1); its address where the bind was not seen',
-    receiving_mta String COMMENT 'MTA-name of the receiving side (X.411 12.1.1); its address where the bind was not seen',
-    messages UInt64 COMMENT 'Messages, each once',
-    probes UInt64 COMMENT 'Probes, each once',
-    reports UInt64 COMMENT 'Reports, each once',
-    octets UInt64 COMMENT 'Octets of these MTS-APDUs, each once',
-    recipients UInt64 COMMENT 'Recipients of these messages and probes, and those that the reports tell of'
-)
-AS SELECT
-    hour,
-    sending_mta,
-    receiving_mta,
-    countIf(kind = 'message') AS messages,
-    countIf(kind = 'probe') AS probes,
-    countIf(kind = 'report') AS reports,
-    sum(size) AS octets,
-    sum(recipient_count) AS recipients
-FROM
-(
-    -- The hour is part of the key, so that a condition on it is one on messages.
-    SELECT
-        toStartOfHour(toDateTime(m.captured_at, 'UTC')) AS hour,
-        if(m.sending_mta = '', m.source_address, m.sending_mta) AS sending_mta,
-        if(m.receiving_mta = '', m.destination_address, m.receiving_mta) AS receiving_mta,
-        m.kind AS kind,
-        if(m.mts_id = '', toString(m.apdu), m.mts_id) AS id,
-        max(m.apdu_size) AS size,
-        max(m.recipient_count) AS recipient_count
-    FROM messages AS m
-    WHERE m.kind IN ('message', 'probe', 'report')
-    GROUP BY hour, sending_mta, receiving_mta, kind, id
-)
-GROUP BY hour, sending_mta, receiving_mta
+{{flows "flows" "hour"}}
 COMMENT 'Traffic from MTA to MTA by hour, each message once per pair and hour however often it was seen between them. Months and years are quicker by day: flow_days.';
 
 CREATE OR REPLACE VIEW {{name "hops"}}
@@ -233,18 +198,22 @@ AS SELECT
 FROM
 (
     SELECT
-        mts_id, kind, apdu, level, seq,
-        lagInFrame(domain) OVER w AS from_domain,
-        lagInFrame(mta_name) OVER w AS from_mta,
-        domain AS to_domain,
-        mta_name AS to_mta,
-        lagInFrame(arrival_time) OVER w AS from_time,
-        arrival_time AS to_time
-    FROM trace
-    WHERE scope = 'envelope'
-    WINDOW w AS (PARTITION BY mts_id, apdu, level ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+        mts_id, kind, apdu, level,
+        step.1.1 AS from_domain, step.1.2 AS from_mta, step.1.3 AS from_time,
+        step.2.1 AS to_domain, step.2.2 AS to_mta, step.2.3 AS to_time, step.2.4 AS seq
+    FROM
+    (
+        -- Not a window function: no condition passes it, so that the steps of one
+        -- message would be looked for in the whole trace.
+        SELECT
+            mts_id, kind, apdu, level,
+            arrayMap(x -> (x.2, x.3, x.4, x.1), arraySort(x -> x.1, groupArray((seq, domain, mta_name, arrival_time)))) AS elements
+        FROM trace
+        WHERE scope = 'envelope'
+        GROUP BY mts_id, kind, apdu, level
+    )
+    ARRAY JOIN arrayZip(arrayPopBack(elements), arrayPopFront(elements)) AS step
 )
-WHERE seq > 1
 GROUP BY mts_id, kind, level, seq, from_domain, from_mta, to_domain, to_mta, from_time, to_time
 COMMENT 'Latency between successive trace arrivals, each hop of a message once however many MTS-APDUs carry it.';
 
@@ -295,7 +264,7 @@ FROM
     -- Copies of a message repeat its recipients; the number tells them apart
     -- where there is one.
     SELECT
-        if(s.mts_id = '', toString(s.apdu), s.mts_id) AS mts_id,
+        s.journey AS mts_id,
         if(isNull(s.number), concat('k', s.recipient_key), concat('n', toString(s.number))) AS target,
         if(countIf(s.kind IN ('probe', 'probe-submission')) > 0, 'probe', 'message') AS kind,
         coalesce(nullIf(minIf(s.origin_time, s.origin_time > toDateTime64(0, 0, 'UTC')), toDateTime64(0, 0, 'UTC')), min(m.submission_time), toDateTime64(min(s.captured_at), 0, 'UTC')) AS origin_time,
@@ -305,9 +274,19 @@ FROM
         any(s.recipient) AS recipient,
         any(s.recipient_key) AS recipient_key,
         max(s.originator_report) AS report_requested
-    FROM recipients AS s
-    INNER JOIN (SELECT apdu, originator, content_identifier, submission_time FROM messages WHERE kind IN ('message', 'probe', 'submission', 'probe-submission')) AS m ON m.apdu = s.apdu
-    WHERE s.kind IN ('message', 'probe', 'submission', 'probe-submission')
+    -- Joined by the identifier too, so that a condition on it is one on both.
+    FROM
+    (
+        SELECT *, if(mts_id = '', toString(apdu), mts_id) AS journey
+        FROM recipients
+        WHERE kind IN ('message', 'probe', 'submission', 'probe-submission')
+    ) AS s
+    INNER JOIN
+    (
+        SELECT apdu, if(mts_id = '', toString(apdu), mts_id) AS journey, originator, content_identifier, submission_time
+        FROM messages
+        WHERE kind IN ('message', 'probe', 'submission', 'probe-submission')
+    ) AS m ON m.apdu = s.apdu AND m.journey = s.journey
     GROUP BY mts_id, target
 ) AS r
 LEFT JOIN

@@ -93,7 +93,7 @@ CREATE TABLE {{table "ipms_store"}}
     ats_filing_time LowCardinality(String) COMMENT 'ATS filing time as written: DDhhmm, or RFC 3339 from a heading field' CODEC(ZSTD(1)), -- go:ATSFilingTime
     ats_ohi String COMMENT 'ATS optional heading information' CODEC(ZSTD(1)), -- go:ATSOHI
     INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
-    INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
+    INDEX by_mts_id mts_id TYPE bloom_filter(0.0001) GRANULARITY 1,
     INDEX by_ipm_id ipm_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_originator originator_key TYPE bloom_filter GRANULARITY 1,
     INDEX subject_words lowerUTF8(subject) TYPE text(tokenizer = splitByNonAlpha)

@@ -36,6 +36,7 @@ CREATE TABLE {{table "operations_store"}}
     INDEX time_range captured_at TYPE minmax GRANULARITY 1,
     INDEX by_association association TYPE bloom_filter GRANULARITY 1,
     INDEX by_mts_id mts_id TYPE bloom_filter GRANULARITY 1,
+    INDEX by_journey toString(apdu) TYPE bloom_filter(0.0001) GRANULARITY 1,
     INDEX by_name name TYPE set(64) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "operation"}}

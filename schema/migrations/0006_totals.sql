@@ -40,41 +40,7 @@ ENGINE = {{engine "ReplacingMergeTree" "rows" "day"}}
 ORDER BY (day, sending_mta, receiving_mta)
 COMMENT 'Totals of days that were counted; a row without MTAs stands for the day itself. The view flow_days shows them.';
 
-CREATE OR REPLACE VIEW {{name "flow_days_now"}}
-(
-    day Date COMMENT 'Day of the sighting, capture time, UTC',
-    sending_mta String COMMENT 'MTA-name of the sending side (X.411 12.1.1); its address where the bind was not seen',
-    receiving_mta String COMMENT 'MTA-name of the receiving side (X.411 12.1.1); its address where the bind was not seen',
-    messages UInt64 COMMENT 'Messages, each once',
-    probes UInt64 COMMENT 'Probes, each once',
-    reports UInt64 COMMENT 'Reports, each once',
-    octets UInt64 COMMENT 'Octets of these MTS-APDUs, each once',
-    recipients UInt64 COMMENT 'Recipients of these messages and probes, and those that the reports tell of'
-)
-AS SELECT
-    day,
-    sending_mta,
-    receiving_mta,
-    countIf(kind = 'message') AS messages,
-    countIf(kind = 'probe') AS probes,
-    countIf(kind = 'report') AS reports,
-    sum(size) AS octets,
-    sum(recipient_count) AS recipients
-FROM
-(
-    SELECT
-        toDate(m.captured_at) AS day,
-        if(m.sending_mta = '', m.source_address, m.sending_mta) AS sending_mta,
-        if(m.receiving_mta = '', m.destination_address, m.receiving_mta) AS receiving_mta,
-        m.kind AS kind,
-        if(m.mts_id = '', toString(m.apdu), m.mts_id) AS id,
-        max(m.apdu_size) AS size,
-        max(m.recipient_count) AS recipient_count
-    FROM messages AS m
-    WHERE m.kind IN ('message', 'probe', 'report')
-    GROUP BY day, sending_mta, receiving_mta, kind, id
-)
-GROUP BY day, sending_mta, receiving_mta
+{{flows "flow_days_now" "day"}}
 COMMENT 'flow_days counted from messages alone: the same, slower.';
 
 CREATE OR REPLACE VIEW {{name "flow_days"}}
