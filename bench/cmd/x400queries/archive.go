@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/sync/errgroup"
 
 	"x400flow/bench/generate"
 	"x400flow/engine"
@@ -32,17 +34,20 @@ type maker struct {
 	st     *store.Store
 	ctx    context.Context
 	copies int
-	// began and span are the seed's capture times, in nanoseconds.
-	began, span int64
-	// stretch makes the span of a copy that much longer, so that the copies, one
-	// behind the other, fill the archive's time.
-	stretch int64
-	tables  []string
+	// span is how long a copy takes, in nanoseconds.
+	span   int64
+	tables []string
 }
 
-// makeArchive makes the archive of o.dir.
+// makeArchive makes the archive of o.dir, or goes on where it was interrupted, and
+// does nothing with one that is whole.
 func makeArchive(ctx context.Context, o *options, started engine.Options) error {
-	if err := seed(ctx, o); err != nil {
+	_, err := os.Stat(o.dir)
+	missing := os.IsNotExist(err)
+	if missing {
+		err = seed(ctx, o)
+	}
+	if err != nil {
 		return err
 	}
 	st, err := store.Open(store.Options{Target: o.dir, Program: "x400queries", Engine: started})
@@ -58,7 +63,20 @@ func makeArchive(ctx context.Context, o *options, started engine.Options) error 
 		"max_insert_threads":              1,
 		"max_execution_time":              0,
 	})}
-	for _, step := range []func(*options) error{m.keepSeed, m.multiply, m.watch, m.duplicate, m.count} {
+	// The seed is kept until all is made; without it the archive is whole.
+	steps := []func(*options) error{m.measureSeed, m.multiply, m.watch, m.duplicate, m.count, m.dropSeed}
+	kept, err := one[uint64](m.ctx, st.Conn(), "SELECT count() FROM system.tables WHERE database = '"+seedDatabase+"' AND name = 'made'")
+	switch {
+	case err != nil:
+		return err
+	case kept > 0:
+		slog.Info("going on where the archive was interrupted")
+	case missing:
+		steps = slices.Insert(steps, 0, m.keepSeed)
+	default:
+		return nil
+	}
+	for _, step := range steps {
 		if err := step(o); err != nil {
 			return err
 		}
@@ -132,17 +150,18 @@ func (m *maker) keepSeed(o *options) error {
 	if err != nil {
 		return err
 	}
-	m.copies = max(1, (o.messages+int(n)/2)/int(n))
-	if m.began, err = one[int64](m.ctx, conn, "SELECT toUnixTimestamp64Nano(min(captured_at)) FROM messages"); err != nil {
-		return err
-	}
 	end, err := one[int64](m.ctx, conn, "SELECT toUnixTimestamp64Nano(max(captured_until)) FROM messages")
 	if err != nil {
 		return err
 	}
-	m.span = int64(o.days) * 24 * 3600 * 1e9 / int64(m.copies)
-	m.stretch = max(1, m.span/(end-m.began+1))
-	slog.Info("seed archived", "messages", n, "copies", m.copies, "stretched", m.stretch)
+	began, err := one[int64](m.ctx, conn, "SELECT toUnixTimestamp64Nano(min(captured_at)) FROM messages")
+	if err != nil {
+		return err
+	}
+	m.spread(o, n)
+	// Longer by so much, the copies, one behind the other, fill the archive's time.
+	stretch := max(1, m.span/(end-began+1))
+	slog.Info("seed archived", "messages", n, "copies", m.copies, "stretched", stretch)
 	if err := m.exec("CREATE DATABASE " + seedDatabase); err != nil {
 		return err
 	}
@@ -160,13 +179,12 @@ func (m *maker) keepSeed(o *options) error {
 		if err != nil {
 			return err
 		}
-		m.tables = append(m.tables, table)
 		later, join := "0", ""
 		var values []string
 		for _, c := range columns {
 			if c.name == "apdu" {
 				later = "x.later"
-				join = " LEFT JOIN (SELECT apdu, toInt64(cityHash64(if(subject_mts_id = '', mts_id, subject_mts_id)) % " + fmt.Sprint(m.stretch) + ") AS later FROM messages_store FINAL) AS x ON x.apdu = t.apdu"
+				join = " LEFT JOIN (SELECT apdu, toInt64(cityHash64(if(subject_mts_id = '', mts_id, subject_mts_id)) % " + fmt.Sprint(stretch) + ") AS later FROM messages_store FINAL) AS x ON x.apdu = t.apdu"
 			}
 		}
 		for _, c := range columns {
@@ -174,11 +192,11 @@ func (m *maker) keepSeed(o *options) error {
 			switch {
 			case c.typ == "DateTime64(9, 'UTC')":
 				v = fmt.Sprintf("if(toUnixTimestamp64Nano(%s) <= 0, %s, fromUnixTimestamp64Nano(%d + (toUnixTimestamp64Nano(%s) - %d) * %d + %s * 1000000000, 'UTC'))",
-					v, v, start.UnixNano(), v, m.began, m.stretch, later)
+					v, v, start.UnixNano(), v, began, stretch, later)
 			case strings.HasPrefix(c.typ, "DateTime64(0"):
 				// What lies far from the capture, a file's date say, stays where it is.
 				v = fmt.Sprintf("if(abs(toUnixTimestamp(toDateTime(%s, 'UTC')) - %d) > 86400, %s, toDateTime64(%d + (toInt64(toUnixTimestamp(toDateTime(%s, 'UTC'))) - %d) * %d + %s, 0, 'UTC'))",
-					v, m.began/1e9, v, start.Unix(), v, m.began/1e9, m.stretch, later)
+					v, began/1e9, v, start.Unix(), v, began/1e9, stretch, later)
 			}
 			values = append(values, v+" AS "+c.name)
 		}
@@ -187,21 +205,62 @@ func (m *maker) keepSeed(o *options) error {
 			return err
 		}
 	}
-	rows, err := conn.Query(m.ctx, "SELECT name FROM system.tables WHERE database = 'default' AND engine LIKE '%MergeTree' AND name != 'schema_migrations'")
+	stored, err := m.list("SELECT name FROM system.tables WHERE database = 'default' AND engine LIKE '%MergeTree' AND name != 'schema_migrations'")
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var table string
-		if err := rows.Scan(&table); err != nil {
-			return err
-		}
+	for _, table := range stored {
 		if err := m.exec("TRUNCATE TABLE " + table); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	return m.exec("CREATE TABLE " + seedDatabase + ".made (what String, copies UInt32) ENGINE = MergeTree ORDER BY what")
+}
+
+// list returns the only column of a query.
+func (m *maker) list(sql string) (all []string, err error) {
+	rows, err := m.st.Conn().Query(m.ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
+
+// spread says how many copies of a seed of n messages are made, and how long each
+// takes.
+func (m *maker) spread(o *options, n uint64) {
+	m.copies = max(1, (o.messages+int(n)/2)/int(n))
+	m.span = int64(o.days) * 24 * 3600 * 1e9 / int64(m.copies)
+}
+
+// measureSeed finds out what there is to multiply.
+func (m *maker) measureSeed(o *options) error {
+	n, err := one[uint64](m.ctx, m.st.Conn(), "SELECT count() FROM "+seedDatabase+".messages_store")
+	if err != nil {
+		return err
+	}
+	m.spread(o, n)
+	m.tables, err = m.list("SELECT name FROM system.tables WHERE database = '" + seedDatabase + "' AND endsWith(name, '_store') ORDER BY name")
+	return err
+}
+
+// once does what is not yet noted as done, and notes it.
+func (m *maker) once(ctx context.Context, made map[string]int, what string, copies int, sql string) error {
+	if made[what] >= copies {
+		return nil
+	}
+	if err := m.st.Conn().Exec(ctx, sql); err != nil {
+		return fmt.Errorf("%w in %.2000s", err, sql)
+	}
+	return m.st.Conn().Exec(ctx, fmt.Sprintf("INSERT INTO %s.made VALUES ('%s', %d)", seedDatabase, what, copies))
 }
 
 // The vocabulary of subjects and texts: words of three syllables, the n-th of
@@ -296,8 +355,10 @@ func derive(table string, c column, all []column) string {
 	return v
 }
 
-// multiply makes the copies.
-func (m *maker) multiply(*options) error {
+// multiply makes the copies, several at a time, of as many tables at a time as there
+// are threads. What was made is noted, so that making the archive may be interrupted
+// and go on.
+func (m *maker) multiply(o *options) error {
 	const step = 8
 	began := time.Now()
 	inserts := map[string]string{}
@@ -314,29 +375,63 @@ func (m *maker) multiply(*options) error {
 		inserts[table] = "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") WITH " + vocab + ", " + fmt.Sprint(m.span) + " AS span SELECT " +
 			strings.Join(values, ", ") + " FROM " + seedDatabase + "." + table + " AS t CROSS JOIN (SELECT number AS k FROM numbers({from}, {count})) AS copies"
 	}
+	made, err := m.made()
+	if err != nil {
+		return err
+	}
 	for k := 0; k < m.copies; k += step {
 		count := min(step, m.copies-k)
+		if !slices.ContainsFunc(m.tables, func(table string) bool { return made[table] < k+count }) {
+			continue
+		}
+		group, ctx := errgroup.WithContext(m.ctx)
+		group.SetLimit(o.threads)
 		for _, table := range m.tables {
 			sql := strings.NewReplacer("{from}", fmt.Sprint(k), "{count}", fmt.Sprint(count)).Replace(inserts[table])
-			if err := m.exec(sql); err != nil {
-				return err
-			}
+			group.Go(func() error { return m.once(ctx, made, table, k+count, sql) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
 		}
 		slog.Info("copies made", "copies", k+count, "of", m.copies, "after", time.Since(began).Round(time.Second))
 	}
-	return m.exec("DROP DATABASE " + seedDatabase + " SYNC")
+	return nil
+}
+
+// made returns what is noted as done: of each table, how many copies of its rows
+// there are.
+func (m *maker) made() (map[string]int, error) {
+	rows, err := m.st.Conn().Query(m.ctx, "SELECT what, toInt64(max(copies)) FROM "+seedDatabase+".made GROUP BY what")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	made := map[string]int{}
+	for rows.Next() {
+		var what string
+		var copies int64
+		if err := rows.Scan(&what, &copies); err != nil {
+			return nil, err
+		}
+		made[what] = int(copies)
+	}
+	return made, rows.Err()
 }
 
 // watch makes two sensors that watched a minute at a time, and the files that
 // one of them wrote.
 func (m *maker) watch(o *options) error {
-	if err := m.exec(fmt.Sprintf(`INSERT INTO coverage_store (sensor, epoch, source, interval_start, interval_end, packets, octets, segments, gaps, lost_octets, version)
+	made, err := m.made()
+	if err != nil {
+		return err
+	}
+	if err := m.once(m.ctx, made, "coverage_store", 1, fmt.Sprintf(`INSERT INTO coverage_store (sensor, epoch, source, interval_start, interval_end, packets, octets, segments, gaps, lost_octets, version)
 SELECT arrayJoin(['tap-a', 'tap-b']) AS sensor, toDateTime64(0, 9, 'UTC'), 'eth1', toDateTime64(%d + number * 60, 9, 'UTC') AS at, at + 60,
 	cityHash64(number, sensor) %% 1000 AS packets, packets * 400, packets, number %% 5000 = 0, (number %% 5000 = 0) * 1448, 1
 FROM numbers(%d) WHERE number %% 100000 > 300`, start.Unix(), o.days*24*60)); err != nil {
 		return err
 	}
-	return m.exec(fmt.Sprintf(`INSERT INTO captures_store (sha256, version, name, sensor, size, format, frames, octets, first_time, last_time)
+	return m.once(m.ctx, made, "captures_store", 1, fmt.Sprintf(`INSERT INTO captures_store (sha256, version, name, sensor, size, format, frames, octets, first_time, last_time)
 SELECT toFixedString(concat(sipHash128(number), sipHash128(number, 1)), 32), 1, concat('tap-', leftPad(toString(number), 4, '0'), '.pcap'), 'tap-a', 118000000, 'pcap', 382000, 112000000,
 	toDateTime64(%d + number * 3600, 9, 'UTC'), toDateTime64(%d + number * 3600 + 3600, 9, 'UTC')
 FROM numbers(%d)`, start.Unix(), start.Unix(), o.days*24))
@@ -345,6 +440,10 @@ FROM numbers(%d)`, start.Unix(), start.Unix(), o.days*24))
 // duplicate inserts messages again, as a second reading would, and keeps merges
 // from removing them.
 func (m *maker) duplicate(*options) error {
+	made, err := m.made()
+	if err != nil {
+		return err
+	}
 	for _, table := range append(m.tables, "coverage_store", "captures_store") {
 		if err := m.exec("ALTER TABLE " + table + " MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1"); err != nil {
 			return err
@@ -360,7 +459,7 @@ func (m *maker) duplicate(*options) error {
 		case "operations_store":
 			by = "operation"
 		}
-		if err := m.exec(fmt.Sprintf("INSERT INTO %s SELECT * FROM %s WHERE cityHash64(%s) %% %d = 0", table, table, by, duplicates)); err != nil {
+		if err := m.once(m.ctx, made, "duplicates of "+table, 1, fmt.Sprintf("INSERT INTO %s SELECT * FROM %s WHERE cityHash64(%s) %% %d = 0", table, table, by, duplicates)); err != nil {
 			return err
 		}
 		slog.Info("duplicates inserted", "table", table)
@@ -374,4 +473,9 @@ func (m *maker) count(*options) error {
 	n, err := m.st.CountDays(m.ctx, time.Time{})
 	slog.Info("days counted", "days", n, "took", time.Since(began).Round(time.Millisecond))
 	return err
+}
+
+// dropSeed tells that the archive is whole.
+func (m *maker) dropSeed(*options) error {
+	return m.exec("DROP DATABASE " + seedDatabase + " SYNC")
 }

@@ -67,10 +67,8 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		return fmt.Errorf("-store says where the archive is to be")
 	}
 	started := engine.Options{Threads: o.threads, Idle: time.Minute}
-	if _, err := os.Stat(o.dir); os.IsNotExist(err) {
-		if err := makeArchive(ctx, o, started); err != nil {
-			return fmt.Errorf("%w (what was made so far stays in %s: remove it)", err, o.dir)
-		}
+	if err := makeArchive(ctx, o, started); err != nil {
+		return fmt.Errorf("%w (what was made so far stays in %s: the same command goes on with it)", err, o.dir)
 	}
 	st, err := store.Open(store.Options{Target: o.dir, Program: "x400queries", Engine: started})
 	if err != nil {
