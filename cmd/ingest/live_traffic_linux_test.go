@@ -197,8 +197,7 @@ func script(t *testing.T, in []capture.Frame) (all [][]turn) {
 	said := map[uint64][]turn{}
 	var order []uint64
 	poll := func() {
-		var ev tcp.Event[int]
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 			id := ev.Conn.ID
 			switch ev.Kind {
 			case tcp.Open:

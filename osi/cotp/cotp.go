@@ -142,6 +142,17 @@ func kindOf(c uint8) (Kind, bool) {
 	return 0, false
 }
 
+// Data reads an NSDU that is one DT TPDU of class 0, as nearly all are, and does no
+// more than Decode would: it gives the same user data and EOT. ok is false for any
+// other, which Decode is to tell.
+func Data(nsdu []byte) (user []byte, eot, ok bool) {
+	// The user data reaches to the end of the NSDU (X.224 13.7).
+	if len(nsdu) < 3 || nsdu[0] != 2 || nsdu[1]&^1 != uint8(DT) {
+		return nil, false, false
+	}
+	return nsdu[3:], nsdu[2]&0x80 != 0, true
+}
+
 // Decode decodes the first TPDU of an NSDU. It returns the number of octets
 // that the TPDU takes; further ones may follow (X.224 6.4). On failure err is
 // a Code, n is the offset of the octet at fault, and t holds what stood before

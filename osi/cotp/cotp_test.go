@@ -221,3 +221,28 @@ func BenchmarkDecodeDT(b *testing.B) {
 		Decode(in, &x)
 	}
 }
+
+// What Data reads, Decode reads as well.
+func TestData(t *testing.T) {
+	var d TPDU
+	for li := range 5 {
+		for code := range 256 {
+			for n := range 6 {
+				nsdu := []byte{byte(li), byte(code), 0x80, 9, 9}[:max(n-1, 0)]
+				for _, flip := range []byte{0, 0x80, 0x7f} {
+					if len(nsdu) > 2 {
+						nsdu[2] ^= flip
+					}
+					user, eot, ok := Data(nsdu)
+					m, err := Decode(nsdu, &d)
+					if want := err == nil && d.Kind == DT && li == 2; ok != want {
+						t.Fatalf("% x: read: %t, want %t", nsdu, ok, want)
+					}
+					if ok && (m != len(nsdu) || eot != d.EOT || !bytes.Equal(user, d.User)) {
+						t.Fatalf("% x: % x, EOT %t; Decode: % x, EOT %t, %d octets", nsdu, user, eot, d.User, d.EOT, m)
+					}
+				}
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"x400flow/osi/buffers"
 	"x400flow/osi/cotp"
 )
 
@@ -97,10 +98,11 @@ const (
 // A Framer cuts one direction. The zero value is ready for a stream seen from
 // its start.
 type Framer struct {
-	buf []byte // Held octets are buf[r:]; they stand before in.
-	r   int
-	in  []byte // What is left of the last run.
-	pos uint64 // Stream offset of the first octet not given yet.
+	pool *buffers.Pool
+	buf  []byte // Held octets are buf[r:]; they stand before in.
+	r    int
+	in   []byte // What is left of the last run.
+	pos  uint64 // Stream offset of the first octet not given yet.
 
 	state      State
 	resync     bool   // The next TPDU is the first after a break.
@@ -115,12 +117,23 @@ type Framer struct {
 	lost  uint64 // so many octets are missing there.
 }
 
-// Reset makes the framer new; it keeps its buffer. A stream first seen in the
-// middle begins by seeking a TPKT.
-func (f *Framer) Reset(midStream bool) {
-	*f = Framer{buf: f.buf[:0]}
+// Reset makes the framer new. Those of one goroutine may share a pool, which lends
+// the buffer while octets are held; with nil each has one of its own, and keeps it. A
+// stream first seen in the middle begins by seeking a TPKT.
+func (f *Framer) Reset(midStream bool, pool *buffers.Pool) {
+	f.buf, f.r = f.buf[:0], 0
+	f.giveBack()
+	*f = Framer{pool: pool, buf: f.buf}
 	if midStream {
 		f.state, f.resync = Resync, true
+	}
+}
+
+// giveBack returns the buffer to the pool if nothing is held.
+func (f *Framer) giveBack() {
+	if f.pool != nil && cap(f.buf) > 0 && f.held() == 0 {
+		f.pool.Put(f.buf)
+		f.buf, f.r = nil, 0
 	}
 }
 
@@ -166,6 +179,14 @@ func (f *Framer) hold(n int) {
 		f.r = 0
 	}
 	if m := min(n-len(f.buf), len(f.in)); m > 0 {
+		if need := len(f.buf) + m; f.pool != nil && need > cap(f.buf) {
+			// With room for the rest, but an announced length alone takes no memory.
+			was := f.buf
+			f.buf = append(f.pool.Get(max(need, min(n, 4*need)))[:0], was...)
+			if cap(was) > 0 {
+				f.pool.Put(was)
+			}
+		}
 		f.buf = append(f.buf, f.in[:m]...)
 		f.in = f.in[m:]
 	}
@@ -204,6 +225,7 @@ func (f *Framer) Next(u *Unit) bool {
 			if f.final {
 				f.breakHere()
 			}
+			f.giveBack()
 			return false
 		}
 		switch {
@@ -298,7 +320,7 @@ func (f *Framer) step(u *Unit) (given, more bool) {
 		return true, true
 	}
 	if !f.final {
-		f.hold(maxHeld)
+		f.hold(max(total, HeaderLen+3)) // Which is more than there is.
 		return false, false
 	}
 	// The rest is lost. If the header was seen, the next one's place is known.

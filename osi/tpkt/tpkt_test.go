@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"x400flow/osi/buffers"
 )
 
 // The client's octets of a real association (capture p01): CR, session CONNECT
@@ -153,7 +155,7 @@ func TestFramer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			x := &feed{t: t}
-			x.f.Reset(tt.mid)
+			x.f.Reset(tt.mid, new(buffers.Pool))
 			for _, b := range tt.in {
 				if b == nil {
 					x.gap(100)
@@ -180,7 +182,7 @@ func TestCutAtEveryOctet(t *testing.T) {
 			for _, j := range []int{i, i + 1, i + 4, len(stream)} {
 				j = min(j, len(stream))
 				x := &feed{t: t}
-				x.f.Reset(mid)
+				x.f.Reset(mid, new(buffers.Pool))
 				x.push(stream[:i])
 				x.push(stream[i:j])
 				x.push(stream[j:])
@@ -191,7 +193,7 @@ func TestCutAtEveryOctet(t *testing.T) {
 			}
 		}
 		x := &feed{t: t}
-		x.f.Reset(mid)
+		x.f.Reset(mid, new(buffers.Pool))
 		for i := range stream {
 			x.push(stream[i : i+1])
 		}
@@ -282,6 +284,7 @@ func TestResynchronisationInRandomContent(t *testing.T) {
 func TestNextDoesNotAllocate(t *testing.T) {
 	_, stream := tpkts(t)
 	var f Framer
+	f.Reset(false, new(buffers.Pool))
 	var u Unit
 	off := uint64(0)
 	run := func() {
@@ -305,9 +308,9 @@ func FuzzFramer(f *testing.F) {
 	f.Add(append([]byte{0x16, 3, 1, 0, 9, 1}, stream...), []byte{2}, false)
 	f.Fuzz(func(t *testing.T, in, cuts []byte, mid bool) {
 		x := &feed{t: t}
-		x.f.Reset(mid)
+		x.f.Reset(mid, new(buffers.Pool))
 		whole := &feed{t: t}
-		whole.f.Reset(mid)
+		whole.f.Reset(mid, nil)
 		gaps := false
 		rest := in
 		for _, c := range cuts {
@@ -337,10 +340,11 @@ func FuzzFramer(f *testing.F) {
 func benchmark(b *testing.B, stream []byte, mid bool) {
 	var f Framer
 	var u Unit
+	var pool buffers.Pool
 	b.SetBytes(int64(len(stream)))
 	b.ReportAllocs()
 	for b.Loop() {
-		f.Reset(mid)
+		f.Reset(mid, &pool)
 		off := uint64(0)
 		for s := stream; len(s) > 0; {
 			n := min(1460, len(s))

@@ -67,6 +67,8 @@ type Decoder struct {
 	counters  Counters
 	fragments fragments
 
+	outcome *uint64 // What the last frame without a segment was counted as.
+
 	// The packet in hand.
 	frame *Frame
 	seg   *Segment
@@ -123,8 +125,23 @@ func (d *Decoder) Decode(f *Frame, s *Segment) bool {
 	d.fragments.recycle()
 	n := d.link(f.Link, f.Data)
 	*n++
-	return n == &d.counters.Segments
+	if n == &d.counters.Segments {
+		return true
+	}
+	d.outcome = n
+	return false
 }
+
+// Undecodable reports whether the last frame that gave no segment has headers that
+// cannot be read.
+func (d *Decoder) Undecodable() bool {
+	c := &d.counters
+	return d.outcome == &c.Short || d.outcome == &c.Malformed || d.outcome == &c.TooDeep
+}
+
+// Fragment reports whether the last frame that gave no segment is part of an IP
+// datagram.
+func (d *Decoder) Fragment() bool { return d.outcome == &d.counters.Fragments }
 
 // The functions below each undo one header and go on with what is inside. They
 // return the counter that the frame belongs to.

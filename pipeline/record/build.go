@@ -106,30 +106,50 @@ func AppendPreamble(b []byte, it *Item, base int64) []byte {
 }
 
 func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out []byte, octets int) {
-	delta := protowire.EncodeZigZag(it.Time - base)
-	n := 2 + 2 + 1 + protowire.SizeVarint(delta) + 5
-	n += sizeUint(it.Offset) + sizeUint(it.Frame) + sizeUint(it.Lost) + sizeUint(it.Redacted) + sizeUint(uint64(it.Source))
+	// What stands before the octets is laid out here, and before it the item's length,
+	// which it is a part of. Fields that few items have stand behind the octets.
+	const front = 1 + 5 // Tag and length.
+	var h [front + 2 + 2 + (1 + 10) + (1 + 4) + 2*(1+10) + (1 + 5)]byte
+	n := front
+	h[n], h[n+1], h[n+2], h[n+3] = 1<<3, byte(it.Kind), 2<<3, it.Dir&1
+	h[n+4] = 3 << 3
+	n += 5
+	n += binary.PutUvarint(h[n:], protowire.EncodeZigZag(it.Time-base))
+	h[n] = 4<<3 | byte(protowire.Fixed32Type)
+	binary.LittleEndian.PutUint32(h[n+1:], it.Sequence)
+	n += 5
+	if it.Offset != 0 {
+		h[n] = 5 << 3
+		n += 1 + binary.PutUvarint(h[n+1:], it.Offset)
+	}
+	if it.Frame != 0 {
+		h[n] = 6 << 3
+		n += 1 + binary.PutUvarint(h[n+1:], it.Frame)
+	}
 	if len(it.Octets) > 0 {
-		n += 1 + protowire.SizeBytes(len(it.Octets))
+		h[n] = 7<<3 | byte(protowire.BytesType)
+		n += 1 + binary.PutUvarint(h[n+1:], uint64(len(it.Octets)))
 	}
-	if len(it.Digest) > 0 {
-		n += 1 + protowire.SizeBytes(len(it.Digest))
+	size := n - front + len(it.Octets)
+	more := it.Lost|it.Redacted|uint64(it.Source) != 0 || len(it.Digest) > 0 || it.Resync
+	if more {
+		size += sizeUint(it.Lost) + sizeUint(it.Redacted) + sizeUint(uint64(it.Source))
+		if len(it.Digest) > 0 {
+			size += 1 + protowire.SizeBytes(len(it.Digest))
+		}
+		if it.Resync {
+			size += 2
+		}
 	}
-	if it.Resync {
-		n += 2
+	at := front - 1 - protowire.SizeVarint(uint64(size))
+	h[at] = byte(num)<<3 | byte(protowire.BytesType)
+	binary.PutUvarint(h[at+1:], uint64(size))
+	b = append(b, h[at:n]...)
+	octets = len(b)
+	b = append(b, it.Octets...)
+	if !more {
+		return b, octets
 	}
-	b = protowire.AppendTag(b, num, protowire.BytesType)
-	b = binary.AppendUvarint(b, uint64(n))
-	b = append(b, 1<<3, byte(it.Kind), 2<<3, it.Dir&1, 3<<3)
-	b = binary.AppendUvarint(b, delta)
-	b = append(b, 4<<3|byte(protowire.Fixed32Type))
-	b = binary.LittleEndian.AppendUint32(b, it.Sequence)
-	b = appendUint(b, 5, it.Offset)
-	b = appendUint(b, 6, it.Frame)
-	if len(it.Octets) > 0 {
-		b = appendBytes(b, 7, it.Octets)
-	}
-	octets = len(b) - len(it.Octets)
 	b = appendUint(b, 8, it.Lost)
 	b = appendUint(b, 9, it.Redacted)
 	if len(it.Digest) > 0 {
@@ -138,8 +158,7 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 	if it.Resync {
 		b = appendUint(b, 11, 1)
 	}
-	b = appendUint(b, 12, uint64(it.Source))
-	return b, octets
+	return appendUint(b, 12, uint64(it.Source)), octets
 }
 
 // Finish ends a connection's record.

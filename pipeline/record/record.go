@@ -350,13 +350,35 @@ func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 		return items, false
 	}
 	items = append(items, Item{})
-	it := &items[len(items)-1]
+	return items, items[len(items)-1].decode(b, base)
+}
+
+// NextItem reads the first item in the fields of a connection's record from the
+// first on, as far as they are made, and returns the fields behind it. ok is false when
+// there is none. base is that of AppendItem.
+func NextItem(fields []byte, it *Item, base int64) (rest []byte, ok bool) {
+	var f field
+	for len(fields) > 0 {
+		n := f.next(fields)
+		if n == 0 {
+			break
+		}
+		fields = fields[n:]
+		if f.num == fItems {
+			*it = Item{}
+			return fields, it.decode(f.b, base)
+		}
+	}
+	return nil, false
+}
+
+func (it *Item) decode(b []byte, base int64) bool {
 	it.Time = base
 	var f field
 	for len(b) > 0 {
 		n := f.next(b)
 		if n == 0 {
-			return items, false
+			return false
 		}
 		b = b[n:]
 		switch f.num {
@@ -364,7 +386,7 @@ func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 			it.Kind = ItemKind(f.v)
 		case 2:
 			if f.v > 1 {
-				return items, false
+				return false
 			}
 			it.Dir = uint8(f.v)
 		case 3:
@@ -389,7 +411,7 @@ func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 			it.Source = uint32(f.v)
 		}
 	}
-	return items, it.Kind >= TPDU && it.Kind <= Redaction
+	return it.Kind >= TPDU && it.Kind <= Redaction
 }
 
 func (c *Connection) decode(b []byte) bool {

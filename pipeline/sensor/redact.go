@@ -32,20 +32,33 @@ const (
 
 // tsdu follows the TSDUs of one direction.
 type tsdu struct {
-	open    bool        // Between its first octet and the TPDU with EOT.
-	begun   bool        // Its first octet was seen.
-	first   byte        // That octet.
-	blind   bool        // Too large to hold: overwrite all of it.
-	settled bool        // A TSDU without credentials has passed, or a bind was redacted.
-	unsure  bool        // Octets are missing before: this may be the middle of a bind or operation.
-	judged  bool        // Its first octets have told whether they invoke an operation that carries credentials.
-	cleared bool        // They do not.
-	secret  bool        // They do.
-	rest    bool        // The argument of one goes on in the direction's next TSDU, or may do so.
-	held    []chunk     // The user data that is held back.
-	size    int         // Octets held.
-	last    record.Item // Where the last of them came from,
-	file    int32       // and its file.
+	settled bool    // A TSDU without credentials has passed, or a bind was redacted.
+	unsure  bool    // Octets are missing before: this may be the middle of a bind or operation.
+	rest    bool    // The argument of one goes on in the direction's next TSDU, or may do so.
+	current current // The TSDU under way.
+	held    []chunk // Its user data that is held back.
+	last    place   // Where the last of that came from.
+}
+
+// current is what is known of a TSDU under way.
+type current struct {
+	open    bool // Between its first octet and the TPDU with EOT.
+	begun   bool // Its first octet was seen.
+	first   byte // That octet.
+	blind   bool // Too large to hold: overwrite all of it.
+	judged  bool // Its first octets have told whether they invoke an operation that carries credentials.
+	cleared bool // They do not.
+	secret  bool // They do.
+	size    int  // Octets held.
+}
+
+// place says where an item came from.
+type place struct {
+	sequence uint32
+	file     int32
+	time     int64
+	offset   uint64
+	frame    uint64
 }
 
 // chunk is user data within a record: where it stands, and in which item.
@@ -66,34 +79,44 @@ func (st *conn) held() bool { return len(st.dir[0].tsdu.held)+len(st.dir[1].tsdu
 
 func credentialSPDU(si byte) bool { return si >= siREFUSE && si <= siOVERFLOWAccept }
 
-// track follows the TPDUs of one TPKT and redacts the TSDUs that they complete.
-func (s *Sensor) track(c *openConn, p *piece) {
-	s.follow(c, p)
-	t := &c.State.dir[p.item.Dir].tsdu
-	if len(t.held) > 0 {
-		t.last, t.file = p.item, s.ev.File
+// track follows the TPDUs of one TPKT, whose octets stand at at in the record, and
+// redacts the TSDUs that they complete.
+func (s *Sensor) track(c *openConn, it *record.Item, at int) {
+	st := &c.State
+	s.follow(c, it.Dir, chunk{at, len(it.Octets)})
+	t := &st.dir[it.Dir].tsdu
+	if len(t.held) == 0 && st.undecodable == 0 {
+		return
 	}
-	s.tellRedaction(c, &p.item, s.ev.File)
+	here := place{sequence: it.Sequence, file: s.ev.File, time: it.Time, offset: it.Offset, frame: it.Frame}
+	if len(t.held) > 0 {
+		t.last = here
+	}
+	s.tellRedaction(c, it.Dir, &here)
 }
 
 // tellRedaction tells of a TSDU that was overwritten altogether, if one was.
-func (s *Sensor) tellRedaction(c *openConn, at *record.Item, file int32) {
+func (s *Sensor) tellRedaction(c *openConn, dir uint8, at *place) {
 	st := &c.State
 	if st.undecodable == 0 {
 		return
 	}
 	s.trouble(c)
 	s.append(c, &record.Item{
-		Kind: record.Redaction, Dir: at.Dir, Sequence: at.Sequence, Time: at.Time,
-		Offset: at.Offset, Frame: at.Frame, Redacted: uint64(st.undecodable), Digest: st.digest[:],
-	}, file)
+		Kind: record.Redaction, Dir: dir, Sequence: at.sequence, Time: at.time,
+		Offset: at.offset, Frame: at.frame, Redacted: uint64(st.undecodable), Digest: st.digest[:],
+	}, at.file)
 	st.undecodable = 0
 }
 
-func (s *Sensor) follow(c *openConn, p *piece) {
+func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 	st := &c.State
-	t := &st.dir[p.item.Dir].tsdu
-	nsdu := st.rec.B[p.at : p.at+p.len]
+	nsdu := st.rec.B[at.at : at.at+at.len]
+	if user, eot, ok := cotp.Data(nsdu); ok {
+		s.data(c, dir, chunk{at.at + at.len - len(user), len(user)}, eot)
+		return
+	}
+	t := &st.dir[dir].tsdu
 	tpdu := &s.secrets.tpdu
 	for off := 0; off < len(nsdu); {
 		n, err := cotp.Decode(nsdu[off:], tpdu)
@@ -102,13 +125,13 @@ func (s *Sensor) follow(c *openConn, p *piece) {
 			// either; but its octets would be shown as evidence.
 			if !t.settled || t.unsure {
 				keep := t.keep(len(nsdu) - off)
-				s.blind(st, chunk{p.at + off + keep, len(nsdu) - off - keep})
+				s.blind(st, chunk{at.at + off + keep, len(nsdu) - off - keep})
 			}
 			return
 		}
 		if tpdu.Kind == cotp.DT {
-			user := chunk{p.at + off + n - len(tpdu.User), len(tpdu.User)}
-			s.data(c, p.item.Dir, user, tpdu.EOT)
+			user := chunk{at.at + off + n - len(tpdu.User), len(tpdu.User)}
+			s.data(c, dir, user, tpdu.EOT)
 		}
 		off += n
 	}
@@ -118,39 +141,51 @@ func (s *Sensor) follow(c *openConn, p *piece) {
 func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 	st := &c.State
 	t := &st.dir[dir].tsdu
-	t.open = true
-	if !t.begun && user.len > 0 {
-		t.begun, t.first = true, st.rec.B[user.at]
+	x := &t.current
+	x.open = true
+	if !x.begun && user.len > 0 {
+		x.begun, x.first = true, st.rec.B[user.at]
 		if t.unsure && !st.muted && !association.Begins(st.rec.B[user.at:user.at+user.len], eot) {
 			// The association will pass over it as well.
-			t.first, t.blind = siCONNECT, true
+			x.first, x.blind = siCONNECT, true
 		}
 	}
-	if t.begun && credentialSPDU(t.first) && user.len > 0 {
-		if t.blind {
-			s.blind(st, user)
-		} else {
-			t.held = append(t.held, user)
-			if t.size += user.len; t.size > s.cfg.MaxHeld {
-				s.giveUp(st, t)
-			}
-		}
-	}
-	if t.begun && !credentialSPDU(t.first) {
+	switch {
+	case !x.begun || x.cleared:
+	case !credentialSPDU(x.first):
 		s.operation(st, t, user, eot)
+	case user.len == 0:
+	case x.blind:
+		s.blind(st, user)
+	default:
+		t.hold(user)
+		if x.size > s.cfg.MaxHeld {
+			s.giveUp(st, t)
+		}
 	}
 	if !eot {
 		return
 	}
-	first, begun := t.first, t.begun && !(t.unsure && t.blind)
+	first, begun := x.first, x.begun && !(t.unsure && x.blind)
 	if len(t.held) > 0 {
 		s.redact(st, t)
+		t.held = t.held[:0]
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled || begun, unsure: t.unsure && !begun, rest: t.rest}
-	if begun {
+	t.settled, t.unsure = t.settled || begun, t.unsure && !begun
+	*x = current{}
+	if begun && !st.preambleDone {
 		s.opened(c, dir, first)
 	}
 }
+
+// hold holds user data back.
+func (t *tsdu) hold(user chunk) {
+	t.held = append(t.held, user)
+	t.current.size += user.len
+}
+
+// drop holds nothing back any more.
+func (t *tsdu) drop() { t.held, t.current.size = t.held[:0], 0 }
 
 // The local codes of the operations that carry credentials (X.419).
 const (
@@ -161,29 +196,27 @@ const (
 // operation holds a TSDU of data until it is clear whether it carries credentials.
 // If it does they are overwritten when it is whole.
 func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
-	if t.cleared {
+	x := &t.current
+	if x.blind && user.len > 0 {
+		s.blind(st, user)
+		return
+	}
+	if !x.judged {
+		v, more := association.FindInvocation(s.join(st, t, user))
+		x.secret = v.Code == codeChangeCredentials || v.Code == codeRegisterMS
+		t.rest = t.rest && !v.Begins
+		x.judged = !more || eot
+	}
+	if x.cleared = x.judged && !x.secret && !t.rest; x.cleared {
+		t.drop()
 		return
 	}
 	if user.len > 0 {
-		if t.blind {
-			s.blind(st, user)
-			return
-		}
-		t.held = append(t.held, user)
-		t.size += user.len
-	}
-	if !t.judged {
-		v, more := association.FindInvocation(s.join(st, t))
-		t.secret = v.Code == codeChangeCredentials || v.Code == codeRegisterMS
-		t.rest = t.rest && !v.Begins
-		t.judged = !more || eot
+		t.hold(user)
 	}
 	switch {
-	case !t.judged:
-	case !t.secret && !t.rest:
-		t.cleared = true
-		t.held, t.size = t.held[:0], 0
-	case t.size > s.cfg.MaxHeld:
+	case !x.judged:
+	case x.size > s.cfg.MaxHeld:
 		s.giveUp(st, t)
 	case eot:
 		s.redactOperation(st, t)
@@ -194,8 +227,8 @@ func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
 // is there.
 func (s *Sensor) redactOperation(st *conn, t *tsdu) {
 	x := &s.secrets
-	whole := s.join(st, t)
-	if t.rest && !t.secret {
+	whole := s.join(st, t, chunk{})
+	if t.rest && !t.current.secret {
 		at, data := association.DataStart(whole)
 		if !data {
 			// A checkpoint may stand between; another SPDU ends the transfer. What
@@ -225,15 +258,15 @@ func (s *Sensor) redactOperation(st *conn, t *tsdu) {
 		s.stats.Redactions++
 	}
 	clear(x.joined)
-	t.held, t.size = t.held[:0], 0
+	t.drop()
 }
 
-// join returns the octets held, in one piece.
-func (s *Sensor) join(st *conn, t *tsdu) []byte {
+// join returns the octets held and those of more, in one piece.
+func (s *Sensor) join(st *conn, t *tsdu, more chunk) []byte {
 	if len(t.held) == 0 {
-		return nil
+		return st.rec.B[more.at:][:more.len]
 	}
-	if len(t.held) == 1 {
+	if len(t.held) == 1 && more.len == 0 {
 		return st.rec.B[t.held[0].at:][:t.held[0].len]
 	}
 	x := &s.secrets
@@ -241,15 +274,13 @@ func (s *Sensor) join(st *conn, t *tsdu) []byte {
 	for _, h := range t.held {
 		x.joined = append(x.joined, st.rec.B[h.at:h.at+h.len]...)
 	}
+	x.joined = append(x.joined, st.rec.B[more.at:more.at+more.len]...)
 	return x.joined
 }
 
 // opened moves the preamble on after a whole TSDU.
 func (s *Sensor) opened(c *openConn, dir uint8, first byte) {
 	st := &c.State
-	if st.preambleDone {
-		return
-	}
 	if first == siCONNECT || first == siCONNECTOverflow || first == siOVERFLOWAccept {
 		return
 	}
@@ -264,19 +295,19 @@ func (s *Sensor) breakTSDU(c *openConn, dir tcp.Dir) {
 	st := &c.State
 	t := &st.dir[dir].tsdu
 	// The front of a transfer may be what is missing. In P1 no operation is transferred.
-	rest := t.rest || t.secret || st.access
+	rest := t.rest || t.current.secret || st.access
 	if len(t.held) > 0 {
 		// What is held of data may be the front of an operation with credentials.
-		rest = rest || !credentialSPDU(t.first)
+		rest = rest || !credentialSPDU(t.current.first)
 		s.blindHeld(st, t)
 		st.undecodable = 0 // The gap or the end that follows tells.
 	}
-	*t = tsdu{held: t.held[:0], settled: t.settled, unsure: true, rest: rest}
+	t.unsure, t.rest, t.current = true, rest, current{}
 }
 
 // keep returns how many of n octets that cannot be read may be shown.
 func (t *tsdu) keep(n int) int {
-	if t.open || t.unsure {
+	if t.current.open || t.unsure {
 		return 0
 	}
 	return min(n, shown)
@@ -285,7 +316,7 @@ func (t *tsdu) keep(n int) int {
 // redact overwrites the credentials in the TSDU held.
 func (s *Sensor) redact(st *conn, t *tsdu) {
 	x := &s.secrets
-	whole := s.join(st, t)
+	whole := s.join(st, t, chunk{})
 	ranges, ok := s.find(st, whole)
 	if !ok {
 		s.blindHeld(st, t)
@@ -357,7 +388,7 @@ func (s *Sensor) blindHeld(st *conn, t *tsdu) {
 		digest.Write(st.rec.B[h.at : h.at+h.len])
 	}
 	digest.Sum(st.digest[:0])
-	st.undecodable = t.size
+	st.undecodable = t.current.size
 	for i, h := range t.held {
 		if i == 0 {
 			n := min(shown, h.len)
@@ -365,14 +396,14 @@ func (s *Sensor) blindHeld(st *conn, t *tsdu) {
 		}
 		s.blind(st, h)
 	}
-	t.held, t.size = t.held[:0], 0
+	t.drop()
 }
 
 // giveUp overwrites all that is held of a TSDU, and what will still come of it.
 func (s *Sensor) giveUp(st *conn, t *tsdu) {
 	if len(t.held) > 0 {
 		s.blindHeld(st, t)
-		t.blind = true
+		t.current.blind = true
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"x400flow/osi/association"
+	"x400flow/osi/buffers"
 	"x400flow/osi/tpkt"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
@@ -146,8 +147,9 @@ type Sensor struct {
 	decoder *capture.Decoder
 	table   *tcp.Table[conn]
 	seg     capture.Segment
-	ev      tcp.Event[conn]
+	ev      *tcp.Event[conn] // In hand.
 	unit    tpkt.Unit
+	buffers buffers.Pool // Of the framers.
 	stats   Stats
 	secrets scratch
 	probes  sync.Pool
@@ -193,11 +195,11 @@ type conn struct {
 	muted   bool
 	place   int // In Sensor.dirty, from 1; 0 if not there.
 
-	preamble     []record.Item // Items of earlier records, their octets copied.
-	preambleSize int
+	preamble     []byte // Items of earlier records, as fields of a record with time 0.
+	preambleSize int    // Their octets.
 	preambleCut  bool
 	preambleDone bool
-	opening      []piece // This record's items, while they may be preamble.
+	opening      int // Where this record's items begin, while they may be preamble.
 
 	class  *association.Association // Until it is known whether this is X.400.
 	probes int                      // TPDUs that it has seen.
@@ -222,11 +224,28 @@ type direction struct {
 	kind    record.ItemKind
 }
 
-// piece is an item in the record under way and where its octets stand there.
-type piece struct {
-	item record.Item
-	at   int
-	len  int
+// What a connection's state keeps for another one.
+const (
+	maxKeptPreamble = 4 << 10 // Octets.
+	maxKeptChunks   = 256
+)
+
+// reset makes the state that of a new connection. It keeps memory.
+func (st *conn) reset(midStream bool, file int32, pool *buffers.Pool) {
+	*st = conn{file: file, framer: st.framer, sources: st.sources[:0], preamble: st.preamble[:0], dir: [2]direction{
+		{tsdu: tsdu{held: st.dir[0].tsdu.held[:0]}}, {tsdu: tsdu{held: st.dir[1].tsdu.held[:0]}},
+	}}
+	if cap(st.preamble) > maxKeptPreamble {
+		st.preamble = nil
+	}
+	for i := range st.dir {
+		st.framer[i].Reset(midStream, pool)
+		t := &st.dir[i].tsdu
+		t.unsure = midStream
+		if cap(t.held) > maxKeptChunks {
+			t.held = nil
+		}
+	}
 }
 
 // New returns a sensor that publishes on b.
@@ -283,7 +302,6 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	}
 	iv.beat.Packets++
 	iv.beat.Octets += uint64(len(f.Data))
-	before := s.decoder.Counters()
 	if s.decoder.Decode(f, &s.seg) {
 		if f.Known && (s.cfg.Continues == nil || !s.cfg.Continues(&s.seg)) {
 			return nil
@@ -297,9 +315,9 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 				return err
 			}
 		}
-	} else if after := s.decoder.Counters(); after.Short+after.Malformed+after.TooDeep != before.Short+before.Malformed+before.TooDeep {
+	} else if s.decoder.Undecodable() {
 		iv.beat.Undecodable++
-	} else if s.cfg.Keep != nil && !f.Known && after.Fragments != before.Fragments {
+	} else if s.cfg.Keep != nil && !f.Known && s.decoder.Fragment() {
 		s.cfg.Keep(f, nil)
 	}
 	return s.due(ctx)
@@ -398,7 +416,7 @@ func (s *Sensor) flush(ctx context.Context, now int64) error {
 		for dir := range c.State.dir {
 			t := &c.State.dir[dir].tsdu
 			s.giveUp(&c.State, t)
-			s.tellRedaction(c, &t.last, t.file)
+			s.tellRedaction(c, uint8(dir), &t.last)
 		}
 	}
 	return s.flush(ctx, now)
@@ -551,17 +569,14 @@ func (s *Sensor) send(ctx context.Context, key bus.Key, buf *record.Buffer) erro
 
 // drain takes the table's events. iv is nil where no frame is in hand.
 func (s *Sensor) drain(ctx context.Context, iv *interval) error {
-	for s.table.Next(&s.ev) {
-		ev := &s.ev
+	for ev := s.table.Next(); ev != nil; ev = s.table.Next() {
+		s.ev = ev
 		c := ev.Conn
 		st := &c.State
 		switch ev.Kind {
 		case tcp.Open:
 			s.stats.Connections++
-			st.file = ev.File
-			st.framer[0].Reset(c.MidStream)
-			st.framer[1].Reset(c.MidStream)
-			st.dir[0].tsdu.unsure, st.dir[1].tsdu.unsure = c.MidStream, c.MidStream
+			st.reset(c.MidStream, ev.File, &s.buffers)
 		case tcp.Data:
 			d := &st.dir[ev.Dir]
 			d.base = ev.Seq - uint32(ev.Offset)
@@ -667,7 +682,7 @@ func endReason(r tcp.Reason) record.EndReason {
 
 // units takes what the framer of the event's direction gives.
 func (s *Sensor) units(ctx context.Context) error {
-	ev, u := &s.ev, &s.unit
+	ev, u := s.ev, &s.unit
 	c := ev.Conn
 	st := &c.State
 	d := &st.dir[ev.Dir]
@@ -761,15 +776,19 @@ func (s *Sensor) endSkipped(ctx context.Context, c *openConn, dir tcp.Dir) error
 // full.
 func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file int32) error {
 	st := &c.State
-	p := s.append(c, it, file)
+	at := s.append(c, it, file)
 	switch it.Kind {
 	case record.TPDU:
-		s.probe(c, it)
-		s.track(c, &p)
+		if !st.probed {
+			s.probe(c, it)
+		}
+		s.track(c, it, at)
 	case record.Skipped:
-		s.probe(c, it)
+		if !st.probed {
+			s.probe(c, it)
+		}
 	}
-	if !st.held() && (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) {
+	if (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) && !st.held() {
 		return s.publish(ctx, c, record.Open)
 	}
 	return nil
@@ -779,9 +798,6 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 // certainly is not.
 func (s *Sensor) probe(c *openConn, it *record.Item) {
 	st := &c.State
-	if st.probed {
-		return
-	}
 	if st.class == nil {
 		st.class = s.probes.Get().(*association.Association)
 		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld, Scratch: &s.scratch})
@@ -813,23 +829,21 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 	st.class, st.probed = nil, true
 }
 
-func (s *Sensor) append(c *openConn, it *record.Item, file int32) piece {
+// append appends an item to the connection's record and returns where its octets
+// stand there.
+func (s *Sensor) append(c *openConn, it *record.Item, file int32) (at int) {
 	st := &c.State
 	if st.rec == nil {
 		s.open(c, it.Time)
 	}
-	it.Source = s.source(st, file)
+	if it.Source = 0; len(st.sources) != 1 || st.sources[0] != file {
+		it.Source = s.source(st, file)
+	}
 	before := len(st.rec.B)
-	var at int
 	st.rec.B, at = record.AppendItem(st.rec.B, it, st.base)
 	s.pending += len(st.rec.B) - before
 	st.items++
-	p := piece{item: *it, at: at, len: len(it.Octets)}
-	p.item.Octets = nil
-	if !st.preambleDone {
-		st.opening = append(st.opening, p)
-	}
-	return p
+	return at
 }
 
 // source returns the index in the record under way of a file's name.
@@ -865,14 +879,16 @@ func (s *Sensor) open(c *openConn, now int64) {
 	}, st.number, now)
 	var within uint8
 	for i := range st.dir {
-		if st.dir[i].tsdu.open {
+		if st.dir[i].tsdu.current.open {
 			within |= 1 << i
 		}
 	}
 	st.rec.B = record.AppendWithin(st.rec.B, within)
-	for i := range st.preamble {
-		st.rec.B = record.AppendPreamble(st.rec.B, &st.preamble[i], now)
+	var it record.Item
+	for rest, ok := record.NextItem(st.preamble, &it, 0); ok; rest, ok = record.NextItem(rest, &it, 0) {
+		st.rec.B = record.AppendPreamble(st.rec.B, &it, now)
 	}
+	st.opening = len(st.rec.B)
 	s.pending += len(st.rec.B)
 	if st.place == 0 {
 		if len(s.dirty) == 0 {
@@ -901,7 +917,6 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
 	rec := st.rec
 	st.rec = nil
-	st.opening = st.opening[:0]
 	if end != record.Open && st.place != 0 {
 		s.forget(c)
 	}
@@ -921,27 +936,17 @@ func (s *Sensor) forget(c *openConn) {
 // savePreamble keeps copies of the record's items for the preamble of later
 // ones.
 func (s *Sensor) savePreamble(st *conn) {
-	size := 0
-	for i := range st.opening {
-		size += st.opening[i].len
-	}
-	copies := make([]byte, 0, min(size, s.cfg.MaxPreamble))
-	for i := range st.opening {
-		p := &st.opening[i]
-		if st.preambleSize+p.len > s.cfg.MaxPreamble {
+	var it record.Item
+	for rest, ok := record.NextItem(st.rec.B[st.opening:], &it, st.base); ok; rest, ok = record.NextItem(rest, &it, st.base) {
+		if st.preambleSize+len(it.Octets) > s.cfg.MaxPreamble {
 			st.preambleCut = true
 			st.preambleDone = true
 			break
 		}
-		st.preambleSize += p.len
-		it := p.item
-		at := len(copies)
-		copies = append(copies, st.rec.B[p.at:p.at+p.len]...)
-		it.Octets = copies[at:len(copies):len(copies)]
+		st.preambleSize += len(it.Octets)
 		it.Source = 0
-		st.preamble = append(st.preamble, it)
+		st.preamble, _ = record.AppendItem(st.preamble, &it, 0)
 	}
-	st.opening = st.opening[:0]
 }
 
 func counters(c *tcp.Counters) record.Counters {

@@ -1,9 +1,6 @@
 package tcp
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
 // A held piece is octets ahead of their turn, from a segment.
 type heldPiece struct {
@@ -92,44 +89,4 @@ func (h *half) remember(from, to int64) {
 		h.gaps = slices.Delete(h.gaps, 0, 1)
 	}
 	h.gaps = append(h.gaps, span{from, to})
-}
-
-// A pool holds buffers for held octets, in sizes that are powers of two.
-type pool struct {
-	free  [17 - minClass][][]byte
-	total int
-}
-
-const (
-	minClass    = 6 // 64 octets.
-	maxPooled   = 8 << 20
-	maxPoolSize = 1 << 16
-)
-
-func class(n int) int { return max(minClass, bits.Len(uint(n-1))) }
-
-// get returns a buffer of n > 0 octets.
-func (p *pool) get(n int) []byte {
-	if n > maxPoolSize {
-		return make([]byte, n)
-	}
-	c := class(n)
-	list := &p.free[c-minClass]
-	if k := len(*list); k > 0 {
-		b := (*list)[k-1]
-		(*list)[k-1] = nil
-		*list = (*list)[:k-1]
-		p.total -= cap(b)
-		return b[:n]
-	}
-	return make([]byte, n, 1<<c)
-}
-
-func (p *pool) put(b []byte) {
-	if cap(b) > maxPoolSize || p.total+cap(b) > maxPooled {
-		return
-	}
-	list := &p.free[class(cap(b))-minClass]
-	*list = append(*list, b)
-	p.total += cap(b)
 }

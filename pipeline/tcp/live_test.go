@@ -163,7 +163,6 @@ func TestOneOctetSegments(t *testing.T) {
 	const limit = 1 << 20
 	table := NewTable[int](Config{MaxOctets: limit, MaxConnOctets: 1 << 18})
 	w := newWire()
-	var ev Event[int]
 	const n = 200_000
 	began := time.Now()
 	for i := range uint32(n) {
@@ -173,7 +172,7 @@ func TestOneOctetSegments(t *testing.T) {
 		}
 		binary.BigEndian.PutUint16(s.Key.LoIP[2:], uint16(i%64)) // Of many connections.
 		table.Segment(&s)
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 		if held := table.Counters().Held; held > limit {
 			t.Fatalf("%d octets are held", held)

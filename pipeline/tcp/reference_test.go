@@ -58,11 +58,10 @@ func reassemble(t testing.TB, name string) []*stream {
 	table := NewTable[int](Config{Ports: []uint16{102}})
 	var f capture.Frame
 	var s capture.Segment
-	var ev Event[int]
 	var all []*stream
 	byConn := map[*Conn[int]]*stream{}
 	poll := func() {
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 			switch ev.Kind {
 			case Open:
 				byConn[ev.Conn] = &stream{conn: ev.Conn}
@@ -72,6 +71,9 @@ func reassemble(t testing.TB, name string) []*stream {
 				x.data[ev.Dir] = append(x.data[ev.Dir], ev.Data...)
 			case Gap:
 				byConn[ev.Conn].lost[ev.Dir] += ev.Lost
+			case Close:
+				last := *ev.Conn
+				byConn[ev.Conn].conn = &last
 			}
 		}
 	}

@@ -2,9 +2,11 @@ package tcp
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
+	"x400flow/osi/buffers"
 	"x400flow/pipeline/capture"
 )
 
@@ -24,6 +26,8 @@ const (
 	maxTombs = 16384
 	// tombTime is how long they are.
 	tombTime = int64(Remembered)
+	// maxSpare bounds the connections whose memory is kept for others.
+	maxSpare = 64
 	// coveredTime resolves a hole that was acknowledged where no segments do.
 	coveredTime = int64(time.Second)
 )
@@ -69,7 +73,7 @@ type Table[T any] struct {
 	order                  [stages]list[T]
 	heldOldest, heldNewest *Conn[T]
 	held                   int
-	pool                   pool
+	pool                   buffers.Pool
 
 	tombs    map[capture.FlowKey]tomb
 	tombRing []tombRef
@@ -77,9 +81,13 @@ type Table[T any] struct {
 
 	queue   []Event[T]
 	polled  int
-	release [][]byte // Buffers that queued events refer to.
+	release [][]byte   // Buffers that queued events refer to.
+	closed  []*Conn[T] // Connections whose Close is queued.
+	spare   []*Conn[T] // Memory for new connections.
 
-	now int64 // Time of the segment in hand.
+	now    int64 // Time of the segment in hand.
+	latest int64 // The highest that it was.
+	due    int64 // No connection's time is up before, unless the clock was set back.
 
 	counters TableCounters
 }
@@ -122,28 +130,44 @@ func (t *Table[T]) Each(f func(key capture.FlowKey, start int64)) {
 	}
 }
 
-// Next fills ev with the next event and reports whether there was one.
-func (t *Table[T]) Next(ev *Event[T]) bool {
+// Next returns the next event, nil when there is none. It is the table's, and stays
+// until the next call of Segment, Advance, Evict or End.
+func (t *Table[T]) Next() *Event[T] {
 	if t.polled >= len(t.queue) {
-		return false
+		return nil
 	}
-	*ev = t.queue[t.polled]
+	ev := &t.queue[t.polled]
 	t.polled++
-	return true
+	return ev
 }
 
 // begin forgets the events of the call before.
 func (t *Table[T]) begin() {
-	clear(t.queue)
+	// What refers to memory that is used again anyway need not be cleared.
 	t.queue, t.polled = t.queue[:0], 0
-	if cap(t.queue) > 1<<12 {
-		t.queue = nil
+	if len(t.release) > 0 || len(t.closed) > 0 {
+		t.reuse()
 	}
+}
+
+// reuse takes back what the events of the call before referred to.
+func (t *Table[T]) reuse() {
 	for i, b := range t.release {
-		t.pool.put(b)
+		t.pool.Put(b)
 		t.release[i] = nil
 	}
 	t.release = t.release[:0]
+	for i, c := range t.closed {
+		if len(t.spare) < maxSpare {
+			t.spare = append(t.spare, c)
+		}
+		t.closed[i] = nil
+	}
+	t.closed = t.closed[:0]
+	clear(t.queue[:cap(t.queue)])
+	if cap(t.queue) > 1<<12 {
+		t.queue = nil
+	}
 }
 
 // Advance tells the table the time where no segment does, so that idle
@@ -151,8 +175,7 @@ func (t *Table[T]) begin() {
 // Segment, the events are polled after it.
 func (t *Table[T]) Advance(now int64) {
 	t.begin()
-	t.now = now
-	t.expire()
+	t.pass(now)
 	for c := t.heldOldest; c != nil && now-c.heldAt >= t.gapAfter; {
 		next := c.heldNewer
 		for t.settle(c, ToServer) || t.settle(c, ToClient) {
@@ -180,11 +203,11 @@ func (t *Table[T]) End() {
 // polled; those that were not are lost.
 func (t *Table[T]) Segment(s *capture.Segment) {
 	t.begin()
-	t.now = s.Time
+	now := s.Time
 	if t.cfg.Clock != nil {
-		t.now = t.cfg.Clock()
+		now = t.cfg.Clock()
 	}
-	t.expire()
+	t.pass(now)
 
 	c := t.last
 	if c == nil || c.Key != s.Key {
@@ -246,7 +269,12 @@ func (t *Table[T]) evict(order ...stage) bool {
 }
 
 // Prefer sets a connection apart: it gives way when no other is left that could.
-func (t *Table[T]) Prefer(c *Conn[T]) { t.move(c, preferred) }
+// One that was closed meanwhile, whose last octets are in hand, stays closed.
+func (t *Table[T]) Prefer(c *Conn[T]) {
+	if !c.closed {
+		t.move(c, preferred)
+	}
+}
 
 // move brings a connection to a stage, if it is not beyond, and to its newest end.
 func (t *Table[T]) move(c *Conn[T], s stage) {
@@ -267,7 +295,14 @@ func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	delete(t.tombs, s.Key)
 	t.nextID++
 	t.counters.Opened++
-	c := &Conn[T]{ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: t.now, frame: s.Frame, file: s.File}
+	t.due = min(t.due, t.now+t.idle[opening])
+	var c *Conn[T]
+	if n := len(t.spare); n > 0 {
+		c, t.spare[n-1], t.spare = t.spare[n-1], nil, t.spare[:n-1]
+	} else {
+		c = new(Conn[T])
+	}
+	*c = Conn[T]{State: c.State, ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: t.now, frame: s.Frame, file: s.File}
 	switch syn, ack := s.Flags&capture.SYN != 0, s.Flags&capture.ACK != 0; {
 	case syn && !ack:
 		c.clientHi = s.FromHi
@@ -388,7 +423,9 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 	for i := range c.half {
 		c.half[i].ackedThen[c.segments%Patience] = c.half[i].acked
 	}
-	t.last = c
+	if t.last != c {
+		t.last = c
+	}
 	switch {
 	case carries:
 		t.move(c, talking)
@@ -589,7 +626,7 @@ func differing(a, b []byte) (n uint64) {
 // hold copies octets ahead of their turn to place i.
 func (t *Table[T]) hold(c *Conn[T], d Dir, i int, from int64, b []byte, s *capture.Segment) *heldPiece {
 	h := &c.half[d]
-	buf := t.pool.get(len(b))
+	buf := t.pool.Get(len(b))
 	copy(buf, b)
 	h.held = slices.Insert(h.held, i, heldPiece{
 		from: from, to: from + int64(len(b)), data: buf, nth: c.segments,
@@ -783,6 +820,8 @@ func (t *Table[T]) close(c *Conn[T], reason Reason) {
 		t.last = nil
 	}
 	t.remove(c)
+	c.closed = true
+	t.closed = append(t.closed, c)
 	if reason != ReasonIdle && reason != ReasonEvicted {
 		t.bury(c) // Those that were only given up may go on.
 	}
@@ -812,15 +851,26 @@ func (t *Table[T]) bury(c *Conn[T]) {
 	t.tombNext = (t.tombNext + 1) % maxTombs
 }
 
-// expire closes connections that have been silent too long. Connections are in
-// order of arrival; where the clock was set back, waiting begins anew.
+// pass tells the time, and closes connections that have been silent too long.
+func (t *Table[T]) pass(now int64) {
+	t.now = now
+	if now >= t.due || now < t.latest {
+		t.expire()
+	}
+	t.latest = max(t.latest, now)
+}
+
+// expire closes connections whose time is up. Connections are in order of arrival;
+// where the clock was set back, waiting begins anew.
 func (t *Table[T]) expire() {
+	t.due = math.MaxInt64
 	for s := range t.order {
 		for c := t.order[s].oldest; c != nil; c = t.order[s].oldest {
 			if c.seen > t.now && c.seen-t.now > int64(time.Minute) {
 				c.seen = t.now
 			}
 			if t.now-c.seen < t.idle[s] {
+				t.due = min(t.due, c.seen+t.idle[s])
 				break
 			}
 			t.counters.Idle++

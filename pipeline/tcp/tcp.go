@@ -5,7 +5,7 @@
 // with [Table.Next] until that returns false:
 //
 //	table.Segment(&seg)
-//	for table.Next(&ev) {
+//	for ev := table.Next(); ev != nil; ev = table.Next() {
 //		switch ev.Kind { ... }
 //	}
 //
@@ -49,9 +49,9 @@
 // checksums are not looked at, urgent data is data. VLAN and tunnel identifiers
 // do not tell connections apart.
 //
-// Event.Data is borrowed from the segment or from the table until the next call
-// of Next, and all of it until the next call of Segment, Advance or End. A Table
-// is for one goroutine.
+// An Event, and what it refers to, is borrowed from the table or from the segment
+// until the next call of Segment, Advance, Evict or End. After that the memory of a
+// connection whose Close was given is another one's. A Table is for one goroutine.
 package tcp
 
 import (
@@ -110,7 +110,7 @@ const (
 	Open  Kind = 1 + iota
 	Data       // A run of octets that follows the last Data or Gap of its direction.
 	Gap        // Octets that the capture does not hold.
-	Close      // The connection's last event; its Conn is not used again.
+	Close      // The connection's last event.
 )
 
 // Reason says why a connection was closed.
@@ -154,7 +154,8 @@ type Counters struct {
 
 // A Conn is one connection.
 type Conn[T any] struct {
-	// State is the user's.
+	// State is the user's. That of a new connection is zero, or as it was left by one
+	// that was closed.
 	State T
 
 	ID             uint64 // Number in order of first sight, from 1.
@@ -172,6 +173,7 @@ type Conn[T any] struct {
 	frame        uint64 // Of the last segment.
 	file         int32
 	clientHi     bool
+	closed       bool // Its Close was queued.
 	half         [2]half
 	seen         int64 // When the last segment came, or less where the clock was set back.
 	segments     uint64
@@ -183,8 +185,7 @@ type Conn[T any] struct {
 	heldAt       int64 // When it last came to hold some.
 }
 
-// An Event is something that happened to a connection. Data is borrowed until
-// the next call of Next.
+// An Event is something that happened to a connection.
 type Event[T any] struct {
 	Kind   Kind
 	Dir    Dir    // Of Data and Gap.

@@ -72,8 +72,7 @@ func (l *log) poll(table *Table[int]) {
 	if l.next == nil {
 		l.next = map[*Conn[int]]*[2]uint64{}
 	}
-	var ev Event[int]
-	for table.Next(&ev) {
+	for ev := table.Next(); ev != nil; ev = table.Next() {
 		id := ev.Conn.ID
 		arrow := [...]string{">", "<"}[ev.Dir]
 		switch ev.Kind {
@@ -83,6 +82,9 @@ func (l *log) poll(table *Table[int]) {
 			l.next[ev.Conn] = &[2]uint64{}
 		case Close:
 			l.lines = append(l.lines, fmt.Sprintf("%d close %s", id, ev.Reason))
+			// Its memory is used again.
+			last := *ev.Conn
+			l.conns[slices.Index(l.conns, ev.Conn)] = &last
 		case Data, Gap:
 			// The invariant of all tests: offsets follow each other.
 			if n := &l.next[ev.Conn][ev.Dir]; *n != ev.Offset {
@@ -493,8 +495,8 @@ func TestIdentity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			table := NewTable[int](Config{Ports: tt.ports})
 			table.Segment(&tt.seg)
-			var ev Event[int]
-			if !table.Next(&ev) || ev.Kind != Open {
+			ev := table.Next()
+			if ev == nil || ev.Kind != Open {
 				t.Fatal("no connection was opened")
 			}
 			c := ev.Conn
@@ -586,10 +588,9 @@ func TestAnySegmentationGivesTheSameOctets(t *testing.T) {
 		table := NewTable[int](Config{})
 		w := newWire()
 		var got [2][]byte
-		var ev Event[int]
 		var reason Reason
 		poll := func() {
-			for table.Next(&ev) {
+			for ev := table.Next(); ev != nil; ev = table.Next() {
 				switch ev.Kind {
 				case Data:
 					if uint64(len(got[ev.Dir])) != ev.Offset {
@@ -674,9 +675,8 @@ func TestLossGivesExactGaps(t *testing.T) {
 		table := NewTable[int](Config{})
 		w := newWire()
 		at := 0
-		var ev Event[int]
 		poll := func() {
-			for table.Next(&ev) {
+			for ev := table.Next(); ev != nil; ev = table.Next() {
 				switch ev.Kind {
 				case Data:
 					if int(ev.Offset) != at || !bytes.Equal(ev.Data, stream[at:at+len(ev.Data)]) {
@@ -731,17 +731,16 @@ func TestLossGivesExactGaps(t *testing.T) {
 func TestInOrderDoesNotAllocate(t *testing.T) {
 	table := NewTable[int](Config{})
 	w := newWire()
-	var ev Event[int]
 	payload := strings.Repeat("x", 1000)
 	seg := w.up(syn, 99, 0, "")
 	table.Segment(&seg)
-	for table.Next(&ev) {
+	for ev := table.Next(); ev != nil; ev = table.Next() {
 	}
 	up, down := w.up(ack, 100, 500, payload), w.down(ack, 500, 100, "")
 	n := testing.AllocsPerRun(1000, func() {
 		table.Segment(&up)
 		got := 0
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 			got += len(ev.Data)
 		}
 		if got != 1000 {
@@ -750,7 +749,7 @@ func TestInOrderDoesNotAllocate(t *testing.T) {
 		up.Seq += 1000
 		down.Ack += 1000
 		table.Segment(&down)
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 	})
 	if n != 0 {
@@ -761,13 +760,12 @@ func TestInOrderDoesNotAllocate(t *testing.T) {
 func BenchmarkInOrder(b *testing.B) {
 	table := NewTable[int](Config{})
 	w := newWire()
-	var ev Event[int]
 	up := w.up(ack, 100, 500, strings.Repeat("x", 1460))
 	b.SetBytes(1460)
 	b.ReportAllocs()
 	for b.Loop() {
 		table.Segment(&up)
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 		up.Seq += 1460
 	}
@@ -776,7 +774,6 @@ func BenchmarkInOrder(b *testing.B) {
 func BenchmarkManyConnections(b *testing.B) {
 	table := NewTable[int](Config{})
 	w := newWire()
-	var ev Event[int]
 	up := w.up(ack, 100, 500, strings.Repeat("x", 1460))
 	seqs := make([]uint32, 10000)
 	b.SetBytes(1460)
@@ -787,7 +784,7 @@ func BenchmarkManyConnections(b *testing.B) {
 		up.Seq = seqs[i]
 		seqs[i] += 1460
 		table.Segment(&up)
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 		if i++; i == len(seqs) {
 			i = 0
@@ -798,18 +795,17 @@ func BenchmarkManyConnections(b *testing.B) {
 func BenchmarkOutOfOrder(b *testing.B) {
 	table := NewTable[int](Config{})
 	w := newWire()
-	var ev Event[int]
 	up := w.up(ack, 100, 500, strings.Repeat("x", 1460))
 	b.SetBytes(2 * 1460)
 	b.ReportAllocs()
 	for b.Loop() {
 		up.Seq += 1460
 		table.Segment(&up)
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 		up.Seq -= 1460
 		table.Segment(&up)
-		for table.Next(&ev) {
+		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 		up.Seq += 2920
 	}
@@ -825,11 +821,76 @@ func TestOpenIsOfItsSegment(t *testing.T) {
 	s := w.up(syn, 100, 0, "")
 	s.File = 7
 	table.Segment(&s)
-	var ev Event[int]
-	if !table.Next(&ev) || ev.Kind != Open {
+	ev := table.Next()
+	if ev == nil || ev.Kind != Open {
 		t.Fatal("no connection was opened")
 	}
 	if ev.File != 7 || ev.Frame != s.Frame {
 		t.Errorf("opened in file %d, frame %d, want 7, %d", ev.File, ev.Frame, s.Frame)
+	}
+}
+
+// A connection that is set apart while its last octets are in hand is closed all the
+// same, once, and the others stay.
+func TestPreferOfClosed(t *testing.T) {
+	table := NewTable[int](Config{Ports: []uint16{102}, MaxConns: 2})
+	var closed []uint64
+	w := newWire()
+	for i := range 5 {
+		w.client = netip.AddrPortFrom(w.client.Addr(), uint16(40000+i))
+		s := w.up(ack, 100, 500, "x")
+		table.Segment(&s)
+		for ev := table.Next(); ev != nil; ev = table.Next() {
+			if ev.Kind == Close {
+				closed = append(closed, ev.Conn.ID)
+				table.Prefer(ev.Conn)
+			}
+		}
+	}
+	if want := []uint64{1, 2, 3}; !slices.Equal(closed, want) {
+		t.Errorf("closed %v, want %v", closed, want)
+	}
+	n := 0
+	for range table.all() {
+		n++
+	}
+	if n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
+// The memory of a connection that ended is that of another, which begins anew.
+func TestMemoryIsUsedAgain(t *testing.T) {
+	table := NewTable[int](Config{Ports: []uint16{102}})
+	w := newWire()
+	opened := 0
+	round := func() {
+		for _, s := range []capture.Segment{w.up(syn, 99, 0, ""), w.up(ack, 100, 500, "hello"), w.up(rst, 105, 0, "")} {
+			table.Segment(&s)
+			for ev := table.Next(); ev != nil; ev = table.Next() {
+				c := ev.Conn
+				if ev.Kind == Open {
+					if opened++; c.ID != uint64(opened) || c.MidStream || c.segments != 1 || c.Counters != [2]Counters{{Packets: 1}} || c.closed {
+						t.Fatalf("not new: %+v", c)
+					}
+					if opened > 1 && c.State != opened-1 {
+						t.Fatalf("state %d, want that of connection %d", c.State, opened-1)
+					}
+					c.State = opened
+				}
+			}
+		}
+	}
+	for range 3 {
+		round()
+	}
+	var s capture.Segment
+	if n := testing.AllocsPerRun(100, func() {
+		s = w.up(syn, 99, 0, "")
+		table.Segment(&s)
+		s = w.up(rst, 100, 0, "")
+		table.Segment(&s)
+	}); n != 0 {
+		t.Errorf("%v allocations a connection", n)
 	}
 }
