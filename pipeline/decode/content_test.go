@@ -128,17 +128,19 @@ func TestContentDamage(t *testing.T) {
 }
 
 func TestContentRowsDoNotAllocate(t *testing.T) {
-	w := contentWorker(Config{})
-	octets := realAPDU(t)
-	m := &schema.Message{}
-	run := func() {
-		w.batch.Reset()
-		*m = schema.Message{}
-		w.rows(m, octets, &association.Origin{})
-	}
-	run()
-	if n := testing.AllocsPerRun(100, run); n != 0 {
-		t.Errorf("%v allocations", n)
+	for _, cfg := range []Config{{}, {EnvelopeOnly: true}} {
+		w := contentWorker(cfg)
+		octets := realAPDU(t)
+		m := &schema.Message{}
+		run := func() {
+			w.batch.Reset()
+			*m = schema.Message{}
+			w.rows(m, octets, &association.Origin{})
+		}
+		run()
+		if n := testing.AllocsPerRun(100, run); n != 0 {
+			t.Errorf("envelope only is %v: %v allocations", cfg.EnvelopeOnly, n)
+		}
 	}
 }
 
