@@ -218,22 +218,16 @@ func integer(tag byte, n int) []byte {
 	return e.b
 }
 
-func bitString(tag byte, set ...int) []byte {
+// bits is a BIT STRING of at least size bits, with those set.
+func bits(tag byte, size int, set ...int) []byte {
 	var e encoder
-	e.bits(tag, 0, set...)
+	e.bits(tag, size, set...)
 	return e.b
 }
 
 func oid(tag byte, dotted string) []byte {
 	var e encoder
 	e.oid(tag, dotted)
-	return e.b
-}
-
-// octetBits is a BIT STRING of eight bits.
-func octetBits(tag byte, set ...int) []byte {
-	var e encoder
-	e.bits(tag, 8, set...)
 	return e.b
 }
 

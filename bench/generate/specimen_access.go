@@ -30,20 +30,20 @@ func rejected(id []byte, kind byte, problem int) []byte {
 
 // submittedRecipient is a PerRecipientMessageSubmissionFields or that of a probe.
 func submittedRecipient(name []byte, conversion int, extensions ...[]byte) []byte {
-	return setOf(name, bitString(0x80, 3, 4), integer(0x81, conversion), el(0xa2, extensions...))
+	return setOf(name, bits(0x80, 0, 3, 4), integer(0x81, conversion), el(0xa2, extensions...))
 }
 
 // submissionArgument is a MessageSubmissionArgument with everything.
 func submissionArgument() []byte {
 	extensions := slices.Concat(messageExtensionsAll(), [][]byte{ext(21, []int{0}, enumerated(1))})
-	envelope := setOf(standardName(0x60), eits(0x65, 121, 2, 3), integer(0x46, 22), chars(0x4a, "Submitted CID"), integer(0x47, 1), bitString(0x48, 0, 3),
+	envelope := setOf(standardName(0x60), eits(0x65, 121, 2, 3), integer(0x46, 22), chars(0x4a, "Submitted CID"), integer(0x47, 1), bits(0x48, 0, 0, 3),
 		stamp(0x80, "960406070809"), el(0xa2, extensions...),
 		el(0xa1, submittedRecipient(simple(0x60, "Submittedto"), 8, recipientExtensionsAll(1)...), submittedRecipient(universalName(0x60), 9, ext(22, nil, enumerated(1)))))
 	return seq(envelope, el(tagOctetString, faxContent()))
 }
 
 func probeArgument() []byte {
-	return setOf(standardName(0x60), eits(0x65, 122, 2), oid(tagOID, "1.2.826.0.1.99.35"), chars(0x4a, "Probing CID"), integer(0x80, 876543), bitString(0x48, 1, 2),
+	return setOf(standardName(0x60), eits(0x65, 122, 2), oid(tagOID, "1.2.826.0.1.99.35"), chars(0x4a, "Probing CID"), integer(0x80, 876543), bits(0x48, 0, 1, 2),
 		el(0xa2, ext(24, nil, signature(tagSequence, "1.3.14.3.2.25", "check of a probe submitted")), ext(23, nil, chars(tagIA5, "correlator of a submitted probe"))),
 		el(0xa3, submittedRecipient(simple(0x60, "Probedto"), 10, ext(2, nil, simple(0x60, "Probedinstead")))))
 }
@@ -56,7 +56,7 @@ func submissionResult(local, at, cid string) []byte {
 
 // deliveryFields is an OtherMessageDeliveryFields with everything.
 func deliveryFields(contentType []byte) []byte {
-	return setOf(contentType, standardName(0x60), eits(0xa1, 131, 2, 5), integer(0x47, 2), bitString(0x82, 1),
+	return setOf(contentType, standardName(0x60), eits(0xa1, 131, 2, 5), integer(0x47, 2), bits(0x82, 0, 1),
 		el(0xa3, simple(0x60, "Otherone"), simple(0x60, "Othertwo")), el(0xa4, plain("Thisrecipient")), el(0xa5, plain("Intendedfirst")), eits(0xa6, 132, 2),
 		stamp(0x87, "960407080910"), chars(0x88, "Delivered CID"), el(0xa9, slices.Concat(messageExtensionsAll(), recipientExtensionsAll(2))...))
 }
@@ -83,18 +83,18 @@ func reportFields() [][]byte {
 
 // controls is a Controls with everything (X.411 8.2.1.4, 8.3.1.3).
 func controls(tag byte, length int, more ...[]byte) []byte {
-	return el(tag, slices.Concat(no(0x80), bitString(0x81, 0, 1), integer(0x82, length), integer(0x47, 2), el(0xa4, integer(0x46, 22), oid(tagOID, "1.2.826.0.1.99.36")),
+	return el(tag, slices.Concat(no(0x80), bits(0x81, 0, 0, 1), integer(0x82, length), integer(0x47, 2), el(0xa4, integer(0x46, 22), oid(tagOID, "1.2.826.0.1.99.36")),
 		seq(el(0xa0, oid(tagOID, "1.2.826.0.1.99.41")), el(0xa1, oid(tagOID, "1.2.826.0.1.99.42")), el(0xa2, oid(tagOID, "1.2.826.0.1.99.43"))),
 		el(0xa5, securityLabel(tagSet, 1, "CONTROLLED MARK"), securityLabel(tagSet, 2, "CONTROLLED TOO"))), slices.Concat(more...))
 }
 
 func waiting(more ...[]byte) []byte {
-	return setOf(bitString(0x80, 0, 1), bitString(0x81, 0, 1, 2), el(0xa2, integer(0x46, 2), oid(tagOID, "1.2.826.0.1.99.37")), eits(0x65, 151, 2), slices.Concat(more...))
+	return setOf(bits(0x80, 0, 0, 1), bits(0x81, 0, 0, 1, 2), el(0xa2, integer(0x46, 2), oid(tagOID, "1.2.826.0.1.99.37")), eits(0x65, 151, 2), slices.Concat(more...))
 }
 
 // restriction is a Restriction (X.411 8.4.1.1); how is the tag of its source-name.
 func restriction(permitted []byte, how byte, name string, source ...int) []byte {
-	return setOf(permitted, bitString(tagBitString, source...), el(how, plain(name)))
+	return setOf(permitted, bits(tagBitString, 0, source...), el(how, plain(name)))
 }
 
 // class is a MessageClass with everything.
@@ -114,7 +114,7 @@ func registration(address []byte) [][]byte {
 }
 
 func retrieve() []byte {
-	return el(0xa5, bitString(0x80, 0, 1, 2, 3, 4, 5), el(0xa1, oid(0x83, "1.2.826.0.1.99.55"), integer(0x80, 23)))
+	return el(0xa5, bits(0x80, 0, 0, 1, 2, 3, 4, 5), el(0xa1, oid(0x83, "1.2.826.0.1.99.55"), integer(0x80, 23)))
 }
 
 func x121Address() []byte {
@@ -242,14 +242,14 @@ func storedAttributes() [][]byte {
 	return [][]byte{
 		a("80", selectorsOf(80001)), a("3", chars(tagIA5, "correlator stored")), a("4", chars(0x4a, "Stored CID")),
 		a("5", signature(tagSequence, "1.3.14.3.2.18", "integrity check stored")), a("6", integer(tagInteger, 345678)), a("8", oid(tagOID, "1.2.826.0.1.99.40")),
-		a("9", enumerated(1)), a("51", stamp(tagUTCTime, "960408010203")), a("13", bitString(tagBitString, 1)), a("78", simple(0x60, "Storedexempt")),
+		a("9", enumerated(1)), a("51", stamp(tagUTCTime, "960408010203")), a("13", bits(tagBitString, 0, 1)), a("78", simple(0x60, "Storedexempt")),
 		a("14", seq(simple(0x60, "Storedlist"), stamp(tagUTCTime, "960408020304"))), a("53", enumerated(1)),
 		a("54", seq(sayDomain("XX", "SPECIMEN", "STORED"), chars(tagIA5, "mta-stored"), setOf(stamp(0x80, "960408030405"), integer(0x82, 0)))),
 		a("55", stamp(tagUTCTime, "960408040506")), a("20", stamp(tagUTCTime, "960408050607")), a("19", mtsID(0x64, "stored.0001")),
 		a("21", signature(tagSequence, "1.3.14.3.2.24", "authentication check stored")), a("22", securityLabel(tagSet, 4, "STORED MARK")), a("23", stamp(tagUTCTime, "960408060708")),
 		a("24", messageToken()), a("81", setOf(el(0xa0, directory("C=XX", "CN=Stored Entry")))), a("17", simple(0x60, "Storedintended")),
-		a("62", certificate(tagSequence, 626262)), a("26", certificate(tagSequence, 262626)), a("27", simple(0x60, "Storedoriginator")), a("63", bitString(tagBitString, 3, 4)),
-		a("64", seq(plain("Storedreturn"))), a("28", simple(0x60, "Storedother")), a("65", bitString(0x48, 0, 1, 2, 3)),
+		a("62", certificate(tagSequence, 626262)), a("26", certificate(tagSequence, 262626)), a("27", simple(0x60, "Storedoriginator")), a("63", bits(tagBitString, 0, 3, 4)),
+		a("64", seq(plain("Storedreturn"))), a("28", simple(0x60, "Storedother")), a("65", bits(0x48, 0, 0, 1, 2, 3)),
 		a("66", submittedRecipient(simple(0x60, "Storedsubmitted"), 11)), a("67", submittedRecipient(simple(0x60, "Storedprobed"), 12)),
 		a("30", setOf(simple(0xa0, "Storedreported"), el(0xa1, el(0xa1, integer(0x80, 1), integer(0x81, 4))))),
 		a("31", integer(0x47, 2)), a("68", signature(tagSequence, "1.3.14.3.2.25", "probe check stored")), a("69", probeArgument()), a("32", enumerated(1)),
@@ -267,55 +267,55 @@ func ipmAttribute(typ string, value []byte) []byte { return seq(oid(tagOID, typ)
 // ipmAttributes are those of a stored interpersonal message (X.420 Annex C) that tshark
 // knows, but for the body.
 func ipmAttributes() [][]byte {
-	token := con(tagSet, algorithmOf(), prim(tagBitString, []byte("\x00wrapped key")), assertion(0xa0),
+	token := setOf(algorithmOf(), el(tagBitString, []byte("\x00wrapped key")), assertion(0xa0),
 		using(func(e *encoder) { e.certificates(0xa1, 8, []byte("public key of user")) }), assertion(0xa2), certificates(0xa3))
 	list := [][]byte{
-		ipmAttribute("2.6.1.6.1", con(tagSequence,
-			con(0xa0, num(0x80, 712001), con(0xa1, con(0xa1, object(0x80, "2.6.1.4.0"), num(0x82, 712002), truth(0x83)))),
-			con(0xa1, object(0x80, "2.6.1.4.11"), con(0xa1, object(tagOID, "2.6.1.11.11"), con(0xa0, con(tagSet, num(tagInteger, 6)))), num(0x82, 712003)))),
-		ipmAttribute("2.6.1.6.2", con(tagSequence, object(0x80, "2.6.1.4.0"), object(0x81, "2.6.1.11.0"), num(0x82, 713001), num(0x83, 713002), num(0x84, 713003), truth(0x85))),
+		ipmAttribute("2.6.1.6.1", el(tagSequence,
+			el(0xa0, integer(0x80, 712001), el(0xa1, el(0xa1, oid(0x80, "2.6.1.4.0"), integer(0x82, 712002), yes(0x83)))),
+			el(0xa1, oid(0x80, "2.6.1.4.11"), el(0xa1, oid(tagOID, "2.6.1.11.11"), el(0xa0, setOf(integer(tagInteger, 6)))), integer(0x82, 712003)))),
+		ipmAttribute("2.6.1.6.2", seq(oid(0x80, "2.6.1.4.0"), oid(0x81, "2.6.1.11.0"), integer(0x82, 713001), integer(0x83, 713002), integer(0x84, 713003), yes(0x85))),
 		ipmAttribute("2.6.1.7.0", plainHeading("heading as an attribute")),
 		ipmAttribute("2.6.1.7.1", messageID(0x6b, "attribute this")),
 		ipmAttribute("2.6.1.7.2", named(tagSet, "Attrone")),
 		ipmAttribute("2.6.1.7.3", messageID(0x6b, "attribute replied")),
-		ipmAttribute("2.6.1.7.4", str(tagTeletex, "attribute subject")),
-		ipmAttribute("2.6.1.7.5", str(tagUTCTime, "261126010000Z")),
-		ipmAttribute("2.6.1.7.6", str(tagUTCTime, "261126020000Z")),
-		ipmAttribute("2.6.1.7.9", truth(tagBoolean)),
+		ipmAttribute("2.6.1.7.4", chars(tagTeletex, "attribute subject")),
+		ipmAttribute("2.6.1.7.5", chars(tagUTCTime, "261126010000Z")),
+		ipmAttribute("2.6.1.7.6", chars(tagUTCTime, "261126020000Z")),
+		ipmAttribute("2.6.1.7.9", yes(tagBoolean)),
 		ipmAttribute("2.6.1.7.10", named(tagSet, "Attrtwo")),
-		ipmAttribute("2.6.1.7.11", con(tagSet, named(0xa0, "Attrthree"))),
-		ipmAttribute("2.6.1.7.12", con(tagSet, named(0xa0, "Attrfour"))),
-		ipmAttribute("2.6.1.7.13", con(tagSet, named(0xa0, "Attrfive"))),
+		ipmAttribute("2.6.1.7.11", setOf(named(0xa0, "Attrthree"))),
+		ipmAttribute("2.6.1.7.12", setOf(named(0xa0, "Attrfour"))),
+		ipmAttribute("2.6.1.7.13", setOf(named(0xa0, "Attrfive"))),
 		ipmAttribute("2.6.1.7.14", messageID(0x6b, "attribute obsoleted")),
 		ipmAttribute("2.6.1.7.15", messageID(0x6b, "attribute related")),
 		ipmAttribute("2.6.1.7.16", named(tagSet, "Attrsix")),
 		ipmAttribute("2.6.1.7.19", named(tagSet, "Attreight")),
 		ipmAttribute("2.6.1.7.25", label(0xa1, 1, "ATTRIBUTE MARK")),
-		ipmAttribute("2.6.1.7.26", con(tagSet, con(tagSet, num(tagInteger, 715001), token),
-			con(tagSet, num(tagInteger, 715002), con(0xa0, con(tagSet, num(tagInteger, 715003), token))))),
-		ipmAttribute("2.6.1.7.28", con(tagSet, con(tagSet, named(0xa0, "Attrseven")), prim(tagNull, nil))),
-		ipmAttribute("2.6.1.7.29", con(tagSequence, object(tagOID, "1.3.6.1.4.1.99999.400.5"))),
-		ipmAttribute("2.6.1.7.31", con(tagSequence, object(0x80, "1.3.6.1.4.1.99999.400.6"))),
+		ipmAttribute("2.6.1.7.26", setOf(setOf(integer(tagInteger, 715001), token),
+			setOf(integer(tagInteger, 715002), el(0xa0, setOf(integer(tagInteger, 715003), token))))),
+		ipmAttribute("2.6.1.7.28", setOf(setOf(named(0xa0, "Attrseven")), none())),
+		ipmAttribute("2.6.1.7.29", seq(oid(tagOID, "1.3.6.1.4.1.99999.400.5"))),
+		ipmAttribute("2.6.1.7.31", seq(oid(0x80, "1.3.6.1.4.1.99999.400.6"))),
 		ipmAttribute("2.6.1.7.32", bmp(tagSet, "attribute handling")),
-		ipmAttribute("2.6.1.7.35", con(tagSet, con(tagSet, num(tagInteger, 716001), tokenAs(tagSequence)))),
-		ipmAttribute("2.6.1.13.0", con(0xa1, num(tagInteger, 717001))), ipmAttribute("2.6.1.13.0", prim(0x80, nil)),
-		ipmAttribute("2.6.1.13.1", con(0xa1, num(tagInteger, 717002))), ipmAttribute("2.6.1.13.1", prim(0x80, nil)),
-		ipmAttribute("2.6.1.13.7", con(tagSet, num(tagInteger, 717003))), ipmAttribute("2.6.1.13.7", prim(tagNull, nil)),
+		ipmAttribute("2.6.1.7.35", setOf(setOf(integer(tagInteger, 716001), tokenAs(tagSequence)))),
+		ipmAttribute("2.6.1.13.0", el(0xa1, integer(tagInteger, 717001))), ipmAttribute("2.6.1.13.0", el(0x80, nil)),
+		ipmAttribute("2.6.1.13.1", el(0xa1, integer(tagInteger, 717002))), ipmAttribute("2.6.1.13.1", el(0x80, nil)),
+		ipmAttribute("2.6.1.13.7", setOf(integer(tagInteger, 717003))), ipmAttribute("2.6.1.13.7", none()),
 	}
 	for oid, values := range map[string][]int{
 		"2.6.1.13.2": {0, 3, 5, 10, 13, 15, 20, 25}, "2.6.1.13.3": {0, 1, 2}, "2.6.1.13.14": {0, 5, 10, 15, 20, 25, 30, 35},
 		"2.6.1.13.16": {0, 1, 2, 3}, "2.6.1.13.18": {0, 1, 2, 3, 4},
 	} {
 		for _, v := range values {
-			list = append(list, ipmAttribute(oid, num(tagInteger, v)))
+			list = append(list, ipmAttribute(oid, integer(tagInteger, v)))
 		}
 	}
 	for oid, values := range map[string][]int{"2.6.1.6.0": {0, 1, 2, 3}, "2.6.1.7.7": {0, 1, 2}, "2.6.1.7.8": {1, 2, 3}} {
 		for _, v := range values {
-			list = append(list, ipmAttribute(oid, num(tagEnumerated, v)))
+			list = append(list, ipmAttribute(oid, integer(tagEnumerated, v)))
 		}
 	}
-	list = append(list, ipmAttribute("2.6.1.7.38", con(tagSet, con(tagSet, num(0x80, 718001), num(0x81, 1)))))
+	list = append(list, ipmAttribute("2.6.1.7.38", setOf(setOf(integer(0x80, 718001), integer(0x81, 1)))))
 	// A map has no order; the octets have.
 	slices.SortFunc(list, slices.Compare)
 	return list

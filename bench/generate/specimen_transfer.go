@@ -130,7 +130,7 @@ func terminalName(tag byte, typ int) []byte {
 func ext(number int, critical []int, v []byte) []byte {
 	b := integer(0x80, number)
 	if critical != nil {
-		b = append(b, bitString(0x81, critical...)...)
+		b = append(b, bits(0x81, 0, critical...)...)
 	}
 	return seq(b, el(0xa2, v))
 }
@@ -206,7 +206,7 @@ func redirections(name string) []byte {
 
 // eits is EncodedInformationTypes with each built-in type and extended ones.
 func eits(tag byte, first int, built ...int) []byte {
-	return el(tag, bitString(0x80, built...), el(0xa4, oid(tagOID, "2.6.3.4.2"), oid(tagOID, "1.0.10021.7.1.0."+strconv.Itoa(first)), oid(tagOID, "1.2.826.0.1.99.4."+strconv.Itoa(first))))
+	return el(tag, bits(0x80, 0, built...), el(0xa4, oid(tagOID, "2.6.3.4.2"), oid(tagOID, "1.0.10021.7.1.0."+strconv.Itoa(first)), oid(tagOID, "1.2.826.0.1.99.4."+strconv.Itoa(first))))
 }
 
 // trace is TraceInformation under the tag.
@@ -214,15 +214,15 @@ func traceOf(tag byte) []byte {
 	return el(tag,
 		seq(sayDomain("XX", "SPECIMEN", "HOME"), setOf(stamp(0x80, "960401120001"), integer(0x82, 0))),
 		seq(sayDomain("234", "4567", "8899"), setOf(stamp(0x80, "960401120112"), stamp(0x81, "960401110000"), integer(0x82, 1), sayDomain("XX", "ATTEMPTED", "DOMAIN"),
-			eits(0x65, 91, 2, 5), bitString(0x83, 0))),
-		seq(sayDomain("GB", "SECOND", ""), setOf(stamp(0x80, "960401120223"), integer(0x82, 0), bitString(0x83, 1))))
+			eits(0x65, 91, 2, 5), bits(0x83, 0, 0))),
+		seq(sayDomain("GB", "SECOND", ""), setOf(stamp(0x80, "960401120223"), integer(0x82, 0), bits(0x83, 0, 1))))
 }
 
 func internalTrace() []byte {
 	return seq(
 		seq(sayDomain("XX", "SPECIMEN", "HOME"), chars(tagIA5, "mta-first"), setOf(stamp(0x80, "960401120002"), integer(0x82, 0))),
 		seq(sayDomain("XX", "SPECIMEN", "HOME"), chars(tagIA5, "mta-second"), setOf(stamp(0x80, "960401120033"), stamp(0x81, "960401113000"), integer(0x82, 1),
-			chars(tagIA5, "mta-attempted"), eits(0x65, 92, 3), bitString(0x83, 0, 1))),
+			chars(tagIA5, "mta-attempted"), eits(0x65, 92, 3), bits(0x83, 0, 0, 1))),
 		seq(sayDomain("XX", "SPECIMEN", "HOME"), chars(tagIA5, "mta-third"), setOf(stamp(0x80, "960401120044"), integer(0x82, 1), sayDomain("XX", "ATTEMPTED", "INTERNAL"))))
 }
 
@@ -244,7 +244,7 @@ func messageExtensionsAll() [][]byte {
 func recipientExtensionsAll(mode int) [][]byte {
 	return [][]byte{
 		ext(2, []int{0}, simple(0x60, "Alternaterecipient")), ext(6, nil, seq(integer(tagInteger, 1), integer(tagInteger, 2+mode), integer(tagInteger, 9))),
-		ext(7, []int{2}, enumerated(1)), ext(8, []int{2}, enumerated(1)), ext(9, []int{2}, bitString(tagBitString, mode, 7)), ext(10, []int{2}, integer(tagInteger, 2)),
+		ext(7, []int{2}, enumerated(1)), ext(8, []int{2}, enumerated(1)), ext(9, []int{2}, bits(tagBitString, 0, mode, 7)), ext(10, []int{2}, integer(tagInteger, 2)),
 		ext(11, []int{2}, chars(tagTeletex, t61("Advice to Köln 0221 471"))), ext(12, []int{2}, oid(tagOID, "2.6.5.0.0")), ext(14, []int{2}, integer(tagInteger, 3)),
 		ext(16, []int{2}, messageToken()), ext(18, []int{2}, signature(tagSequence, "1.3.14.3.2.18", "content integrity check")), ext(22, []int{2}, enumerated(1)),
 		ext(25, nil, redirections("Redirected")), ext(28, nil, certificate(tagSequence, 282828)), ext(46, nil, setOf(issuedAssertion(0xa0, 46001))),
@@ -260,7 +260,7 @@ func bilateralOf() []byte {
 
 // transferRecipient is a PerRecipientMessageTransferFields.
 func transferRecipient(name []byte, number int, indicators []int, conversion int, extensions ...[]byte) []byte {
-	parts := [][]byte{name, integer(0x80, number), octetBits(0x81, indicators...)}
+	parts := [][]byte{name, integer(0x80, number), bits(0x81, 8, indicators...)}
 	if conversion >= 0 {
 		parts = append(parts, integer(0x82, conversion))
 	}
@@ -278,7 +278,7 @@ func faxContent() []byte {
 		all[i] = i
 	}
 	heading := setOf(el(0x6b, chars(tagPrintable, "fax-ipm-1")), el(0xa8, chars(tagTeletex, "Facsimile of the Specimen")))
-	g3 := el(0xa3, setOf(integer(0x80, 1), bitString(0x81, all...)), seq(octets(tagBitString, "page of a facsimile")))
+	g3 := el(0xa3, setOf(integer(0x80, 1), bits(0x81, 0, all...)), seq(octets(tagBitString, "page of a facsimile")))
 	teletex := el(0xa5, setOf(integer(0x80, 1), yes(0x81), el(0xa2,
 		chars(0x80, "graphic sets"), chars(0x81, "control sets"), chars(0x82, "page formats"), chars(0x83, "capabilities"), chars(0x84, "private use"))),
 		seq(chars(tagTeletex, "page of teletex")))
@@ -288,7 +288,7 @@ func faxContent() []byte {
 // message is a Message with everything.
 func messageAPDU() []byte {
 	envelope := setOf(mtsID(0x64, "message.0001"), standardName(0x60), eits(0x65, 101, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9), integer(0x46, 22), chars(0x4a, "Message CID"),
-		integer(0x47, 2), bitString(0x48, 0, 1, 2, 3, 7), stamp(0x80, "960403040506"), bilateralOf(), traceOf(0x69), el(0xa3, messageExtensionsAll()...),
+		integer(0x47, 2), bits(0x48, 0, 0, 1, 2, 3, 7), stamp(0x80, "960403040506"), bilateralOf(), traceOf(0x69), el(0xa3, messageExtensionsAll()...),
 		el(0xa2,
 			transferRecipient(numericName(0x60), 1, []int{0, 1, 2, 3, 4}, 8, recipientExtensionsAll(0)...),
 			transferRecipient(postalName(0x60), 2, []int{2, 4}, 9, recipientExtensionsAll(1)...),
@@ -297,14 +297,14 @@ func messageAPDU() []byte {
 			transferRecipient(terminalName(0x60, 3), 5, []int{0}, 12, recipientExtensionsAll(4)...),
 			transferRecipient(terminalName(0x60, 4), 6, []int{0}, 13, recipientExtensionsAll(5)...),
 			transferRecipient(terminalName(0x60, 6), 7, []int{0}, 14, recipientExtensionsAll(6)...),
-			transferRecipient(terminalName(0x60, 7), 8, []int{0}, 16, ext(9, nil, bitString(tagBitString, 0, 1, 2, 3, 4, 5, 6, 7)))))
+			transferRecipient(terminalName(0x60, 7), 8, []int{0}, 16, ext(9, nil, bits(tagBitString, 0, 0, 1, 2, 3, 4, 5, 6, 7)))))
 	return el(0xa0, envelope, el(tagOctetString, faxContent()))
 }
 
 // otherMessage has the other alternatives: an extended content type, and forms of the other edition.
 func otherMessage(reserved ...int) []byte {
-	envelope := setOf(el(0x64, sayDomain("262", "4567", "8899"), chars(tagIA5, "message.0002")), numericName(0x60), el(0x65, bitString(0x80, 0)), oid(tagOID, "1.2.826.0.1.99.34"),
-		integer(0x47, 1), bitString(0x48, reserved...), traceOf(0x69),
+	envelope := setOf(el(0x64, sayDomain("262", "4567", "8899"), chars(tagIA5, "message.0002")), numericName(0x60), el(0x65, bits(0x80, 0, 0)), oid(tagOID, "1.2.826.0.1.99.34"),
+		integer(0x47, 1), bits(0x48, 0, reserved...), traceOf(0x69),
 		el(0xa3, ext(23, nil, chars(tagOctetString, "correlator in octets")), ext(39, nil, seq(sayDomain("XX", "SPECIMEN", "NAMING"), chars(tagIA5, "mta-naming")))),
 		el(0xa2, transferRecipient(simple(0x60, "Otherrecipient"), 1, append([]int{0, 2}, reserved...), -1)))
 	return el(0xa0, envelope, el(tagOctetString, chars(tagIA5, "a content that no standard knows")))
@@ -313,7 +313,7 @@ func otherMessage(reserved ...int) []byte {
 // probeAPDU is a Probe with everything.
 func probeAPDU() []byte {
 	return el(0xa2, mtsID(0x64, "probe.0001"), standardName(0x60), eits(0x65, 102, 2, 5), integer(0x46, 2), chars(0x4a, "Probe CID"), integer(0x80, 987654),
-		bitString(0x48, 2), bilateralOf(), traceOf(0x69),
+		bits(0x48, 0, 2), bilateralOf(), traceOf(0x69),
 		el(0xa3, ext(1, nil, enumerated(1)), ext(15, nil, certificate(tagSequence, 151516)), ext(20, nil, securityLabel(tagSet, 2, "PROBE MARK")),
 			ext(23, nil, chars(tagIA5, "correlator of a probe")), ext(24, []int{2}, signature(tagSequence, "1.3.14.3.2.25", "probe authentication check")), ext(38, nil, internalTrace())),
 		el(0xa2, transferRecipient(simple(0x60, "Probedrecipient"), 1, []int{0, 1, 3}, 17,
@@ -328,7 +328,7 @@ func reportAPDU() []byte {
 			ext(32, nil, certificate(tagSequence, 323232)), ext(33, []int{2}, signature(tagSequence, "1.3.14.3.2.26", "report authentication check")), ext(38, nil, internalTrace()),
 			ext(39, nil, seq(sayDomain("XX", "SPECIMEN", "REPORTING"), chars(tagIA5, "mta-reporting"), el(0xa0, directory("C=XX", "CN=Reporting MTA"))))))
 	reported := func(n int, name []byte, report []byte, extensions ...[]byte) []byte {
-		parts := [][]byte{name, integer(0x81, n), octetBits(0x82, 0, 1, 3), el(0xa3, stamp(0x80, "96040412120"+strconv.Itoa(n)), eits(0x65, 110+n, 2), el(0xa1, report)),
+		parts := [][]byte{name, integer(0x81, n), bits(0x82, 8, 0, 1, 3), el(0xa3, stamp(0x80, "96040412120"+strconv.Itoa(n)), eits(0x65, 110+n, 2), el(0xa1, report)),
 			el(0xa4, plain("Intended"+strconv.Itoa(n))), chars(0x85, "Supplement number "+strconv.Itoa(n))}
 		if len(extensions) > 0 {
 			parts = append(parts, el(0xa6, extensions...))
@@ -364,11 +364,11 @@ func information(context int, v []byte) []byte {
 
 // aarqAll is an AARQ with everything (X.227 9.1); titles are of the first form, or of the second.
 func aarqAll(context, user []byte) []byte {
-	return el(0x60, bitString(0x80, 0), el(0xa1, context),
+	return el(0x60, bits(0x80, 0, 0), el(0xa1, context),
 		el(0xa2, directory("C=XX", "O=Called", "CN=Called Title")), el(0xa3, setOf(seq(oid(tagOID, "2.5.4.3"), chars(tagPrintable, "Called Qualifier")))),
 		el(0xa4, integer(tagInteger, 7001)), el(0xa5, integer(tagInteger, 7002)),
 		el(0xa6, oid(tagOID, "1.2.826.0.1.99.81")), el(0xa7, integer(tagInteger, 7003)), el(0xa8, integer(tagInteger, 7004)), el(0xa9, integer(tagInteger, 7005)),
-		bitString(0x8a, 0, 1, 2, 3), oid(0x8b, "2.2.3.1"), el(0xac, chars(0x80, "UNSPOKEN of ACSE")),
+		bits(0x8a, 0, 0, 1, 2, 3), oid(0x8b, "2.2.3.1"), el(0xac, chars(0x80, "UNSPOKEN of ACSE")),
 		el(0xad, oid(tagOID, "1.2.826.0.1.99.82"), oid(tagOID, "2.6.0.1.6")), chars(0x9d, "Specimen implementation 1"),
 		el(0xae, el(0xa0, seq(seq(integer(tagInteger, 7007), oid(tagOID, "1.2.826.0.1.99.83"), seq(oid(tagOID, "1.2.826.0.1.99.84")))))),
 		el(0xaf, seq(el(0xa0, integer(tagInteger, 7008)), el(0xa1, integer(tagInteger, 77)))), el(0xb0, seq(el(0xa0, chars(tagPrintable, "Inner Qualifier")), el(0xa1, integer(tagInteger, 78)))),
@@ -377,9 +377,9 @@ func aarqAll(context, user []byte) []byte {
 
 // aareAll is an AARE with everything (X.227 9.2).
 func aareAll(context []byte, result int, diagnostic, user []byte) []byte {
-	return el(0x61, bitString(0x80, 0), el(0xa1, context), el(0xa2, integer(tagInteger, result)), el(0xa3, diagnostic),
+	return el(0x61, bits(0x80, 0, 0), el(0xa1, context), el(0xa2, integer(tagInteger, result)), el(0xa3, diagnostic),
 		el(0xa4, chars(tagPrintable, "Responding Title")), el(0xa5, chars(tagPrintable, "Responding Qualifier")), el(0xa6, integer(tagInteger, 7011)), el(0xa7, integer(tagInteger, 7012)),
-		bitString(0x88, 0, 2), oid(0x89, "2.2.3.2"), el(0xaa, octets(0x81, "UNSPOKEN bits of ACSE")), el(0xab, oid(tagOID, "1.2.826.0.1.99.85")), chars(0x9d, "Specimen implementation 2"),
+		bits(0x88, 0, 0, 2), oid(0x89, "2.2.3.2"), el(0xaa, octets(0x81, "UNSPOKEN bits of ACSE")), el(0xab, oid(tagOID, "1.2.826.0.1.99.85")), chars(0x9d, "Specimen implementation 2"),
 		el(0xac, seq(integer(0x80, 2), oid(0x81, "1.2.826.0.1.99.86"), integer(0x82, 1))),
 		el(0xad, seq(el(0xa1, integer(tagInteger, 79)))), el(0xae, seq(el(0xa1, integer(tagInteger, 80)))), user)
 }
