@@ -75,8 +75,8 @@ func extensionCases(t testing.TB) []extensionCase {
 		algorithm(t), el(3, []byte{0, 0xab, 0xcd}))))
 	const tokenText = "type=2.6.3.6.0; signature-algorithm=1.2.840.113549.1.1.4; recipient=" + smith +
 		"; time=1996-05-01T09:59:00Z; signed-data=message-token-signed-data {content-confidentiality-algorithm-identifier=1.3.14.3.2.7; " +
-		"content-integrity-check={algorithm=1.2.840.113549.1.1.4; value='01'H}; message-security-label=" + labelText +
-		"; proof-of-delivery-request=proof-of-delivery-requested; message-sequence-number=7}; encryption-algorithm=1.3.14.3.2.7; encrypted-data=3 octets; " +
+		"content-integrity-check={algorithm=1.2.840.113549.1.1.4; value='01'H}; message-security-label={" + labelText +
+		"}; proof-of-delivery-request=proof-of-delivery-requested; message-sequence-number=7}; encryption-algorithm=1.3.14.3.2.7; encrypted-data=3 octets; " +
 		"algorithm=1.2.840.113549.1.1.4; signature='ABCD'H"
 	// Of what an EncryptionToken may hold, all.
 	encryption := el(set, algorithm(t), el(3, []byte{0, 1, 2}), el(0xa0, num(0x80, 1)), el(0xa1, cert), el(0xa2, num(0x80, 2)), el(0xa3, el(0xa1, cert)))

@@ -415,45 +415,14 @@ func (d *decoder) appendSignedData(dst []byte, c *ber.Cursor, e *ber.Element) []
 			case 1:
 				// A random number is of no use to a reader.
 				dst = append(dst, "random"...)
-			case 2:
-				dst = d.appendMessageTokenData(dst, &vc, &v)
-			case 3:
-				dst = d.appendEncryptedData(dst, &vc, &v)
+			case 2, 3:
+				dst = d.appendMessageTokenData(dst, &vc, &v, kind == 3)
 			case 4:
 				dst = append(dst, "present"...)
 			default:
 				dst = d.appendAny(dst, &vc, &v)
 			}
 			dst = append(dst, '}')
-		default:
-			d.stray(&f)
-		}
-	}
-	d.end(&in)
-	return dst
-}
-
-// appendEncryptedData appends MessageTokenEncryptedData, which its sender should have
-// encrypted, but for its keys.
-func (d *decoder) appendEncryptedData(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	at := len(dst)
-	in := c.Enter(e)
-	var f ber.Element
-	for in.Next(&f) {
-		switch f.Tag {
-		case ber.Context(0):
-			dst = append(appendItem(dst, at, "content-confidentiality-key"), "present"...)
-			d.key(&in, &f)
-		case ber.Context(1):
-			dst = append(d.appendSignature(append(appendItem(dst, at, "content-integrity-check"), '{'), &in, &f), '}')
-		case ber.Context(2):
-			dst = append(d.appendSecurityLabel(append(appendItem(dst, at, "message-security-label"), '{'), &in, &f), '}')
-		case ber.Context(3):
-			dst = append(appendItem(dst, at, "content-integrity-key"), "present"...)
-			d.key(&in, &f)
-		case ber.Context(4):
-			v, _ := d.integer(&in, &f)
-			dst = appendInt(appendItem(dst, at, "message-sequence-number"), v)
 		default:
 			d.stray(&f)
 		}
@@ -471,31 +440,31 @@ func (d *decoder) key(c *ber.Cursor, e *ber.Element) {
 	d.keys = r.ranges
 }
 
-func (d *decoder) appendMessageTokenData(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+// appendMessageTokenData appends MessageTokenSignedData, or MessageTokenEncryptedData
+// that its sender left unencrypted, but for its keys (X.411 8.5.10).
+func (d *decoder) appendMessageTokenData(dst []byte, c *ber.Cursor, e *ber.Element, encrypted bool) []byte {
 	at := len(dst)
 	in := c.Enter(e)
 	var f ber.Element
 	for in.Next(&f) {
-		switch f.Tag {
-		case ber.Context(0):
-			dst = appendItem(dst, at, "content-confidentiality-algorithm-identifier")
-			dst = d.appendAlgorithm(dst, &in, &f)
-		case ber.Context(1):
-			dst = appendItem(dst, at, "content-integrity-check")
-			dst = append(dst, '{')
-			dst = d.appendSignature(dst, &in, &f)
-			dst = append(dst, '}')
-		case ber.Context(2):
-			dst = appendItem(dst, at, "message-security-label")
-			dst = d.appendSecurityLabel(dst, &in, &f)
-		case ber.Context(3):
-			dst = appendItem(dst, at, "proof-of-delivery-request")
-			dst = d.appendNamed(dst, &in, &f, proofOfDeliveryRequestNames)
-		case ber.Context(4):
-			dst = appendItem(dst, at, "message-sequence-number")
-			if v, ok := d.integer(&in, &f); ok {
-				dst = appendInt(dst, v)
-			}
+		switch {
+		case f.Tag == ber.Context(0) && encrypted:
+			dst = append(appendItem(dst, at, "content-confidentiality-key"), "present"...)
+			d.key(&in, &f)
+		case f.Tag == ber.Context(0):
+			dst = d.appendAlgorithm(appendItem(dst, at, "content-confidentiality-algorithm-identifier"), &in, &f)
+		case f.Tag == ber.Context(1):
+			dst = append(d.appendSignature(append(appendItem(dst, at, "content-integrity-check"), '{'), &in, &f), '}')
+		case f.Tag == ber.Context(2):
+			dst = append(d.appendSecurityLabel(append(appendItem(dst, at, "message-security-label"), '{'), &in, &f), '}')
+		case f.Tag == ber.Context(3) && encrypted:
+			dst = append(appendItem(dst, at, "content-integrity-key"), "present"...)
+			d.key(&in, &f)
+		case f.Tag == ber.Context(3):
+			dst = d.appendNamed(appendItem(dst, at, "proof-of-delivery-request"), &in, &f, proofOfDeliveryRequestNames)
+		case f.Tag == ber.Context(4):
+			v, _ := d.integer(&in, &f)
+			dst = appendInt(appendItem(dst, at, "message-sequence-number"), v)
 		default:
 			d.stray(&f)
 		}
