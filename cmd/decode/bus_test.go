@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,16 +15,11 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"x400flow/bench/generate"
-	"x400flow/engine"
+	"x400flow/cmd/cmdtest"
 	"x400flow/pipeline/bus/kafka/kafkatest"
-	"x400flow/pipeline/store"
 )
 
-func TestMain(m *testing.M) {
-	engine.Main()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { cmdtest.Main(m) }
 
 // TestOverKafka archives captures in one process, and over a real Kafka with a
 // sensor and decoders: the archives are the same.
@@ -35,9 +27,9 @@ func TestOverKafka(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts Kafka")
 	}
-	bin := build(t)
+	cmdtest.Build(t, "ingest", "decode")
 	generated := filepath.Join(t.TempDir(), "traffic.pcap")
-	writeTraffic(t, generated, 1500)
+	cmdtest.WriteTraffic(t, generated, cmdtest.Damaged(1500))
 	broker := kafkatest.New(t, kafkatest.Options{})
 	for _, tt := range []struct {
 		name, capture string
@@ -47,51 +39,41 @@ func TestOverKafka(t *testing.T) {
 		{"generated", generated, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			alone := newArchive(t, bin)
-			bin.run(t, "ingest", "-r", tt.capture, "-sensor", "test", "-store", alone.dir)
-			want := alone.digests(t)
-			over := newArchive(t, bin)
+			alone := cmdtest.NewArchive(t, "")
+			runCommand(t, "ingest", "-r", tt.capture, "-sensor", "test", "-store", alone.Dir)
+			want := alone.Digests(t, nil)
+			over := cmdtest.NewArchive(t, "")
 			topic := "x400." + tt.name
 			url := broker.URL(topic)
 			var decoders []*process
 			for range tt.decoders {
-				decoders = append(decoders, bin.start(t, "decode", "-bus", url, "-store", over.dir, "-group", topic,
+				decoders = append(decoders, start(t, "decode", "-bus", url, "-store", over.Dir, "-group", topic,
 					"-create-topic", "4,1", "-session-timeout", "6s"))
 			}
 			if tt.decoders == 1 {
 				eventually(t, "the decoder has its partitions", func() bool { return members(t, broker, topic) == 1 })
 			} // Others share the partitions out while records come.
-			bin.run(t, "ingest", "-r", tt.capture, "-sensor", "test", "-bus", url, "-create-topic", "4,1",
+			runCommand(t, "ingest", "-r", tt.capture, "-sensor", "test", "-bus", url, "-create-topic", "4,1",
 				"-spool", filepath.Join(t.TempDir(), "spool"))
 			eventually(t, "everything is committed", func() bool { return committed(t, broker, topic, topic) })
 			for _, d := range decoders {
 				d.interrupt(t)
 			}
-			got := over.digests(t)
-			if !reflect.DeepEqual(got, want) {
-				for table := range want {
-					if got[table] != want[table] {
-						t.Errorf("%s: %s over Kafka, %s alone", table, got[table], want[table])
-					}
-				}
-			}
-			if strings.HasPrefix(want["messages"], "0 ") {
-				t.Error("no messages: this proves nothing")
-			}
+			cmdtest.Same(t, "over Kafka", over.Digests(t, nil), want)
 		})
 	}
-	t.Run("poison", func(t *testing.T) { testPoison(t, bin, broker) })
-	t.Run("spool", func(t *testing.T) { testSpool(t, bin, broker, generated) })
-	t.Run("full spool", func(t *testing.T) { testFullSpool(t, bin, broker, generated) })
+	t.Run("poison", func(t *testing.T) { testPoison(t, broker) })
+	t.Run("spool", func(t *testing.T) { testSpool(t, broker, generated) })
+	t.Run("full spool", func(t *testing.T) { testFullSpool(t, broker, generated) })
 }
 
 // testSpool begins without a broker, kills the sensor when it has filled its spool,
 // and begins again; then the broker comes back.
-func testSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture string) {
+func testSpool(t *testing.T, broker *kafkatest.Cluster, capture string) {
 	const topic = "x400.spooled"
-	alone := newArchive(t, bin)
-	bin.run(t, "ingest", "-r", capture, "-sensor", "test", "-store", alone.dir)
-	want := alone.digests(t)
+	alone := cmdtest.NewArchive(t, "")
+	runCommand(t, "ingest", "-r", capture, "-sensor", "test", "-store", alone.Dir)
+	want := alone.Digests(t, nil)
 	for _, name := range []string{topic, topic + ".dead"} {
 		if err := broker.CreateTopic(t.Context(), name, 3, nil); err != nil {
 			t.Fatal(err)
@@ -102,14 +84,14 @@ func testSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture st
 	}
 	url, spool := broker.URL(topic), filepath.Join(t.TempDir(), "spool")
 	args := []string{"-r", capture, "-sensor", "test", "-bus", url, "-spool", spool, "-kafka-timeout", "2s"}
-	killed := bin.start(t, "ingest", args...)
+	killed := start(t, "ingest", args...)
 	eventually(t, "the spool fills", func() bool { return spooled(t, spool) > 50_000 })
 	if err := killed.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	killed.cmd.Wait()
 	before := spooled(t, spool)
-	again := bin.start(t, "ingest", args...)
+	again := start(t, "ingest", args...)
 	eventually(t, "the spool fills further", func() bool { return spooled(t, spool) > before })
 	if err := broker.Brokers()[0].Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -120,17 +102,15 @@ func testSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture st
 	if n := spooled(t, spool); n != 0 {
 		t.Errorf("%d octets left in the spool", n)
 	}
-	over := newArchive(t, bin)
-	d := bin.start(t, "decode", "-bus", url, "-store", over.dir, "-session-timeout", "6s")
+	over := cmdtest.NewArchive(t, "")
+	d := start(t, "decode", "-bus", url, "-store", over.Dir, "-session-timeout", "6s")
 	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic, "x400flow") })
 	d.interrupt(t)
-	if got := over.digests(t); !reflect.DeepEqual(got, want) {
-		t.Errorf("over Kafka %v, alone %v", got, want)
-	}
+	cmdtest.Same(t, "over Kafka and a spool", over.Digests(t, nil), want)
 }
 
 // testFullSpool has a spool that is too small: the rows tell what was dropped.
-func testFullSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, capture string) {
+func testFullSpool(t *testing.T, broker *kafkatest.Cluster, capture string) {
 	const topic = "x400.full"
 	for _, name := range []string{topic, topic + ".dead"} {
 		if err := broker.CreateTopic(t.Context(), name, 3, nil); err != nil {
@@ -145,7 +125,7 @@ func testFullSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, captur
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: bin.command("ingest", "-r", "-", "-sensor", "test", "-bus", url, "-spool", spool, "-spool-limit", "512K", "-kafka-timeout", "2s")}
+	p := &process{cmd: cmdtest.Command(t, "ingest", "-r", "-", "-sensor", "test", "-bus", url, "-spool", spool, "-spool-limit", "512K", "-kafka-timeout", "2s")}
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,43 +152,36 @@ func testFullSpool(t *testing.T, bin binaries, broker *kafkatest.Cluster, captur
 	if err == nil || found == nil {
 		t.Fatalf("it does not say that records were dropped: %v\n%s", err, &p.out)
 	}
-	a := newArchive(t, bin)
-	d := bin.start(t, "decode", "-bus", url, "-store", a.dir, "-session-timeout", "6s")
+	a := cmdtest.NewArchive(t, "")
+	d := start(t, "decode", "-bus", url, "-store", a.Dir, "-session-timeout", "6s")
 	// Not everything is committed: what came of a connection whose end was dropped
 	// stays open.
 	eventually(t, "the rows tell of the drops", func() bool {
 		var n uint64
-		err := a.store.Conn().QueryRow(t.Context(), "SELECT sum(dropped_sensor) FROM coverage").Scan(&n)
+		err := a.Store.Conn().QueryRow(t.Context(), "SELECT sum(dropped_sensor) FROM coverage").Scan(&n)
 		return err == nil && strconv.FormatUint(n, 10) == found[1]
 	})
 	d.interrupt(t)
-	var dropped, missing, captures uint64
-	if err := a.store.Conn().QueryRow(t.Context(), "SELECT sum(dropped_sensor) FROM coverage").Scan(&dropped); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.store.Conn().QueryRow(t.Context(), "SELECT count() FROM problems WHERE reason = 'records-missing'").Scan(&missing); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.store.Conn().QueryRow(t.Context(), "SELECT count() FROM captures").Scan(&captures); err != nil {
-		t.Fatal(err)
-	}
+	dropped := a.Number(t, "SELECT sum(dropped_sensor) FROM coverage")
+	missing := a.Number(t, "SELECT count() FROM problems WHERE reason = 'records-missing'")
+	captures := a.Number(t, "SELECT count() FROM captures")
 	if strconv.FormatUint(dropped, 10) != found[1] || missing == 0 || captures != 0 {
 		t.Errorf("coverage tells of %d records dropped, the sensor of %s; %d problems; %d captures", dropped, found[1], missing, captures)
 	}
 	// The same traffic comes once more, whole.
-	again := &process{cmd: bin.command("ingest", "-r", "-", "-sensor", "test", "-bus", url)}
+	again := &process{cmd: cmdtest.Command(t, "ingest", "-r", "-", "-sensor", "test", "-bus", url)}
 	again.cmd.Stdin = bytes.NewReader(octets)
 	again.begin(t)
 	if err := again.cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, &again.out)
 	}
-	alone := newArchive(t, bin)
-	bin.run(t, "ingest", "-r", capture, "-sensor", "test", "-store", alone.dir)
-	want := alone.digests(t)
-	d = bin.start(t, "decode", "-bus", url, "-store", a.dir, "-session-timeout", "6s")
+	alone := cmdtest.NewArchive(t, "")
+	runCommand(t, "ingest", "-r", capture, "-sensor", "test", "-store", alone.Dir)
+	want := alone.Digests(t, nil)
+	d = start(t, "decode", "-bus", url, "-store", a.Dir, "-session-timeout", "6s")
 	// Of messages, the source differs.
 	for _, table := range []string{"contents", "recipients", "trace", "extensions", "bilateral"} {
-		eventually(t, table+" are those of the whole", func() bool { return a.digests(t)[table] == want[table] })
+		eventually(t, table+" are those of the whole", func() bool { return a.Digests(t, nil)[table] == want[table] })
 	}
 	d.interrupt(t)
 }
@@ -229,7 +202,7 @@ func spooled(t *testing.T, dir string) (n int64) {
 }
 
 // testPoison puts octets that are no record before a capture's records.
-func testPoison(t *testing.T, bin binaries, broker *kafkatest.Cluster) {
+func testPoison(t *testing.T, broker *kafkatest.Cluster) {
 	const topic = "x400.poison"
 	if err := broker.CreateTopic(t.Context(), topic, 1, nil); err != nil {
 		t.Fatal(err)
@@ -244,16 +217,16 @@ func testPoison(t *testing.T, bin binaries, broker *kafkatest.Cluster) {
 	}
 	// The dead-letter topic is not there yet.
 	url := broker.URL(topic)
-	out, err := bin.command("decode", "-bus", url, "-store", t.TempDir()).CombinedOutput()
+	out, err := cmdtest.Command(t, "decode", "-bus", url, "-store", t.TempDir()).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), topic+".dead") {
 		t.Errorf("decode without a dead-letter topic: %v\n%s", err, out)
 	}
-	bin.run(t, "ingest", "-r", "../../testdata/mta", "-bus", url, "-create-topic", "1,1")
-	a := newArchive(t, bin)
-	d := bin.start(t, "decode", "-bus", url, "-store", a.dir, "-session-timeout", "6s")
+	runCommand(t, "ingest", "-r", "../../testdata/mta", "-bus", url, "-create-topic", "1,1")
+	a := cmdtest.NewArchive(t, "")
+	d := start(t, "decode", "-bus", url, "-store", a.Dir, "-session-timeout", "6s")
 	eventually(t, "everything is committed", func() bool { return committed(t, broker, topic, "x400flow") })
 	d.interrupt(t)
-	if got := a.digests(t); strings.HasPrefix(got["messages"], "0 ") {
+	if got := a.Digests(t, nil); strings.HasPrefix(got["messages"], "0 ") {
 		t.Error("nothing was archived behind the poison")
 	}
 	client := &kafka.Client{Addr: kafka.TCP(broker.Addrs()...), Transport: new(kafka.Transport)}
@@ -330,27 +303,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// binaries is the folder of the commands, built.
-type binaries string
-
-func build(t *testing.T) binaries {
+func runCommand(t *testing.T, name string, args ...string) {
 	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", dir+"/", "../ingest", "../decode")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
-	return binaries(dir)
-}
-
-func (b binaries) command(name string, args ...string) *exec.Cmd {
-	return exec.Command(filepath.Join(string(b), name), args...)
-}
-
-func (b binaries) run(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := b.command(name, args...).CombinedOutput(); err != nil {
+	if out, err := cmdtest.Command(t, name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
@@ -361,9 +316,9 @@ type process struct {
 	out bytes.Buffer
 }
 
-func (b binaries) start(t *testing.T, name string, args ...string) *process {
+func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: b.command(name, args...)}
+	p := &process{cmd: cmdtest.Command(t, name, args...)}
 	p.begin(t)
 	return p
 }
@@ -392,66 +347,4 @@ func (p *process) interrupt(t *testing.T) {
 		t.Errorf("%v after it was interrupted\n%s", err, &p.out)
 	}
 	t.Log(p.out.String())
-}
-
-func writeTraffic(t *testing.T, name string, messages int) {
-	t.Helper()
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	o := generate.DefaultOptions()
-	o.Messages = messages
-	o.LossRate = 0.001
-	o.DisorderRate = 0.01
-	if _, err := generate.Run(o, generate.Output{Capture: f}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-type archive struct {
-	dir   string
-	store *store.Store
-}
-
-func newArchive(t *testing.T, bin binaries) *archive {
-	t.Helper()
-	a := &archive{dir: filepath.Join(t.TempDir(), "archive")}
-	st, err := store.Open(store.Options{
-		Target: a.dir, ReadOnly: true, Engine: engine.Options{Executable: filepath.Join(string(bin), "ingest")},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.store = st
-	t.Cleanup(func() {
-		st.Close()
-		if err := engine.Stop(context.Background(), a.dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return a
-}
-
-// digests returns for each table of the archive the number of its rows and a digest
-// of all columns but the time of reading.
-func (a *archive) digests(t *testing.T) map[string]string {
-	t.Helper()
-	digests := make(map[string]string)
-	for _, table := range []string{
-		"associations", "messages", "recipients", "trace", "extensions", "bilateral", "contents", "problems", "coverage", "captures",
-	} {
-		var rows, digest uint64
-		columns := "*"
-		if table == "captures" {
-			columns = "* EXCEPT read_at"
-		}
-		sql := fmt.Sprintf("SELECT count(), groupBitXor(cityHash64(toString(tuple(%s)))) FROM %s", columns, table)
-		if err := a.store.Conn().QueryRow(t.Context(), sql).Scan(&rows, &digest); err != nil {
-			t.Fatalf("%s: %v", table, err)
-		}
-		digests[table] = fmt.Sprintf("%d rows, digest %016x", rows, digest)
-	}
-	return digests
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +18,7 @@ import (
 
 	"x400flow/bench/generate"
 	"x400flow/bench/mutate"
+	"x400flow/cmd/cmdtest"
 	"x400flow/engine"
 	"x400flow/pipeline/capture/device/devicetest"
 )
@@ -29,10 +29,9 @@ const nobody = 65534
 // A tester runs the built program as nobody, with the right to capture and no
 // other.
 type tester struct {
-	bin   string // With file capabilities.
-	dir   string // nobody's.
-	lib   string // libchdb, where nobody may read it.
-	empty string // An archive with nothing in it.
+	bin string // With file capabilities.
+	dir string // nobody's.
+	lib string // libchdb, where nobody may read it.
 }
 
 func newTester(t *testing.T) *tester {
@@ -42,7 +41,7 @@ func newTester(t *testing.T) *tester {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &tester{bin: filepath.Join(dir, "ingest"), dir: dir, lib: filepath.Join(dir, "libchdb.so"), empty: template(t, os.Args[0])}
+	s := &tester{bin: filepath.Join(dir, "ingest"), dir: dir, lib: filepath.Join(dir, "libchdb.so")}
 	lib, err := engine.Library()
 	if err != nil {
 		t.Fatal(err)
@@ -50,9 +49,7 @@ func newTester(t *testing.T) *tester {
 	if os.Link(lib, s.lib) != nil { // Another file system.
 		command(t, "cp", lib, s.lib)
 	}
-	if err := os.Rename(build(t), s.bin); err != nil {
-		command(t, "cp", build(t), s.bin)
-	}
+	command(t, "cp", filepath.Join(cmdtest.Build(t, "ingest"), "ingest"), s.bin)
 	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(s.bin, 0o755)); err != nil {
 		t.Fatal(err)
 	}
@@ -76,18 +73,14 @@ func command(t *testing.T, name string, args ...string) {
 	}
 }
 
-// archive makes an archive that nobody may write.
-func (s *tester) archive(t *testing.T) *archive {
+// archive makes an archive that nobody may write, and returns where it is.
+func (s *tester) archive(t *testing.T) (dir string) {
 	t.Helper()
-	dir := filepath.Join(s.dir, strings.ReplaceAll(t.Name(), "/", "-")+strconv.Itoa(int(time.Now().UnixNano()%1e9)))
-	command(t, "cp", "-a", s.empty, dir)
+	dir = filepath.Join(s.dir, strings.ReplaceAll(t.Name(), "/", "-")+strconv.Itoa(int(time.Now().UnixNano()%1e9)))
+	cmdtest.Copy(t, cmdtest.Empty(t), dir)
 	command(t, "chown", "-R", strconv.Itoa(nobody), dir)
-	t.Cleanup(func() {
-		if err := engine.Stop(context.Background(), dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return &archive{dir: dir, bin: os.Args[0]}
+	cmdtest.StopAtEnd(t, dir)
+	return dir
 }
 
 // A running sensor.
@@ -151,20 +144,18 @@ func (r *running) end(t *testing.T) string {
 	return r.out.String()
 }
 
-// open makes a copy of the archive that the test may ask.
-func (a *archive) open(t *testing.T) *archive {
+// open makes a copy of nobody's archive, that the test may ask.
+func open(t *testing.T, dir string) *cmdtest.Archive {
 	t.Helper()
-	if err := engine.Stop(context.Background(), a.dir); err != nil {
-		t.Fatal(err)
-	}
-	return newArchive(t, os.Args[0], "", a.dir)
+	cmdtest.Stop(t, dir)
+	return cmdtest.NewArchive(t, dir)
 }
 
 // without are, for each table, the columns in which what an interface shows differs
 // from what is read from a file: capture times, frame numbers, the source's name.
-func (a *archive) without(t *testing.T) map[string]string {
+func without(t *testing.T, a *cmdtest.Archive) map[string]string {
 	t.Helper()
-	rows, err := a.store.Conn().Query(t.Context(), `
+	rows, err := a.Store.Conn().Query(t.Context(), `
 		SELECT table, arrayStringConcat(groupArray(name), ', ') FROM system.columns
 		WHERE database = currentDatabase() AND (startsWith(type, 'DateTime64(9') OR name IN ('source', 'frame', 'first_frame', 'last_frame'))
 		AND table IN ('associations', 'messages', 'recipients', 'trace', 'extensions', 'bilateral', 'contents', 'problems')
@@ -184,18 +175,18 @@ func (a *archive) without(t *testing.T) map[string]string {
 }
 
 // same fails where the archive has other rows than a file gave.
-func (a *archive) same(t *testing.T, file *archive, what string) {
+func same(t *testing.T, what string, a, file *cmdtest.Archive) {
 	t.Helper()
-	without := file.without(t)
-	got, want := a.digestsBut(t, without), file.digestsBut(t, without)
+	but := without(t, file)
+	got, want := a.Digests(t, but), file.Digests(t, but)
 	for table := range want {
 		if got[table] == want[table] {
 			continue
 		}
 		t.Errorf("%s: %s has %s, want %s", what, table, got[table], want[table])
-		read := func(a *archive) map[string]bool {
+		read := func(a *cmdtest.Archive) map[string]bool {
 			all := map[string]bool{}
-			rows, err := a.store.Conn().Query(t.Context(), fmt.Sprintf("SELECT toString(tuple(* EXCEPT (%s))) FROM %s", without[table], table))
+			rows, err := a.Store.Conn().Query(t.Context(), fmt.Sprintf("SELECT toString(tuple(* EXCEPT (%s))) FROM %s", but[table], table))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,9 +241,16 @@ func TestLive(t *testing.T) {
 		}
 	}
 	made := filepath.Join(s.dir, "made.pcap")
-	writeCapture(t, made, func(o *generate.Options) { o.Messages, o.NoiseRate, o.MSS = 150, 0.1, 8900 }, nil)
+	cmdtest.WriteTraffic(t, made, func(o *generate.Options) { o.Messages, o.NoiseRate, o.MSS = 150, 0.1, 8900 })
 	tunnelled := filepath.Join(s.dir, "tunnelled.pcap")
-	writeCapture(t, tunnelled, func(o *generate.Options) { o.Messages = 100 }, &mutate.Options{VLAN: []uint16{7, 100}, GRE: true, Fragment: 1200})
+	var wrapped bytes.Buffer
+	plain := cmdtest.Traffic(t, func(o *generate.Options) { o.Messages = 100 })
+	if err := mutate.Rewrite(&wrapped, bytes.NewReader(plain), mutate.Options{VLAN: []uint16{7, 100}, GRE: true, Fragment: 1200}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(tunnelled, wrapped.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
 
 	for _, c := range []struct {
 		name  string
@@ -265,8 +263,8 @@ func TestLive(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			devicetest.Enter(t)
-			file := newArchive(t, os.Args[0], "", s.empty)
-			args := []string{"-store", file.dir, "-sensor", "test"}
+			file := cmdtest.NewArchive(t, cmdtest.Empty(t))
+			args := []string{"-store", file.Dir, "-sensor", "test"}
 			for _, name := range c.files {
 				args = append(args, "-r", name)
 			}
@@ -275,7 +273,7 @@ func TestLive(t *testing.T) {
 			}
 			for _, rate := range c.rates {
 				a := s.archive(t)
-				r := s.start(t, "-i", "span0", "-store", a.dir, "-sensor", "test", "-heartbeat", "1s")
+				r := s.start(t, "-i", "span0", "-store", a, "-sensor", "test", "-heartbeat", "1s")
 				for _, name := range c.files {
 					command(t, "tcpreplay", "-q", "-i", "far0", rate, name)
 				}
@@ -288,28 +286,8 @@ func TestLive(t *testing.T) {
 				if strings.Contains(said, "dropped") {
 					t.Errorf("%s: %s", rate, said)
 				}
-				a.open(t).same(t, file, rate)
+				same(t, rate, open(t, a), file)
 			}
 		})
-	}
-}
-
-func writeCapture(t *testing.T, name string, set func(*generate.Options), m *mutate.Options) {
-	t.Helper()
-	o := generate.DefaultOptions()
-	set(&o)
-	var pcap bytes.Buffer
-	if _, err := generate.Run(o, generate.Output{Capture: &pcap}); err != nil {
-		t.Fatal(err)
-	}
-	out := pcap
-	if m != nil {
-		out = bytes.Buffer{}
-		if err := mutate.Rewrite(&out, &pcap, *m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(name, out.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }

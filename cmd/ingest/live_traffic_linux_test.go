@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"x400flow/bench/generate"
+	"x400flow/cmd/cmdtest"
 	"x400flow/pipeline/capture"
 	"x400flow/pipeline/capture/device"
 	"x400flow/pipeline/capture/device/devicetest"
@@ -36,9 +37,9 @@ func TestLiveKilled(t *testing.T) {
 	s := newTester(t)
 	send := devicetest.Pair(t, "span0", "far0", 16000)
 	made := filepath.Join(s.dir, "made.pcap")
-	writeCapture(t, made, func(o *generate.Options) { o.Messages, o.Concurrent, o.PerAssociation = 400, 3, 2 }, nil)
-	file := newArchive(t, os.Args[0], made, s.empty)
-	if said, status := runIngest(t, "-r", made, "-store", file.dir, "-sensor", "test"); status != 0 {
+	cmdtest.WriteTraffic(t, made, func(o *generate.Options) { o.Messages, o.Concurrent, o.PerAssociation = 400, 3, 2 })
+	file := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	if said, status := runIngest(t, "-r", made, "-store", file.Dir, "-sensor", "test"); status != 0 {
 		t.Fatal(said)
 	}
 	in := readFrames(t, made)
@@ -60,7 +61,7 @@ func TestLiveKilled(t *testing.T) {
 		return len(in)
 	}
 	a := s.archive(t)
-	args := []string{"-i", "span0", "-store", a.dir, "-sensor", "test", "-heartbeat", "1s", "-block", "500"}
+	args := []string{"-i", "span0", "-store", a, "-sensor", "test", "-heartbeat", "1s", "-block", "500"}
 	r := s.start(t, args...)
 	began = time.Now()
 	at := play(lasts*2/5, 0)
@@ -77,13 +78,13 @@ func TestLiveKilled(t *testing.T) {
 	<-played
 	time.Sleep(100 * time.Millisecond)
 	r.end(t)
-	b := a.open(t)
+	b := open(t, a)
 
 	// What was watched: until a heartbeat before the kill, and again from when it
 	// was back.
 	type stretch struct{ from, to time.Time }
 	var watched []stretch
-	rows, err := b.store.Conn().Query(t.Context(), `
+	rows, err := b.Store.Conn().Query(t.Context(), `
 		SELECT min(interval_start), max(interval_end), count(), sum(dropped_kernel) FROM coverage WHERE source = 'span0' GROUP BY epoch ORDER BY epoch`)
 	if err != nil {
 		t.Fatal(err)
@@ -144,9 +145,9 @@ func TestLiveKilled(t *testing.T) {
 // frames are the first of a connection and the last of an APDU in it.
 type frames struct{ first, last uint64 }
 
-func apdus(t *testing.T, a *archive) map[string]frames {
+func apdus(t *testing.T, a *cmdtest.Archive) map[string]frames {
 	t.Helper()
-	rows, err := a.store.Conn().Query(t.Context(), `
+	rows, err := a.Store.Conn().Query(t.Context(), `
 		SELECT toString(m.apdu), a.first_frame, m.last_frame FROM messages AS m
 		INNER JOIN associations AS a ON a.association = if(m.resumed, m.resumed_from, m.association)`)
 	if err != nil {
@@ -239,12 +240,12 @@ func TestLiveTCP(t *testing.T) {
 	devicetest.Namespace(t)
 	s := newTester(t)
 	made := filepath.Join(s.dir, "made.pcap")
-	writeCapture(t, made, func(o *generate.Options) {
+	cmdtest.WriteTraffic(t, made, func(o *generate.Options) {
 		o.Messages, o.Concurrent, o.MaxHops, o.HugeContent = 40, 1, 2, 300_000
 		o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate, o.RefuseRate, o.AbortRate, o.OpenRate, o.RepeatRate = 0, 0, 0, 0, 0, 0, 0, 0
-	}, nil)
-	file := newArchive(t, os.Args[0], made, s.empty)
-	if said, status := runIngest(t, "-r", made, "-store", file.dir, "-sensor", "test"); status != 0 {
+	})
+	file := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	if said, status := runIngest(t, "-r", made, "-store", file.Dir, "-sensor", "test"); status != 0 {
 		t.Fatal(said)
 	}
 	talk := filepath.Join(s.dir, "script")
@@ -264,7 +265,7 @@ func TestLiveTCP(t *testing.T) {
 			devicetest.Enter(t)
 			client, server := newPeer(t, "client", talk, c.forward), newPeer(t, "server", talk, c.forward)
 			a := s.archive(t)
-			args := []string{"-store", a.dir, "-sensor", "test", "-i", "near0"}
+			args := []string{"-store", a, "-sensor", "test", "-i", "near0"}
 			if c.forward {
 				args = append(args, "-i", "near1")
 				for i, p := range []*peer{client, server} {
@@ -303,14 +304,8 @@ func TestLiveTCP(t *testing.T) {
 			if c.forward && !strings.Contains(out, "left out that had been captured just before") {
 				t.Errorf("nothing was captured at both interfaces:\n%s", out)
 			}
-			got := a.open(t)
-			var problems, gaps uint64
-			if err := errors.Join(
-				got.store.Conn().QueryRow(t.Context(), "SELECT count() FROM problems").Scan(&problems),
-				got.store.Conn().QueryRow(t.Context(), "SELECT sum(client_gaps + server_gaps) FROM associations").Scan(&gaps),
-			); err != nil {
-				t.Fatal(err)
-			}
+			got := open(t, a)
+			problems, gaps := got.Number(t, "SELECT count() FROM problems"), got.Number(t, "SELECT sum(client_gaps + server_gaps) FROM associations")
 			if have := said(t, got); fmt.Sprint(have) != fmt.Sprint(want) || problems != 0 || gaps != 0 {
 				t.Errorf("%d problems, %d gaps, got\n%v\nwant\n%v\n%s", problems, gaps, have, want, out)
 			}
@@ -330,9 +325,9 @@ func TestLiveTCP(t *testing.T) {
 }
 
 // said is what an archive has of APDUs, wherever they were seen.
-func said(t *testing.T, a *archive) (all []string) {
+func said(t *testing.T, a *cmdtest.Archive) (all []string) {
 	t.Helper()
-	rows, err := a.store.Conn().Query(t.Context(), `SELECT concat(messages.kind, ' ', mts_id, ' ', toString(apdu_size), ' ', lower(hex(SHA256(if(content_inline, head, concat(head, content, tail)))))) AS what
+	rows, err := a.Store.Conn().Query(t.Context(), `SELECT concat(messages.kind, ' ', mts_id, ' ', toString(apdu_size), ' ', lower(hex(SHA256(if(content_inline, head, concat(head, content, tail)))))) AS what
 		FROM contents INNER JOIN messages USING apdu ORDER BY what`)
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,7 @@ import (
 
 	"x400flow/bench/generate"
 	"x400flow/bench/mutate"
-	"x400flow/engine"
+	"x400flow/cmd/cmdtest"
 )
 
 // asIngest makes the test's own executable the command.
@@ -125,15 +124,10 @@ var provenance = map[string]string{
 	"coverage": "*", "captures": "*",
 }
 
+// traffic is a capture of n messages with lost segments and connections of others.
 func traffic(t *testing.T, n int) []byte {
 	t.Helper()
-	o := generate.DefaultOptions()
-	o.Messages, o.LossRate, o.NoiseRate = n, 0.001, 0.1
-	var b bytes.Buffer
-	if _, err := generate.Run(o, generate.Output{Capture: &b}); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return cmdtest.Traffic(t, func(o *generate.Options) { o.Messages, o.LossRate, o.NoiseRate = n, 0.001, 0.1 })
 }
 
 // TestArchiving archives one capture in every way and again.
@@ -151,9 +145,8 @@ func TestArchiving(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "README"), []byte("five parts of a capture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	empty := template(t, os.Args[0])
-	a := newArchive(t, os.Args[0], file, empty)
-	said, status := runIngest(t, "-r", file, "-store", a.dir, "-sensor", "test")
+	a := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	said, status := runIngest(t, "-r", file, "-store", a.Dir, "-sensor", "test")
 	if status != 0 {
 		t.Fatal(said)
 	}
@@ -169,43 +162,39 @@ func TestArchiving(t *testing.T) {
 	if i := strings.Index(said, "Archived "); i >= 0 {
 		fmt.Sscanf(said[i:], "Archived %d messages", &messages)
 	}
-	var kept uint64
-	if err := a.store.Conn().QueryRow(t.Context(), "SELECT count() FROM messages WHERE kind = 'message'").Scan(&kept); err != nil || kept != messages || kept < 100 {
-		t.Errorf("%d messages are archived, %d were told: %v", kept, messages, err)
+	const countKept = countMessages + " WHERE kind = 'message'"
+	if kept := a.Number(t, countKept); kept != messages || kept < 100 {
+		t.Errorf("%d messages are archived, %d were told", kept, messages)
 	}
 
-	want, all := a.digests(t), a.messages(t)
+	want, all := a.Digests(t, nil), a.Number(t, countMessages)
 	t.Run("again", func(t *testing.T) {
-		said, status := runIngest(t, "-r", file, "-store", a.dir, "-sensor", "test")
-		if status != 0 || !strings.Contains(said, "Nothing new: every capture named is in "+a.dir+" already") {
+		said, status := runIngest(t, "-r", file, "-store", a.Dir, "-sensor", "test")
+		if status != 0 || !strings.Contains(said, "Nothing new: every capture named is in "+a.Dir+" already") {
 			t.Errorf("status %d: %s", status, said)
 		}
-		if said, status := runIngest(t, "-reread", "-r", file, "-store", a.dir, "-sensor", "test"); status != 0 {
+		if said, status := runIngest(t, "-reread", "-r", file, "-store", a.Dir, "-sensor", "test"); status != 0 {
 			t.Error(said)
 		}
-		if got := a.digests(t); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("got\n%v\nwant\n%v", got, want)
-		}
+		cmdtest.Same(t, "read again", a.Digests(t, nil), want)
 	})
 
-	plain := a.digestsBut(t, provenance)
-	check := func(t *testing.T, b *archive) {
+	plain := a.Digests(t, provenance)
+	check := func(t *testing.T, b *cmdtest.Archive) {
 		t.Helper()
-		if got := b.digestsBut(t, provenance); fmt.Sprint(got) != fmt.Sprint(plain) {
-			t.Errorf("got\n%v\nwant\n%v", got, plain)
-		}
+		cmdtest.Same(t, t.Name(), b.Digests(t, provenance), plain)
 	}
 	t.Run("rotated", func(t *testing.T) {
-		b := newArchive(t, os.Args[0], file, empty)
-		said, status := runIngest(t, "-r", folder, "-store", b.dir, "-sensor", "test")
+		b := cmdtest.NewArchive(t, cmdtest.Empty(t))
+		said, status := runIngest(t, "-r", folder, "-store", b.Dir, "-sensor", "test")
 		if status != 0 || !strings.Contains(said, " of 5 captures: ") {
 			t.Errorf("status %d: %s", status, said)
 		}
 		check(t, b)
 	})
 	t.Run("standard input, interrupted, again", func(t *testing.T) {
-		b := newArchive(t, os.Args[0], file, empty)
-		cmd := ingest("-r", "-", "-store", b.dir, "-sensor", "test", "-block", "100")
+		b := cmdtest.NewArchive(t, cmdtest.Empty(t))
+		cmd := ingest("-r", "-", "-store", b.Dir, "-sensor", "test", "-block", "300")
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -219,7 +208,7 @@ func TestArchiving(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The pipe has no more and does not end.
-		for b.messagesNow(t) == 0 {
+		for b.Arrived(t) == 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -230,16 +219,16 @@ func TestArchiving(t *testing.T) {
 		if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "interrupted: what was read so far is stored") {
 			t.Errorf("%v:\n%s", err, &out)
 		}
-		some := b.messages(t)
+		some := b.Number(t, countMessages)
 		if some == 0 || some >= all {
 			t.Errorf("%d APDUs of %d after the interruption", some, all)
 		}
-		if said, status := runIngest(t, "-r", file, "-store", b.dir, "-sensor", "test"); status != 0 {
+		if said, status := runIngest(t, "-r", file, "-store", b.Dir, "-sensor", "test"); status != 0 {
 			t.Fatal(said)
 		}
 		// Connections that the interruption closed were first seen through the
 		// pipe; what they carried is the same.
-		got := b.digestsBut(t, provenance)
+		got := b.Digests(t, provenance)
 		for _, table := range []string{"messages", "recipients", "trace", "extensions", "contents"} {
 			if got[table] != plain[table] {
 				t.Errorf("%s: %s, want %s", table, got[table], plain[table])
@@ -247,13 +236,13 @@ func TestArchiving(t *testing.T) {
 		}
 	})
 	t.Run("a file, interrupted, again", func(t *testing.T) {
-		b := newArchive(t, os.Args[0], file, empty)
+		b := cmdtest.NewArchive(t, cmdtest.Empty(t))
 		fifo := filepath.Join(dir, "fifo")
 		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		// The capture's name is that of the file which is read afterwards.
-		cmd := ingest("-r", fifo, "-store", b.dir, "-sensor", "test", "-block", "100")
+		cmd := ingest("-r", fifo, "-store", b.Dir, "-sensor", "test", "-block", "300")
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -266,7 +255,7 @@ func TestArchiving(t *testing.T) {
 		if _, err := in.Write(pcap[:len(pcap)/2]); err != nil {
 			t.Fatal(err)
 		}
-		for b.messagesNow(t) == 0 {
+		for b.Arrived(t) == 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -277,13 +266,13 @@ func TestArchiving(t *testing.T) {
 		if err := cmd.Wait(); err == nil || !strings.Contains(out.String(), "interrupted") {
 			t.Errorf("%v:\n%s", err, &out)
 		}
-		if said, status := runIngest(t, "-r", file, "-store", b.dir, "-sensor", "test"); status != 0 {
+		if said, status := runIngest(t, "-r", file, "-store", b.Dir, "-sensor", "test"); status != 0 {
 			t.Fatal(said)
 		}
 		check(t, b)
 	})
 	t.Run("damaged among others", func(t *testing.T) {
-		b := newArchive(t, os.Args[0], file, empty)
+		b := cmdtest.NewArchive(t, cmdtest.Empty(t))
 		bad := filepath.Join(dir, "bad.pcap")
 		// A record that says it is larger than any.
 		if err := os.WriteFile(bad, append(pcap[:24:24], bytes.Repeat([]byte{0xff}, 100)...), 0o600); err != nil {
@@ -298,37 +287,17 @@ func TestArchiving(t *testing.T) {
 		if err := errors.Join(os.WriteFile(filepath.Join(good, "worse.pcap"), worse, 0o600), os.Link(file, filepath.Join(good, "traffic.pcap"))); err != nil {
 			t.Fatal(err)
 		}
-		if said, status := runIngest(t, "-r", bad, "-store", b.dir); status != 1 || !strings.Contains(said, "bad.pcap: damaged at octet 24") {
+		if said, status := runIngest(t, "-r", bad, "-store", b.Dir); status != 1 || !strings.Contains(said, "bad.pcap: damaged at octet 24") {
 			t.Errorf("status %d: %s", status, said)
 		}
-		said, status := runIngest(t, "-r", good, "-store", b.dir, "-sensor", "test")
+		said, status := runIngest(t, "-r", good, "-store", b.Dir, "-sensor", "test")
 		if status != 1 || !strings.Contains(said, "worse.pcap: damaged at octet") || !strings.Contains(said, "Archived ") {
 			t.Errorf("status %d: %s", status, said)
 		}
-		var n uint64
-		if err := b.store.Conn().QueryRow(t.Context(), "SELECT count() FROM messages WHERE kind = 'message'").Scan(&n); err != nil || n != messages {
-			t.Errorf("%d messages beside a damaged capture, want %d: %v", n, messages, err)
+		if n := b.Number(t, countKept); n != messages {
+			t.Errorf("%d messages beside a damaged capture, want %d", n, messages)
 		}
 	})
-}
-
-// digestsBut are digests without some columns of some tables.
-func (a *archive) digestsBut(t *testing.T, but map[string]string) map[string]string {
-	t.Helper()
-	out := a.digests(t)
-	for table, columns := range but {
-		if columns == "*" {
-			delete(out, table)
-			continue
-		}
-		var rows, digest uint64
-		sql := fmt.Sprintf("SELECT count(), groupBitXor(cityHash64(toString(tuple(* EXCEPT (%s))))) FROM %s", columns, table)
-		if err := a.store.Conn().QueryRow(t.Context(), sql).Scan(&rows, &digest); err != nil {
-			t.Fatalf("%s: %v", table, err)
-		}
-		out[table] = fmt.Sprintf("%d rows, digest %016x", rows, digest)
-	}
-	return out
 }
 
 // TestPipeThatRests has a message archived though no frame follows it.
@@ -341,8 +310,8 @@ func TestPipeThatRests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newArchive(t, os.Args[0], "", template(t, os.Args[0]))
-	cmd := ingest("-r", "-", "-store", a.dir)
+	a := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	cmd := ingest("-r", "-", "-store", a.Dir)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +327,7 @@ func TestPipeThatRests(t *testing.T) {
 	if _, err := in.Write(part.Bytes()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); a.messagesNow(t) < 2; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); a.Arrived(t) < 2; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("what came through the pipe waits for more")
 		}
@@ -372,11 +341,7 @@ func TestPipeThatRests(t *testing.T) {
 // TestProgress has the bar on a terminal.
 func TestProgress(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "archive")
-	t.Cleanup(func() {
-		if err := engine.Stop(context.Background(), dir); err != nil {
-			t.Error(err)
-		}
-	})
+	cmdtest.StopAtEnd(t, dir)
 	cmd := ingest("-r", "-", "-store", dir)
 	in, err := cmd.StdinPipe()
 	if err != nil {

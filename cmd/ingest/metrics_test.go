@@ -2,11 +2,9 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,19 +14,19 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"x400flow/engine"
+	"x400flow/cmd/cmdtest"
 )
 
 // What a capture that is still being read did so far can be seen.
 func TestMetricsWhileReading(t *testing.T) {
 	dir := t.TempDir()
 	capture, archive := filepath.Join(dir, "traffic.pcap"), filepath.Join(dir, "archive")
-	writeTraffic(t, capture, 1000)
+	cmdtest.WriteTraffic(t, capture, cmdtest.Damaged(400))
 	octets, err := os.ReadFile(capture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(build(t), "-r", "-", "-store", archive, "-sensor", "test", "-block", "200", "-listen", "127.0.0.1:0", "-pprof")
+	cmd := cmdtest.Command(t, "ingest", "-r", "-", "-store", archive, "-sensor", "test", "-block", "1000", "-listen", "127.0.0.1:0", "-pprof")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -40,12 +38,10 @@ func TestMetricsWhileReading(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	cmdtest.StopAtEnd(t, archive)
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		if err := engine.Stop(context.Background(), archive); err != nil {
-			t.Error(err)
-		}
 	})
 	address := ""
 	serving := regexp.MustCompile(`msg="serving metrics" address=(\S+)`)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"x400flow/cmd/cmdtest"
 )
 
 // TestWritePcap keeps the packets of all connections, or of those with problems, as
@@ -40,11 +42,10 @@ func TestWritePcap(t *testing.T) {
 		return s
 	}
 	distinct := func(s []string) []string { return slices.Compact(sorted(s)) }
-	empty := template(t, os.Args[0])
 	for _, of := range []string{"all", "problems"} {
-		a := newArchive(t, os.Args[0], capture, empty)
+		a := cmdtest.NewArchive(t, cmdtest.Empty(t))
 		packets := filepath.Join(dir, of)
-		said, status := runIngest(t, "-r", capture, "-store", a.dir, "-write-pcap", packets, "-write-pcap-of", of, "-write-pcap-file", "200K")
+		said, status := runIngest(t, "-r", capture, "-store", a.Dir, "-write-pcap", packets, "-write-pcap-of", of, "-write-pcap-file", "200K")
 		if status != 0 {
 			t.Fatal(said)
 		}
@@ -60,7 +61,7 @@ func TestWritePcap(t *testing.T) {
 			continue
 		}
 		var want []string
-		rows, err := a.store.Conn().Query(t.Context(), `SELECT DISTINCT concat(least(c, s), ' ', greatest(c, s)) FROM
+		rows, err := a.Store.Conn().Query(t.Context(), `SELECT DISTINCT concat(least(c, s), ' ', greatest(c, s)) FROM
 (SELECT concat(client_address, ' ', toString(client_port)) AS c, concat(server_address, ' ', toString(server_port)) AS s FROM associations WHERE problems > 0)`)
 		if err != nil {
 			t.Fatal(err)

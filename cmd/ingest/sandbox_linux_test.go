@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"x400flow/cmd/cmdtest"
 	"x400flow/engine"
 	"x400flow/pipeline/capture/device/devicetest"
 )
@@ -30,9 +30,9 @@ func TestLiveRestricted(t *testing.T) {
 	if err := errors.Join(os.Mkdir(packets, 0o700), os.Chown(packets, nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	r := s.start(t, "-i", "span0", "-store", a.dir, "-sensor", "test", "-sandbox", "require", "-write-pcap", packets, "-capture-workers", "2")
+	r := s.start(t, "-i", "span0", "-store", a, "-sensor", "test", "-sandbox", "require", "-write-pcap", packets, "-capture-workers", "2")
 	command(t, "tcpreplay", "-q", "-i", "far0", "--mbps=20", "../../testdata/mta/p20-pp88-to-pp88-relay.pcap")
-	state, err := engine.Status(a.dir)
+	state, err := engine.Status(a)
 	if err != nil || !state.Running {
 		t.Fatalf("engine %+v, %v", state, err)
 	}
@@ -87,22 +87,16 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 	capture := filepath.Join(t.TempDir(), "traffic.pcap")
-	writeTraffic(t, capture, 400)
-	empty := template(t, os.Args[0])
-	calm := newArchive(t, os.Args[0], capture, empty)
-	if said, status := runIngest(t, "-r", capture, "-store", calm.dir, "-sensor", "test"); status != 0 {
+	cmdtest.WriteTraffic(t, capture, cmdtest.Damaged(400))
+	calm := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	if said, status := runIngest(t, "-r", capture, "-store", calm.Dir, "-sensor", "test"); status != 0 {
 		t.Fatal(said)
 	}
-	want := calm.digests(t)
+	want := calm.Digests(t, nil)
 
-	full := newArchive(t, os.Args[0], capture, empty)
 	dir := filepath.Join(disk, "archive")
-	if err := errors.Join(full.store.Close(), engine.Stop(t.Context(), full.dir)); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("cp", "-a", full.dir, dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	cmdtest.Copy(t, cmdtest.Empty(t), dir)
+	cmdtest.StopAtEnd(t, dir)
 	var st unix.Statfs_t
 	if err := unix.Statfs(disk, &st); err != nil {
 		t.Fatal(err)
@@ -126,16 +120,11 @@ func TestFullDisk(t *testing.T) {
 	if err := <-f.exited; err != nil {
 		t.Fatalf("%v\n%s", err, f.said(t))
 	}
-	if err := engine.Stop(t.Context(), dir); err != nil {
-		t.Error(err)
-	}
+	cmdtest.Stop(t, dir)
 	if said := f.said(t); !strings.Contains(strings.ToLower(said), "space") {
 		t.Errorf("it does not say what is missing: %s", said)
 	}
-	on := newArchive(t, os.Args[0], capture, dir)
-	if got := on.digests(t); !reflect.DeepEqual(got, want) {
-		t.Errorf("got\n%v\nwant\n%v", got, want)
-	}
+	cmdtest.Same(t, "the disk was full", cmdtest.OpenArchive(t, dir).Digests(t, nil), want)
 }
 
 // TestWatchRestricted has a symbolic link made in a watched folder that leads where the
@@ -155,8 +144,8 @@ func TestWatchRestricted(t *testing.T) {
 	if err := os.Symlink(filepath.Join(elsewhere, "early.pcap"), filepath.Join(dir, "early.pcap")); err != nil {
 		t.Fatal(err)
 	}
-	a := newArchive(t, os.Args[0], real, template(t, os.Args[0]))
-	f := follow(t, "-watch", dir, "-store", a.dir, "-sensor", "test", "-sandbox", "require", "-v")
+	a := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	f := follow(t, "-watch", dir, "-store", a.Dir, "-sensor", "test", "-sandbox", "require", "-v")
 	f.says(t, "msg=watching")
 	if err := os.Symlink(filepath.Join(elsewhere, "late.pcap"), filepath.Join(dir, "late.pcap")); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"x400flow/bench/mutate"
+	"x400flow/cmd/cmdtest"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
 	"x400flow/pipeline/sensor"
@@ -87,19 +87,6 @@ func (f *following) says(t *testing.T, what string) {
 	}
 }
 
-// number asks the archive for a number, until that is as wanted.
-func (a *archive) await(t *testing.T, sql string, want uint64) {
-	t.Helper()
-	var n uint64
-	var err error
-	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
-		if err = a.store.Conn().QueryRow(t.Context(), sql).Scan(&n); err == nil && n == want {
-			return
-		}
-	}
-	t.Fatalf("%s: %d, want %d; %v", sql, n, want, err)
-}
-
 // TestWatch follows a folder that a capture program fills, undisturbed and killed
 // again and again, with connections that go on from file to file.
 func TestWatch(t *testing.T) {
@@ -124,23 +111,22 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	empty := template(t, os.Args[0])
-	args := func(a *archive) []string {
-		return []string{"-watch", folder, "-watch-quiet", "500ms", "-store", a.dir, "-sensor", "test", "-block", "100"}
+	args := func(a *cmdtest.Archive) []string {
+		return []string{"-watch", folder, "-watch-quiet", "500ms", "-store", a.Dir, "-sensor", "test", "-block", "300"}
 	}
-	calm := newArchive(t, os.Args[0], folder, empty)
+	calm := cmdtest.NewArchive(t, cmdtest.Empty(t))
 	f := follow(t, args(calm)...)
-	calm.await(t, "SELECT count() FROM captures", files)
+	calm.Await(t, "SELECT count() FROM captures", files)
 	said := f.stop(t)
 	if !strings.Contains(said, fmt.Sprintf("Read %d packets of %d captures", frames, files)) || strings.Contains(said, "interrupted: ") {
 		t.Errorf("it said %s", said)
 	}
-	want := calm.digests(t)
-	whole := newArchive(t, os.Args[0], folder, empty)
-	if said, status := runIngest(t, "-r", folder, "-store", whole.dir, "-sensor", "test"); status != 0 {
+	want := calm.Digests(t, nil)
+	whole := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	if said, status := runIngest(t, "-r", folder, "-store", whole.Dir, "-sensor", "test"); status != 0 {
 		t.Fatal(said)
 	}
-	for table, digest := range whole.digests(t) {
+	for table, digest := range whole.Digests(t, nil) {
 		// Connections that are open are open, where nothing says that no more comes.
 		if table != "associations" && table != "problems" && table != "coverage" && digest != want[table] {
 			t.Errorf("%s is %s, and %s where the files are read at once", table, want[table], digest)
@@ -155,9 +141,7 @@ func TestWatch(t *testing.T) {
 		if _, err := fmt.Sscanf(said[strings.Index(said, "archived="):], "archived=%d \"read again\"=%d new=%d", &archived, &again, &fresh); err != nil || archived+again != files || fresh != 0 {
 			t.Errorf("%d archived, %d read again, %d new, %v: %s", archived, again, fresh, err, said)
 		}
-		if got := calm.digests(t); !reflect.DeepEqual(got, want) {
-			t.Errorf("got %v, want %v", got, want)
-		}
+		cmdtest.Same(t, "watched again", calm.Digests(t, nil), want)
 	})
 
 	t.Run("killed", func(t *testing.T) {
@@ -169,7 +153,7 @@ func TestWatch(t *testing.T) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
 		rng := rand.New(rand.NewPCG(seed, 0))
-		a := newArchive(t, os.Args[0], folder, empty)
+		a := cmdtest.NewArchive(t, cmdtest.Empty(t))
 		f := follow(t, args(a)...)
 		for i, b := range parts {
 			file, err := os.Create(filepath.Join(folder, fmt.Sprint(i, ".pcap")))
@@ -193,18 +177,18 @@ func TestWatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i%2 == 1 {
-				a.await(t, fmt.Sprint("SELECT count() FROM captures WHERE name LIKE '%/", i, ".pcap' AND sha256 = '", fmt.Sprintf("%x", sha256.Sum256(parts[i])), "'"), 1)
+				a.Await(t, fmt.Sprint("SELECT count() FROM captures WHERE name LIKE '%/", i, ".pcap' AND sha256 = '", fmt.Sprintf("%x", sha256.Sum256(parts[i])), "'"), 1)
 				f.cmd.Process.Kill()
 				<-f.exited
 				f = follow(t, args(a)...)
 			}
 		}
 		for i := range parts {
-			a.await(t, fmt.Sprint("SELECT count() FROM captures WHERE sha256 = '", fmt.Sprintf("%x", sha256.Sum256(parts[i])), "'"), 1)
+			a.Await(t, fmt.Sprint("SELECT count() FROM captures WHERE sha256 = '", fmt.Sprintf("%x", sha256.Sum256(parts[i])), "'"), 1)
 		}
 		f.says(t, "archived=")
 		f.stop(t)
-		got := a.digests(t)
+		got := a.Digests(t, nil)
 		// Files that fell silent before they were whole have a row of what they were.
 		delete(got, "captures")
 		for table := range got {

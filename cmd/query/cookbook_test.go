@@ -2,42 +2,25 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"x400flow/engine"
+	"x400flow/cmd/cmdtest"
 )
 
 var update = flag.Bool("update", false, "write the answers into docs/cookbook.md")
 
-func TestMain(m *testing.M) {
-	engine.Main()
-	os.Exit(m.Run())
-}
-
-// build builds a command of the project.
-func build(t *testing.T, name string) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), name)
-	cmd := exec.Command("go", "build", "-o", bin, "x400flow/cmd/"+name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", name, err, out)
-	}
-	return bin
-}
+func TestMain(m *testing.M) { cmdtest.Main(m) }
 
 // demonstration archives the captures that make run archives.
 func demonstration(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "archive")
-	cmd := exec.Command(build(t, "ingest"), "-store", dir, "-sensor", "demo")
+	cmd := cmdtest.Command(t, "ingest", "-store", dir, "-sensor", "demo")
 	cmd.Dir = "../../testdata/mta"
 	captures, err := filepath.Glob(filepath.Join(cmd.Dir, "*.pcap"))
 	if err != nil || len(captures) == 0 {
@@ -49,11 +32,7 @@ func demonstration(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ingest: %v\n%s", err, out)
 	}
-	t.Cleanup(func() {
-		if err := engine.Stop(context.Background(), dir); err != nil {
-			t.Log(err)
-		}
-	})
+	cmdtest.StopAtEnd(t, dir)
 	return dir
 }
 
@@ -68,14 +47,13 @@ func TestCookbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := demonstration(t)
-	query := build(t, "query")
 	n := 0
 	out := question.ReplaceAllFunc(text, func(b []byte) []byte {
 		n++
 		m := question.FindSubmatch(b)
 		title, _, _ := strings.Cut(strings.TrimPrefix(string(m[1]), "\n## "), "\n")
 		var stdout, stderr bytes.Buffer
-		cmd := exec.Command(query, "-store", dir, "-format", "PrettyCompactMonoBlock", string(m[2]))
+		cmd := cmdtest.Command(t, "query", "-store", dir, "-format", "PrettyCompactMonoBlock", string(m[2]))
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		if err := cmd.Run(); err != nil {
 			t.Errorf("%s: %v\n%s", title, err, &stderr)

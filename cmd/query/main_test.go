@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"x400flow/bench/generate"
+	"x400flow/cmd/cmdtest"
 )
 
 // ask runs the command with something on standard input and returns what it
@@ -193,24 +193,13 @@ func TestQuery(t *testing.T) {
 // TestQueryWhileIngestWrites runs two of each on one archive.
 func TestQueryWhileIngestWrites(t *testing.T) {
 	dir := demonstration(t)
-	ingest := build(t, "ingest")
 	var writing sync.WaitGroup
 	for i := range 2 {
-		o := generate.DefaultOptions()
-		o.Seed, o.Messages = uint64(i+5), 150
 		name := filepath.Join(t.TempDir(), fmt.Sprintf("%d.pcap", i))
-		f, err := os.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := generate.Run(o, generate.Output{Capture: f}); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
+		cmdtest.WriteTraffic(t, name, func(o *generate.Options) { o.Seed, o.Messages = uint64(i+5), 150 })
+		ingest := cmdtest.Command(t, "ingest", "-r", name, "-store", dir, "-sensor", name, "-block", "100")
 		writing.Go(func() {
-			if out, err := exec.Command(ingest, "-r", name, "-store", dir, "-sensor", name, "-block", "100").CombinedOutput(); err != nil {
+			if out, err := ingest.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
