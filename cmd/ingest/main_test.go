@@ -121,7 +121,7 @@ func cut(t *testing.T, dir string, capture []byte, parts int) {
 // provenance is what differs where a capture came in parts or through a pipe.
 var provenance = map[string]string{
 	"associations": "source, first_frame, last_frame", "messages": "source, first_frame, last_frame", "problems": "source, frame",
-	"coverage": "*", "captures": "*",
+	"operations": "source, frame, answer_frame", "coverage": "*", "captures": "*",
 }
 
 // traffic is a capture of n messages with lost segments and connections of others.
