@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 )
 
 // Options say how to rewrite. Rates are probabilities from 0 to 1. The zero Options
@@ -382,20 +383,22 @@ func (m *rewriter) pass(c *conn, b []byte) {
 	m.letGo(c, 1)
 }
 
-// letGo counts a frame that passed those kept back and sends what has waited enough; with
-// passed 0 it sends all.
+// letGo counts a frame that passed those kept back and sends what has waited enough, which
+// passes the others; with passed 0 it sends all.
 func (m *rewriter) letGo(c *conn, passed int) {
-	kept := c.late[:0]
-	for _, l := range c.late {
-		l.left -= passed
-		if passed == 0 || l.left <= 0 {
-			m.put(l.octets, -1)
-		} else {
-			kept = append(kept, l)
+	all := passed == 0
+	for {
+		for i := range c.late {
+			c.late[i].left -= passed
 		}
+		i := slices.IndexFunc(c.late, func(l late) bool { return all || l.left <= 0 })
+		if i < 0 {
+			return
+		}
+		m.put(c.late[i].octets, -1)
+		c.late = slices.Delete(c.late, i, i+1)
+		passed = 1
 	}
-	clear(c.late[len(kept):])
-	c.late = kept
 }
 
 // put writes a frame with what encapsulation was asked for.
