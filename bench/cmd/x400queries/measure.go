@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -35,6 +36,8 @@ type question struct {
 	statements []string
 	params     map[string]string
 	command    []string
+	// without names skip indexes that it is also measured without, each in turn.
+	without []string
 }
 
 // took is what one run of a question took.
@@ -62,7 +65,7 @@ func measureAll(ctx context.Context, st *store.Store, o *options, started engine
 	fmt.Fprintf(out, "%-44s%9s%9s%9s%13s%9s%9s%8s\n", "query", "cold ms", "warm ms", "CPU ms", "rows read", "MB read", "peak MB", "result")
 	slow := 0
 	for _, q := range questions {
-		if !strings.Contains(q.name, o.only) {
+		if q.without != nil || !strings.Contains(q.name, o.only) {
 			continue
 		}
 		if err := m.forget(ctx); err != nil {
@@ -95,8 +98,49 @@ func measureAll(ctx context.Context, st *store.Store, o *options, started engine
 	if slow > 0 {
 		fmt.Fprintf(out, "\n%d took longer than %v.\n", slow, target)
 	}
+	return m.measureIndexes(ctx, questions, o, out)
+}
+
+// measureIndexes prints what each skip index brings: what a question that it serves
+// takes with it and without it, warm.
+func (m *meter) measureIndexes(ctx context.Context, questions []question, o *options, out io.Writer) error {
+	fmt.Fprintf(out, "\n%-44s%-20s%9s%9s%13s%13s%9s%9s\n", "query", "index", "CPU ms", "without", "rows read", "without", "MB read", "without")
+	for _, q := range questions {
+		if q.without == nil || !strings.Contains(q.name, o.only) {
+			continue
+		}
+		// The second run is warm.
+		warm := func() (t took, err error) {
+			for range 2 {
+				if t, err = m.run(ctx, &q); err != nil {
+					return t, fmt.Errorf("%s: %w", q.name, err)
+				}
+			}
+			return t, nil
+		}
+		delete(q.params, ignored)
+		with, err := warm()
+		if err != nil {
+			return err
+		}
+		for _, index := range q.without {
+			q.params[ignored] = index
+			without, err := warm()
+			if err != nil {
+				return err
+			}
+			if without.result != with.result {
+				return fmt.Errorf("%s: %d rows with the index %s, %d without", q.name, with.result, index, without.result)
+			}
+			fmt.Fprintf(out, "%-44s%-20s%9d%9d%13d%13d%9.1f%9.1f\n", q.name, index, with.cpu.Milliseconds(), without.cpu.Milliseconds(),
+				with.rows, without.rows, float64(with.read)/1e6, float64(without.read)/1e6)
+		}
+	}
 	return nil
 }
+
+// ignored is the setting that names the skip indexes that a statement is to do without.
+const ignored = "ignore_data_skipping_indices"
 
 // questions are the reports and the searches. What is searched for is drawn from
 // the archive.
@@ -123,7 +167,21 @@ func questions(ctx context.Context, st *store.Store) ([]question, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []question
+	apdu, err := draw("apdu", named)
+	if err != nil {
+		return nil, err
+	}
+	// Words of the vocabulary, the first of which are the most frequent.
+	word := func(rank int) string {
+		w, err2 := one[string](ctx, conn, fmt.Sprintf("WITH %s SELECT vocab[%d]", vocab, rank))
+		err = errors.Join(err, err2)
+		return w
+	}
+	frequent, middling, rare := word(1), word(300), word(30001)
+	if err != nil {
+		return nil, err
+	}
+	all, byReport := []question{}, map[string]question{}
 	reports, err := schema.Reports()
 	if err != nil {
 		return nil, err
@@ -139,18 +197,25 @@ func questions(ctx context.Context, st *store.Store) ([]question, error) {
 		for _, s := range r.Statements {
 			q.statements = append(q.statements, s.SQL)
 		}
+		if r.Name == "search" {
+			// Without an argument it finds nothing.
+			q.params["subject"] = middling
+		}
+		byReport[r.Name] = q
 		all = append(all, q)
 	}
-	// Words of the vocabulary, the first of which are the most frequent.
-	word := func(rank int) string {
-		w, err2 := one[string](ctx, conn, fmt.Sprintf("WITH %s SELECT vocab[%d]", vocab, rank))
-		err = errors.Join(err, err2)
-		return w
+	// report is a report with some parameters, measured without some indexes.
+	report := func(name, report string, params map[string]string, without ...string) question {
+		q := byReport[report]
+		q.name, q.params, q.without = name, maps.Clone(q.params), without
+		maps.Copy(q.params, params)
+		return q
 	}
-	frequent, middling, rare := word(1), word(300), word(30001)
-	if err != nil {
-		return nil, err
+	// sql is a statement of the user's about the identifier or the APDU.
+	sql := func(name, statement string, without ...string) question {
+		return question{name: name, statements: []string{statement}, params: map[string]string{"id": mtsID, "apdu": apdu}, without: without}
 	}
+	pattern := "['%/s=" + strings.ToLower(surname) + "/%']"
 	return append(all,
 		question{name: "show MTS-IDENTIFIER", command: []string{"show", mtsID}},
 		question{name: "messages -recipient " + recipient, command: []string{"messages", "-recipient", recipient}},
@@ -163,10 +228,26 @@ func questions(ctx context.Context, st *store.Store) ([]question, error) {
 		question{name: "search -text, word", command: []string{"search", "-text", middling}},
 		question{name: "search -text, rare word", command: []string{"search", "-text", rare}},
 		question{name: "search -subject -text", command: []string{"search", "-subject", middling, "-text", frequent}},
-		question{name: "messages by mts_id", statements: []string{"SELECT * FROM messages WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
-		question{name: "journeys by mts_id", statements: []string{"SELECT * FROM journeys WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
-		question{name: "deliveries by mts_id", statements: []string{"SELECT * FROM deliveries WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
-		question{name: "hops by mts_id", statements: []string{"SELECT * FROM hops WHERE mts_id = {id:String}"}, params: map[string]string{"id": mtsID}},
+		sql("messages by mts_id", "SELECT * FROM messages WHERE mts_id = {id:String}"),
+		sql("journeys by mts_id", "SELECT * FROM journeys WHERE mts_id = {id:String}"),
+		sql("deliveries by mts_id", "SELECT * FROM deliveries WHERE mts_id = {id:String}"),
+		sql("hops by mts_id", "SELECT * FROM hops WHERE mts_id = {id:String}"),
+		sql("recipients by apdu", "SELECT * FROM recipients WHERE apdu = {apdu:UUID}"),
+
+		report("messages, a recipient's surname", "messages", map[string]string{"recipient": pattern}, "recipient_words"),
+		report("messages, an originator's surname", "messages", map[string]string{"originator": pattern}, "originator_words,destination_words"),
+		report("search, a rare subject", "search", map[string]string{"subject": rare}, "subject_words"),
+		report("search, a rare text", "search", map[string]string{"subject": "", "text": rare}, "text_words"),
+		report("trace", "trace", nil, "by_mts_id", "by_subject"),
+		report("undelivered", "undelivered", nil, "by_outcome"),
+		report("flows", "flows", nil, "captured_range"),
+		report("problems", "problems", nil, "time_range", "captured_range", "by_transfer"),
+		report("coverage", "coverage", nil, "interval_range"),
+		sql("messages by mts_id", "SELECT * FROM messages WHERE mts_id = {id:String}", "by_mts_id"),
+		sql("journeys by mts_id", "SELECT * FROM journeys WHERE mts_id = {id:String}", "by_journey", "by_subject"),
+		sql("deliveries by mts_id", "SELECT * FROM deliveries WHERE mts_id = {id:String}", "by_journey", "by_subject"),
+		sql("hops by mts_id", "SELECT * FROM hops WHERE mts_id = {id:String}", "by_mts_id"),
+		sql("recipients by apdu", "SELECT * FROM recipients WHERE apdu = {apdu:UUID}", "by_apdu"),
 	), nil
 }
 
@@ -235,7 +316,10 @@ func (m *meter) ask(ctx context.Context, sql string, params map[string]string) (
 	var s summary
 	v := url.Values{"default_format": {"JSON"}}
 	for name, value := range params {
-		v.Set("param_"+name, value)
+		if name != ignored {
+			name = "param_" + name
+		}
+		v.Set(name, value)
 	}
 	u := *engine.Address()
 	u.RawQuery = v.Encode()
