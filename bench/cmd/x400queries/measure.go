@@ -272,9 +272,14 @@ func (m *meter) forget(ctx context.Context) error {
 	})
 }
 
-// run runs a question once.
+// run runs a question once. What the engine knows of which granules the same
+// condition did not find anything in is forgotten before: the next question is
+// another one.
 func (m *meter) run(ctx context.Context, q *question) (took, error) {
 	var t took
+	if _, err := m.ask(ctx, "SYSTEM DROP QUERY CONDITION CACHE", nil); err != nil {
+		return t, err
+	}
 	state, err := engine.Status(m.dir)
 	if err != nil {
 		return t, err
