@@ -316,7 +316,7 @@ func TestDashboards(t *testing.T) {
 	w := st.NewWriter(t.Context(), store.WriterOptions{})
 	batch := w.Batch()
 	now := time.Now().UnixNano()
-	batch.Messages.Append(&schema.Message{APDU: [16]byte{1}, Kind: "message", OriginTime: now, CapturedAt: now, SendingMTA: []byte("a"), ReceivingMTA: []byte("b")})
+	batch.Messages.Append(&schema.Message{APDU: [16]byte{1}, Kind: "message", ID: schema.MTSIdentifier{Text: []byte("m")}, OriginTime: now, CapturedAt: now, SendingMTA: []byte("a"), ReceivingMTA: []byte("b")})
 	batch.Problems.Append(&schema.Problem{Problem: [16]byte{1}, Time: now})
 	batch.Coverage.Append(&schema.Interval{IntervalStart: now, IntervalEnd: now})
 	batch.Associations.Append(&schema.Association{FirstSeen: now, LastSeen: now})
@@ -325,7 +325,7 @@ func TestDashboards(t *testing.T) {
 	}
 	batch.Recipients.Append(&schema.Recipient{APDU: [16]byte{1}, Kind: "message", OriginTime: now, MTSID: []byte("m"), SubjectMTSID: []byte("m"), Number: 1})
 	batch.Recipients.Append(&schema.Recipient{APDU: [16]byte{2}, Kind: "report", OriginTime: now, SubjectMTSID: []byte("m"), Number: 1, Outcome: "not-delivered"})
-	batch.Messages.Append(&schema.Message{APDU: [16]byte{2}, Kind: "report", OriginTime: now, CapturedAt: now})
+	batch.Messages.Append(&schema.Message{APDU: [16]byte{2}, Kind: "report", ID: schema.MTSIdentifier{Text: []byte("r")}, Subject: schema.MTSIdentifier{Text: []byte("m")}, OriginTime: now, CapturedAt: now})
 	if err := w.Write(t.Context(), batch, nil); err != nil {
 		t.Fatal(err)
 	}
