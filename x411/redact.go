@@ -154,7 +154,7 @@ func (r *redactor) credentials(c *ber.Cursor, e *ber.Element) {
 	}
 	switch inner.Tag {
 	case ber.TagIA5String, ber.TagOctetString:
-		r.leaves(&in, &inner)
+		r.segments(&in, &inner)
 	case ber.Context(0):
 		r.each(&in, &inner, func(c *ber.Cursor, f *ber.Element) {
 			switch f.Tag {
@@ -186,6 +186,16 @@ func (r *redactor) protected(c *ber.Cursor, e *ber.Element) {
 	default:
 		r.leaves(c, e)
 	}
+}
+
+// segments adds the contents octets of a string, whatever the tags of its segments are: a
+// wrong one does not make octets of it anything else.
+func (r *redactor) segments(c *ber.Cursor, e *ber.Element) {
+	if e.Constructed {
+		r.each(c, e, r.segments)
+		return
+	}
+	r.add(e.Offset+e.Header, e.Offset+e.Header+len(e.Content))
 }
 
 // leaves adds the contents octets of all primitive elements in e.
