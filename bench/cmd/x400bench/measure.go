@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -138,11 +138,28 @@ func apart(ctx context.Context, o *options, name string, more ...string) (r resu
 	return r, json.Unmarshal(out, &r)
 }
 
-// maxRSS is the most memory that was resident of a command that has ended, in octets.
-func maxRSS(cmd *exec.Cmd) int64 {
-	u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
+// runWatched runs a command and returns the most memory that was resident of it, in
+// octets. What the system says of children that have ended is of no use: it begins with
+// what was resident of this process when it made the child.
+func runWatched(cmd *exec.Cmd) (peak int64, err error) {
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		return 0, err
 	}
-	return u.Maxrss << 10
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			peak = max(peak, statusOf(strconv.Itoa(cmd.Process.Pid), "VmHWM:"))
+		case err := <-ended:
+			if err != nil {
+				err = fmt.Errorf("%s: %w: %s", cmd, err, &said)
+			}
+			return peak, err
+		}
+	}
 }

@@ -162,11 +162,10 @@ func archived(ctx context.Context, o *options, fill func(dir string, st *store.S
 		return nil, err
 	}
 	if cmd != nil {
-		if b, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%s: %w: %s", cmd, err, b)
+		if r.peakClient, err = runWatched(cmd); err != nil {
+			return nil, err
 		}
 		r.client = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-		r.peakClient = maxRSS(cmd)
 	}
 	r.wall = time.Since(began)
 	after, err := cpuOf(pid)
