@@ -91,7 +91,11 @@ func (a *Association) Reset(cfg Config) {
 	for i := range a.dir {
 		a.dir[i] = direction{}
 		t := &a.transfer[i]
-		*t = transfer{checkpoints: t.checkpoints[:0], activity: t.activity[:0]}
+		kept := t.checkpoints[:0]
+		if cap(kept) > keptCheckpoints {
+			kept = nil
+		}
+		*t = transfer{checkpoints: kept, activity: t.activity[:0]}
 	}
 	a.arena = a.arena[:0]
 	a.defined, a.finishing, a.established, a.confirmed, a.agreed = false, false, false, false, false

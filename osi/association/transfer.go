@@ -37,6 +37,10 @@ type transfer struct {
 	since         uint64
 }
 
+// keptCheckpoints bounds the memory that an association which is used again keeps for
+// them. Otherwise each of thousands would grow to what the largest transfer needed.
+const keptCheckpoints = 32
+
 // maxCheckpoints is how many checkpoints are remembered: a sender resumes from
 // one that was acknowledged, and windows are much smaller (X.228 6.1.4).
 const maxCheckpoints = 1024
