@@ -617,7 +617,7 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 		}
 	}
 	w.batch.Contents.Append(k)
-	for _, b := range [...]*[]byte{&w.row.content, &w.row.keyless} {
+	for _, b := range [...]*[]byte{&w.row.joined, &w.row.keyless} {
 		if cap(*b) > maxScratch {
 			*b = nil
 		}
