@@ -290,7 +290,6 @@ func (w *Watcher) scan() error {
 		return fmt.Errorf("watching: %w", err)
 	}
 	there := make(map[string]stamp, len(entries))
-	links := map[string]bool{}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
@@ -301,7 +300,6 @@ func (w *Watcher) scan() error {
 			continue
 		}
 		there[name] = stampOf(fi)
-		links[name] = e.Type()&os.ModeSymlink != 0
 	}
 	for name := range w.known {
 		if _, ok := there[name]; !ok {
@@ -332,7 +330,7 @@ func (w *Watcher) scan() error {
 				level = slog.LevelDebug // Folders hold other files, too, or it is just being begun.
 			}
 			says := "file is not read"
-			if errors.Is(err, os.ErrPermission) && links[name] {
+			if fi, lerr := os.Lstat(name); errors.Is(err, os.ErrPermission) && lerr == nil && fi.Mode()&os.ModeSymlink != 0 {
 				says += "; a sandboxed sensor follows symbolic links that were there when it started: start it anew, or see -sandbox"
 			}
 			w.cfg.Log.Log(context.Background(), level, says, "file", name, "error", err)
