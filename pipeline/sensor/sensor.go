@@ -777,16 +777,11 @@ func (s *Sensor) endSkipped(ctx context.Context, c *openConn, dir tcp.Dir) error
 func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file int32) error {
 	st := &c.State
 	at := s.append(c, it, file)
-	switch it.Kind {
-	case record.TPDU:
-		if !st.probed {
-			s.probe(c, it)
-		}
+	if !st.probed && (it.Kind == record.TPDU || it.Kind == record.Skipped) {
+		s.probe(c, it)
+	}
+	if it.Kind == record.TPDU {
 		s.track(c, it, at)
-	case record.Skipped:
-		if !st.probed {
-			s.probe(c, it)
-		}
 	}
 	if (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) && !st.held() {
 		return s.publish(ctx, c, record.Open)
