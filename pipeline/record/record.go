@@ -202,46 +202,31 @@ func (f *field) next(b []byte) (n int) {
 	if len(b) < 2 || b[0] >= 0x80 || b[0] < 8 {
 		return f.any(b)
 	}
-	num, typ, v := protowire.Number(b[0]>>3), b[0]&7, uint64(b[1])
-	n = 2
-	switch typ {
-	case uint8(protowire.VarintType):
-		if v >= 0x80 {
-			v &= 0x7f
-			for shift := 7; ; shift += 7 {
-				if n >= len(b) || shift > 56 {
-					return f.any(b)
-				}
-				c := b[n]
-				n++
-				v |= uint64(c&0x7f) << shift
-				if c < 0x80 {
-					break
-				}
-			}
-		}
-		f.num, f.v, f.b = num, v, nil
-		return n
-	case uint8(protowire.BytesType):
-		l := int(v)
-		if l >= 0x80 {
-			if len(b) < 3 || b[2] >= 0x80 {
-				return f.any(b)
-			}
-			l = l&0x7f | int(b[2])<<7
-			n = 3
-		}
-		if l > len(b)-n {
-			return 0
-		}
-		f.num, f.v, f.b = num, 0, b[n:n+l]
-		return n + l
-	case uint8(protowire.Fixed32Type):
+	num, typ := protowire.Number(b[0]>>3), b[0]&7
+	if typ == uint8(protowire.Fixed32Type) {
 		if len(b) < 5 {
 			return 0
 		}
 		f.num, f.v, f.b = num, uint64(binary.LittleEndian.Uint32(b[1:])), nil
 		return 5
+	}
+	v, n := uint64(b[1]), 1
+	if v >= 0x80 {
+		if v, n = binary.Uvarint(b[1:]); n <= 0 {
+			return f.any(b)
+		}
+	}
+	n++ // The tag.
+	switch typ {
+	case uint8(protowire.VarintType):
+		f.num, f.v, f.b = num, v, nil
+		return n
+	case uint8(protowire.BytesType):
+		if v > uint64(len(b)-n) {
+			return 0
+		}
+		f.num, f.v, f.b = num, 0, b[n:n+int(v)]
+		return n + int(v)
 	}
 	return f.any(b)
 }
