@@ -154,11 +154,8 @@ func (a *Association) setClass(c Class, sure bool) {
 // drop forgets what is buffered of a connection that is not X.400.
 func (a *Association) drop() {
 	for i := range a.dir {
-		d := &a.dir[i]
-		d.open, d.skip, d.segment = false, false, session.None
-		a.ends(&d.tsdu)
-		a.ends(&d.ssdu)
-		a.endTransfer(&a.transfer[i])
+		a.dir[i].skip = false
+		a.endOpen(i)
 	}
 	a.suspended = a.suspended[:0]
 }

@@ -65,8 +65,7 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 	if begins && d.segment != session.None {
 		a.own(ErrSegment, dir, d.ssdu.view(), len(d.ssdu.buf))
 		a.damage(dir, Damaged)
-		d.segment = session.None
-		a.ends(&d.ssdu)
+		a.endSSDU(d)
 	}
 	if begins && ends {
 		return u, true
@@ -82,8 +81,7 @@ func (a *Association) user(dir uint8, v view) (u view, done bool) {
 	if len(d.ssdu.buf)+len(u.octets) > a.cfg.MaxAPDU+1<<16 || len(d.ssdu.marks) > 1<<20 {
 		a.own(ErrTSDUSize, dir, v, 0)
 		a.damage(dir, TooLarge)
-		d.segment = session.None
-		a.ends(&d.ssdu)
+		a.endSSDU(d)
 		return u, false
 	}
 	a.join(&d.ssdu, u, unknown)

@@ -174,8 +174,7 @@ func (a *Association) SetState(state []byte) bool {
 			a.ends(&d.tsdu)
 		}
 		if !open.ssdu[i] {
-			d.segment = session.None
-			a.ends(&d.ssdu)
+			a.endSSDU(d)
 		}
 		if t.active = t.active && open.transfer[i]; !t.active {
 			a.endTransfer(t)

@@ -63,9 +63,7 @@ func (a *Association) Reset(cfg Config) {
 		a.settle()
 		a.share()
 		for i := range a.dir {
-			a.ends(&a.dir[i].tsdu)
-			a.ends(&a.dir[i].ssdu)
-			a.endTransfer(&a.transfer[i])
+			a.endOpen(i)
 		}
 		a.settle()
 	}
@@ -105,17 +103,28 @@ func (a *Association) Reset(cfg Config) {
 func (a *Association) Forget() {
 	a.settle()
 	for i := range a.dir {
-		d := &a.dir[i]
-		d.open, d.segment = false, session.None
-		a.ends(&d.tsdu)
-		a.ends(&d.ssdu)
-		a.endTransfer(&a.transfer[i])
+		a.endOpen(i)
 	}
 	for i, s := range a.suspended {
 		s.Release()
 		a.suspended[i] = nil
 	}
 	a.suspended = a.suspended[:0]
+}
+
+// endOpen forgets what is open in direction i.
+func (a *Association) endOpen(i int) {
+	d := &a.dir[i]
+	d.open = false
+	a.ends(&d.tsdu)
+	a.endSSDU(d)
+	a.endTransfer(&a.transfer[i])
+}
+
+// endSSDU forgets the SSDU that is being joined.
+func (a *Association) endSSDU(d *direction) {
+	d.segment = session.None
+	a.ends(&d.ssdu)
 }
 
 // settle takes back what events referred to, and hands over what was suspended.
@@ -298,8 +307,7 @@ func (a *Association) lose(dir uint8) {
 		a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
 		a.ends(&d.tsdu)
 	}
-	d.segment = session.None
-	a.ends(&d.ssdu)
+	a.endSSDU(d)
 	d.open, d.skip, d.unsure = false, false, true
 	a.damage(dir, Lost)
 }
@@ -327,8 +335,7 @@ func (a *Association) End(reason EndReason, time int64) {
 			a.ends(&d.tsdu)
 			d.open, d.unsure = false, true
 		}
-		d.segment = session.None
-		a.ends(&d.ssdu)
+		a.endSSDU(d)
 	}
 	if a.finishing {
 		// The answer was not captured.
