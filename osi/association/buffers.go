@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"x400flow/osi/acse"
+	"x400flow/osi/buffers"
 	"x400flow/osi/cotp"
 	"x400flow/osi/presentation"
 	"x400flow/osi/rtse"
@@ -22,8 +23,8 @@ type Scratch struct {
 	names  []byte   // Identifiers that events refer to.
 	text   []byte
 
-	free  [classes][][]byte // Buffers, by size.
-	marks [][]mark          // Without a view.
+	free  buffers.Pool
+	marks [][]mark // Without a view.
 
 	tpdu cotp.TPDU
 	one  [1]mark
@@ -42,41 +43,36 @@ const (
 	minBuffer = 1 << 10
 	maxBuffer = 64 << 10
 	maxShared = 16 << 20
-	classes   = 7 // Of a Scratch.
-	shared    = 8 // Of Config.Buffers.
+	classes   = 8 // Of Config.Buffers.
 	// maxFree bounds the buffers of a size, and the lists of marks, that are kept.
 	maxFree  = 4
 	maxMarks = 1024
 )
 
-// class returns the class of the smallest buffers that hold n octets.
-func class(n int) int { return bits.Len(uint(max(n, minBuffer)-1) / minBuffer) }
+// class returns the class of the smallest buffers of Config.Buffers that hold n octets.
+func class(n int) int { return bits.Len(uint(n-1)/maxBuffer) - 1 }
 
 // take returns an empty buffer with room for n octets.
 func (a *Association) take(n int) []byte {
-	if n > maxShared {
+	switch {
+	case n <= maxBuffer:
+		return a.free.Get(max(n, minBuffer))[:0]
+	case n > maxShared:
 		return make([]byte, 0, n)
 	}
 	k := class(n)
-	if k >= classes {
-		if b := a.cfg.Buffers.get(k - classes); b != nil {
-			return b
-		}
-	} else if f := a.free[k]; len(f) > 0 {
-		a.free[k] = f[:len(f)-1]
-		return f[len(f)-1]
+	if b := a.cfg.Buffers.get(k); b != nil {
+		return b
 	}
-	return make([]byte, 0, minBuffer<<k)
+	return make([]byte, 0, 2*maxBuffer<<k)
 }
 
 // recycle keeps a buffer for others.
 func (a *Association) recycle(b []byte) {
-	switch k := class(cap(b)+1) - 1; {
-	case cap(b) < minBuffer:
-	case k >= classes:
+	if cap(b) <= maxBuffer {
+		a.free.Put(b)
+	} else {
 		a.cfg.Buffers.put(b)
-	case len(a.free[k]) < maxFree:
-		a.free[k] = append(a.free[k], b[:0])
 	}
 }
 
@@ -147,13 +143,12 @@ func unknown([]byte) int { return 0 }
 // concurrent use; the zero value is ready, and so is a nil pointer, which keeps
 // nothing.
 type Buffers struct {
-	pools [shared]sync.Pool // Of *[]byte.
+	pools [classes]sync.Pool // Of *[]byte.
 	// headers are pointers without octets, for put.
 	headers sync.Pool
 }
 
-// get returns a buffer without octets in it, nil when there is none to reuse. class
-// counts from the first beyond those of a Scratch.
+// get returns a buffer without octets in it, nil when there is none to reuse.
 func (b *Buffers) get(class int) []byte {
 	if b == nil {
 		return nil
@@ -170,7 +165,7 @@ func (b *Buffers) get(class int) []byte {
 
 // put keeps a buffer's memory for another transfer.
 func (b *Buffers) put(octets []byte) {
-	if b == nil || cap(octets) <= maxBuffer || cap(octets) > maxShared {
+	if b == nil || cap(octets) < 2*maxBuffer || cap(octets) > maxShared {
 		return
 	}
 	p, ok := b.headers.Get().(*[]byte)
@@ -178,7 +173,7 @@ func (b *Buffers) put(octets []byte) {
 		p = new([]byte)
 	}
 	*p = octets[:0]
-	b.pools[class(cap(octets)+1)-1-classes].Put(p)
+	b.pools[class(cap(octets)+1)-1].Put(p)
 }
 
 // mark says where octets from at on, in a view's whole array, stood.

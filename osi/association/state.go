@@ -71,6 +71,7 @@ func (a *Association) Reset(cfg Config) {
 		if a.scratch = cfg.Scratch; a.scratch == nil {
 			a.scratch = new(Scratch)
 		}
+		a.free.Each = maxFree
 	}
 	if cfg.MaxAPDU <= 0 {
 		cfg.MaxAPDU = DefaultMaxAPDU

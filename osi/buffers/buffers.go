@@ -18,6 +18,9 @@ const (
 // Larger ones are made and left to the collector. The zero value is ready; it
 // belongs to one goroutine.
 type Pool struct {
+	// Each bounds the buffers of a size that are kept; 0: only the octets of all are bounded.
+	Each int
+
 	free [maxClass + 1 - minClass][][]byte
 	kept int
 }
@@ -48,6 +51,9 @@ func (p *Pool) Put(b []byte) {
 		return
 	}
 	list := &p.free[c-minClass]
+	if p.Each > 0 && len(*list) >= p.Each {
+		return
+	}
 	*list = append(*list, b)
 	p.kept += cap(b)
 }

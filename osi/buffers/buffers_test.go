@@ -42,6 +42,17 @@ func TestBound(t *testing.T) {
 	}
 }
 
+func TestEach(t *testing.T) {
+	p := Pool{Each: 2}
+	for range 3 {
+		p.Put(make([]byte, 64))
+		p.Put(make([]byte, 128))
+	}
+	if p.kept != 2*(64+128) {
+		t.Errorf("%d octets are kept", p.kept)
+	}
+}
+
 func TestDoesNotAllocate(t *testing.T) {
 	var p Pool
 	run := func() {
