@@ -143,7 +143,7 @@ type Parameter struct {
 	// Attribute, where it is set, knows the attributes of stored messages that neither
 	// X.411 nor X.413 defines: it returns name and renderer of one by the contents
 	// octets of its object identifier, "" for one that it does not know.
-	Attribute func(oid []byte) (name string, render func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte)
+	Attribute func(oid []byte) (name string, render Renderer)
 
 	Status  Status
 	Failure Failure

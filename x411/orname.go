@@ -689,7 +689,9 @@ func (d *decoder) finishName(n *ORName) {
 			first := len(out)
 			out = append(out, c.Value...)
 			for i, b := range out[first:] {
-				out[first+i] = lower[b]
+				if b != ' ' {
+					out[first+i] = folded[b]
+				}
 			}
 		} else {
 			out = appendKey(out, c)
@@ -762,12 +764,7 @@ func appendLabel(dst []byte, at int, label string) []byte {
 // appendEscaped appends a value with "/" and "\", and "=" where it is a type,
 // escaped and control characters as spaces.
 func appendEscaped(dst, value []byte, isType bool) []byte {
-	plain := 0
-	for plain < len(value) && escaping[value[plain]] == 0 {
-		plain++
-	}
-	dst = append(dst, value[:plain]...)
-	for _, b := range value[plain:] {
+	for _, b := range value {
 		switch {
 		case b == '/' || b == '\\' || b == '=' && isType:
 			dst = append(dst, '\\', b)
@@ -779,27 +776,6 @@ func appendEscaped(dst, value []byte, isType bool) []byte {
 	}
 	return dst
 }
-
-// escaping is 1 for an octet of a value that appendEscaped may not take as it is.
-var escaping = func() (t [256]uint8) {
-	for b := range t {
-		if b < ' ' || b == 0x7f || b == '/' || b == '\\' || b == '=' {
-			t[b] = 1
-		}
-	}
-	return t
-}()
-
-// lower is an ASCII letter in lower case, and any other octet itself.
-var lower = func() (t [256]uint8) {
-	for b := range t {
-		t[b] = uint8(b)
-		if b >= 'A' && b <= 'Z' {
-			t[b] = uint8(b + 'a' - 'A')
-		}
-	}
-	return t
-}()
 
 // isPlain reports whether appendEscaped takes a value as it is, and appendFolded in lower
 // case.

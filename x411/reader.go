@@ -12,6 +12,10 @@ import "x400flow/osi/ber"
 // value is ready for Start.
 type Reader struct{ d decoder }
 
+// A Renderer appends a readable form of the value of e, which c has come to, to dst and
+// returns the result. Failures are noted in r.
+type Renderer func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte
+
 // Start readies the reader for in and returns a cursor over its elements.
 func (r *Reader) Start(in []byte, l *Limits) ber.Cursor { return r.d.start(in, l) }
 
@@ -174,7 +178,7 @@ func (r *Reader) Full(dst []byte) bool { return r.d.full(dst) }
 
 // Render calls render for a value of e and keeps what it wrote, cut to
 // Limits.Text octets.
-func (r *Reader) Render(c *ber.Cursor, e *ber.Element, render func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte) []byte {
+func (r *Reader) Render(c *ber.Cursor, e *ber.Element, render Renderer) []byte {
 	d := &r.d
 	// The value stands in the reader because a function that is a value would
 	// otherwise have it allocated.
@@ -207,7 +211,7 @@ func (r *Reader) AppendORName(dst []byte, c *ber.Cursor, e *ber.Element) []byte 
 
 // AppendEach appends the members of e by render, with separator between them, until
 // the value is as long as one may be.
-func (r *Reader) AppendEach(dst []byte, c *ber.Cursor, e *ber.Element, separator string, render func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte) []byte {
+func (r *Reader) AppendEach(dst []byte, c *ber.Cursor, e *ber.Element, separator string, render Renderer) []byte {
 	d := &r.d
 	in := c.Enter(e)
 	for i := 0; in.Next(&d.member) && !d.full(dst); i++ {

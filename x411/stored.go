@@ -104,7 +104,7 @@ func (p *Parameter) attribute(at int, c *ber.Cursor, e *ber.Element) {
 		return
 	}
 	x := storedAttribute{}
-	var render func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte
+	var render Renderer
 	if arc := t.Content; len(arc) == len(attributeArc)+1 && string(arc[:len(attributeArc)]) == attributeArc && int(arc[len(attributeArc)]) < len(storedAttributes) {
 		x = storedAttributes[arc[len(attributeArc)]]
 	} else if p.Attribute != nil {

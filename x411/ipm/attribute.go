@@ -5,11 +5,9 @@ import (
 	"x400flow/x411"
 )
 
-type renderer = func(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte
-
 type attribute struct {
 	name   string
-	render renderer
+	render x411.Renderer
 }
 
 // The attributes of an interpersonal message in a message store (X.420 Annex C), by
@@ -50,7 +48,7 @@ var (
 // Attribute returns name and renderer of an attribute of a stored message by the
 // contents octets of its object identifier, for [x411.Parameter]; the name is empty
 // where X.420 defines none, or one of the body.
-func Attribute(oid []byte) (name string, render func(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte) {
+func Attribute(oid []byte) (name string, render x411.Renderer) {
 	if len(oid) != 4 || oid[0] != 0x56 || oid[1] != 1 {
 		return "", nil
 	}
@@ -70,7 +68,7 @@ func Attribute(oid []byte) (name string, render func(r *x411.Reader, dst []byte,
 }
 
 // named returns the renderer of an INTEGER or ENUMERATED with names.
-func named(names ...string) renderer {
+func named(names ...string) x411.Renderer {
 	return func(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 		return r.AppendNamed(dst, c, e, names)
 	}

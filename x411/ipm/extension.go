@@ -11,7 +11,7 @@ import (
 type definition struct {
 	oid    string
 	name   string
-	render func(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte
+	render x411.Renderer
 }
 
 // definitions are those of X.420 Annexes A, B and G: heading extensions under
@@ -142,7 +142,7 @@ func renderNull(r *x411.Reader, dst []byte, _ *ber.Cursor, e *ber.Element) []byt
 }
 
 // renderList renders a SET OF or SEQUENCE OF, with separator between its members.
-func renderList(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element, separator string, member renderer) []byte {
+func renderList(r *x411.Reader, dst []byte, c *ber.Cursor, e *ber.Element, separator string, member x411.Renderer) []byte {
 	if !r.Is(e, ber.TagSet, ber.TagSequence) {
 		return dst
 	}
