@@ -46,13 +46,8 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	// What was received is stored, and its offsets are committed, even when ctx ends.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var failures atomic.Uint64 // Of inserts, which are repeated.
 	wo, batch := store.Within(int(o.rows))
-	wo.Registerer = mon.Registerer()
-	wo.OnRetry = func(table string, attempt int, err error) {
-		failures.Add(1)
-		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
-	}
+	wo.Registerer, wo.Log = mon.Registerer(), log
 	writer := st.NewWriter(drain, wo)
 	defer st.KeepCounting(ctx, log)()
 	consumer, err := kafka.NewConsumer(kafka.ConsumerConfig{Config: c, Group: o.group, SessionTimeout: o.session})
@@ -72,7 +67,7 @@ func runBus(ctx context.Context, o *options, log *slog.Logger, out io.Writer) er
 	srv.Reload(func() error { return o.reload(log) })
 	srv.Watch(consumer.Decoded)
 	// While the archive is away, decoding has to wait.
-	srv.Watch(func() (uint64, bool) { return failures.Load(), false })
+	srv.Watch(func() (uint64, bool) { return writer.Retries(), false })
 	srv.Ready()
 	var late atomic.Bool // What was received was not all stored in time.
 	left := make(chan struct{})

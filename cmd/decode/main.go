@@ -222,10 +222,7 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	}
 	defer st.Close()
 	wo, batch := store.Within(int(o.rows))
-	wo.Registerer = mon.Registerer()
-	wo.OnRetry = func(table string, attempt int, err error) {
-		log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
-	}
+	wo.Registerer, wo.Log = mon.Registerer(), log
 	writer := st.NewWriter(ctx, wo)
 	b := memory.New(0)
 	pool := decode.New(decode.Config{

@@ -152,10 +152,10 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		})
 	})
 	defer stopGrace()
-	var failures atomic.Uint64 // Of inserts, which are repeated.
 
 	counting := drain
 	g, drain := errgroup.WithContext(drain)
+	var writer *store.Writer
 	var pool *decode.Pool
 	switch {
 	case way != nil:
@@ -163,12 +163,8 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
 	default:
 		wo, batch := store.Within(int(o.rows))
-		wo.Rows, wo.Registerer = o.block, mon.Registerer()
-		wo.OnRetry = func(table string, attempt int, err error) {
-			failures.Add(1)
-			log.Warn("insert failed; trying again", "table", table, "attempt", attempt, "error", err)
-		}
-		writer := st.NewWriter(drain, wo)
+		wo.Rows, wo.Registerer, wo.Log = o.block, mon.Registerer(), log
+		writer = st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
 			BatchRows: min(o.block, decode.DefaultBatchRows), BatchOctets: batch, Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
@@ -189,7 +185,9 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		srv.Reload(func() error { return o.reload(kept, log) })
 		srv.Watch(in.turns)
 		// While the archive or the brokers are away, reading may have to wait.
-		srv.Watch(func() (uint64, bool) { return failures.Load(), true })
+		if writer != nil {
+			srv.Watch(func() (uint64, bool) { return writer.Retries(), true })
+		}
 		if way != nil {
 			srv.Watch(func() (uint64, bool) { return way.Failures(), true })
 		}

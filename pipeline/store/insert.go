@@ -101,8 +101,9 @@ func (in *inserter) table(parts []schema.Columnar) error {
 		if permanent(err) {
 			return &RefusedError{Table: name, Err: err}
 		}
-		if in.w.ctx.Err() == nil && in.w.o.OnRetry != nil {
-			in.w.o.OnRetry(name, attempt, err)
+		if in.w.ctx.Err() == nil {
+			in.w.retries.Add(1)
+			in.w.o.Log.Warn("insert failed; trying again", "table", name, "attempt", attempt, "error", err)
 		}
 		if wait(in.w.ctx, attempt) != nil {
 			return fmt.Errorf("store: %s: %w, after %d attempts: %v", name, in.w.ctx.Err(), attempt, err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,9 +27,8 @@ type WriterOptions struct {
 	Inserters int
 	// Registerer, if not nil, gets the metrics. It takes those of one writer.
 	Registerer prometheus.Registerer
-	// OnRetry, if not nil, is told of every attempt that failed and will be
-	// repeated, counting from 1. It must not block.
-	OnRetry func(table string, attempt int, err error)
+	// Log is told of every attempt that failed and will be repeated. Nil: nobody is.
+	Log *slog.Logger
 }
 
 // Defaults of WriterOptions.
@@ -78,6 +78,8 @@ type Writer struct {
 
 	// written counts what Write took, durable what of it is durable.
 	written, durable atomic.Uint64
+	// retries counts the attempts that failed and were repeated.
+	retries atomic.Uint64
 
 	// mu guards what tells which blocks are durable.
 	mu sync.Mutex
@@ -123,6 +125,9 @@ func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
 	if o.Inserters <= 0 {
 		o.Inserters = DefaultInserters
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	w := &Writer{
 		store:    s,
 		o:        o,
@@ -167,6 +172,9 @@ func (w *Writer) Progress() (durable uint64, waiting bool) {
 	durable = w.durable.Load()
 	return durable, w.written.Load() > durable
 }
+
+// Retries returns how many attempts to insert failed and are repeated.
+func (w *Writer) Retries() uint64 { return w.retries.Load() }
 
 // Flush inserts what was written and returns when it is durable.
 func (w *Writer) Flush(ctx context.Context) error {

@@ -275,13 +275,13 @@ func (s *set) add(i, size int) {
 
 // write sends the wave, which is made of batch.
 func (p *Producer) write(batch []bus.Message) (failed []bus.Message, refused int, err error) {
-	octets, under := 0, 0
+	size, under := 0, 0
 	start := time.Now()
 	for lane, s := range p.wave {
 		if len(s.of) == 0 {
 			continue
 		}
-		octets += s.octets
+		size += s.octets
 		under++
 		go func() {
 			s.err = p.produce(lane, s)
@@ -292,7 +292,7 @@ func (p *Producer) write(batch []bus.Message) (failed []bus.Message, refused int
 		<-p.sent
 	}
 	p.metrics.seconds.Observe(time.Since(start).Seconds())
-	p.metrics.batch.Observe(float64(octets))
+	p.metrics.batch.Observe(float64(size))
 	p.bad = slices.Grow(p.bad[:0], len(batch))[:len(batch)]
 	clear(p.bad)
 	for lane, s := range p.wave {
