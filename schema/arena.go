@@ -11,11 +11,13 @@ import "unsafe"
 // in the same call, and its documentation tells those who took a column. The
 // octets of an adopted buffer are written no more by anybody.
 type arena struct {
-	chunks [][]byte
-	// at is the chunk that is filled; those after it are empty.
-	at int
+	// Short strings and longer ones have chunks of their own: a long one among short
+	// ones would leave chunks behind that it has no room in.
+	short, long chunks
 	// size is the number of octets held.
 	size int
+	// alone says that strings are in memory of their own, which reset gives up.
+	alone bool
 	// adopted are buffers of which large strings are not copied.
 	adopted [][]byte
 }
@@ -23,10 +25,11 @@ type arena struct {
 // Large is the size from which octets of an adopted buffer are not copied.
 const Large = 1 << 20
 
+// What strings are in: short ones, up to a quarter of it, in chunks of shortChunk,
+// longer ones in chunks of longChunk, and those beyond that in memory of their own.
 const (
-	chunkSize = 64 << 10
-	// keptChunks bounds what reset keeps, in octets.
-	keptChunks = 64 << 20
+	shortChunk = 16 << 10
+	longChunk  = 256 << 10
 )
 
 // copy returns a string with the octets of b.
@@ -67,37 +70,55 @@ func (a *arena) copyString(s string) string {
 // room returns n octets that nobody else has.
 func (a *arena) room(n int) []byte {
 	a.size += n
-	for a.at < len(a.chunks) {
-		c := a.chunks[a.at]
-		if cap(c)-len(c) >= n {
-			a.chunks[a.at] = c[:len(c)+n]
-			return a.chunks[a.at][len(c) : len(c)+n : len(c)+n]
-		}
-		// What is left of a chunk is given up, unless a large string would waste
-		// most of one: that gets its own, before it.
-		if n > chunkSize/4 && a.at+1 >= len(a.chunks) {
-			break
-		}
-		a.at++
+	switch {
+	case n <= shortChunk/4:
+		return a.short.room(n, shortChunk)
+	case n <= longChunk:
+		return a.long.room(n, longChunk)
 	}
-	c := make([]byte, n, max(n, chunkSize))
-	a.chunks = append(a.chunks, c)
-	a.at = len(a.chunks) - 1
-	return c[:n:n]
+	a.alone = true
+	return make([]byte, n)
 }
 
-// reset forgets the octets and keeps the memory, within bounds.
+// held returns how many octets reset keeps.
+func (a *arena) held() int { return len(a.short.list)*shortChunk + len(a.long.list)*longChunk }
+
+// foreign reports whether strings are in memory that reset gives up.
+func (a *arena) foreign() bool { return a.alone || len(a.adopted) > 0 }
+
+// reset forgets the octets and keeps the chunks.
 func (a *arena) reset() {
-	kept := 0
-	for i, c := range a.chunks {
-		if kept += cap(c); kept > keptChunks {
-			clear(a.chunks[i:])
-			a.chunks = a.chunks[:i]
-			break
-		}
-		a.chunks[i] = c[:0]
-	}
-	a.at, a.size = 0, 0
+	a.short.reset()
+	a.long.reset()
+	a.size, a.alone = 0, false
 	clear(a.adopted)
 	a.adopted = a.adopted[:0]
+}
+
+// chunks are of one size.
+type chunks struct {
+	list [][]byte
+	// at is the chunk that is filled; those after it are empty.
+	at int
+}
+
+// room returns n octets of chunks of so many each. What is left of a chunk that has
+// no room is given up.
+func (c *chunks) room(n, size int) []byte {
+	for ; c.at < len(c.list); c.at++ {
+		if k := c.list[c.at]; cap(k)-len(k) >= n {
+			c.list[c.at] = k[:len(k)+n]
+			return c.list[c.at][len(k) : len(k)+n : len(k)+n]
+		}
+	}
+	k := make([]byte, n, size)
+	c.list = append(c.list, k)
+	return k[:n:n]
+}
+
+func (c *chunks) reset() {
+	for i := range c.list {
+		c.list[i] = c.list[i][:0]
+	}
+	c.at = 0
 }

@@ -359,6 +359,9 @@ func (b *Associations) Append(r *Association) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Associations) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.Association = b.Association[:0]
 	b.Version = b.Version[:0]
 	b.Sensor = b.Sensor[:0]
@@ -443,6 +446,9 @@ func (b *Associations) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Associations) Bytes() int { return b.rows*833 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Associations) Held() int { return cap(b.Association)*833 + b.text.held() }
 
 // Table returns associations_store.
 func (b *Associations) Table() string { return "associations_store" }
@@ -1098,6 +1104,9 @@ func (b *Messages) Append(r *Message) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Messages) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.Transfer = b.Transfer[:0]
 	b.Association = b.Association[:0]
@@ -1211,6 +1220,9 @@ func (b *Messages) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Messages) Bytes() int { return b.rows*1204 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Messages) Held() int { return cap(b.APDU)*1204 + b.text.held() }
 
 // Table returns messages_store.
 func (b *Messages) Table() string { return "messages_store" }
@@ -1744,6 +1756,9 @@ func (b *Recipients) Append(r *Recipient) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Recipients) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -1805,6 +1820,9 @@ func (b *Recipients) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Recipients) Bytes() int { return b.rows*642 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Recipients) Held() int { return cap(b.APDU)*642 + b.text.held() }
 
 // Table returns recipients_store.
 func (b *Recipients) Table() string { return "recipients_store" }
@@ -2093,6 +2111,9 @@ func (b *Trace) Append(r *TraceElement) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Trace) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -2127,6 +2148,9 @@ func (b *Trace) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Trace) Bytes() int { return b.rows*348 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Trace) Held() int { return cap(b.APDU)*348 + b.text.held() }
 
 // Table returns trace_store.
 func (b *Trace) Table() string { return "trace_store" }
@@ -2314,6 +2338,9 @@ func (b *Extensions) Append(r *Extension) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Extensions) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -2340,6 +2367,9 @@ func (b *Extensions) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Extensions) Bytes() int { return b.rows*159 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Extensions) Held() int { return cap(b.APDU)*159 + b.text.held() }
 
 // Table returns extensions_store.
 func (b *Extensions) Table() string { return "extensions_store" }
@@ -2470,6 +2500,9 @@ func (b *Bilaterals) Append(r *Bilateral) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Bilaterals) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -2490,6 +2523,9 @@ func (b *Bilaterals) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Bilaterals) Bytes() int { return b.rows*140 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Bilaterals) Held() int { return cap(b.APDU)*140 + b.text.held() }
 
 // Table returns bilateral_store.
 func (b *Bilaterals) Table() string { return "bilateral_store" }
@@ -2615,6 +2651,9 @@ func (b *Contents) Append(r *Content) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Contents) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -2636,6 +2675,9 @@ func (b *Contents) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Contents) Bytes() int { return b.rows*130 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Contents) Held() int { return cap(b.APDU)*130 + b.text.held() }
 
 // Table returns contents_store.
 func (b *Contents) Table() string { return "contents_store" }
@@ -2814,6 +2856,9 @@ func (b *Problems) Append(r *Problem) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Problems) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.Problem = b.Problem[:0]
 	b.Version = b.Version[:0]
 	b.Association = b.Association[:0]
@@ -2847,6 +2892,9 @@ func (b *Problems) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Problems) Bytes() int { return b.rows*292 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Problems) Held() int { return cap(b.Problem)*292 + b.text.held() }
 
 // Table returns problems_store.
 func (b *Problems) Table() string { return "problems_store" }
@@ -3016,6 +3064,9 @@ func (b *Coverage) Append(r *Interval) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Coverage) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.Sensor = b.Sensor[:0]
 	b.Epoch = b.Epoch[:0]
 	b.Source = b.Source[:0]
@@ -3039,6 +3090,9 @@ func (b *Coverage) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Coverage) Bytes() int { return b.rows*128 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Coverage) Held() int { return cap(b.Sensor)*128 + b.text.held() }
 
 // Table returns coverage_store.
 func (b *Coverage) Table() string { return "coverage_store" }
@@ -3172,6 +3226,9 @@ func (b *Captures) Append(r *Capture) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Captures) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.SHA256 = b.SHA256[:0]
 	b.Version = b.Version[:0]
 	b.Name = b.Name[:0]
@@ -3194,6 +3251,9 @@ func (b *Captures) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Captures) Bytes() int { return b.rows*137 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Captures) Held() int { return cap(b.SHA256)*137 + b.text.held() }
 
 // Table returns captures_store.
 func (b *Captures) Table() string { return "captures_store" }
@@ -3602,6 +3662,9 @@ func (b *IPMs) Append(r *IPM) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMs) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -3699,6 +3762,9 @@ func (b *IPMs) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *IPMs) Bytes() int { return b.rows*1211 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *IPMs) Held() int { return cap(b.APDU)*1211 + b.text.held() }
 
 // Table returns ipms_store.
 func (b *IPMs) Table() string { return "ipms_store" }
@@ -4109,6 +4175,9 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMRecipients) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -4154,6 +4223,9 @@ func (b *IPMRecipients) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *IPMRecipients) Bytes() int { return b.rows*513 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *IPMRecipients) Held() int { return cap(b.APDU)*513 + b.text.held() }
 
 // Table returns ipm_recipients_store.
 func (b *IPMRecipients) Table() string { return "ipm_recipients_store" }
@@ -4338,6 +4410,9 @@ func (b *IPMReferences) Append(r *IPMReference) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMReferences) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -4355,6 +4430,9 @@ func (b *IPMReferences) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *IPMReferences) Bytes() int { return b.rows*92 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *IPMReferences) Held() int { return cap(b.APDU)*92 + b.text.held() }
 
 // Table returns ipm_references_store.
 func (b *IPMReferences) Table() string { return "ipm_references_store" }
@@ -4482,6 +4560,9 @@ func (b *IPMExtensions) Append(r *IPMExtension) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMExtensions) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -4505,6 +4586,9 @@ func (b *IPMExtensions) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *IPMExtensions) Bytes() int { return b.rows*168 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *IPMExtensions) Held() int { return cap(b.APDU)*168 + b.text.held() }
 
 // Table returns ipm_extensions_store.
 func (b *IPMExtensions) Table() string { return "ipm_extensions_store" }
@@ -4635,6 +4719,9 @@ func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *IPMExtensionItems) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -4655,6 +4742,9 @@ func (b *IPMExtensionItems) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *IPMExtensionItems) Bytes() int { return b.rows*116 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *IPMExtensionItems) Held() int { return cap(b.APDU)*116 + b.text.held() }
 
 // Table returns ipm_extension_items_store.
 func (b *IPMExtensionItems) Table() string { return "ipm_extension_items_store" }
@@ -4867,6 +4957,9 @@ func (b *BodyParts) Append(r *BodyPart) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *BodyParts) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
@@ -4909,6 +5002,9 @@ func (b *BodyParts) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *BodyParts) Bytes() int { return b.rows*390 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *BodyParts) Held() int { return cap(b.APDU)*390 + b.text.held() }
 
 // Table returns body_parts_store.
 func (b *BodyParts) Table() string { return "body_parts_store" }
@@ -5183,6 +5279,9 @@ func (b *Operations) Append(r *Operation) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Operations) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.Operation = b.Operation[:0]
 	b.Version = b.Version[:0]
 	b.Association = b.Association[:0]
@@ -5222,6 +5321,9 @@ func (b *Operations) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Operations) Bytes() int { return b.rows*354 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Operations) Held() int { return cap(b.Operation)*354 + b.text.held() }
 
 // Table returns operations_store.
 func (b *Operations) Table() string { return "operations_store" }
@@ -5390,6 +5492,9 @@ func (b *Progresses) Append(r *Progress) {
 // Reset forgets the rows and keeps the memory. Strings taken from the columns are
 // no longer valid.
 func (b *Progresses) Reset() {
+	if b.text.foreign() {
+		clearTexts(b)
+	}
 	b.Association = b.Association[:0]
 	b.Sensor = b.Sensor[:0]
 	b.Epoch = b.Epoch[:0]
@@ -5408,6 +5513,9 @@ func (b *Progresses) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
 func (b *Progresses) Bytes() int { return b.rows*82 + b.text.size }
+
+// Held returns about how much memory Reset keeps.
+func (b *Progresses) Held() int { return cap(b.Association)*82 + b.text.held() }
 
 // Table returns progress_store.
 func (b *Progresses) Table() string { return "progress_store" }

@@ -33,6 +33,7 @@ type Columnar interface {
 	Table() string
 	Rows() int
 	Bytes() int
+	Held() int
 	Columns() []Column
 	Column(i int) any
 	Reset()
@@ -115,6 +116,25 @@ func (b *Batch) Reset() {
 	for _, t := range b.All() {
 		t.Reset()
 	}
+}
+
+// clearTexts has no text of t refer to its octets any more, which Reset gives up: behind
+// its end, too, a column would keep them.
+func clearTexts(t Columnar) {
+	for i := range t.Columns() {
+		if texts, ok := t.Column(i).([]string); ok {
+			clear(texts)
+		}
+	}
+}
+
+// Held returns about how much memory Reset keeps, whatever rows there are.
+func (b *Batch) Held() int {
+	n := 0
+	for _, t := range b.All() {
+		n += t.Held()
+	}
+	return n
 }
 
 // Rows returns the number of rows of all tables.

@@ -2,10 +2,12 @@ package schema
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -124,20 +126,79 @@ func TestBatchOwnsItsRows(t *testing.T) {
 	}
 }
 
-// Memory that one large batch needed is not kept for ever.
-func TestArenaGivesBack(t *testing.T) {
+// What a batch keeps follows from how much there was at most, not from how long it is
+// used, or in which order short and long strings came.
+func TestArenaKeepsWhatIsNeeded(t *testing.T) {
 	var a arena
-	for range 100 {
-		a.copy(make([]byte, 2<<20))
+	lengths := []int{longChunk, longChunk + 1, 2 * longChunk, shortChunk / 4, shortChunk, 100_000}
+	for range 2000 {
+		lengths = append(lengths, 100)
 	}
-	a.reset()
-	kept := 0
-	for _, c := range a.chunks {
-		kept += cap(c)
+	random := rand.New(rand.NewPCG(1, 2))
+	octets := make([]byte, 2*longChunk)
+	held := 0
+	for round := range 200 {
+		random.Shuffle(len(lengths), func(i, j int) { lengths[i], lengths[j] = lengths[j], lengths[i] })
+		size := 0
+		for _, n := range lengths {
+			a.copy(octets[:n])
+			size += n
+		}
+		if a.size != size || !a.foreign() {
+			t.Fatalf("round %d: %d octets, want %d; foreign %t", round, a.size, size, a.foreign())
+		}
+		a.reset()
+		if a.foreign() || a.size != 0 {
+			t.Fatalf("round %d: reset left something", round)
+		}
+		if held = max(held, a.held()); round == 9 {
+			// The two that are in no chunk are given up.
+			if most := size - 3*longChunk; a.held() > 2*most {
+				t.Errorf("%d octets are held of %d", a.held(), most)
+			}
+		}
 	}
-	if kept > keptChunks {
-		t.Errorf("kept %d octets, want at most %d", kept, keptChunks)
+	// A chunk more may be begun, for what is left of others.
+	if most := a.held() + longChunk + shortChunk; held > most {
+		t.Errorf("%d octets were held, then %d", held, a.held())
 	}
+}
+
+// The memory of a string that Reset gives up is not kept by a column.
+func TestResetForgets(t *testing.T) {
+	var b Contents
+	large := make([]byte, longChunk+1)
+	for range 3 {
+		b.Append(&Content{Content: large})
+	}
+	b.Reset()
+	if b.Content = b.Content[:3]; !slices.Equal(b.Content, []string{"", "", ""}) {
+		t.Error("a column refers to memory that was given up")
+	}
+}
+
+// Held is about what a batch takes.
+func TestHeld(t *testing.T) {
+	var b Batch
+	if b.Held() != 0 {
+		t.Errorf("an empty batch holds %d octets", b.Held())
+	}
+	row := Recipient{Name: ORName{Text: make([]byte, 200)}}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 3000 {
+		b.Recipients.Append(&row)
+	}
+	held := b.Held()
+	b.Reset()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	took := int(after.HeapAlloc - before.HeapAlloc)
+	if b.Held() != held || held < took*3/4 || held > took*5/4 {
+		t.Errorf("%d octets held, %d after Reset; took %d", held, b.Held(), took)
+	}
+	runtime.KeepAlive(&b)
 }
 
 // What is large and in an adopted buffer is not copied; all else is, and after Reset

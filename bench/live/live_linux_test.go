@@ -36,6 +36,8 @@ var (
 	messages = flag.Int("messages", 3000, "messages in the capture that is replayed")
 	corpus   = flag.String("corpus", "office", "their contents: small or office (see bench/generate)")
 	soak     = flag.Duration("soak", time.Minute, "how long memory is watched")
+	at       = flag.Float64("at", 0, "Mbit/s of TestSoak, instead of half of what is found loss-free")
+	profiles = flag.String("profiles", "", "folder for a heap profile, and what the metrics say, of each minute of the soak")
 	report   = flag.String("report", "", "file that the figures are written to as well")
 )
 
@@ -324,6 +326,12 @@ func TestSoak(t *testing.T) {
 	if *rates {
 		t.Skip("with -rates, TestRates has a soak")
 	}
+	if *at > 0 {
+		b := newBench(t)
+		b.soak(t, *at)
+		b.write(t)
+		return
+	}
 	*messages = min(*messages, 1000)
 	b := newBench(t)
 	mbps := 40.0
@@ -372,6 +380,18 @@ func (b *bench) soak(t *testing.T, mbps float64) {
 			}
 			if m.resident > 0 {
 				all = append(all, m)
+			}
+			if *profiles != "" && len(all)%120 == 119 {
+				minute := strconv.Itoa(len(all)/120 + 1)
+				for name, path := range map[string]string{"heap." + minute: "/debug/pprof/heap?gc=1", "metrics." + minute: "/metrics"} {
+					body, err := get(ctx, path)
+					if err == nil {
+						err = os.WriteFile(filepath.Join(*profiles, name), body, 0o644)
+					}
+					if err != nil && ctx.Err() == nil {
+						t.Error(err)
+					}
+				}
 			}
 		}
 	}()
@@ -446,37 +466,45 @@ const metrics = "127.0.0.1:9102"
 
 var heapAlloc = regexp.MustCompile(`(?m)^# HeapAlloc = (\d+)$`)
 
-// live has the sensor collect, and returns what its heap holds then. The calling
-// goroutine is in the sensor's namespace, and dials itself: a transport would dial in another.
+// live has the sensor collect, and returns what its heap holds then.
 func live(ctx context.Context) (int64, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", metrics)
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metrics+"/debug/pprof/heap?gc=1&debug=1", nil)
-	if err != nil {
-		return 0, err
-	}
-	req.Close = true
-	if err := req.Write(c); err != nil {
-		return 0, err
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(c), req)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	body, err := get(ctx, "/debug/pprof/heap?gc=1&debug=1")
 	if err != nil {
 		return 0, err
 	}
 	m := heapAlloc.FindSubmatch(body)
 	if m == nil {
-		return 0, fmt.Errorf("%s, no HeapAlloc in %d octets", answer.Status, len(body))
+		return 0, fmt.Errorf("no HeapAlloc in %d octets", len(body))
 	}
 	return strconv.ParseInt(string(m[1]), 10, 64)
+}
+
+// get returns what the sensor serves. The calling goroutine is in the sensor's
+// namespace, and dials itself: a transport would dial in another.
+func get(ctx context.Context, path string) ([]byte, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", metrics)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metrics+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true
+	if err := req.Write(c); err != nil {
+		return nil, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return io.ReadAll(answer.Body)
 }
 
 // rss returns the resident octets of a process, 0 when it has ended.

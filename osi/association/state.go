@@ -403,6 +403,17 @@ func (a *Association) keep(b []byte) []byte {
 // Facts returns what is known so far. It is valid until Reset.
 func (a *Association) Facts() *Facts { return &a.facts }
 
+// Kept returns about how many octets of memory Reset keeps beside those of Scratch.
+func (a *Association) Kept() int {
+	const each = 88 // Of a presentation context; what refers to others takes less.
+	n := cap(a.arena) + each*(cap(a.facts.Contexts)+cap(a.suspended)+cap(a.handover))
+	for i := range a.transfer {
+		t := &a.transfer[i]
+		n += 16*cap(t.checkpoints) + cap(t.activity)
+	}
+	return n
+}
+
 // Buffered returns how many octets of memory the association holds for
 // unfinished transfers and TSDUs.
 func (a *Association) Buffered() int {

@@ -117,9 +117,12 @@ func (w *worker) invocation() *invocation {
 	return new(invocation)
 }
 
+// maxReleased bounds the octets of an invocation that is used again.
+const maxReleased = 64 << 10
+
 // release keeps an invocation for reuse, unless it holds much.
 func (w *worker) release(v *invocation) {
-	if len(w.ops.free) < maxPending && cap(v.octets) <= 1<<20 {
+	if len(w.ops.free) < maxPending && cap(v.octets) <= maxReleased {
 		w.ops.free = append(w.ops.free, v)
 	}
 }

@@ -151,6 +151,30 @@ type facts struct {
 	clientPSAP, serverPSAP []byte
 }
 
+// all are the texts that grow with what a connection tells.
+func (t *facts) all() [22]*[]byte {
+	return [...]*[]byte{&t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind,
+		&t.titles[0], &t.titles[1], &t.titles[2], &t.titles[3], &t.acse, &t.context, &t.contextName, &t.syntaxes, &t.sessionID,
+		&t.source, &t.clientTSAP, &t.serverTSAP, &t.clientSSAP, &t.serverSSAP, &t.clientPSAP, &t.serverPSAP}
+}
+
+// reset empties the texts and keeps their memory.
+func (t *facts) reset() {
+	for _, b := range t.all() {
+		*b = (*b)[:0]
+	}
+	t.initiatorDir = 0
+}
+
+// kept is how many octets reset keeps.
+func (t *facts) kept() int {
+	n := 0
+	for _, b := range t.all() {
+		n += cap(*b)
+	}
+	return n
+}
+
 // run is a run of octets that are in no TPKT.
 type run struct {
 	kind     record.ItemKind
@@ -643,14 +667,6 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	var c *connection
 	if n := len(w.idle); n > 0 {
 		c, w.idle = w.idle[n-1], w.idle[:n-1]
-		a := c.assoc
-		t := c.text
-		for _, b := range []*[]byte{&t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind, &t.context, &t.contextName, &t.syntaxes,
-			&t.sessionID, &t.clientTSAP, &t.serverTSAP, &t.clientSSAP, &t.serverSSAP, &t.clientPSAP, &t.serverPSAP} {
-			*b = (*b)[:0]
-		}
-		t.initiatorDir = 0
-		*c = connection{assoc: a, text: t, suspend: c.suspend, resume: c.resume}
 	} else {
 		c = &connection{assoc: new(association.Association)}
 		c.suspend = func(a *association.Suspended) { w.suspend(c, a) }
@@ -694,16 +710,23 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	return c, nil
 }
 
-// maxIdle bounds the ended connections that a shard keeps for reuse, a few kB each. As
-// many are in use at a time as end within one batch of rows: in a batch of
-// DefaultBatchRows about a thousand, if each has one message.
-const maxIdle = 2048
+// maxIdle bounds the ended connections that a shard keeps for reuse. As many are in use at
+// a time as end within one batch of rows.
+const maxIdle = 1024
+
+// maxIdleOctets is the most memory that one of them keeps: most need a fourth of it. A
+// connection that needed more, for long names, is left to the collector.
+const maxIdleOctets = 16 << 10
 
 // reuse lets a connection's memory be reused.
 func (w *worker) reuse(c *connection) {
-	if len(w.idle) < maxIdle {
-		w.idle = append(w.idle, c)
+	c.assoc.Reset(c.config)
+	if len(w.idle) >= maxIdle || c.assoc.Kept()+c.text.kept() > maxIdleOctets {
+		return
 	}
+	c.text.reset()
+	*c = connection{assoc: c.assoc, text: c.text, suspend: c.suspend, resume: c.resume}
+	w.idle = append(w.idle, c)
 }
 
 // suspend keeps an activity for other associations. All that was received before

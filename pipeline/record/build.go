@@ -15,8 +15,10 @@ type Buffer struct {
 
 var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, 4096)} }}
 
-// maxPooled keeps the rare huge record from staying in the pool.
-const maxPooled = 1 << 20
+// maxPooled bounds the buffers in the pool. In time each becomes as large as the largest
+// record for which it was taken, so this is what sensors make by default, with room for
+// the TPDU that came last; larger records are rare.
+const maxPooled = 128 << 10
 
 // NewBuffer returns an empty buffer from the pool.
 func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }

@@ -24,6 +24,9 @@ type inserter struct {
 	// native is a table's rows as they travel, packed the same compressed.
 	native, packed []byte
 	packer         *compress.Writer
+	// need is of native: what the largest table of a block takes.
+	need    need
+	largest int
 }
 
 // insert makes the rows of every table of a block durable.
@@ -34,6 +37,7 @@ func (in *inserter) insert(b *block) error {
 	in.w.metrics.pending.Add(float64(b.bytes))
 	defer in.w.metrics.pending.Sub(float64(b.bytes))
 	in.w.metrics.size.Observe(float64(b.rows))
+	in.largest = 0
 	for _, parts := range b.batches.All() {
 		switch parts[0].(type) {
 		case *schema.Progresses, *schema.Captures:
@@ -45,6 +49,8 @@ func (in *inserter) insert(b *block) error {
 			return err
 		}
 	}
+	in.need.add(in.largest)
+	in.trim(2 * in.need.most())
 	return nil
 }
 
@@ -57,6 +63,7 @@ func (in *inserter) table(parts []schema.Columnar) error {
 		rows += p.Rows()
 		octets += p.Bytes()
 	}
+	in.largest = max(in.largest, octets)
 	in.native = schema.AppendNative(slices.Grow(in.native[:0], octets), parts...)
 	settings := clickhouse.Settings{
 		// An acknowledged block is in a part on every shard concerned: neither queued
@@ -82,7 +89,7 @@ func (in *inserter) table(parts []schema.Columnar) error {
 			return &RefusedError{Table: name, Err: err}
 		}
 	}
-	defer in.trim()
+	defer in.trim(maxKept)
 	for attempt := 1; ; attempt++ {
 		m.attempts.WithLabelValues(name).Inc()
 		start := time.Now()
@@ -161,10 +168,14 @@ func (s sayPacked) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.next.RoundTrip(r)
 }
 
-// trim gives up memory beyond what most blocks take.
-func (in *inserter) trim() {
+// maxKept bounds the memory that is kept from one table to the next: that for a large
+// message is given up.
+const maxKept = 64 << 20
+
+// trim gives up memory beyond so many octets.
+func (in *inserter) trim(most int) {
 	for _, b := range []*[]byte{&in.native, &in.packed} {
-		if cap(*b) > maxRecycled {
+		if cap(*b) > most {
 			*b = nil
 		}
 	}

@@ -20,6 +20,8 @@ type metrics struct {
 	size     prometheus.Histogram
 	queued   prometheus.Gauge
 	pending  prometheus.Gauge
+	waiting  prometheus.Gauge
+	spare    prometheus.Gauge
 }
 
 func newMetrics(o *WriterOptions) *metrics {
@@ -41,6 +43,10 @@ func newMetrics(o *WriterOptions) *metrics {
 			Help: "Batches that wait to be merged into a block."}),
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: "pending_octets",
 			Help: "Octets of the blocks being inserted."}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: "waiting_octets",
+			Help: "Octets of the rows that are not durable: queued, collected or being inserted."}),
+		spare: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: "spare_octets",
+			Help: "Octets of memory kept for rows to come."}),
 	}
 	// Every table's series is there from the start.
 	var none schema.Batch
@@ -50,7 +56,7 @@ func newMetrics(o *WriterOptions) *metrics {
 		}
 	}
 	if o.Registerer != nil {
-		o.Registerer.MustRegister(m.rows, m.octets, m.inserts, m.attempts, m.failures, m.seconds, m.size, m.queued, m.pending)
+		o.Registerer.MustRegister(m.rows, m.octets, m.inserts, m.attempts, m.failures, m.seconds, m.size, m.queued, m.pending, m.waiting, m.spare)
 	}
 	return m
 }

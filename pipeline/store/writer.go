@@ -50,10 +50,6 @@ func Within(octets int) (o WriterOptions, batch int) {
 	return WriterOptions{Bytes: max(octets/8, 1<<20), Queue: 8}, max(octets/32, 256<<10)
 }
 
-// maxRecycled bounds the memory of a batch that is used again: that of a large message
-// is given up.
-const maxRecycled = 64 << 20
-
 // Writer inserts batches. Of each block the tables are inserted in the order of
 // schema.Batch.All, so that what belongs to a message is there before it. The
 // rows of progress and captures, which say what is in the archive, wait until
@@ -68,8 +64,8 @@ type Writer struct {
 	in     chan item
 	out    chan *block
 	done   sync.WaitGroup
-	// free are batches to be used again.
-	free sync.Pool
+	// spare are batches to be used again.
+	spare spare
 
 	// closing guards in: Write sends under its read side, Close closes under its
 	// write side.
@@ -93,8 +89,9 @@ type Writer struct {
 
 // item is what Write hands to the collector. An item without a batch is a flush.
 type item struct {
-	batch *schema.Batch
-	ack   func()
+	batch  *schema.Batch
+	octets int // Of the batch.
+	ack    func()
 }
 
 // block is what is inserted together.
@@ -137,6 +134,7 @@ func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
 		moved:    make(chan struct{}),
 		finished: map[uint64]*block{},
 	}
+	w.spare.octets = w.metrics.spare
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.done.Go(w.collect)
 	for range o.Inserters {
@@ -146,12 +144,7 @@ func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
 }
 
 // Batch returns an empty batch, a used one where there is one.
-func (w *Writer) Batch() *schema.Batch {
-	if b, ok := w.free.Get().(*schema.Batch); ok {
-		return b
-	}
-	return new(schema.Batch)
-}
+func (w *Writer) Batch() *schema.Batch { return w.spare.take() }
 
 // Write hands b over; it belongs to the writer from then on. It blocks while the
 // queue is full. ack, if not nil, is called once when every row of b is durable,
@@ -159,9 +152,11 @@ func (w *Writer) Batch() *schema.Batch {
 // Write. The error is the one that stopped the writer, or ctx's: then b was not
 // taken.
 func (w *Writer) Write(ctx context.Context, b *schema.Batch, ack func()) error {
-	err := w.send(ctx, item{b, ack})
+	octets := b.Bytes()
+	err := w.send(ctx, item{batch: b, octets: octets, ack: ack})
 	if err == nil {
 		w.written.Add(1)
+		w.metrics.waiting.Add(float64(octets))
 	}
 	return err
 }
@@ -179,7 +174,7 @@ func (w *Writer) Retries() uint64 { return w.retries.Load() }
 // Flush inserts what was written and returns when it is durable.
 func (w *Writer) Flush(ctx context.Context) error {
 	durable := make(chan struct{})
-	if err := w.send(ctx, item{nil, func() { close(durable) }}); err != nil {
+	if err := w.send(ctx, item{ack: func() { close(durable) }}); err != nil {
 		return err
 	}
 	select {
@@ -245,16 +240,6 @@ func (w *Writer) Err() error { return context.Cause(w.ctx) }
 // Done is closed when the writer has stopped.
 func (w *Writer) Done() <-chan struct{} { return w.ctx.Done() }
 
-// recycle keeps the batches of a block for the next callers.
-func (w *Writer) recycle(k schema.Block) {
-	for _, b := range k {
-		if b.Bytes() <= maxRecycled {
-			b.Reset()
-			w.free.Put(b)
-		}
-	}
-}
-
 // collect makes blocks of batches.
 func (w *Writer) collect() {
 	defer close(w.out)
@@ -295,7 +280,7 @@ func (w *Writer) collect() {
 				cur.writes++
 				cur.batches = append(cur.batches, it.batch)
 				cur.rows += it.batch.Rows()
-				cur.bytes += it.batch.Bytes()
+				cur.bytes += it.octets
 			}
 			if it.ack != nil {
 				cur.acks = append(cur.acks, it.ack)
@@ -327,8 +312,11 @@ func (w *Writer) insertBlocks() {
 				w.cancel(err)
 				return
 			}
-			w.recycle(b.batches)
+			for _, batch := range b.batches {
+				w.spare.put(batch)
+			}
 			b.batches = nil
+			w.metrics.waiting.Sub(float64(b.bytes))
 			w.finish(b)
 		case <-w.ctx.Done():
 			return

@@ -196,7 +196,7 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	}
 	b.WriteString("b.rows++\n}\n")
 
-	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Strings taken from the columns are\n// no longer valid.\nfunc (b *%s) Reset() {\n", n.batch)
+	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Strings taken from the columns are\n// no longer valid.\nfunc (b *%s) Reset() {\nif b.text.foreign() {\nclearTexts(b)\n}\n", n.batch)
 	for _, f := range fields {
 		fmt.Fprintf(b, "b.%s = b.%s[:0]\n", f.col, f.col)
 	}
@@ -204,6 +204,7 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 
 	fmt.Fprintf(b, "\n// Rows returns the number of rows.\nfunc (b *%s) Rows() int { return b.rows }\n", n.batch)
 	fmt.Fprintf(b, "\n// Bytes returns about how much memory the rows take.\nfunc (b *%s) Bytes() int { return b.rows*%d + b.text.size }\n", n.batch, fixed)
+	fmt.Fprintf(b, "\n// Held returns about how much memory Reset keeps.\nfunc (b *%s) Held() int { return cap(b.%s)*%d + b.text.held() }\n", n.batch, fields[0].col, fixed)
 	fmt.Fprintf(b, "\n// Table returns %s.\nfunc (b *%s) Table() string { return %q }\n", t.Store(), n.batch, t.Store())
 
 	fmt.Fprintf(b, "\n// Columns returns the names and types of the columns in the order of Column.\nfunc (b *%s) Columns() []Column { return columnsOf%s[:] }\n", n.batch, n.batch)
