@@ -46,27 +46,35 @@ const (
 	signerByKey  = "key=CAFE"
 )
 
+// contentInfo writes a ContentInfo (RFC 5652 3) of a type whose SEQUENCE begins with a
+// version, and goes on with what inside writes.
+func (e *encoder) contentInfo(oid string, version int, inside func()) {
+	info := e.open(tagSequence)
+	e.oid(tagOID, oid)
+	x := e.open(0xa0)
+	d := e.open(tagSequence)
+	e.integer(tagInteger, version)
+	inside()
+	e.close(d)
+	e.close(x)
+	e.close(info)
+}
+
 // signedData writes a ContentInfo of signed data (RFC 5652 5.1) with what inside
 // writes as EncapsulatedContentInfo, and the signers.
 func (e *encoder) signedData(r *rand.Rand, inside func(), byKey ...bool) {
-	info := e.open(tagSequence)
-	e.oid(tagOID, oidSigned)
-	x := e.open(0xa0)
-	sd := e.open(tagSequence)
-	e.integer(tagInteger, 1)
-	algorithms := e.open(tagSet)
-	e.close(algorithms)
-	encapsulated := e.open(tagSequence)
-	inside()
-	e.close(encapsulated)
-	signers := e.open(tagSet)
-	for _, k := range byKey {
-		e.signer(k, noise(r, 32))
-	}
-	e.close(signers)
-	e.close(sd)
-	e.close(x)
-	e.close(info)
+	e.contentInfo(oidSigned, 1, func() {
+		algorithms := e.open(tagSet)
+		e.close(algorithms)
+		encapsulated := e.open(tagSequence)
+		inside()
+		e.close(encapsulated)
+		signers := e.open(tagSet)
+		for _, k := range byKey {
+			e.signer(k, noise(r, 32))
+		}
+		e.close(signers)
+	})
 }
 
 // inOctets writes an OCTET STRING of a definite length around what write appends, and
@@ -112,21 +120,15 @@ func (w *interpersonal) secured(c *content) {
 		}, true, false)
 	default:
 		l.InnerType, l.Signer, l.Signers = "enveloped-data", "", 0
-		info := e.open(tagSequence)
-		e.oid(tagOID, oidEnveloped)
-		x := e.open(0xa0)
-		d := e.open(tagSequence)
-		e.integer(tagInteger, 0)
-		recipients := e.open(tagSet)
-		e.close(recipients)
-		encrypted := e.open(tagSequence)
-		e.oid(tagOID, oidData)
-		e.algorithm(tagSequence)
-		e.primitive(0x80, noise(r, c.size))
-		e.close(encrypted)
-		e.close(d)
-		e.close(x)
-		e.close(info)
+		e.contentInfo(oidEnveloped, 0, func() {
+			recipients := e.open(tagSet)
+			e.close(recipients)
+			encrypted := e.open(tagSequence)
+			e.oid(tagOID, oidData)
+			e.algorithm(tagSequence)
+			e.primitive(0x80, noise(r, c.size))
+			e.close(encrypted)
+		})
 	}
 	w.out[k] = l
 }
