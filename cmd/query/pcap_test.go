@@ -9,34 +9,44 @@ import (
 	"testing"
 )
 
+// told is what tshark tells of a capture.
+type told struct {
+	streams, identifiers []string // Each of them once.
+	packets              string   // Time, sequence number and length of each.
+}
+
+func dissect(t *testing.T, capture string) (c told) {
+	t.Helper()
+	out, err := exec.Command("tshark", "-r", capture, "-T", "fields", "-e", "tcp.stream", "-e", "p1.local_identifier",
+		"-e", "frame.time_epoch", "-e", "tcp.seq_raw", "-e", "tcp.len").Output()
+	if err != nil {
+		t.Fatalf("tshark: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		f := strings.SplitN(line, "\t", 3)
+		c.streams = append(c.streams, f[0])
+		if f[1] != "" {
+			c.identifiers = append(c.identifiers, strings.Split(f[1], ",")...)
+		}
+		c.packets += f[2]
+	}
+	slices.Sort(c.streams)
+	slices.Sort(c.identifiers)
+	c.streams, c.identifiers = slices.Compact(c.streams), slices.Compact(c.identifiers)
+	return c
+}
+
 // TestPcap cuts out the packets of each message of the demonstration. tshark, which
 // knows nothing of the archive, finds the message in them, and no other.
 func TestPcap(t *testing.T) {
 	archive := demonstration(t)
 	out := filepath.Join(t.TempDir(), "out.pcapng")
 	const from = "../../testdata/mta"
-	tshark := func(capture string, args ...string) (lines []string) {
-		t.Helper()
-		b, err := exec.Command("tshark", append([]string{"-r", capture}, args...)...).Output()
-		if err != nil {
-			t.Fatalf("tshark: %v", err)
-		}
-		for line := range strings.Lines(string(b)) {
-			if line = strings.TrimSpace(line); line != "" {
-				lines = append(lines, line)
-			}
-		}
-		return lines
+	known := map[string]told{}
+	for line := range strings.Lines(run(t, "-store", archive, "SELECT DISTINCT source FROM associations")) {
+		source := strings.TrimSpace(line)
+		known[source] = dissect(t, filepath.Join(from, source))
 	}
-	identifiers := func(capture string) (found []string) {
-		t.Helper()
-		for _, ids := range tshark(capture, "-T", "fields", "-e", "p1.local_identifier") {
-			found = append(found, strings.Split(ids, ",")...)
-		}
-		slices.Sort(found)
-		return slices.Compact(found)
-	}
-	known := map[string][]string{}
 	n := 0
 	for line := range strings.Lines(run(t, "-store", archive, "SELECT apdu, kind, mts_id_local, source FROM messages ORDER BY captured_at")) {
 		f := strings.Split(strings.TrimSpace(line), "\t")
@@ -44,18 +54,16 @@ func TestPcap(t *testing.T) {
 		if kind == "report" {
 			continue // It names its subject as well.
 		}
-		if known[source] == nil {
-			known[source] = identifiers(filepath.Join(from, source))
-		}
 		run(t, "-store", archive, "pcap", apdu, "-o", out, "-from", from)
-		if streams := tshark(out, "-T", "fields", "-e", "tcp.stream"); slices.ContainsFunc(streams, func(s string) bool { return s != "0" }) {
-			t.Errorf("%s: packets of several connections: %q", local, streams)
+		found := dissect(t, out)
+		if !slices.Equal(found.streams, []string{"0"}) {
+			t.Errorf("%s: packets of several connections: %q", local, found.streams)
 		}
-		if !slices.Contains(known[source], local) {
+		if !slices.Contains(known[source].identifiers, local) {
 			continue // In the whole capture, tshark does not find it either.
 		}
-		if found := identifiers(out); !slices.Equal(found, []string{local}) {
-			t.Errorf("%s: tshark finds %q", local, found)
+		if !slices.Equal(found.identifiers, []string{local}) {
+			t.Errorf("%s: tshark finds %q", local, found.identifiers)
 		}
 		n++
 	}
@@ -67,12 +75,7 @@ func TestPcap(t *testing.T) {
 	for line := range strings.Lines(run(t, "-store", archive, "SELECT association, source FROM associations")) {
 		association, source, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		run(t, "-store", archive, "pcap", association, "-o", out, "-from", from)
-		whole, err := exec.Command("tshark", "-r", filepath.Join(from, source), "-T", "fields", "-e", "frame.time_epoch", "-e", "tcp.seq_raw", "-e", "tcp.len").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := strings.Join(tshark(out, "-T", "fields", "-e", "frame.time_epoch", "-e", "tcp.seq_raw", "-e", "tcp.len"), "\n")
-		if want := strings.TrimSpace(string(whole)); got != want {
+		if got, want := dissect(t, out).packets, known[source].packets; got != want {
 			t.Errorf("%s: got\n%.300s\nwant\n%.300s", source, got, want)
 		}
 	}
