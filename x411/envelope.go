@@ -114,7 +114,7 @@ func (a *APDU) mtsAPDU(c *ber.Cursor, e *ber.Element) {
 	case ber.Context(0):
 		a.Kind = KindMessage
 		d.push("message")
-		a.message(c, e)
+		a.message(c, e, messageFields, messageEnvelopeFields)
 		d.pop()
 	case ber.Context(1):
 		a.Kind = KindReport
@@ -126,7 +126,7 @@ func (a *APDU) mtsAPDU(c *ber.Cursor, e *ber.Element) {
 		d.push("probe")
 		a.Envelope = a.Octets
 		a.Status = StatusOK
-		a.probeEnvelope(c, e)
+		a.envelope(c, e, probeEnvelopeFields)
 		d.pop()
 	default:
 		d.fail(CodeNotAPDU, e.Offset)
@@ -138,29 +138,33 @@ var messageFields = []field{
 	{"content", ber.TagOctetString, 1, true},
 }
 
-func (a *APDU) message(c *ber.Cursor, e *ber.Element) {
+// message reads a message or a submission, with the given fields and those of its
+// envelope.
+func (a *APDU) message(c *ber.Cursor, e *ber.Element, fields, envelope []field) {
 	d := &a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
 	for {
-		id := d.next(&in, &f, messageFields, &seen)
+		id := d.next(&in, &f, fields, &seen)
 		if id < 0 {
 			break
 		}
-		if id == 0 {
+		switch id {
+		case 0:
 			a.Status = StatusOK
 			a.Envelope = Range{f.Offset, f.End}
-			a.messageEnvelope(&in, &f)
-		} else {
+			a.envelope(&in, &f, envelope)
+		case 1:
 			a.content(&in, &f)
 		}
 		d.pop()
 	}
-	d.complete(messageFields, seen, e.Offset)
+	d.complete(fields, seen, e.Offset)
 }
 
-// messageEnvelopeFields is MessageTransferEnvelope (X.411 12.2.1.1).
+// messageEnvelopeFields is MessageTransferEnvelope (X.411 12.2.1.1). All envelopes of
+// messages and probes have the same ids.
 var messageEnvelopeFields = []field{
 	{"message-identifier", tagMTSIdentifier, 0, true},
 	{"originator-name", tagORName, 1, true},
@@ -177,32 +181,7 @@ var messageEnvelopeFields = []field{
 	{"extensions", ber.Context(3), 11, false},
 }
 
-func (a *APDU) messageEnvelope(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
-	in := c.Enter(e)
-	var f ber.Element
-	seen := uint32(0)
-	for {
-		id := d.next(&in, &f, messageEnvelopeFields, &seen)
-		if id < 0 {
-			break
-		}
-		switch id {
-		case 5:
-			a.Priority = Priority(d.code(&in, &f))
-			a.PriorityPresent = true
-		case 7:
-			a.DeferredDelivery = d.time(&in, &f)
-		default:
-			a.commonField(&in, &f, id)
-		}
-		d.pop()
-	}
-	d.complete(messageEnvelopeFields, seen, e.Offset)
-}
-
-// probeEnvelopeFields is ProbeTransferEnvelope (X.411 12.2.1.2). Its ids are
-// those of messageEnvelopeFields.
+// probeEnvelopeFields is ProbeTransferEnvelope (X.411 12.2.1.2).
 var probeEnvelopeFields = []field{
 	{"probe-identifier", tagMTSIdentifier, 0, true},
 	{"originator-name", tagORName, 1, true},
@@ -211,61 +190,61 @@ var probeEnvelopeFields = []field{
 	{"content-type", ber.TagOID, 3, true},
 	{"content-identifier", tagContentID, 4, false},
 	{"per-message-indicators", tagIndicators, 6, false},
-	{"content-length", ber.Context(0), 7, false},
+	{"content-length", ber.Context(0), 12, false},
 	{"per-domain-bilateral-information", ber.Context(1), 8, false},
 	{"per-recipient-fields", ber.Context(2), 9, true},
 	{"trace-information", tagTrace, 10, true},
 	{"extensions", ber.Context(3), 11, false},
 }
 
-func (a *APDU) probeEnvelope(c *ber.Cursor, e *ber.Element) {
+// envelope reads the envelope of a message or a probe, with the given fields.
+func (a *APDU) envelope(c *ber.Cursor, e *ber.Element, fields []field) {
 	d := &a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
 	for {
-		id := d.next(&in, &f, probeEnvelopeFields, &seen)
+		id := d.next(&in, &f, fields, &seen)
 		if id < 0 {
 			break
 		}
-		if id == 7 {
+		switch id {
+		case 0:
+			d.identifier(&in, &f, &a.ID)
+		case 1:
+			d.orName(&in, &f, &a.Originator)
+		case 2:
+			d.eits(&in, &f, &a.OriginalEITs)
+		case 3:
+			d.contentType(&in, &f, &a.ContentType)
+		case 4:
+			a.ContentID, _ = d.text(&in, &f)
+		case 5:
+			a.Priority = Priority(d.code(&in, &f))
+			a.PriorityPresent = true
+		case 6:
+			v, ok := d.flags(&in, &f)
+			a.Indicators, a.IndicatorsPresent = PerMessageIndicators(v), ok
+		case 7:
+			a.DeferredDelivery = d.time(&in, &f)
+		case 8:
+			a.bilateral(&in, &f)
+		case 9:
+			a.recipients(&in, &f, recipientFields)
+		case 10:
+			a.Trace = a.trace(&in, &f, a.Trace)
+		case 11:
+			a.Extensions = a.extensionSet(&in, &f, true)
+		case 12:
 			if v, ok := d.integer(&in, &f); ok {
 				a.ContentLength = v
 			}
-		} else {
-			a.commonField(&in, &f, id)
+		case 13:
+			a.recipients(&in, &f, submittedRecipientFields)
 		}
 		d.pop()
 	}
-	d.complete(probeEnvelopeFields, seen, e.Offset)
-}
-
-// commonField reads a field that the envelopes of messages and probes share.
-func (a *APDU) commonField(c *ber.Cursor, f *ber.Element, id int) {
-	d := &a.d
-	switch id {
-	case 0:
-		d.identifier(c, f, &a.ID)
-	case 1:
-		d.orName(c, f, &a.Originator)
-	case 2:
-		d.eits(c, f, &a.OriginalEITs)
-	case 3:
-		d.contentType(c, f, &a.ContentType)
-	case 4:
-		a.ContentID, _ = d.text(c, f)
-	case 6:
-		v, ok := d.flags(c, f)
-		a.Indicators, a.IndicatorsPresent = PerMessageIndicators(v), ok
-	case 8:
-		a.bilateral(c, f)
-	case 9:
-		a.recipients(c, f, recipientFields)
-	case 10:
-		a.Trace = a.trace(c, f, a.Trace)
-	case 11:
-		a.Extensions = a.extensionSet(c, f, true)
-	}
+	d.complete(fields, seen, e.Offset)
 }
 
 // content reads a Content: an OCTET STRING under whatever tag.
@@ -1014,7 +993,7 @@ func (a *APDU) report(c *ber.Cursor, e *ber.Element) {
 		case f.Tag == ber.TagSet && sets == 1:
 			sets++
 			d.push("content")
-			a.reportContent(&in, &f)
+			a.reportContent(&in, &f, reportContentFields)
 			d.pop()
 		default:
 			d.stray(&f)
@@ -1074,13 +1053,14 @@ var reportContentFields = []field{
 	{"extensions", ber.Context(3), 8, false},
 }
 
-func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element) {
+// reportContent reads what a report says of its subject, with the given fields.
+func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element, fields []field) {
 	d := &a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
 	for {
-		id := d.next(&in, &f, reportContentFields, &seen)
+		id := d.next(&in, &f, fields, &seen)
 		if id < 0 {
 			break
 		}
@@ -1118,8 +1098,12 @@ func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element) {
 			a.AdditionalText = d.keep(d.out)
 		case 8:
 			a.ContentExtensions = a.extensionSet(&in, &f, false)
+		case 9:
+			a.recipients(&in, &f, deliveredReportFields)
+		case 10:
+			a.Extensions = a.extensionSet(&in, &f, true)
 		}
 		d.pop()
 	}
-	d.complete(reportContentFields, seen, e.Offset)
+	d.complete(fields, seen, e.Offset)
 }

@@ -47,17 +47,17 @@ func (a *APDU) argument(kind Kind, c *ber.Cursor, e *ber.Element) {
 	a.Kind = kind
 	switch kind {
 	case KindSubmission:
-		a.submission(c, e)
+		a.message(c, e, submissionFields, messageSubmissionFields)
 	case KindProbeSubmission:
 		a.Status = StatusOK
 		a.Envelope = a.Octets
-		a.submissionEnvelope(c, e, probeSubmissionFields)
+		a.envelope(c, e, probeSubmissionFields)
 	case KindDelivery:
 		a.delivery(c, e)
 	case KindReportDelivery:
 		a.Status = StatusOK
 		a.Envelope = a.Octets
-		a.reportDelivery(c, e)
+		a.reportContent(c, e, reportDeliveryFields)
 	case KindFetch:
 		a.fetch(c, e)
 	default:
@@ -71,31 +71,7 @@ var submissionFields = []field{
 	{"submission-options", ber.Context(4), 2, false}, // X.413 of 1994.
 }
 
-func (a *APDU) submission(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
-	in := c.Enter(e)
-	var f ber.Element
-	seen := uint32(0)
-	for {
-		id := d.next(&in, &f, submissionFields, &seen)
-		if id < 0 {
-			break
-		}
-		switch id {
-		case 0:
-			a.Status = StatusOK
-			a.Envelope = Range{f.Offset, f.End}
-			a.submissionEnvelope(&in, &f, messageSubmissionFields)
-		case 1:
-			a.content(&in, &f)
-		}
-		d.pop()
-	}
-	d.complete(submissionFields, seen, e.Offset)
-}
-
-// messageSubmissionFields is MessageSubmissionEnvelope (X.411 8.2.1.1.1). Its ids
-// are those of messageEnvelopeFields.
+// messageSubmissionFields is MessageSubmissionEnvelope (X.411 8.2.1.1.1).
 var messageSubmissionFields = []field{
 	{"originator-name", tagORName, 1, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
@@ -105,12 +81,12 @@ var messageSubmissionFields = []field{
 	{"priority", tagPriority, 5, false},
 	{"per-message-indicators", tagIndicators, 6, false},
 	{"deferred-delivery-time", ber.Context(0), 7, false},
-	{"per-recipient-fields", ber.Context(1), 9, true},
+	{"per-recipient-fields", ber.Context(1), 13, true},
 	{"extensions", ber.Context(2), 11, false},
 }
 
-// probeSubmissionFields is ProbeSubmissionEnvelope (X.411 8.2.1.2.1); id 12 is
-// the content-length, 13 X.413's submission-options.
+// probeSubmissionFields is ProbeSubmissionEnvelope (X.411 8.2.1.2.1), with X.413's
+// submission-options.
 var probeSubmissionFields = []field{
 	{"originator-name", tagORName, 1, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
@@ -119,9 +95,9 @@ var probeSubmissionFields = []field{
 	{"content-identifier", tagContentID, 4, false},
 	{"content-length", ber.Context(0), 12, false},
 	{"per-message-indicators", tagIndicators, 6, false},
-	{"per-recipient-fields", ber.Context(3), 9, true},
+	{"per-recipient-fields", ber.Context(3), 13, true},
 	{"extensions", ber.Context(2), 11, false},
-	{"submission-options", ber.Context(4), 13, false},
+	{"submission-options", ber.Context(4), 14, false},
 }
 
 // submittedRecipientFields is PerRecipientMessageSubmissionFields and
@@ -132,37 +108,6 @@ var submittedRecipientFields = []field{
 	{"originator-report-request", ber.Context(0), 2, true},
 	{"explicit-conversion", ber.Context(1), 3, false},
 	{"extensions", ber.Context(2), 4, false},
-}
-
-func (a *APDU) submissionEnvelope(c *ber.Cursor, e *ber.Element, fields []field) {
-	d := &a.d
-	in := c.Enter(e)
-	var f ber.Element
-	seen := uint32(0)
-	for {
-		id := d.next(&in, &f, fields, &seen)
-		if id < 0 {
-			break
-		}
-		switch id {
-		case 5:
-			a.Priority = Priority(d.code(&in, &f))
-			a.PriorityPresent = true
-		case 7:
-			a.DeferredDelivery = d.time(&in, &f)
-		case 9:
-			a.recipients(&in, &f, submittedRecipientFields)
-		case 12:
-			if v, ok := d.integer(&in, &f); ok {
-				a.ContentLength = v
-			}
-		case 13:
-		default:
-			a.commonField(&in, &f, id)
-		}
-		d.pop()
-	}
-	d.complete(fields, seen, e.Offset)
 }
 
 // deliveryEnvelopeFields is MessageDeliveryArgument, the fields of a
@@ -310,9 +255,9 @@ var reportDeliveryFields = []field{
 	{"content-type", tagContentType, 3, false},
 	{"content-type", ber.TagOID, 3, false},
 	{"content-identifier", tagContentID, 4, false},
-	{"per-recipient-fields", ber.TagSequence, 5, true},
+	{"per-recipient-fields", ber.TagSequence, 9, true},
 	{"returned-content", ber.Context(0), 6, false},
-	{"extensions", ber.Context(1), 8, false},
+	{"extensions", ber.Context(1), 10, false},
 }
 
 // deliveredReportFields is PerRecipientReportDeliveryFields (X.411 8.3.1.2.1).
@@ -324,37 +269,6 @@ var deliveredReportFields = []field{
 	{"originally-intended-recipient-name", ber.Context(2), 6, false},
 	{"supplementary-information", ber.Context(3), 7, false},
 	{"extensions", ber.Context(4), 4, false},
-}
-
-func (a *APDU) reportDelivery(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
-	in := c.Enter(e)
-	var f ber.Element
-	seen := uint32(0)
-	for {
-		id := d.next(&in, &f, reportDeliveryFields, &seen)
-		if id < 0 {
-			break
-		}
-		switch id {
-		case 0:
-			d.identifier(&in, &f, &a.SubjectID)
-		case 2:
-			d.eits(&in, &f, &a.OriginalEITs)
-		case 3:
-			d.contentType(&in, &f, &a.ContentType)
-		case 4:
-			a.ContentID, _ = d.text(&in, &f)
-		case 5:
-			a.recipients(&in, &f, deliveredReportFields)
-		case 6:
-			a.content(&in, &f)
-		case 8:
-			a.Extensions = a.extensionSet(&in, &f, true)
-		}
-		d.pop()
-	}
-	d.complete(reportDeliveryFields, seen, e.Offset)
 }
 
 // The attribute types of a stored message (X.413 Annex C: id-att) that give a
@@ -443,7 +357,7 @@ func (a *APDU) attribute(c *ber.Cursor, e *ber.Element) {
 			a.Status = StatusOK
 			a.Envelope = Range{v.Offset, v.End}
 			d.push("message-submission-envelope")
-			a.submissionEnvelope(&one, &v, messageSubmissionFields)
+			a.envelope(&one, &v, messageSubmissionFields)
 			d.pop()
 		}
 	case attributeReportEnvelope:
@@ -452,7 +366,7 @@ func (a *APDU) attribute(c *ber.Cursor, e *ber.Element) {
 			a.StoredReport = true
 			a.Envelope = Range{v.Offset, v.End}
 			d.push("report-delivery-envelope")
-			a.reportDelivery(&one, &v)
+			a.reportContent(&one, &v, reportDeliveryFields)
 			d.pop()
 		}
 	}
