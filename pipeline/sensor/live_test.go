@@ -151,3 +151,37 @@ func TestDuplicatesDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestDuplicatesAtAnyRate repeats each segment when as many others have come as come
+// within the window.
+func TestDuplicatesAtAnyRate(t *testing.T) {
+	const window = 50 * time.Millisecond
+	for _, between := range []int{1, 100, 1000} {
+		r := newRecent(window)
+		again := func(n int) bool {
+			return r.again(&capture.Segment{Seq: uint32(n), Time: int64(n) * int64(window) / int64(between+1)})
+		}
+		const segments = 100_000
+		found, left := 0, 0
+		for n := range segments {
+			if again(n) {
+				t.Fatalf("%d between: segment %d is no copy", between, n)
+			}
+			if n < segments/2 {
+				continue // The table grows.
+			}
+			copied := capture.Segment{Seq: uint32(n - between), Time: int64(n) * int64(window) / int64(between+1)}
+			if r.again(&copied) {
+				found++
+			} else {
+				left++
+			}
+		}
+		if left > found/10 {
+			t.Errorf("%d between: %d copies were found, %d were not", between, found, left)
+		}
+		if most := 256 * (between + 8); len(r.seen) > max(most, fewSegments) {
+			t.Errorf("%d between: room for %d segments", between, len(r.seen))
+		}
+	}
+}
