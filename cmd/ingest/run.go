@@ -481,8 +481,9 @@ func openCaptures(ctx context.Context, o *options, st *store.Store, log *slog.Lo
 			return nil, err
 		}
 		old := 0
-		cfg.Skip = func(_ string, _ int64, sum [sha256.Size]byte) bool {
-			if !known[hex.EncodeToString(sum[:])] {
+		cfg.SkipSize = func(size int64) bool { return known[size] != nil }
+		cfg.Skip = func(_ string, size int64, sum [sha256.Size]byte) bool {
+			if !slices.Contains(known[size], hex.EncodeToString(sum[:])) {
 				return false
 			}
 			old++
@@ -529,19 +530,20 @@ func opened(src *capture.Source, log *slog.Logger) (*capture.Source, error) {
 	return src, nil
 }
 
-// archived returns the digests of the captures in the archive.
-func archived(ctx context.Context, st *store.Store) (map[string]bool, error) {
-	rows, err := st.Conn().Query(ctx, "SELECT sha256 FROM captures")
+// archived returns the digests of the captures in the archive, by their size.
+func archived(ctx context.Context, st *store.Store) (map[int64][]string, error) {
+	rows, err := st.Conn().Query(ctx, "SELECT size, sha256 FROM captures")
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]bool)
+	known := make(map[int64][]string)
 	for rows.Next() {
+		var size uint64
 		var sum string
-		if err := rows.Scan(&sum); err != nil {
+		if err := rows.Scan(&size, &sum); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
-		known[strings.ToLower(sum)] = true
+		known[int64(size)] = append(known[int64(size)], strings.ToLower(sum))
 	}
 	return known, errors.Join(rows.Err(), rows.Close())
 }

@@ -26,6 +26,9 @@ type SourceConfig struct {
 	// It costs a second pass over the files, which then need no digest in the
 	// first. It is not asked for Stdin.
 	Skip func(name string, size int64, sum [sha256.Size]byte) bool
+	// SkipSize, if set, says whether Skip is to be asked about files of so many octets;
+	// others are digested while they are read.
+	SkipSize func(size int64) bool
 }
 
 // A SkippedFile was found but is not read.
@@ -108,7 +111,7 @@ func OpenSource(cfg SourceConfig) (*Source, error) {
 			return nil, err
 		}
 		if !st.IsDir() {
-			if err := s.add(p, &cfg, seen, !st.Mode().IsRegular()); err != nil {
+			if err := s.add(p, &cfg, seen, st); err != nil {
 				s.Close()
 				return nil, err
 			}
@@ -121,10 +124,11 @@ func OpenSource(cfg SourceConfig) (*Source, error) {
 		}
 		for _, e := range entries {
 			name := filepath.Join(p, e.Name())
-			if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
+			st, err := os.Stat(name)
+			if err != nil || !st.Mode().IsRegular() {
 				continue // Neither deeper folders nor pipes found by chance.
 			}
-			if err := s.add(name, &cfg, seen, false); err != nil {
+			if err := s.add(name, &cfg, seen, st); err != nil {
 				s.skipped = append(s.skipped, SkippedFile{name, err})
 			}
 		}
@@ -164,7 +168,7 @@ func (s *Source) addOpen(f sourceFile) error {
 	return nil
 }
 
-func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, pipe bool) error {
+func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os.FileInfo) error {
 	id := name
 	if abs, err := filepath.Abs(name); err == nil {
 		id = abs
@@ -173,7 +177,7 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, pipe 
 		return nil // Named itself, and found in a folder.
 	}
 	seen[id] = true
-	if pipe {
+	if !st.Mode().IsRegular() {
 		r, err := Open(name)
 		if err != nil {
 			return err
@@ -182,7 +186,7 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, pipe 
 	}
 	var sum [sha256.Size]byte
 	var size int64
-	if cfg.Skip != nil {
+	if cfg.Skip != nil && (cfg.SkipSize == nil || cfg.SkipSize(st.Size())) {
 		var err error
 		if sum, size, err = Digest(name); err != nil {
 			return err
