@@ -16,11 +16,14 @@
 -- times may, joins the first or the last. The second word of an engine is its
 -- version, the third what a cluster places rows by: part of the sorting key, so
 -- that equal rows meet, and the same for all that belongs to an MTS-APDU.
--- Tables from which searches fetch rows here and there have small granules.
+-- Tables from which searches fetch rows here and there have small granules, and the
+-- whole of their keys in memory: of nearly unique times alone the engine would not
+-- know where in the order of a list a part begins, and would read into every part.
 --
 -- What is looked up by identifier has Bloom filters that let one granule in ten
 -- thousand through for nothing: of ten million messages that is one, where the
--- usual 2.5% are hundreds, each of which FINAL reads with all that overlap it.
+-- usual 2.5% are hundreds, each of which FINAL reads with all that overlap it. By
+-- apdu alone, of messages and recipients, it is one in a thousand.
 -- by_journey is of what journeys and deliveries call mts_id, in the words that the
 -- engine's optimizer makes of it: it writes mts_id = '' as empty(mts_id), and finds
 -- no index that says it otherwise.
@@ -217,7 +220,7 @@ CREATE TABLE {{table "messages_store"}}
     unknown_fields UInt32 COMMENT 'Elements that no edition of the standard defines' CODEC(T64, ZSTD(1)),
     first_unknown String COMMENT 'Path of the first of them' CODEC(ZSTD(1)),
     decoder_version UInt32 COMMENT 'Version of the decoder that wrote the row' CODEC(T64, ZSTD(1)),
-    INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
+    INDEX by_apdu apdu TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX by_transfer transfer TYPE bloom_filter GRANULARITY 1,
     INDEX by_association association TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_mts_id mts_id TYPE bloom_filter(0.0001) GRANULARITY 1,
@@ -232,7 +235,7 @@ CREATE TABLE {{table "messages_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu)
-SETTINGS index_granularity = 1024
+SETTINGS index_granularity = 1024, primary_key_ratio_of_unique_prefix_values_to_skip_suffix_columns = 1
 COMMENT 'MTS-APDUs as sighted, each reading of each; the view messages shows each once.';
 
 CREATE TABLE {{table "recipients_store"}}
@@ -289,7 +292,7 @@ CREATE TABLE {{table "recipients_store"}}
     intended_recipient String COMMENT 'Of a report or a delivery: originally intended recipient name as one line; empty when absent (X.411 8.3.1.1.1.4)' CODEC(ZSTD(1)), -- go:Intended
     intended_recipient_key String COMMENT 'Originally intended recipient name folded for comparison (X.402 18.4)' CODEC(ZSTD(1)), -- go:IntendedKey
     other_recipient Bool COMMENT 'A delivery names it among the other recipients: it is not delivered to that one here (X.411 8.3.1.1.1)' CODEC(T64, ZSTD(1)),
-    INDEX by_apdu apdu TYPE bloom_filter GRANULARITY 1,
+    INDEX by_apdu apdu TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX by_mts_id mts_id TYPE bloom_filter(0.0001) GRANULARITY 1,
     INDEX by_journey if(empty(mts_id), toString(apdu), mts_id) TYPE bloom_filter(0.0001) GRANULARITY 1,
     INDEX by_subject subject_mts_id TYPE bloom_filter(0.0001) GRANULARITY 1,
@@ -299,7 +302,7 @@ CREATE TABLE {{table "recipients_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, position)
-SETTINGS index_granularity = 1024
+SETTINGS index_granularity = 1024, primary_key_ratio_of_unique_prefix_values_to_skip_suffix_columns = 1
 COMMENT 'Recipients of messages, probes and reports, each reading of each; the view recipients shows each once.';
 
 CREATE TABLE {{table "trace_store"}}

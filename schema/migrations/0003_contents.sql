@@ -101,7 +101,7 @@ CREATE TABLE {{table "ipms_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, path)
-SETTINGS index_granularity = 1024
+SETTINGS index_granularity = 1024, primary_key_ratio_of_unique_prefix_values_to_skip_suffix_columns = 1
 COMMENT 'Interpersonal messages and notifications, and other contents, each reading of each; the view ipms shows each once.';
 
 CREATE TABLE {{table "ipm_recipients_store"}}
@@ -258,6 +258,7 @@ CREATE TABLE {{table "body_parts_store"}}
 ENGINE = {{engine "ReplacingMergeTree" "version" "apdu"}}
 PARTITION BY {{partition}}
 ORDER BY (origin_time, apdu, path, position)
+SETTINGS index_granularity = 1024, primary_key_ratio_of_unique_prefix_values_to_skip_suffix_columns = 1
 COMMENT 'Body parts, each reading of each; the view body_parts shows each once.';
 
 {{view "ipms"}}

@@ -16,6 +16,10 @@
 WITH
     arraySort(x -> -length(x), extractAll(lowerUTF8({subject:String}), '[a-z0-9]+')) AS subject_runs,
     arraySort(x -> -length(x), extractAll(lowerUTF8({text:String}), '[a-z0-9]+')) AS text_runs,
+    concat('%', subject_runs[1], '%') AS subject_run,
+    concat('%', subject_runs[if(length(subject_runs[2]) < 4, 1, 2)], '%') AS subject_run2,
+    concat('%', text_runs[1], '%') AS text_run,
+    concat('%', text_runs[if(length(text_runs[2]) < 4, 1, 2)], '%') AS text_run2,
     concat('%', replaceRegexpAll(lowerUTF8({subject:String}), '[%_\\\\]', '\\\\\\0'), '%') AS of_subject,
     concat('%', replaceRegexpAll(lowerUTF8({text:String}), '[%_\\\\]', '\\\\\\0'), '%') AS of_text,
     (
@@ -27,8 +31,8 @@ WITH
             WHERE {subject:String} != ''
                 AND (origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC') AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
                     OR origin_time = toDateTime64(0, 0, 'UTC') AND captured_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC') AND captured_at < parseDateTime64BestEffort({to:String}, 9, 'UTC'))
-                AND lowerUTF8(subject) LIKE concat('%', subject_runs[1], '%')
-                AND lowerUTF8(subject) LIKE concat('%', subject_runs[2], '%')
+                AND lowerUTF8(subject) LIKE subject_run
+                AND lowerUTF8(subject) LIKE subject_run2
                 AND lowerUTF8(subject) LIKE of_subject
             ORDER BY origin_time, apdu
             LIMIT 1 BY apdu
@@ -45,8 +49,8 @@ WITH
                 AND (origin_time >= parseDateTime64BestEffort({from:String}, 0, 'UTC') AND origin_time < parseDateTime64BestEffort({to:String}, 0, 'UTC')
                     OR origin_time = toDateTime64(0, 0, 'UTC') AND captured_at >= parseDateTime64BestEffort({from:String}, 9, 'UTC') AND captured_at < parseDateTime64BestEffort({to:String}, 9, 'UTC'))
                 AND ({subject:String} = '' OR (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(with_subject) AS x)))
-                AND lowerUTF8(text) LIKE concat('%', text_runs[1], '%')
-                AND lowerUTF8(text) LIKE concat('%', text_runs[2], '%')
+                AND lowerUTF8(text) LIKE text_run
+                AND lowerUTF8(text) LIKE text_run2
                 AND lowerUTF8(text) LIKE of_text
             ORDER BY origin_time, apdu
             LIMIT 1 BY apdu
@@ -74,4 +78,4 @@ WHERE ({subject:String} = '' OR lowerUTF8(i.subject) LIKE of_subject)
     AND ({text:String} = '' OR p.found != '')
 ORDER BY i.origin_time, i.apdu, i.path
 LIMIT 1 BY if(i.mts_id = '', toString(i.apdu), i.mts_id), i.path
-SETTINGS read_in_order_use_buffering = 0, max_block_size = 2048;
+SETTINGS read_in_order_use_virtual_row = 1, read_in_order_use_virtual_row_per_block = 1, max_block_size = 2048;
