@@ -383,9 +383,13 @@ func (r *Reader) damaged(what string) error {
 }
 
 func (r *Reader) nextPcap(f *Frame) error {
-	h, err := r.peek(r.recordLen)
-	if err != nil {
-		return err
+	// Nearly every record is in the buffer already: it is looked for there first.
+	h := r.buf[r.r:r.w]
+	if len(h) < r.recordLen {
+		var err error
+		if h, err = r.fill(r.recordLen); err != nil {
+			return err
+		}
 	}
 	sec, frac := r.order.u32(h), r.order.u32(h[4:])
 	n, length := r.order.u32(h[8:]), r.order.u32(h[12:])
@@ -395,15 +399,18 @@ func (r *Reader) nextPcap(f *Frame) error {
 	if n > MaxRecord {
 		return r.damaged("a record of " + fmt.Sprint(n) + " octets")
 	}
-	b, err := r.peek(r.recordLen + int(n))
-	if err != nil {
-		return err
+	whole := r.recordLen + int(n)
+	if len(h) < whole {
+		var err error
+		if h, err = r.fill(whole); err != nil {
+			return err
+		}
 	}
-	f.Data = b[r.recordLen:]
+	f.Data = h[r.recordLen:whole]
 	f.Length = max(int(n), int(min(length, math.MaxInt32)))
 	f.Time = int64(sec)*1e9 + int64(frac)*r.scale
 	f.Link, f.Iface = r.link, 0
-	r.use(len(b))
+	r.use(whole)
 	return nil
 }
 

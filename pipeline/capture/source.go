@@ -213,8 +213,18 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os
 // after the last. An error other than that is a file's: it ended early, and
 // Next may be called again for the others.
 func (s *Source) Next(f *Frame) error {
-	if s.last != nil {
-		if err := s.advance(s.last); err != nil {
+	if n := s.last; n != nil {
+		if len(s.open) == 1 && s.next == len(s.files) {
+			// The only file that is left: its frames are not compared with others'.
+			if n.err = n.reader.Next(f); n.err == nil {
+				f.File = int32(n.index)
+				s.count(n)
+				return nil
+			}
+			if err := s.ended(n); err != nil {
+				return err
+			}
+		} else if err := s.advance(n); err != nil {
 			return err
 		}
 	}
@@ -261,17 +271,23 @@ func (s *Source) start(n *sourceFile) error {
 
 // advance reads the next frame of the file at the top of the heap.
 func (s *Source) advance(n *sourceFile) error {
-	s.last = nil
-	n.err = n.reader.Next(&n.frame)
-	s.count(n)
-	if n.err != nil {
-		heap.Pop(&s.open)
-		return s.finish(n)
+	if n.err = n.reader.Next(&n.frame); n.err != nil {
+		return s.ended(n)
 	}
+	s.last = nil
+	s.count(n)
 	if len(s.open) > 1 {
 		heap.Fix(&s.open, 0)
 	}
 	return nil
+}
+
+// ended takes the file at the top of the heap away.
+func (s *Source) ended(n *sourceFile) error {
+	s.last = nil
+	s.count(n)
+	heap.Pop(&s.open)
+	return s.finish(n)
 }
 
 func (s *Source) finish(n *sourceFile) error {
