@@ -219,6 +219,9 @@ func (t *Table[T]) Segment(s *capture.Segment) {
 			c = t.open(s)
 		}
 	}
+	if t.plain(c, s) {
+		return
+	}
 	if s.Flags&capture.SYN != 0 && !t.syn(c, s) {
 		t.counters.Replaced++
 		t.close(c, ReasonReplaced)
@@ -382,6 +385,57 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 	return true
 }
 
+// plain takes what nearly all segments are: octets that are next in their direction, or
+// none, in a connection in which nothing waits. It does what segment would, without
+// looking for what is not there. Of any other segment it reports false and has done
+// nothing.
+func (t *Table[T]) plain(c *Conn[T], s *capture.Segment) bool {
+	if s.Flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || s.Missing != 0 {
+		return false
+	}
+	d := c.dir(s)
+	h, o := &c.half[d], &c.half[1-d]
+	if !h.known || s.Seq != h.seq(h.next) || h.fin || o.fin || len(h.held) != 0 || len(o.held) != 0 {
+		return false
+	}
+	acked := o.acked
+	if o.known {
+		if acked = o.offset(s.Ack); acked > o.next {
+			return false // What the sender had is to come first.
+		}
+	}
+	stage := silent
+	if len(s.Payload) > 0 {
+		h.wild, stage = 0, talking
+	}
+	t.saw(c, s, stage)
+	n := &c.Counters[d]
+	n.Packets++
+	n.Octets += uint64(len(s.Payload))
+	if acked > o.acked {
+		o.acked, o.ackedAt = acked, t.now
+	}
+	if len(s.Payload) > 0 {
+		t.data(c, d, s.Payload, s.Time, s.Frame, s.File)
+	}
+	return true
+}
+
+// saw notes that s is the connection's last segment.
+func (t *Table[T]) saw(c *Conn[T], s *capture.Segment, at stage) {
+	c.Last, c.seen = s.Time, t.now
+	c.segments++
+	for i := range c.half {
+		h := &c.half[i]
+		h.ackedThen[c.segments%Patience] = h.acked
+	}
+	if t.last != c {
+		t.last = c
+	}
+	c.frame, c.file = s.Frame, s.File
+	t.move(c, at)
+}
+
 // segment puts a segment into its connection. It reports false, having done
 // nothing, where the segment shows that this is another connection.
 func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
@@ -418,25 +472,16 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 		}
 	}
 
-	c.Last, c.seen = s.Time, t.now
-	c.segments++
-	for i := range c.half {
-		c.half[i].ackedThen[c.segments%Patience] = c.half[i].acked
-	}
-	if t.last != c {
-		t.last = c
-	}
 	switch {
 	case carries:
-		t.move(c, talking)
+		t.saw(c, s, talking)
 	case s.Flags&(capture.SYN|capture.RST) == 0:
-		t.move(c, silent)
+		t.saw(c, s, silent)
 	default:
-		t.move(c, opening)
+		t.saw(c, s, opening)
 	}
 	n.Packets++
 	n.Octets += uint64(len(s.Payload))
-	c.frame, c.file = s.Frame, s.File
 
 	if s.Flags&capture.RST != 0 {
 		if validRST(h, o, s) {
@@ -642,10 +687,16 @@ func (t *Table[T]) hold(c *Conn[T], d Dir, i int, from int64, b []byte, s *captu
 func (t *Table[T]) data(c *Conn[T], d Dir, b []byte, time int64, frame uint64, file int32) {
 	h := &c.half[d]
 	c.Counters[d].Delivered += uint64(len(b))
-	t.queue = append(t.queue, Event[T]{
-		Kind: Data, Dir: d, Conn: c, Data: b, Seq: h.seq(h.next), Offset: uint64(h.next),
-		Time: time, Frame: frame, File: file,
-	})
+	if len(t.queue) == cap(t.queue) {
+		t.queue = slices.Grow(t.queue, 1)
+	}
+	// Filled where it stands: an Event is too large to be copied for each segment.
+	t.queue = t.queue[:len(t.queue)+1]
+	ev := &t.queue[len(t.queue)-1]
+	ev.Kind, ev.Dir, ev.Reason = Data, d, 0
+	ev.Conn, ev.Data, ev.Lost = c, b, 0
+	ev.Seq, ev.Offset = h.seq(h.next), uint64(h.next)
+	ev.Time, ev.Frame, ev.File = time, frame, file
 	h.next += int64(len(b))
 	h.lags = false
 }
