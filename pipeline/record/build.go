@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -107,32 +108,42 @@ func AppendPreamble(b []byte, it *Item, base int64) []byte {
 	return out
 }
 
+// maxFront is the most that stands before an item's octets, and what putUint may need
+// behind it.
+const maxFront = (1 + 5) + 2 + 2 + (1 + 10) + (1 + 4) + 2*(1+10) + (1 + 5) + wide
+
 func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out []byte, octets int) {
-	// What stands before the octets is laid out here, and before it the item's length,
-	// which it is a part of. Fields that few items have stand behind the octets.
-	const front = 1 + 5 // Tag and length.
-	var h [front + 2 + 2 + (1 + 10) + (1 + 4) + 2*(1+10) + (1 + 5)]byte
-	n := front
-	h[n], h[n+1], h[n+2], h[n+3] = 1<<3, byte(it.Kind), 2<<3, it.Dir&1
+	b = slices.Grow(b, maxFront+len(it.Octets))
+	at := len(b)
+	h := (*[maxFront]byte)(b[at : at+maxFront])
+	// The item's length comes first and is known last. It takes as many octets as that
+	// of its own octets nearly always; where not, what follows is moved.
+	room := 1
+	if len(it.Octets) >= 0x80 {
+		room = 2
+	}
+	n := 1 + room
+	binary.LittleEndian.PutUint32(h[n:], 1<<3|uint32(it.Kind)<<8|2<<3<<16|uint32(it.Dir&1)<<24)
 	h[n+4] = 3 << 3
 	n += 5
-	n += binary.PutUvarint(h[n:], protowire.EncodeZigZag(it.Time-base))
+	n += putUint(h[n:], protowire.EncodeZigZag(it.Time-base))
 	h[n] = 4<<3 | byte(protowire.Fixed32Type)
 	binary.LittleEndian.PutUint32(h[n+1:], it.Sequence)
 	n += 5
 	if it.Offset != 0 {
 		h[n] = 5 << 3
-		n += 1 + binary.PutUvarint(h[n+1:], it.Offset)
+		n += 1 + putUint(h[n+1:], it.Offset)
 	}
 	if it.Frame != 0 {
 		h[n] = 6 << 3
-		n += 1 + binary.PutUvarint(h[n+1:], it.Frame)
+		n += 1 + putUint(h[n+1:], it.Frame)
 	}
 	if len(it.Octets) > 0 {
 		h[n] = 7<<3 | byte(protowire.BytesType)
-		n += 1 + binary.PutUvarint(h[n+1:], uint64(len(it.Octets)))
+		n += 1 + putUint(h[n+1:], uint64(len(it.Octets)))
 	}
-	size := n - front + len(it.Octets)
+	size := n - 1 - room + len(it.Octets)
+	// Fields that few items have stand behind the octets.
 	more := it.Lost|it.Redacted|uint64(it.Source) != 0 || len(it.Digest) > 0 || it.Resync
 	if more {
 		size += sizeUint(it.Lost) + sizeUint(it.Redacted) + sizeUint(uint64(it.Source))
@@ -143,12 +154,18 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 			size += 2
 		}
 	}
-	at := front - 1 - protowire.SizeVarint(uint64(size))
-	h[at] = byte(num)<<3 | byte(protowire.BytesType)
-	binary.PutUvarint(h[at+1:], uint64(size))
-	b = append(b, h[at:n]...)
-	octets = len(b)
-	b = append(b, it.Octets...)
+	h[0] = byte(num)<<3 | byte(protowire.BytesType)
+	if room == 1 && size < 1<<7 {
+		h[1] = byte(size)
+	} else if room == 2 && size < 1<<14 {
+		h[1], h[2] = byte(size)|0x80, byte(size>>7)
+	} else {
+		takes := protowire.SizeVarint(uint64(size))
+		n = 1 + takes + copy(h[1+takes:], h[1+room:n])
+		binary.PutUvarint(h[1:], uint64(size))
+	}
+	octets = at + n
+	b = append(b[:octets], it.Octets...)
 	if !more {
 		return b, octets
 	}
@@ -161,6 +178,38 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 		b = appendUint(b, 11, 1)
 	}
 	return appendUint(b, 12, uint64(it.Source)), octets
+}
+
+// wide is how many octets putUint writes at once at most.
+const wide = 8
+
+// putUint writes a varint at the front of b, in which there are wide octets more than
+// that takes, whatever becomes of them, and returns its length. The loop over octets of
+// encoding/binary costs several times as much, most where lengths change from item
+// to item.
+func putUint(b []byte, v uint64) int {
+	switch {
+	case v < 1<<7:
+		b[0] = byte(v)
+		return 1
+	case v < 1<<14:
+		binary.LittleEndian.PutUint16(b, uint16(v&0x7f|v<<1&0x7f00|0x80))
+		return 2
+	case v < 1<<28:
+		n := 4
+		w := uint32(v&0x7f | v<<1&0x7f00 | v<<2&0x7f0000 | v<<3&0x7f000000)
+		if w < 1<<24 {
+			n, w = 3, w|0x8080
+		} else {
+			w |= 0x808080
+		}
+		binary.LittleEndian.PutUint32(b, w)
+		return n
+	case v < 1<<35:
+		binary.LittleEndian.PutUint64(b, v&0x7f|v<<1&0x7f00|v<<2&0x7f0000|v<<3&0x7f000000|v<<4&0x7f00000000|0x80808080)
+		return 5
+	}
+	return binary.PutUvarint(b, v)
 }
 
 // Finish ends a connection's record.

@@ -323,3 +323,25 @@ func TestFields(t *testing.T) {
 		}
 	}
 }
+
+func TestPutUint(t *testing.T) {
+	for bit := range 64 {
+		for _, v := range []uint64{1<<bit - 1, 1 << bit, 1<<bit + 1, 0x9e3779b97f4a7c15 >> bit} {
+			b := bytes.Repeat([]byte{0xaa}, 10+wide)
+			n := putUint(b, v)
+			if want := protowire.AppendVarint(nil, v); !bytes.Equal(b[:n], want) {
+				t.Errorf("%#x: got %x, want %x", v, b[:n], want)
+			}
+		}
+	}
+}
+
+func BenchmarkAppendItem(b *testing.B) {
+	it := Item{Kind: TPDU, Dir: 1, Sequence: 0xffff_fff0, Time: 123_456_789, Offset: 1 << 20, Frame: 1 << 17, Octets: make([]byte, 512)}
+	var out []byte
+	b.SetBytes(int64(len(it.Octets)))
+	b.ReportAllocs()
+	for b.Loop() {
+		out, _ = AppendItem(out[:0], &it, 0)
+	}
+}

@@ -83,8 +83,14 @@ func credentialSPDU(si byte) bool { return si >= siREFUSE && si <= siOVERFLOWAcc
 // redacts the TSDUs that they complete.
 func (s *Sensor) track(c *openConn, it *record.Item, at int) {
 	st := &c.State
-	s.follow(c, it.Dir, chunk{at, len(it.Octets)})
 	t := &st.dir[it.Dir].tsdu
+	if user, eot, ok := cotp.Data(it.Octets); !ok {
+		s.follow(c, it.Dir, chunk{at, len(it.Octets)})
+	} else if eot || !t.current.cleared {
+		s.data(c, it.Dir, chunk{at + len(it.Octets) - len(user), len(user)}, eot)
+	} else {
+		return // More of a TSDU that holds no credentials: most octets are that.
+	}
 	if len(t.held) == 0 && st.undecodable == 0 {
 		return
 	}
@@ -109,13 +115,10 @@ func (s *Sensor) tellRedaction(c *openConn, dir uint8, at *place) {
 	st.undecodable = 0
 }
 
+// follow is track for any TPDUs but a single DT.
 func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 	st := &c.State
 	nsdu := st.rec.B[at.at : at.at+at.len]
-	if user, eot, ok := cotp.Data(nsdu); ok {
-		s.data(c, dir, chunk{at.at + at.len - len(user), len(user)}, eot)
-		return
-	}
 	t := &st.dir[dir].tsdu
 	tpdu := &s.secrets.tpdu
 	for off := 0; off < len(nsdu); {

@@ -636,8 +636,10 @@ func (s *Sensor) measure(st *conn) {
 	if st.class != nil {
 		size += classCost + st.probe
 	}
-	s.state += size - st.size
-	st.size = size
+	if size != st.size {
+		s.state += size - st.size
+		st.size = size
+	}
 }
 
 func (s *Sensor) close(ctx context.Context, c *openConn) error {
@@ -685,21 +687,24 @@ func (s *Sensor) units(ctx context.Context) error {
 	ev, u := s.ev, &s.unit
 	c := ev.Conn
 	st := &c.State
-	d := &st.dir[ev.Dir]
-	for st.framer[ev.Dir].Next(u) {
-		it := record.Item{
-			Kind: itemKind(u.Kind), Dir: uint8(ev.Dir), Resync: u.Resync,
-			Sequence: d.base + uint32(u.Offset), Time: ev.Time, Offset: u.Offset,
-			Frame: ev.Frame, Octets: u.Data,
-		}
+	d, f := &st.dir[ev.Dir], &st.framer[ev.Dir]
+	// Filled field by field: an Item is too large to be copied for each TPKT.
+	var it record.Item
+	for f.Next(u) {
+		it.Kind, it.Dir, it.Resync = itemKind(u.Kind), uint8(ev.Dir), u.Resync
+		it.Sequence, it.Offset, it.Octets = d.base+uint32(u.Offset), u.Offset, u.Data
+		it.Time, it.Frame = ev.Time, ev.Frame
+		it.Redacted, it.Digest = 0, nil
 		if u.Kind != tpkt.TPDU {
 			if err := s.skip(ctx, c, &it); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := s.endSkipped(ctx, c, ev.Dir); err != nil {
-			return err
+		if d.skipped > 0 {
+			if err := s.endSkipped(ctx, c, ev.Dir); err != nil {
+				return err
+			}
 		}
 		s.stats.TPDUs++
 		if err := s.item(ctx, c, &it, ev.File); err != nil {
