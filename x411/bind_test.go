@@ -355,3 +355,16 @@ func TestAppendArgumentCredentials(t *testing.T) {
 		t.Error("another operation's argument is overwritten")
 	}
 }
+
+func TestAppendCredentialsDoesNotAllocate(t *testing.T) {
+	bind := mtaBind(protectedPassword(t))
+	ranges := make([]Range, 0, 16)
+	if n := testing.AllocsPerRun(100, func() {
+		var ok bool
+		if ranges, ok = AppendCredentials(ranges[:0], bind); !ok {
+			t.Fatal("not a bind")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

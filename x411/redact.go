@@ -15,7 +15,7 @@ import "x400flow/osi/ber"
 // followed by further octets, or has credentials of an unknown form; the caller
 // then overwrites all of it.
 func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
-	return redact(dst, bind, true, (*redactor).top)
+	return redact(dst, bind, true, inBind)
 }
 
 // AppendArgumentCredentials appends to dst the ranges of argument, that of the
@@ -24,30 +24,26 @@ func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
 // extensions of that of register-MS. Octets behind the argument are left alone. ok
 // is false when it cannot be read; the caller then overwrites all of it.
 func AppendArgumentCredentials(dst []Range, code int64, argument []byte) (ranges []Range, ok bool) {
-	return redact(dst, argument, false, func(r *redactor, c *ber.Cursor, e *ber.Element) {
-		switch o := OperationOf(code, false); {
-		case o == OperationChangeCredentials:
-			r.leaves(c, e)
-		case o == OperationRegisterMS && e.Constructed:
-			r.each(c, e, func(c *ber.Cursor, f *ber.Element) {
-				if f.Tag == ber.Context(4) || f.Tag == ber.Context(10) {
-					r.leaves(c, f)
-				}
-			})
-		}
-	})
+	rule := inNothing
+	switch OperationOf(code, false) {
+	case OperationChangeCredentials:
+		rule = inLeaves
+	case OperationRegisterMS:
+		rule = inRegisterMS
+	}
+	return redact(dst, argument, false, rule)
 }
 
 // AppendValue appends to dst the ranges of value, one element, that hold something:
 // the contents octets of all its primitive elements but object identifiers. ok is
 // false when it cannot be read; the caller then overwrites all of it.
 func AppendValue(dst []Range, value []byte) (ranges []Range, ok bool) {
-	return redact(dst, value, true, (*redactor).values)
+	return redact(dst, value, true, inValues)
 }
 
-// redact has mark look for secrets in the first element of octets, which where alone
-// is set must be all of them.
-func redact(dst []Range, octets []byte, alone bool, mark func(r *redactor, c *ber.Cursor, e *ber.Element)) (ranges []Range, ok bool) {
+// redact looks by rule for secrets in the first element of octets, which where alone is
+// set must be all of them.
+func redact(dst []Range, octets []byte, alone bool, rule rule) (ranges []Range, ok bool) {
 	r := redactor{ranges: dst, ok: true}
 	var d ber.Decoder
 	d.MaxElements = ber.DefaultMinElements + 8*len(octets)
@@ -56,7 +52,7 @@ func redact(dst []Range, octets []byte, alone bool, mark func(r *redactor, c *be
 	if !c.Next(&e) || alone && c.More() {
 		return dst, false
 	}
-	mark(&r, &c, &e)
+	r.take(rule, &c, &e)
 	if !r.ok {
 		return dst, false
 	}
@@ -68,12 +64,83 @@ type redactor struct {
 	ok     bool
 }
 
-// each calls f for every element in e; an e that cannot be read clears ok.
-func (r *redactor) each(c *ber.Cursor, e *ber.Element, f func(c *ber.Cursor, e *ber.Element)) {
+// A rule says how secrets are looked for in an element. It is no function value, since
+// what these are given would be allocated for every bind.
+type rule uint8
+
+const (
+	inNothing    rule = iota
+	inBind            // An argument, result or error, as Bind.Decode takes it.
+	inTaggedBind      // Elements of a bind in [1].
+	inSetBind         // Elements of a bind in a SET or SEQUENCE.
+	inStrong          // Elements of strong credentials.
+	inProtected       // Elements of protected credentials.
+	inSignature       // Elements of their signature.
+	inRegisterMS      // An argument of register-MS.
+	inRegistered      // Its elements.
+	inSegments        // A string.
+	inLeaves          // Any element: all of it.
+	inValues          // Any element: all of it but object identifiers.
+)
+
+// take adds the secrets in e, of which rule tells what it is.
+func (r *redactor) take(rule rule, c *ber.Cursor, e *ber.Element) {
+	switch rule {
+	case inBind:
+		r.top(c, e)
+	case inTaggedBind:
+		switch e.Tag {
+		case ber.Context(0), ber.Context(2):
+		case ber.Context(1):
+			r.credentials(c, e)
+		default:
+			r.ok = false
+		}
+	case inSetBind:
+		switch {
+		case e.Tag == ber.Context(2):
+			r.credentials(c, e)
+		case e.Tag == ber.Context(1) && !e.Constructed:
+			r.credentials(c, e)
+		case e.Tag.Class() == ber.Universal:
+			// No bind has one here; it may be a password without its tag.
+			r.ok = false
+		}
+	case inStrong:
+		switch e.Tag {
+		case ber.Context(0), ber.Context(1), ber.Context(2):
+		default:
+			r.leaves(c, e)
+		}
+	case inProtected:
+		r.protected(c, e)
+	case inSignature:
+		if e.Tag != ber.TagSequence {
+			r.leaves(c, e)
+		}
+	case inRegisterMS:
+		if e.Constructed {
+			r.each(c, e, inRegistered)
+		}
+	case inRegistered:
+		if e.Tag == ber.Context(4) || e.Tag == ber.Context(10) {
+			r.leaves(c, e)
+		}
+	case inSegments:
+		r.segments(c, e)
+	case inLeaves:
+		r.leaves(c, e)
+	case inValues:
+		r.values(c, e)
+	}
+}
+
+// each takes every element in e by rule; an e that cannot be read clears ok.
+func (r *redactor) each(c *ber.Cursor, e *ber.Element, rule rule) {
 	in := c.Enter(e)
 	var g ber.Element
 	for r.ok && in.Next(&g) {
-		f(&in, &g)
+		r.take(rule, &in, &g)
 	}
 	if in.Code() != ber.None {
 		r.ok = false
@@ -117,27 +184,9 @@ func (r *redactor) value(c *ber.Cursor, e *ber.Element) {
 	switch {
 	case (e.Tag == ber.TagNull || e.Tag == ber.TagInteger || e.Tag == ber.TagEnumerated) && !e.Constructed:
 	case e.Tag == ber.Context(1):
-		r.each(c, e, func(c *ber.Cursor, f *ber.Element) {
-			switch f.Tag {
-			case ber.Context(0), ber.Context(2):
-			case ber.Context(1):
-				r.credentials(c, f)
-			default:
-				r.ok = false
-			}
-		})
+		r.each(c, e, inTaggedBind)
 	case e.Tag == ber.TagSet || e.Tag == ber.TagSequence:
-		r.each(c, e, func(c *ber.Cursor, f *ber.Element) {
-			switch {
-			case f.Tag == ber.Context(2):
-				r.credentials(c, f)
-			case f.Tag == ber.Context(1) && !f.Constructed:
-				r.credentials(c, f)
-			case f.Tag.Class() == ber.Universal:
-				// No bind has one here; it may be a password without its tag.
-				r.ok = false
-			}
-		})
+		r.each(c, e, inSetBind)
 	default:
 		r.ok = false
 	}
@@ -156,15 +205,9 @@ func (r *redactor) credentials(c *ber.Cursor, e *ber.Element) {
 	case ber.TagIA5String, ber.TagOctetString:
 		r.segments(&in, &inner)
 	case ber.Context(0):
-		r.each(&in, &inner, func(c *ber.Cursor, f *ber.Element) {
-			switch f.Tag {
-			case ber.Context(0), ber.Context(1), ber.Context(2):
-			default:
-				r.leaves(c, f)
-			}
-		})
+		r.each(&in, &inner, inStrong)
 	case ber.Context(1):
-		r.each(&in, &inner, r.protected)
+		r.each(&in, &inner, inProtected)
 	default:
 		r.ok = false
 	}
@@ -178,11 +221,7 @@ func (r *redactor) protected(c *ber.Cursor, e *ber.Element) {
 	case ber.Context(2), ber.Context(3):
 		r.bits(c, e)
 	case ber.TagSequence:
-		r.each(c, e, func(c *ber.Cursor, f *ber.Element) {
-			if f.Tag != ber.TagSequence {
-				r.leaves(c, f)
-			}
-		})
+		r.each(c, e, inSignature)
 	default:
 		r.leaves(c, e)
 	}
@@ -192,7 +231,7 @@ func (r *redactor) protected(c *ber.Cursor, e *ber.Element) {
 // wrong one does not make octets of it anything else.
 func (r *redactor) segments(c *ber.Cursor, e *ber.Element) {
 	if e.Constructed {
-		r.each(c, e, r.segments)
+		r.each(c, e, inSegments)
 		return
 	}
 	r.add(e.Offset+e.Header, e.Offset+e.Header+len(e.Content))
@@ -201,7 +240,7 @@ func (r *redactor) segments(c *ber.Cursor, e *ber.Element) {
 // leaves adds the contents octets of all primitive elements in e.
 func (r *redactor) leaves(c *ber.Cursor, e *ber.Element) {
 	if e.Constructed {
-		r.each(c, e, r.leaves)
+		r.each(c, e, inLeaves)
 		return
 	}
 	if e.Tag == ber.TagBitString {
@@ -216,7 +255,7 @@ func (r *redactor) leaves(c *ber.Cursor, e *ber.Element) {
 func (r *redactor) values(c *ber.Cursor, e *ber.Element) {
 	switch {
 	case e.Constructed:
-		r.each(c, e, r.values)
+		r.each(c, e, inValues)
 	case e.Tag != ber.TagOID:
 		r.leaves(c, e)
 	}
@@ -225,7 +264,7 @@ func (r *redactor) values(c *ber.Cursor, e *ber.Element) {
 // bits adds the octets of a BIT STRING whose tag is implicit.
 func (r *redactor) bits(c *ber.Cursor, e *ber.Element) {
 	if e.Constructed {
-		r.each(c, e, r.leaves)
+		r.each(c, e, inLeaves)
 		return
 	}
 	r.add(e.Offset+e.Header+1, e.Offset+e.Header+len(e.Content))
