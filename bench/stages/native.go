@@ -140,7 +140,9 @@ func Rows(ctx context.Context, c *Corpus, envelope bool, keep func(*schema.Batch
 	if err != nil {
 		return err
 	}
-	_, err = run.Round()
+	if err = run.Prepare(); err == nil {
+		_, err = run.Round()
+	}
 	return errors.Join(err, run.Close())
 }
 
