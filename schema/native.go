@@ -35,8 +35,8 @@ func appendText(b []byte, s string) []byte {
 
 func appendColumn(b []byte, c *Column, values any) []byte {
 	switch v := values.(type) {
-	case []string:
-		return appendTexts(b, v)
+	case *Texts:
+		return v.appendTo(b)
 	case []uuid.UUID:
 		// Two little-endian halves.
 		for i := range v {
@@ -70,19 +70,6 @@ func appendColumn(b []byte, c *Column, values any) []byte {
 
 // wholeSeconds is the type of times that a protocol gives in seconds.
 const wholeSeconds = "DateTime64(0, 'UTC')"
-
-// appendTexts appends each text after its length.
-func appendTexts(b []byte, v []string) []byte {
-	for _, s := range v {
-		if len(s) < 0x80 {
-			b = append(b, byte(len(s)))
-		} else {
-			b = binary.AppendUvarint(b, uint64(len(s)))
-		}
-		b = append(b, s...)
-	}
-	return b
-}
 
 // numbers are the values whose memory is what ClickHouse reads, on little-endian
 // machines, which are all that it runs on. They have no pointers and no padding, so

@@ -38,9 +38,9 @@ func TestAppendNative(t *testing.T) {
 				proto.ColInput
 			}
 			switch v := table.Column(i).(type) {
-			case []string:
+			case *Texts:
 				s := new(proto.ColStr)
-				for _, x := range v {
+				for _, x := range v.Strings() {
 					s.Append(x)
 				}
 				data = s

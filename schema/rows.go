@@ -198,12 +198,12 @@ type Association struct {
 type Associations struct {
 	Association                []uuid.UUID
 	Version                    []uint64
-	Sensor                     []string
-	Source                     []string
-	CommunityID                []string
-	ClientAddress              []string
+	Sensor                     Texts
+	Source                     Texts
+	CommunityID                Texts
+	ClientAddress              Texts
 	ClientPort                 []uint16
-	ServerAddress              []string
+	ServerAddress              Texts
 	ServerPort                 []uint16
 	FirstSeen                  Times
 	LastSeen                   Times
@@ -212,41 +212,41 @@ type Associations struct {
 	MidStream                  []bool
 	Inferred                   []bool
 	OneDirection               []bool
-	Class                      []string
-	Protocol                   []string
-	Mode                       []string
-	ApplicationContext         []string
-	ApplicationContextName     []string
-	AbstractSyntaxes           []string
-	ClientTSAP                 []string
-	ServerTSAP                 []string
-	ClientSSAP                 []string
-	ServerSSAP                 []string
-	ClientPSAP                 []string
-	ServerPSAP                 []string
-	ClientAPTitle              []string
-	ClientAEQualifier          []string
-	ServerAPTitle              []string
-	ServerAEQualifier          []string
-	ACSE                       []string
-	RTSE                       []string
+	Class                      Texts
+	Protocol                   Texts
+	Mode                       Texts
+	ApplicationContext         Texts
+	ApplicationContextName     Texts
+	AbstractSyntaxes           Texts
+	ClientTSAP                 Texts
+	ServerTSAP                 Texts
+	ClientSSAP                 Texts
+	ServerSSAP                 Texts
+	ClientPSAP                 Texts
+	ServerPSAP                 Texts
+	ClientAPTitle              Texts
+	ClientAEQualifier          Texts
+	ServerAPTitle              Texts
+	ServerAEQualifier          Texts
+	ACSE                       Texts
+	RTSE                       Texts
 	TPDUSize                   []uint32
-	SessionID                  []string
+	SessionID                  Texts
 	CheckpointSize             []uint32
 	WindowSize                 []uint32
-	DialogueMode               []string
+	DialogueMode               Texts
 	Recover                    []bool
-	InitiatorMTA               []string
-	ResponderMTA               []string
-	InitiatorCredentials       []string
-	ResponderCredentials       []string
-	InitiatorBind              []string
-	ResponderBind              []string
-	BindOutcome                []string
-	BindDetail                 []string
-	Ended                      []string
-	Release                    []string
-	ReleaseDetail              []string
+	InitiatorMTA               Texts
+	ResponderMTA               Texts
+	InitiatorCredentials       Texts
+	ResponderCredentials       Texts
+	InitiatorBind              Texts
+	ResponderBind              Texts
+	BindOutcome                Texts
+	BindDetail                 Texts
+	Ended                      Texts
+	Release                    Texts
+	ReleaseDetail              Texts
 	Muted                      []bool
 	ClientPackets              []uint64
 	ServerPackets              []uint64
@@ -273,19 +273,28 @@ type Associations struct {
 	DecoderVersion             []uint32
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
 func (b *Associations) Append(r *Association) {
 	b.Association = append(b.Association, uuid.UUID(r.Association))
 	b.Version = append(b.Version, r.Version)
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
-	b.Source = append(b.Source, b.text.copy(r.Source))
-	b.CommunityID = append(b.CommunityID, b.text.copy(r.CommunityID))
-	b.ClientAddress = append(b.ClientAddress, b.text.copy(r.ClientAddress))
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
+	if len(r.Source) > 0 {
+		put(&b.Source, b.rows, r.Source)
+	}
+	if len(r.CommunityID) > 0 {
+		put(&b.CommunityID, b.rows, r.CommunityID)
+	}
+	if len(r.ClientAddress) > 0 {
+		put(&b.ClientAddress, b.rows, r.ClientAddress)
+	}
 	b.ClientPort = append(b.ClientPort, r.ClientPort)
-	b.ServerAddress = append(b.ServerAddress, b.text.copy(r.ServerAddress))
+	if len(r.ServerAddress) > 0 {
+		put(&b.ServerAddress, b.rows, r.ServerAddress)
+	}
 	b.ServerPort = append(b.ServerPort, r.ServerPort)
 	b.FirstSeen = append(b.FirstSeen, r.FirstSeen)
 	b.LastSeen = append(b.LastSeen, r.LastSeen)
@@ -294,41 +303,103 @@ func (b *Associations) Append(r *Association) {
 	b.MidStream = append(b.MidStream, r.MidStream)
 	b.Inferred = append(b.Inferred, r.Inferred)
 	b.OneDirection = append(b.OneDirection, r.OneDirection)
-	b.Class = append(b.Class, b.text.copyString(r.Class))
-	b.Protocol = append(b.Protocol, b.text.copyString(r.Protocol))
-	b.Mode = append(b.Mode, b.text.copyString(r.Mode))
-	b.ApplicationContext = append(b.ApplicationContext, b.text.copy(r.ApplicationContext))
-	b.ApplicationContextName = append(b.ApplicationContextName, b.text.copy(r.ApplicationContextName))
-	b.AbstractSyntaxes = append(b.AbstractSyntaxes, b.text.copy(r.AbstractSyntaxes))
-	b.ClientTSAP = append(b.ClientTSAP, b.text.copy(r.ClientTSAP))
-	b.ServerTSAP = append(b.ServerTSAP, b.text.copy(r.ServerTSAP))
-	b.ClientSSAP = append(b.ClientSSAP, b.text.copy(r.ClientSSAP))
-	b.ServerSSAP = append(b.ServerSSAP, b.text.copy(r.ServerSSAP))
-	b.ClientPSAP = append(b.ClientPSAP, b.text.copy(r.ClientPSAP))
-	b.ServerPSAP = append(b.ServerPSAP, b.text.copy(r.ServerPSAP))
-	b.ClientAPTitle = append(b.ClientAPTitle, b.text.copy(r.ClientAPTitle))
-	b.ClientAEQualifier = append(b.ClientAEQualifier, b.text.copy(r.ClientAEQualifier))
-	b.ServerAPTitle = append(b.ServerAPTitle, b.text.copy(r.ServerAPTitle))
-	b.ServerAEQualifier = append(b.ServerAEQualifier, b.text.copy(r.ServerAEQualifier))
-	b.ACSE = append(b.ACSE, b.text.copy(r.ACSE))
-	b.RTSE = append(b.RTSE, b.text.copy(r.RTSE))
+	if len(r.Class) > 0 {
+		put(&b.Class, b.rows, r.Class)
+	}
+	if len(r.Protocol) > 0 {
+		put(&b.Protocol, b.rows, r.Protocol)
+	}
+	if len(r.Mode) > 0 {
+		put(&b.Mode, b.rows, r.Mode)
+	}
+	if len(r.ApplicationContext) > 0 {
+		put(&b.ApplicationContext, b.rows, r.ApplicationContext)
+	}
+	if len(r.ApplicationContextName) > 0 {
+		put(&b.ApplicationContextName, b.rows, r.ApplicationContextName)
+	}
+	if len(r.AbstractSyntaxes) > 0 {
+		put(&b.AbstractSyntaxes, b.rows, r.AbstractSyntaxes)
+	}
+	if len(r.ClientTSAP) > 0 {
+		put(&b.ClientTSAP, b.rows, r.ClientTSAP)
+	}
+	if len(r.ServerTSAP) > 0 {
+		put(&b.ServerTSAP, b.rows, r.ServerTSAP)
+	}
+	if len(r.ClientSSAP) > 0 {
+		put(&b.ClientSSAP, b.rows, r.ClientSSAP)
+	}
+	if len(r.ServerSSAP) > 0 {
+		put(&b.ServerSSAP, b.rows, r.ServerSSAP)
+	}
+	if len(r.ClientPSAP) > 0 {
+		put(&b.ClientPSAP, b.rows, r.ClientPSAP)
+	}
+	if len(r.ServerPSAP) > 0 {
+		put(&b.ServerPSAP, b.rows, r.ServerPSAP)
+	}
+	if len(r.ClientAPTitle) > 0 {
+		put(&b.ClientAPTitle, b.rows, r.ClientAPTitle)
+	}
+	if len(r.ClientAEQualifier) > 0 {
+		put(&b.ClientAEQualifier, b.rows, r.ClientAEQualifier)
+	}
+	if len(r.ServerAPTitle) > 0 {
+		put(&b.ServerAPTitle, b.rows, r.ServerAPTitle)
+	}
+	if len(r.ServerAEQualifier) > 0 {
+		put(&b.ServerAEQualifier, b.rows, r.ServerAEQualifier)
+	}
+	if len(r.ACSE) > 0 {
+		put(&b.ACSE, b.rows, r.ACSE)
+	}
+	if len(r.RTSE) > 0 {
+		put(&b.RTSE, b.rows, r.RTSE)
+	}
 	b.TPDUSize = append(b.TPDUSize, r.TPDUSize)
-	b.SessionID = append(b.SessionID, b.text.copy(r.SessionID))
+	if len(r.SessionID) > 0 {
+		put(&b.SessionID, b.rows, r.SessionID)
+	}
 	b.CheckpointSize = append(b.CheckpointSize, r.CheckpointSize)
 	b.WindowSize = append(b.WindowSize, r.WindowSize)
-	b.DialogueMode = append(b.DialogueMode, b.text.copyString(r.DialogueMode))
+	if len(r.DialogueMode) > 0 {
+		put(&b.DialogueMode, b.rows, r.DialogueMode)
+	}
 	b.Recover = append(b.Recover, r.Recover)
-	b.InitiatorMTA = append(b.InitiatorMTA, b.text.copy(r.InitiatorMTA))
-	b.ResponderMTA = append(b.ResponderMTA, b.text.copy(r.ResponderMTA))
-	b.InitiatorCredentials = append(b.InitiatorCredentials, b.text.copyString(r.InitiatorCredentials))
-	b.ResponderCredentials = append(b.ResponderCredentials, b.text.copyString(r.ResponderCredentials))
-	b.InitiatorBind = append(b.InitiatorBind, b.text.copy(r.InitiatorBind))
-	b.ResponderBind = append(b.ResponderBind, b.text.copy(r.ResponderBind))
-	b.BindOutcome = append(b.BindOutcome, b.text.copyString(r.BindOutcome))
-	b.BindDetail = append(b.BindDetail, b.text.copy(r.BindDetail))
-	b.Ended = append(b.Ended, b.text.copyString(r.Ended))
-	b.Release = append(b.Release, b.text.copyString(r.Release))
-	b.ReleaseDetail = append(b.ReleaseDetail, b.text.copy(r.ReleaseDetail))
+	if len(r.InitiatorMTA) > 0 {
+		put(&b.InitiatorMTA, b.rows, r.InitiatorMTA)
+	}
+	if len(r.ResponderMTA) > 0 {
+		put(&b.ResponderMTA, b.rows, r.ResponderMTA)
+	}
+	if len(r.InitiatorCredentials) > 0 {
+		put(&b.InitiatorCredentials, b.rows, r.InitiatorCredentials)
+	}
+	if len(r.ResponderCredentials) > 0 {
+		put(&b.ResponderCredentials, b.rows, r.ResponderCredentials)
+	}
+	if len(r.InitiatorBind) > 0 {
+		put(&b.InitiatorBind, b.rows, r.InitiatorBind)
+	}
+	if len(r.ResponderBind) > 0 {
+		put(&b.ResponderBind, b.rows, r.ResponderBind)
+	}
+	if len(r.BindOutcome) > 0 {
+		put(&b.BindOutcome, b.rows, r.BindOutcome)
+	}
+	if len(r.BindDetail) > 0 {
+		put(&b.BindDetail, b.rows, r.BindDetail)
+	}
+	if len(r.Ended) > 0 {
+		put(&b.Ended, b.rows, r.Ended)
+	}
+	if len(r.Release) > 0 {
+		put(&b.Release, b.rows, r.Release)
+	}
+	if len(r.ReleaseDetail) > 0 {
+		put(&b.ReleaseDetail, b.rows, r.ReleaseDetail)
+	}
 	b.Muted = append(b.Muted, r.Muted)
 	b.ClientPackets = append(b.ClientPackets, r.ClientPackets)
 	b.ServerPackets = append(b.ServerPackets, r.ServerPackets)
@@ -356,20 +427,17 @@ func (b *Associations) Append(r *Association) {
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Associations) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.Association = b.Association[:0]
 	b.Version = b.Version[:0]
-	b.Sensor = b.Sensor[:0]
-	b.Source = b.Source[:0]
-	b.CommunityID = b.CommunityID[:0]
-	b.ClientAddress = b.ClientAddress[:0]
+	b.Sensor.reset()
+	b.Source.reset()
+	b.CommunityID.reset()
+	b.ClientAddress.reset()
 	b.ClientPort = b.ClientPort[:0]
-	b.ServerAddress = b.ServerAddress[:0]
+	b.ServerAddress.reset()
 	b.ServerPort = b.ServerPort[:0]
 	b.FirstSeen = b.FirstSeen[:0]
 	b.LastSeen = b.LastSeen[:0]
@@ -378,41 +446,41 @@ func (b *Associations) Reset() {
 	b.MidStream = b.MidStream[:0]
 	b.Inferred = b.Inferred[:0]
 	b.OneDirection = b.OneDirection[:0]
-	b.Class = b.Class[:0]
-	b.Protocol = b.Protocol[:0]
-	b.Mode = b.Mode[:0]
-	b.ApplicationContext = b.ApplicationContext[:0]
-	b.ApplicationContextName = b.ApplicationContextName[:0]
-	b.AbstractSyntaxes = b.AbstractSyntaxes[:0]
-	b.ClientTSAP = b.ClientTSAP[:0]
-	b.ServerTSAP = b.ServerTSAP[:0]
-	b.ClientSSAP = b.ClientSSAP[:0]
-	b.ServerSSAP = b.ServerSSAP[:0]
-	b.ClientPSAP = b.ClientPSAP[:0]
-	b.ServerPSAP = b.ServerPSAP[:0]
-	b.ClientAPTitle = b.ClientAPTitle[:0]
-	b.ClientAEQualifier = b.ClientAEQualifier[:0]
-	b.ServerAPTitle = b.ServerAPTitle[:0]
-	b.ServerAEQualifier = b.ServerAEQualifier[:0]
-	b.ACSE = b.ACSE[:0]
-	b.RTSE = b.RTSE[:0]
+	b.Class.reset()
+	b.Protocol.reset()
+	b.Mode.reset()
+	b.ApplicationContext.reset()
+	b.ApplicationContextName.reset()
+	b.AbstractSyntaxes.reset()
+	b.ClientTSAP.reset()
+	b.ServerTSAP.reset()
+	b.ClientSSAP.reset()
+	b.ServerSSAP.reset()
+	b.ClientPSAP.reset()
+	b.ServerPSAP.reset()
+	b.ClientAPTitle.reset()
+	b.ClientAEQualifier.reset()
+	b.ServerAPTitle.reset()
+	b.ServerAEQualifier.reset()
+	b.ACSE.reset()
+	b.RTSE.reset()
 	b.TPDUSize = b.TPDUSize[:0]
-	b.SessionID = b.SessionID[:0]
+	b.SessionID.reset()
 	b.CheckpointSize = b.CheckpointSize[:0]
 	b.WindowSize = b.WindowSize[:0]
-	b.DialogueMode = b.DialogueMode[:0]
+	b.DialogueMode.reset()
 	b.Recover = b.Recover[:0]
-	b.InitiatorMTA = b.InitiatorMTA[:0]
-	b.ResponderMTA = b.ResponderMTA[:0]
-	b.InitiatorCredentials = b.InitiatorCredentials[:0]
-	b.ResponderCredentials = b.ResponderCredentials[:0]
-	b.InitiatorBind = b.InitiatorBind[:0]
-	b.ResponderBind = b.ResponderBind[:0]
-	b.BindOutcome = b.BindOutcome[:0]
-	b.BindDetail = b.BindDetail[:0]
-	b.Ended = b.Ended[:0]
-	b.Release = b.Release[:0]
-	b.ReleaseDetail = b.ReleaseDetail[:0]
+	b.InitiatorMTA.reset()
+	b.ResponderMTA.reset()
+	b.InitiatorCredentials.reset()
+	b.ResponderCredentials.reset()
+	b.InitiatorBind.reset()
+	b.ResponderBind.reset()
+	b.BindOutcome.reset()
+	b.BindDetail.reset()
+	b.Ended.reset()
+	b.Release.reset()
+	b.ReleaseDetail.reset()
 	b.Muted = b.Muted[:0]
 	b.ClientPackets = b.ClientPackets[:0]
 	b.ServerPackets = b.ServerPackets[:0]
@@ -438,17 +506,97 @@ func (b *Associations) Reset() {
 	b.ProblemsSuppressed = b.ProblemsSuppressed[:0]
 	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Associations) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Associations) Bytes() int { return b.rows*833 + b.text.size }
+func (b *Associations) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 545
+	n += b.Sensor.size()
+	n += b.Source.size()
+	n += b.CommunityID.size()
+	n += b.ClientAddress.size()
+	n += b.ServerAddress.size()
+	n += b.Class.size()
+	n += b.Protocol.size()
+	n += b.Mode.size()
+	n += b.ApplicationContext.size()
+	n += b.ApplicationContextName.size()
+	n += b.AbstractSyntaxes.size()
+	n += b.ClientTSAP.size()
+	n += b.ServerTSAP.size()
+	n += b.ClientSSAP.size()
+	n += b.ServerSSAP.size()
+	n += b.ClientPSAP.size()
+	n += b.ServerPSAP.size()
+	n += b.ClientAPTitle.size()
+	n += b.ClientAEQualifier.size()
+	n += b.ServerAPTitle.size()
+	n += b.ServerAEQualifier.size()
+	n += b.ACSE.size()
+	n += b.RTSE.size()
+	n += b.SessionID.size()
+	n += b.DialogueMode.size()
+	n += b.InitiatorMTA.size()
+	n += b.ResponderMTA.size()
+	n += b.InitiatorCredentials.size()
+	n += b.ResponderCredentials.size()
+	n += b.InitiatorBind.size()
+	n += b.ResponderBind.size()
+	n += b.BindOutcome.size()
+	n += b.BindDetail.size()
+	n += b.Ended.size()
+	n += b.Release.size()
+	n += b.ReleaseDetail.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Associations) Held() int { return cap(b.Association)*833 + b.text.held() }
+func (b *Associations) Held() int {
+	n := cap(b.Association) * 257
+	n += cap(b.Sensor.octets)
+	n += cap(b.Source.octets)
+	n += cap(b.CommunityID.octets)
+	n += cap(b.ClientAddress.octets)
+	n += cap(b.ServerAddress.octets)
+	n += cap(b.Class.octets)
+	n += cap(b.Protocol.octets)
+	n += cap(b.Mode.octets)
+	n += cap(b.ApplicationContext.octets)
+	n += cap(b.ApplicationContextName.octets)
+	n += cap(b.AbstractSyntaxes.octets)
+	n += cap(b.ClientTSAP.octets)
+	n += cap(b.ServerTSAP.octets)
+	n += cap(b.ClientSSAP.octets)
+	n += cap(b.ServerSSAP.octets)
+	n += cap(b.ClientPSAP.octets)
+	n += cap(b.ServerPSAP.octets)
+	n += cap(b.ClientAPTitle.octets)
+	n += cap(b.ClientAEQualifier.octets)
+	n += cap(b.ServerAPTitle.octets)
+	n += cap(b.ServerAEQualifier.octets)
+	n += cap(b.ACSE.octets)
+	n += cap(b.RTSE.octets)
+	n += cap(b.SessionID.octets)
+	n += cap(b.DialogueMode.octets)
+	n += cap(b.InitiatorMTA.octets)
+	n += cap(b.ResponderMTA.octets)
+	n += cap(b.InitiatorCredentials.octets)
+	n += cap(b.ResponderCredentials.octets)
+	n += cap(b.InitiatorBind.octets)
+	n += cap(b.ResponderBind.octets)
+	n += cap(b.BindOutcome.octets)
+	n += cap(b.BindDetail.octets)
+	n += cap(b.Ended.octets)
+	n += cap(b.Release.octets)
+	n += cap(b.ReleaseDetail.octets)
+	return n
+}
 
 // Table returns associations_store.
 func (b *Associations) Table() string { return "associations_store" }
@@ -534,7 +682,7 @@ var columnsOfAssociations = [...]Column{
 	{"decoder_version", "UInt32"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Associations) Column(i int) any {
 	switch i {
@@ -543,17 +691,17 @@ func (b *Associations) Column(i int) any {
 	case 1:
 		return b.Version
 	case 2:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 3:
-		return b.Source
+		return b.Source.pad(b.rows)
 	case 4:
-		return b.CommunityID
+		return b.CommunityID.pad(b.rows)
 	case 5:
-		return b.ClientAddress
+		return b.ClientAddress.pad(b.rows)
 	case 6:
 		return b.ClientPort
 	case 7:
-		return b.ServerAddress
+		return b.ServerAddress.pad(b.rows)
 	case 8:
 		return b.ServerPort
 	case 9:
@@ -571,75 +719,75 @@ func (b *Associations) Column(i int) any {
 	case 15:
 		return b.OneDirection
 	case 16:
-		return b.Class
+		return b.Class.pad(b.rows)
 	case 17:
-		return b.Protocol
+		return b.Protocol.pad(b.rows)
 	case 18:
-		return b.Mode
+		return b.Mode.pad(b.rows)
 	case 19:
-		return b.ApplicationContext
+		return b.ApplicationContext.pad(b.rows)
 	case 20:
-		return b.ApplicationContextName
+		return b.ApplicationContextName.pad(b.rows)
 	case 21:
-		return b.AbstractSyntaxes
+		return b.AbstractSyntaxes.pad(b.rows)
 	case 22:
-		return b.ClientTSAP
+		return b.ClientTSAP.pad(b.rows)
 	case 23:
-		return b.ServerTSAP
+		return b.ServerTSAP.pad(b.rows)
 	case 24:
-		return b.ClientSSAP
+		return b.ClientSSAP.pad(b.rows)
 	case 25:
-		return b.ServerSSAP
+		return b.ServerSSAP.pad(b.rows)
 	case 26:
-		return b.ClientPSAP
+		return b.ClientPSAP.pad(b.rows)
 	case 27:
-		return b.ServerPSAP
+		return b.ServerPSAP.pad(b.rows)
 	case 28:
-		return b.ClientAPTitle
+		return b.ClientAPTitle.pad(b.rows)
 	case 29:
-		return b.ClientAEQualifier
+		return b.ClientAEQualifier.pad(b.rows)
 	case 30:
-		return b.ServerAPTitle
+		return b.ServerAPTitle.pad(b.rows)
 	case 31:
-		return b.ServerAEQualifier
+		return b.ServerAEQualifier.pad(b.rows)
 	case 32:
-		return b.ACSE
+		return b.ACSE.pad(b.rows)
 	case 33:
-		return b.RTSE
+		return b.RTSE.pad(b.rows)
 	case 34:
 		return b.TPDUSize
 	case 35:
-		return b.SessionID
+		return b.SessionID.pad(b.rows)
 	case 36:
 		return b.CheckpointSize
 	case 37:
 		return b.WindowSize
 	case 38:
-		return b.DialogueMode
+		return b.DialogueMode.pad(b.rows)
 	case 39:
 		return b.Recover
 	case 40:
-		return b.InitiatorMTA
+		return b.InitiatorMTA.pad(b.rows)
 	case 41:
-		return b.ResponderMTA
+		return b.ResponderMTA.pad(b.rows)
 	case 42:
-		return b.InitiatorCredentials
+		return b.InitiatorCredentials.pad(b.rows)
 	case 43:
-		return b.ResponderCredentials
+		return b.ResponderCredentials.pad(b.rows)
 	case 44:
-		return b.InitiatorBind
+		return b.InitiatorBind.pad(b.rows)
 	case 45:
-		return b.ResponderBind
+		return b.ResponderBind.pad(b.rows)
 	case 46:
-		return b.BindOutcome
+		return b.BindOutcome.pad(b.rows)
 	case 47:
-		return b.BindDetail
+		return b.BindDetail.pad(b.rows)
 	case 48:
-		return b.Ended
+		return b.Ended.pad(b.rows)
 	case 49:
-		return b.Release
+		return b.Release.pad(b.rows)
 	case 50:
-		return b.ReleaseDetail
+		return b.ReleaseDetail.pad(b.rows)
 	case 51:
 		return b.Muted
 	case 52:
@@ -888,18 +1036,18 @@ type Messages struct {
 	Association                  []uuid.UUID
 	Version                      []uint64
 	OriginTime                   Times
-	Kind                         []string
-	IDText                       []string
-	IDCountry                    []string
-	IDADMD                       []string
-	IDPRMD                       []string
-	IDLocal                      []string
-	Sensor                       []string
-	Source                       []string
-	Direction                    []string
-	SourceAddress                []string
+	Kind                         Texts
+	IDText                       Texts
+	IDCountry                    Texts
+	IDADMD                       Texts
+	IDPRMD                       Texts
+	IDLocal                      Texts
+	Sensor                       Texts
+	Source                       Texts
+	Direction                    Texts
+	SourceAddress                Texts
 	SourcePort                   []uint16
-	DestinationAddress           []string
+	DestinationAddress           Texts
 	DestinationPort              []uint16
 	FirstFrame                   []uint64
 	LastFrame                    []uint64
@@ -908,53 +1056,53 @@ type Messages struct {
 	TCPSequence                  []uint32
 	CapturedAt                   Times
 	CapturedUntil                Times
-	SendingMTA                   []string
-	ReceivingMTA                 []string
-	Protocol                     []string
-	Mode                         []string
+	SendingMTA                   Texts
+	ReceivingMTA                 Texts
+	Protocol                     Texts
+	Mode                         Texts
 	Inferred                     []bool
 	OneDirection                 []bool
 	Interruptions                []uint32
 	Resumed                      []bool
 	ResumedFrom                  []uuid.UUID
-	OriginatorText               []string
-	OriginatorKey                []string
-	OriginatorCountry            []string
-	OriginatorADMD               []string
-	OriginatorPRMD               []string
-	OriginatorOrganization       []string
-	OriginatorOU1                []string
-	OriginatorOU2                []string
-	OriginatorOU3                []string
-	OriginatorOU4                []string
-	OriginatorCommonName         []string
-	OriginatorSurname            []string
-	OriginatorGivenName          []string
-	OriginatorInitials           []string
-	OriginatorGeneration         []string
-	OriginatorX121               []string
-	OriginatorTerminalID         []string
-	OriginatorTerminalType       []string
-	OriginatorNumericID          []string
-	OriginatorDDA                []string
-	OriginatorDirectoryName      []string
-	OriginatorAF                 []string
-	OriginatorAFForm             []string
-	ReportDestination            []string
-	ReportDestinationKey         []string
-	SubjectText                  []string
-	SubjectCountry               []string
-	SubjectADMD                  []string
-	SubjectPRMD                  []string
-	SubjectLocal                 []string
-	ContentType                  []string
+	OriginatorText               Texts
+	OriginatorKey                Texts
+	OriginatorCountry            Texts
+	OriginatorADMD               Texts
+	OriginatorPRMD               Texts
+	OriginatorOrganization       Texts
+	OriginatorOU1                Texts
+	OriginatorOU2                Texts
+	OriginatorOU3                Texts
+	OriginatorOU4                Texts
+	OriginatorCommonName         Texts
+	OriginatorSurname            Texts
+	OriginatorGivenName          Texts
+	OriginatorInitials           Texts
+	OriginatorGeneration         Texts
+	OriginatorX121               Texts
+	OriginatorTerminalID         Texts
+	OriginatorTerminalType       Texts
+	OriginatorNumericID          Texts
+	OriginatorDDA                Texts
+	OriginatorDirectoryName      Texts
+	OriginatorAF                 Texts
+	OriginatorAFForm             Texts
+	ReportDestination            Texts
+	ReportDestinationKey         Texts
+	SubjectText                  Texts
+	SubjectCountry               Texts
+	SubjectADMD                  Texts
+	SubjectPRMD                  Texts
+	SubjectLocal                 Texts
+	ContentType                  Texts
 	ContentTypeNumber            []int32
-	ContentTypeOID               []string
-	ContentIdentifier            []string
-	EITs                         []string
+	ContentTypeOID               Texts
+	ContentIdentifier            Texts
+	EITs                         Texts
 	EITsPresent                  []bool
-	EITsNonBasic                 []string
-	Priority                     []string
+	EITsNonBasic                 Texts
+	Priority                     Texts
 	PriorityPresent              []bool
 	IndicatorsPresent            []bool
 	DisclosureOfOtherRecipients  []bool
@@ -974,22 +1122,21 @@ type Messages struct {
 	ExtensionCount               []uint32
 	ContentPresent               []bool
 	ContentSize                  []int64
-	ContentSHA256                []string
+	ContentSHA256                Texts
 	APDUSize                     []uint64
-	AdditionalInformation        []string
-	AdditionalInformationRaw     []string
-	SecurityLabel                []string
-	Status                       []string
-	ErrorLayer                   []string
-	ErrorReason                  []string
-	ErrorPath                    []string
+	AdditionalInformation        Texts
+	AdditionalInformationRaw     Texts
+	SecurityLabel                Texts
+	Status                       Texts
+	ErrorLayer                   Texts
+	ErrorReason                  Texts
+	ErrorPath                    Texts
 	ErrorOffset                  []uint64
 	UnknownFields                []uint32
-	FirstUnknown                 []string
+	FirstUnknown                 Texts
 	DecoderVersion               []uint32
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -999,18 +1146,40 @@ func (b *Messages) Append(r *Message) {
 	b.Association = append(b.Association, uuid.UUID(r.Association))
 	b.Version = append(b.Version, r.Version)
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
-	b.IDText = append(b.IDText, b.text.copy(r.ID.Text))
-	b.IDCountry = append(b.IDCountry, b.text.copy(r.ID.Country))
-	b.IDADMD = append(b.IDADMD, b.text.copy(r.ID.ADMD))
-	b.IDPRMD = append(b.IDPRMD, b.text.copy(r.ID.PRMD))
-	b.IDLocal = append(b.IDLocal, b.text.copy(r.ID.Local))
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
-	b.Source = append(b.Source, b.text.copy(r.Source))
-	b.Direction = append(b.Direction, b.text.copyString(r.Direction))
-	b.SourceAddress = append(b.SourceAddress, b.text.copy(r.SourceAddress))
+	if len(r.Kind) > 0 {
+		put(&b.Kind, b.rows, r.Kind)
+	}
+	if len(r.ID.Text) > 0 {
+		put(&b.IDText, b.rows, r.ID.Text)
+	}
+	if len(r.ID.Country) > 0 {
+		put(&b.IDCountry, b.rows, r.ID.Country)
+	}
+	if len(r.ID.ADMD) > 0 {
+		put(&b.IDADMD, b.rows, r.ID.ADMD)
+	}
+	if len(r.ID.PRMD) > 0 {
+		put(&b.IDPRMD, b.rows, r.ID.PRMD)
+	}
+	if len(r.ID.Local) > 0 {
+		put(&b.IDLocal, b.rows, r.ID.Local)
+	}
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
+	if len(r.Source) > 0 {
+		put(&b.Source, b.rows, r.Source)
+	}
+	if len(r.Direction) > 0 {
+		put(&b.Direction, b.rows, r.Direction)
+	}
+	if len(r.SourceAddress) > 0 {
+		put(&b.SourceAddress, b.rows, r.SourceAddress)
+	}
 	b.SourcePort = append(b.SourcePort, r.SourcePort)
-	b.DestinationAddress = append(b.DestinationAddress, b.text.copy(r.DestinationAddress))
+	if len(r.DestinationAddress) > 0 {
+		put(&b.DestinationAddress, b.rows, r.DestinationAddress)
+	}
 	b.DestinationPort = append(b.DestinationPort, r.DestinationPort)
 	b.FirstFrame = append(b.FirstFrame, r.FirstFrame)
 	b.LastFrame = append(b.LastFrame, r.LastFrame)
@@ -1019,53 +1188,133 @@ func (b *Messages) Append(r *Message) {
 	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.CapturedUntil = append(b.CapturedUntil, r.CapturedUntil)
-	b.SendingMTA = append(b.SendingMTA, b.text.copy(r.SendingMTA))
-	b.ReceivingMTA = append(b.ReceivingMTA, b.text.copy(r.ReceivingMTA))
-	b.Protocol = append(b.Protocol, b.text.copyString(r.Protocol))
-	b.Mode = append(b.Mode, b.text.copyString(r.Mode))
+	if len(r.SendingMTA) > 0 {
+		put(&b.SendingMTA, b.rows, r.SendingMTA)
+	}
+	if len(r.ReceivingMTA) > 0 {
+		put(&b.ReceivingMTA, b.rows, r.ReceivingMTA)
+	}
+	if len(r.Protocol) > 0 {
+		put(&b.Protocol, b.rows, r.Protocol)
+	}
+	if len(r.Mode) > 0 {
+		put(&b.Mode, b.rows, r.Mode)
+	}
 	b.Inferred = append(b.Inferred, r.Inferred)
 	b.OneDirection = append(b.OneDirection, r.OneDirection)
 	b.Interruptions = append(b.Interruptions, r.Interruptions)
 	b.Resumed = append(b.Resumed, r.Resumed)
 	b.ResumedFrom = append(b.ResumedFrom, uuid.UUID(r.ResumedFrom))
-	b.OriginatorText = append(b.OriginatorText, b.text.copy(r.Originator.Text))
-	b.OriginatorKey = append(b.OriginatorKey, b.text.copy(r.Originator.Key))
-	b.OriginatorCountry = append(b.OriginatorCountry, b.text.copy(r.Originator.Country))
-	b.OriginatorADMD = append(b.OriginatorADMD, b.text.copy(r.Originator.ADMD))
-	b.OriginatorPRMD = append(b.OriginatorPRMD, b.text.copy(r.Originator.PRMD))
-	b.OriginatorOrganization = append(b.OriginatorOrganization, b.text.copy(r.Originator.Organization))
-	b.OriginatorOU1 = append(b.OriginatorOU1, b.text.copy(r.Originator.OU1))
-	b.OriginatorOU2 = append(b.OriginatorOU2, b.text.copy(r.Originator.OU2))
-	b.OriginatorOU3 = append(b.OriginatorOU3, b.text.copy(r.Originator.OU3))
-	b.OriginatorOU4 = append(b.OriginatorOU4, b.text.copy(r.Originator.OU4))
-	b.OriginatorCommonName = append(b.OriginatorCommonName, b.text.copy(r.Originator.CommonName))
-	b.OriginatorSurname = append(b.OriginatorSurname, b.text.copy(r.Originator.Surname))
-	b.OriginatorGivenName = append(b.OriginatorGivenName, b.text.copy(r.Originator.GivenName))
-	b.OriginatorInitials = append(b.OriginatorInitials, b.text.copy(r.Originator.Initials))
-	b.OriginatorGeneration = append(b.OriginatorGeneration, b.text.copy(r.Originator.Generation))
-	b.OriginatorX121 = append(b.OriginatorX121, b.text.copy(r.Originator.X121))
-	b.OriginatorTerminalID = append(b.OriginatorTerminalID, b.text.copy(r.Originator.TerminalID))
-	b.OriginatorTerminalType = append(b.OriginatorTerminalType, b.text.copy(r.Originator.TerminalType))
-	b.OriginatorNumericID = append(b.OriginatorNumericID, b.text.copy(r.Originator.NumericID))
-	b.OriginatorDDA = append(b.OriginatorDDA, b.text.copy(r.Originator.DDA))
-	b.OriginatorDirectoryName = append(b.OriginatorDirectoryName, b.text.copy(r.Originator.DirectoryName))
-	b.OriginatorAF = append(b.OriginatorAF, b.text.copy(r.Originator.AF))
-	b.OriginatorAFForm = append(b.OriginatorAFForm, b.text.copyString(r.Originator.AFForm))
-	b.ReportDestination = append(b.ReportDestination, b.text.copy(r.ReportDestination))
-	b.ReportDestinationKey = append(b.ReportDestinationKey, b.text.copy(r.ReportDestinationKey))
-	b.SubjectText = append(b.SubjectText, b.text.copy(r.Subject.Text))
-	b.SubjectCountry = append(b.SubjectCountry, b.text.copy(r.Subject.Country))
-	b.SubjectADMD = append(b.SubjectADMD, b.text.copy(r.Subject.ADMD))
-	b.SubjectPRMD = append(b.SubjectPRMD, b.text.copy(r.Subject.PRMD))
-	b.SubjectLocal = append(b.SubjectLocal, b.text.copy(r.Subject.Local))
-	b.ContentType = append(b.ContentType, b.text.copy(r.ContentType))
+	if len(r.Originator.Text) > 0 {
+		put(&b.OriginatorText, b.rows, r.Originator.Text)
+	}
+	if len(r.Originator.Key) > 0 {
+		put(&b.OriginatorKey, b.rows, r.Originator.Key)
+	}
+	if len(r.Originator.Country) > 0 {
+		put(&b.OriginatorCountry, b.rows, r.Originator.Country)
+	}
+	if len(r.Originator.ADMD) > 0 {
+		put(&b.OriginatorADMD, b.rows, r.Originator.ADMD)
+	}
+	if len(r.Originator.PRMD) > 0 {
+		put(&b.OriginatorPRMD, b.rows, r.Originator.PRMD)
+	}
+	if len(r.Originator.Organization) > 0 {
+		put(&b.OriginatorOrganization, b.rows, r.Originator.Organization)
+	}
+	if len(r.Originator.OU1) > 0 {
+		put(&b.OriginatorOU1, b.rows, r.Originator.OU1)
+	}
+	if len(r.Originator.OU2) > 0 {
+		put(&b.OriginatorOU2, b.rows, r.Originator.OU2)
+	}
+	if len(r.Originator.OU3) > 0 {
+		put(&b.OriginatorOU3, b.rows, r.Originator.OU3)
+	}
+	if len(r.Originator.OU4) > 0 {
+		put(&b.OriginatorOU4, b.rows, r.Originator.OU4)
+	}
+	if len(r.Originator.CommonName) > 0 {
+		put(&b.OriginatorCommonName, b.rows, r.Originator.CommonName)
+	}
+	if len(r.Originator.Surname) > 0 {
+		put(&b.OriginatorSurname, b.rows, r.Originator.Surname)
+	}
+	if len(r.Originator.GivenName) > 0 {
+		put(&b.OriginatorGivenName, b.rows, r.Originator.GivenName)
+	}
+	if len(r.Originator.Initials) > 0 {
+		put(&b.OriginatorInitials, b.rows, r.Originator.Initials)
+	}
+	if len(r.Originator.Generation) > 0 {
+		put(&b.OriginatorGeneration, b.rows, r.Originator.Generation)
+	}
+	if len(r.Originator.X121) > 0 {
+		put(&b.OriginatorX121, b.rows, r.Originator.X121)
+	}
+	if len(r.Originator.TerminalID) > 0 {
+		put(&b.OriginatorTerminalID, b.rows, r.Originator.TerminalID)
+	}
+	if len(r.Originator.TerminalType) > 0 {
+		put(&b.OriginatorTerminalType, b.rows, r.Originator.TerminalType)
+	}
+	if len(r.Originator.NumericID) > 0 {
+		put(&b.OriginatorNumericID, b.rows, r.Originator.NumericID)
+	}
+	if len(r.Originator.DDA) > 0 {
+		put(&b.OriginatorDDA, b.rows, r.Originator.DDA)
+	}
+	if len(r.Originator.DirectoryName) > 0 {
+		put(&b.OriginatorDirectoryName, b.rows, r.Originator.DirectoryName)
+	}
+	if len(r.Originator.AF) > 0 {
+		put(&b.OriginatorAF, b.rows, r.Originator.AF)
+	}
+	if len(r.Originator.AFForm) > 0 {
+		put(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
+	}
+	if len(r.ReportDestination) > 0 {
+		put(&b.ReportDestination, b.rows, r.ReportDestination)
+	}
+	if len(r.ReportDestinationKey) > 0 {
+		put(&b.ReportDestinationKey, b.rows, r.ReportDestinationKey)
+	}
+	if len(r.Subject.Text) > 0 {
+		put(&b.SubjectText, b.rows, r.Subject.Text)
+	}
+	if len(r.Subject.Country) > 0 {
+		put(&b.SubjectCountry, b.rows, r.Subject.Country)
+	}
+	if len(r.Subject.ADMD) > 0 {
+		put(&b.SubjectADMD, b.rows, r.Subject.ADMD)
+	}
+	if len(r.Subject.PRMD) > 0 {
+		put(&b.SubjectPRMD, b.rows, r.Subject.PRMD)
+	}
+	if len(r.Subject.Local) > 0 {
+		put(&b.SubjectLocal, b.rows, r.Subject.Local)
+	}
+	if len(r.ContentType) > 0 {
+		put(&b.ContentType, b.rows, r.ContentType)
+	}
 	b.ContentTypeNumber = append(b.ContentTypeNumber, r.ContentTypeNumber)
-	b.ContentTypeOID = append(b.ContentTypeOID, b.text.copy(r.ContentTypeOID))
-	b.ContentIdentifier = append(b.ContentIdentifier, b.text.copy(r.ContentIdentifier))
-	b.EITs = append(b.EITs, b.text.copy(r.EITs))
+	if len(r.ContentTypeOID) > 0 {
+		put(&b.ContentTypeOID, b.rows, r.ContentTypeOID)
+	}
+	if len(r.ContentIdentifier) > 0 {
+		put(&b.ContentIdentifier, b.rows, r.ContentIdentifier)
+	}
+	if len(r.EITs) > 0 {
+		put(&b.EITs, b.rows, r.EITs)
+	}
 	b.EITsPresent = append(b.EITsPresent, r.EITsPresent)
-	b.EITsNonBasic = append(b.EITsNonBasic, b.text.copy(r.EITsNonBasic))
-	b.Priority = append(b.Priority, b.text.copyString(r.Priority))
+	if len(r.EITsNonBasic) > 0 {
+		put(&b.EITsNonBasic, b.rows, r.EITsNonBasic)
+	}
+	if len(r.Priority) > 0 {
+		put(&b.Priority, b.rows, r.Priority)
+	}
 	b.PriorityPresent = append(b.PriorityPresent, r.PriorityPresent)
 	b.IndicatorsPresent = append(b.IndicatorsPresent, r.IndicatorsPresent)
 	b.DisclosureOfOtherRecipients = append(b.DisclosureOfOtherRecipients, r.DisclosureOfOtherRecipients)
@@ -1085,45 +1334,58 @@ func (b *Messages) Append(r *Message) {
 	b.ExtensionCount = append(b.ExtensionCount, r.ExtensionCount)
 	b.ContentPresent = append(b.ContentPresent, r.ContentPresent)
 	b.ContentSize = append(b.ContentSize, r.ContentSize)
-	b.ContentSHA256 = append(b.ContentSHA256, b.text.copy(r.ContentSHA256[:]))
+	put(&b.ContentSHA256, b.rows, r.ContentSHA256[:])
 	b.APDUSize = append(b.APDUSize, r.APDUSize)
-	b.AdditionalInformation = append(b.AdditionalInformation, b.text.copy(r.AdditionalInformation))
-	b.AdditionalInformationRaw = append(b.AdditionalInformationRaw, b.text.copy(r.AdditionalInformationRaw))
-	b.SecurityLabel = append(b.SecurityLabel, b.text.copy(r.SecurityLabel))
-	b.Status = append(b.Status, b.text.copyString(r.Status))
-	b.ErrorLayer = append(b.ErrorLayer, b.text.copyString(r.ErrorLayer))
-	b.ErrorReason = append(b.ErrorReason, b.text.copyString(r.ErrorReason))
-	b.ErrorPath = append(b.ErrorPath, b.text.copy(r.ErrorPath))
+	if len(r.AdditionalInformation) > 0 {
+		put(&b.AdditionalInformation, b.rows, r.AdditionalInformation)
+	}
+	if len(r.AdditionalInformationRaw) > 0 {
+		put(&b.AdditionalInformationRaw, b.rows, r.AdditionalInformationRaw)
+	}
+	if len(r.SecurityLabel) > 0 {
+		put(&b.SecurityLabel, b.rows, r.SecurityLabel)
+	}
+	if len(r.Status) > 0 {
+		put(&b.Status, b.rows, r.Status)
+	}
+	if len(r.ErrorLayer) > 0 {
+		put(&b.ErrorLayer, b.rows, r.ErrorLayer)
+	}
+	if len(r.ErrorReason) > 0 {
+		put(&b.ErrorReason, b.rows, r.ErrorReason)
+	}
+	if len(r.ErrorPath) > 0 {
+		put(&b.ErrorPath, b.rows, r.ErrorPath)
+	}
 	b.ErrorOffset = append(b.ErrorOffset, r.ErrorOffset)
 	b.UnknownFields = append(b.UnknownFields, r.UnknownFields)
-	b.FirstUnknown = append(b.FirstUnknown, b.text.copy(r.FirstUnknown))
+	if len(r.FirstUnknown) > 0 {
+		put(&b.FirstUnknown, b.rows, r.FirstUnknown)
+	}
 	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Messages) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.Transfer = b.Transfer[:0]
 	b.Association = b.Association[:0]
 	b.Version = b.Version[:0]
 	b.OriginTime = b.OriginTime[:0]
-	b.Kind = b.Kind[:0]
-	b.IDText = b.IDText[:0]
-	b.IDCountry = b.IDCountry[:0]
-	b.IDADMD = b.IDADMD[:0]
-	b.IDPRMD = b.IDPRMD[:0]
-	b.IDLocal = b.IDLocal[:0]
-	b.Sensor = b.Sensor[:0]
-	b.Source = b.Source[:0]
-	b.Direction = b.Direction[:0]
-	b.SourceAddress = b.SourceAddress[:0]
+	b.Kind.reset()
+	b.IDText.reset()
+	b.IDCountry.reset()
+	b.IDADMD.reset()
+	b.IDPRMD.reset()
+	b.IDLocal.reset()
+	b.Sensor.reset()
+	b.Source.reset()
+	b.Direction.reset()
+	b.SourceAddress.reset()
 	b.SourcePort = b.SourcePort[:0]
-	b.DestinationAddress = b.DestinationAddress[:0]
+	b.DestinationAddress.reset()
 	b.DestinationPort = b.DestinationPort[:0]
 	b.FirstFrame = b.FirstFrame[:0]
 	b.LastFrame = b.LastFrame[:0]
@@ -1132,53 +1394,53 @@ func (b *Messages) Reset() {
 	b.TCPSequence = b.TCPSequence[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.CapturedUntil = b.CapturedUntil[:0]
-	b.SendingMTA = b.SendingMTA[:0]
-	b.ReceivingMTA = b.ReceivingMTA[:0]
-	b.Protocol = b.Protocol[:0]
-	b.Mode = b.Mode[:0]
+	b.SendingMTA.reset()
+	b.ReceivingMTA.reset()
+	b.Protocol.reset()
+	b.Mode.reset()
 	b.Inferred = b.Inferred[:0]
 	b.OneDirection = b.OneDirection[:0]
 	b.Interruptions = b.Interruptions[:0]
 	b.Resumed = b.Resumed[:0]
 	b.ResumedFrom = b.ResumedFrom[:0]
-	b.OriginatorText = b.OriginatorText[:0]
-	b.OriginatorKey = b.OriginatorKey[:0]
-	b.OriginatorCountry = b.OriginatorCountry[:0]
-	b.OriginatorADMD = b.OriginatorADMD[:0]
-	b.OriginatorPRMD = b.OriginatorPRMD[:0]
-	b.OriginatorOrganization = b.OriginatorOrganization[:0]
-	b.OriginatorOU1 = b.OriginatorOU1[:0]
-	b.OriginatorOU2 = b.OriginatorOU2[:0]
-	b.OriginatorOU3 = b.OriginatorOU3[:0]
-	b.OriginatorOU4 = b.OriginatorOU4[:0]
-	b.OriginatorCommonName = b.OriginatorCommonName[:0]
-	b.OriginatorSurname = b.OriginatorSurname[:0]
-	b.OriginatorGivenName = b.OriginatorGivenName[:0]
-	b.OriginatorInitials = b.OriginatorInitials[:0]
-	b.OriginatorGeneration = b.OriginatorGeneration[:0]
-	b.OriginatorX121 = b.OriginatorX121[:0]
-	b.OriginatorTerminalID = b.OriginatorTerminalID[:0]
-	b.OriginatorTerminalType = b.OriginatorTerminalType[:0]
-	b.OriginatorNumericID = b.OriginatorNumericID[:0]
-	b.OriginatorDDA = b.OriginatorDDA[:0]
-	b.OriginatorDirectoryName = b.OriginatorDirectoryName[:0]
-	b.OriginatorAF = b.OriginatorAF[:0]
-	b.OriginatorAFForm = b.OriginatorAFForm[:0]
-	b.ReportDestination = b.ReportDestination[:0]
-	b.ReportDestinationKey = b.ReportDestinationKey[:0]
-	b.SubjectText = b.SubjectText[:0]
-	b.SubjectCountry = b.SubjectCountry[:0]
-	b.SubjectADMD = b.SubjectADMD[:0]
-	b.SubjectPRMD = b.SubjectPRMD[:0]
-	b.SubjectLocal = b.SubjectLocal[:0]
-	b.ContentType = b.ContentType[:0]
+	b.OriginatorText.reset()
+	b.OriginatorKey.reset()
+	b.OriginatorCountry.reset()
+	b.OriginatorADMD.reset()
+	b.OriginatorPRMD.reset()
+	b.OriginatorOrganization.reset()
+	b.OriginatorOU1.reset()
+	b.OriginatorOU2.reset()
+	b.OriginatorOU3.reset()
+	b.OriginatorOU4.reset()
+	b.OriginatorCommonName.reset()
+	b.OriginatorSurname.reset()
+	b.OriginatorGivenName.reset()
+	b.OriginatorInitials.reset()
+	b.OriginatorGeneration.reset()
+	b.OriginatorX121.reset()
+	b.OriginatorTerminalID.reset()
+	b.OriginatorTerminalType.reset()
+	b.OriginatorNumericID.reset()
+	b.OriginatorDDA.reset()
+	b.OriginatorDirectoryName.reset()
+	b.OriginatorAF.reset()
+	b.OriginatorAFForm.reset()
+	b.ReportDestination.reset()
+	b.ReportDestinationKey.reset()
+	b.SubjectText.reset()
+	b.SubjectCountry.reset()
+	b.SubjectADMD.reset()
+	b.SubjectPRMD.reset()
+	b.SubjectLocal.reset()
+	b.ContentType.reset()
 	b.ContentTypeNumber = b.ContentTypeNumber[:0]
-	b.ContentTypeOID = b.ContentTypeOID[:0]
-	b.ContentIdentifier = b.ContentIdentifier[:0]
-	b.EITs = b.EITs[:0]
+	b.ContentTypeOID.reset()
+	b.ContentIdentifier.reset()
+	b.EITs.reset()
 	b.EITsPresent = b.EITsPresent[:0]
-	b.EITsNonBasic = b.EITsNonBasic[:0]
-	b.Priority = b.Priority[:0]
+	b.EITsNonBasic.reset()
+	b.Priority.reset()
 	b.PriorityPresent = b.PriorityPresent[:0]
 	b.IndicatorsPresent = b.IndicatorsPresent[:0]
 	b.DisclosureOfOtherRecipients = b.DisclosureOfOtherRecipients[:0]
@@ -1198,31 +1460,159 @@ func (b *Messages) Reset() {
 	b.ExtensionCount = b.ExtensionCount[:0]
 	b.ContentPresent = b.ContentPresent[:0]
 	b.ContentSize = b.ContentSize[:0]
-	b.ContentSHA256 = b.ContentSHA256[:0]
+	b.ContentSHA256.reset()
 	b.APDUSize = b.APDUSize[:0]
-	b.AdditionalInformation = b.AdditionalInformation[:0]
-	b.AdditionalInformationRaw = b.AdditionalInformationRaw[:0]
-	b.SecurityLabel = b.SecurityLabel[:0]
-	b.Status = b.Status[:0]
-	b.ErrorLayer = b.ErrorLayer[:0]
-	b.ErrorReason = b.ErrorReason[:0]
-	b.ErrorPath = b.ErrorPath[:0]
+	b.AdditionalInformation.reset()
+	b.AdditionalInformationRaw.reset()
+	b.SecurityLabel.reset()
+	b.Status.reset()
+	b.ErrorLayer.reset()
+	b.ErrorReason.reset()
+	b.ErrorPath.reset()
 	b.ErrorOffset = b.ErrorOffset[:0]
 	b.UnknownFields = b.UnknownFields[:0]
-	b.FirstUnknown = b.FirstUnknown[:0]
+	b.FirstUnknown.reset()
 	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Messages) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Messages) Bytes() int { return b.rows*1204 + b.text.size }
+func (b *Messages) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 724
+	n += b.Kind.size()
+	n += b.IDText.size()
+	n += b.IDCountry.size()
+	n += b.IDADMD.size()
+	n += b.IDPRMD.size()
+	n += b.IDLocal.size()
+	n += b.Sensor.size()
+	n += b.Source.size()
+	n += b.Direction.size()
+	n += b.SourceAddress.size()
+	n += b.DestinationAddress.size()
+	n += b.SendingMTA.size()
+	n += b.ReceivingMTA.size()
+	n += b.Protocol.size()
+	n += b.Mode.size()
+	n += b.OriginatorText.size()
+	n += b.OriginatorKey.size()
+	n += b.OriginatorCountry.size()
+	n += b.OriginatorADMD.size()
+	n += b.OriginatorPRMD.size()
+	n += b.OriginatorOrganization.size()
+	n += b.OriginatorOU1.size()
+	n += b.OriginatorOU2.size()
+	n += b.OriginatorOU3.size()
+	n += b.OriginatorOU4.size()
+	n += b.OriginatorCommonName.size()
+	n += b.OriginatorSurname.size()
+	n += b.OriginatorGivenName.size()
+	n += b.OriginatorInitials.size()
+	n += b.OriginatorGeneration.size()
+	n += b.OriginatorX121.size()
+	n += b.OriginatorTerminalID.size()
+	n += b.OriginatorTerminalType.size()
+	n += b.OriginatorNumericID.size()
+	n += b.OriginatorDDA.size()
+	n += b.OriginatorDirectoryName.size()
+	n += b.OriginatorAF.size()
+	n += b.OriginatorAFForm.size()
+	n += b.ReportDestination.size()
+	n += b.ReportDestinationKey.size()
+	n += b.SubjectText.size()
+	n += b.SubjectCountry.size()
+	n += b.SubjectADMD.size()
+	n += b.SubjectPRMD.size()
+	n += b.SubjectLocal.size()
+	n += b.ContentType.size()
+	n += b.ContentTypeOID.size()
+	n += b.ContentIdentifier.size()
+	n += b.EITs.size()
+	n += b.EITsNonBasic.size()
+	n += b.Priority.size()
+	n += b.ContentSHA256.size()
+	n += b.AdditionalInformation.size()
+	n += b.AdditionalInformationRaw.size()
+	n += b.SecurityLabel.size()
+	n += b.Status.size()
+	n += b.ErrorLayer.size()
+	n += b.ErrorReason.size()
+	n += b.ErrorPath.size()
+	n += b.FirstUnknown.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Messages) Held() int { return cap(b.APDU)*1204 + b.text.held() }
+func (b *Messages) Held() int {
+	n := cap(b.APDU) * 244
+	n += cap(b.Kind.octets)
+	n += cap(b.IDText.octets)
+	n += cap(b.IDCountry.octets)
+	n += cap(b.IDADMD.octets)
+	n += cap(b.IDPRMD.octets)
+	n += cap(b.IDLocal.octets)
+	n += cap(b.Sensor.octets)
+	n += cap(b.Source.octets)
+	n += cap(b.Direction.octets)
+	n += cap(b.SourceAddress.octets)
+	n += cap(b.DestinationAddress.octets)
+	n += cap(b.SendingMTA.octets)
+	n += cap(b.ReceivingMTA.octets)
+	n += cap(b.Protocol.octets)
+	n += cap(b.Mode.octets)
+	n += cap(b.OriginatorText.octets)
+	n += cap(b.OriginatorKey.octets)
+	n += cap(b.OriginatorCountry.octets)
+	n += cap(b.OriginatorADMD.octets)
+	n += cap(b.OriginatorPRMD.octets)
+	n += cap(b.OriginatorOrganization.octets)
+	n += cap(b.OriginatorOU1.octets)
+	n += cap(b.OriginatorOU2.octets)
+	n += cap(b.OriginatorOU3.octets)
+	n += cap(b.OriginatorOU4.octets)
+	n += cap(b.OriginatorCommonName.octets)
+	n += cap(b.OriginatorSurname.octets)
+	n += cap(b.OriginatorGivenName.octets)
+	n += cap(b.OriginatorInitials.octets)
+	n += cap(b.OriginatorGeneration.octets)
+	n += cap(b.OriginatorX121.octets)
+	n += cap(b.OriginatorTerminalID.octets)
+	n += cap(b.OriginatorTerminalType.octets)
+	n += cap(b.OriginatorNumericID.octets)
+	n += cap(b.OriginatorDDA.octets)
+	n += cap(b.OriginatorDirectoryName.octets)
+	n += cap(b.OriginatorAF.octets)
+	n += cap(b.OriginatorAFForm.octets)
+	n += cap(b.ReportDestination.octets)
+	n += cap(b.ReportDestinationKey.octets)
+	n += cap(b.SubjectText.octets)
+	n += cap(b.SubjectCountry.octets)
+	n += cap(b.SubjectADMD.octets)
+	n += cap(b.SubjectPRMD.octets)
+	n += cap(b.SubjectLocal.octets)
+	n += cap(b.ContentType.octets)
+	n += cap(b.ContentTypeOID.octets)
+	n += cap(b.ContentIdentifier.octets)
+	n += cap(b.EITs.octets)
+	n += cap(b.EITsNonBasic.octets)
+	n += cap(b.Priority.octets)
+	n += cap(b.ContentSHA256.octets)
+	n += cap(b.AdditionalInformation.octets)
+	n += cap(b.AdditionalInformationRaw.octets)
+	n += cap(b.SecurityLabel.octets)
+	n += cap(b.Status.octets)
+	n += cap(b.ErrorLayer.octets)
+	n += cap(b.ErrorReason.octets)
+	n += cap(b.ErrorPath.octets)
+	n += cap(b.FirstUnknown.octets)
+	return n
+}
 
 // Table returns messages_store.
 func (b *Messages) Table() string { return "messages_store" }
@@ -1337,7 +1727,7 @@ var columnsOfMessages = [...]Column{
 	{"decoder_version", "UInt32"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Messages) Column(i int) any {
 	switch i {
@@ -1352,29 +1742,29 @@ func (b *Messages) Column(i int) any {
 	case 4:
 		return b.OriginTime
 	case 5:
-		return b.Kind
+		return b.Kind.pad(b.rows)
 	case 6:
-		return b.IDText
+		return b.IDText.pad(b.rows)
 	case 7:
-		return b.IDCountry
+		return b.IDCountry.pad(b.rows)
 	case 8:
-		return b.IDADMD
+		return b.IDADMD.pad(b.rows)
 	case 9:
-		return b.IDPRMD
+		return b.IDPRMD.pad(b.rows)
 	case 10:
-		return b.IDLocal
+		return b.IDLocal.pad(b.rows)
 	case 11:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 12:
-		return b.Source
+		return b.Source.pad(b.rows)
 	case 13:
-		return b.Direction
+		return b.Direction.pad(b.rows)
 	case 14:
-		return b.SourceAddress
+		return b.SourceAddress.pad(b.rows)
 	case 15:
 		return b.SourcePort
 	case 16:
-		return b.DestinationAddress
+		return b.DestinationAddress.pad(b.rows)
 	case 17:
 		return b.DestinationPort
 	case 18:
@@ -1392,13 +1782,13 @@ func (b *Messages) Column(i int) any {
 	case 24:
 		return b.CapturedUntil
 	case 25:
-		return b.SendingMTA
+		return b.SendingMTA.pad(b.rows)
 	case 26:
-		return b.ReceivingMTA
+		return b.ReceivingMTA.pad(b.rows)
 	case 27:
-		return b.Protocol
+		return b.Protocol.pad(b.rows)
 	case 28:
-		return b.Mode
+		return b.Mode.pad(b.rows)
 	case 29:
 		return b.Inferred
 	case 30:
@@ -1410,81 +1800,81 @@ func (b *Messages) Column(i int) any {
 	case 33:
 		return b.ResumedFrom
 	case 34:
-		return b.OriginatorText
+		return b.OriginatorText.pad(b.rows)
 	case 35:
-		return b.OriginatorKey
+		return b.OriginatorKey.pad(b.rows)
 	case 36:
-		return b.OriginatorCountry
+		return b.OriginatorCountry.pad(b.rows)
 	case 37:
-		return b.OriginatorADMD
+		return b.OriginatorADMD.pad(b.rows)
 	case 38:
-		return b.OriginatorPRMD
+		return b.OriginatorPRMD.pad(b.rows)
 	case 39:
-		return b.OriginatorOrganization
+		return b.OriginatorOrganization.pad(b.rows)
 	case 40:
-		return b.OriginatorOU1
+		return b.OriginatorOU1.pad(b.rows)
 	case 41:
-		return b.OriginatorOU2
+		return b.OriginatorOU2.pad(b.rows)
 	case 42:
-		return b.OriginatorOU3
+		return b.OriginatorOU3.pad(b.rows)
 	case 43:
-		return b.OriginatorOU4
+		return b.OriginatorOU4.pad(b.rows)
 	case 44:
-		return b.OriginatorCommonName
+		return b.OriginatorCommonName.pad(b.rows)
 	case 45:
-		return b.OriginatorSurname
+		return b.OriginatorSurname.pad(b.rows)
 	case 46:
-		return b.OriginatorGivenName
+		return b.OriginatorGivenName.pad(b.rows)
 	case 47:
-		return b.OriginatorInitials
+		return b.OriginatorInitials.pad(b.rows)
 	case 48:
-		return b.OriginatorGeneration
+		return b.OriginatorGeneration.pad(b.rows)
 	case 49:
-		return b.OriginatorX121
+		return b.OriginatorX121.pad(b.rows)
 	case 50:
-		return b.OriginatorTerminalID
+		return b.OriginatorTerminalID.pad(b.rows)
 	case 51:
-		return b.OriginatorTerminalType
+		return b.OriginatorTerminalType.pad(b.rows)
 	case 52:
-		return b.OriginatorNumericID
+		return b.OriginatorNumericID.pad(b.rows)
 	case 53:
-		return b.OriginatorDDA
+		return b.OriginatorDDA.pad(b.rows)
 	case 54:
-		return b.OriginatorDirectoryName
+		return b.OriginatorDirectoryName.pad(b.rows)
 	case 55:
-		return b.OriginatorAF
+		return b.OriginatorAF.pad(b.rows)
 	case 56:
-		return b.OriginatorAFForm
+		return b.OriginatorAFForm.pad(b.rows)
 	case 57:
-		return b.ReportDestination
+		return b.ReportDestination.pad(b.rows)
 	case 58:
-		return b.ReportDestinationKey
+		return b.ReportDestinationKey.pad(b.rows)
 	case 59:
-		return b.SubjectText
+		return b.SubjectText.pad(b.rows)
 	case 60:
-		return b.SubjectCountry
+		return b.SubjectCountry.pad(b.rows)
 	case 61:
-		return b.SubjectADMD
+		return b.SubjectADMD.pad(b.rows)
 	case 62:
-		return b.SubjectPRMD
+		return b.SubjectPRMD.pad(b.rows)
 	case 63:
-		return b.SubjectLocal
+		return b.SubjectLocal.pad(b.rows)
 	case 64:
-		return b.ContentType
+		return b.ContentType.pad(b.rows)
 	case 65:
 		return b.ContentTypeNumber
 	case 66:
-		return b.ContentTypeOID
+		return b.ContentTypeOID.pad(b.rows)
 	case 67:
-		return b.ContentIdentifier
+		return b.ContentIdentifier.pad(b.rows)
 	case 68:
-		return b.EITs
+		return b.EITs.pad(b.rows)
 	case 69:
 		return b.EITsPresent
 	case 70:
-		return b.EITsNonBasic
+		return b.EITsNonBasic.pad(b.rows)
 	case 71:
-		return b.Priority
+		return b.Priority.pad(b.rows)
 	case 72:
 		return b.PriorityPresent
 	case 73:
@@ -1524,29 +1914,29 @@ func (b *Messages) Column(i int) any {
 	case 90:
 		return b.ContentSize
 	case 91:
-		return b.ContentSHA256
+		return b.ContentSHA256.pad(b.rows)
 	case 92:
 		return b.APDUSize
 	case 93:
-		return b.AdditionalInformation
+		return b.AdditionalInformation.pad(b.rows)
 	case 94:
-		return b.AdditionalInformationRaw
+		return b.AdditionalInformationRaw.pad(b.rows)
 	case 95:
-		return b.SecurityLabel
+		return b.SecurityLabel.pad(b.rows)
 	case 96:
-		return b.Status
+		return b.Status.pad(b.rows)
 	case 97:
-		return b.ErrorLayer
+		return b.ErrorLayer.pad(b.rows)
 	case 98:
-		return b.ErrorReason
+		return b.ErrorReason.pad(b.rows)
 	case 99:
-		return b.ErrorPath
+		return b.ErrorPath.pad(b.rows)
 	case 100:
 		return b.ErrorOffset
 	case 101:
 		return b.UnknownFields
 	case 102:
-		return b.FirstUnknown
+		return b.FirstUnknown.pad(b.rows)
 	case 103:
 		return b.DecoderVersion
 	}
@@ -1644,56 +2034,55 @@ type Recipients struct {
 	CapturedAt                      Times
 	Version                         []uint64
 	Position                        []uint32
-	Kind                            []string
-	MTSID                           []string
-	SubjectMTSID                    []string
+	Kind                            Texts
+	MTSID                           Texts
+	SubjectMTSID                    Texts
 	Number                          []int32
-	NameText                        []string
-	NameKey                         []string
-	NameCountry                     []string
-	NameADMD                        []string
-	NamePRMD                        []string
-	NameOrganization                []string
-	NameOU1                         []string
-	NameOU2                         []string
-	NameOU3                         []string
-	NameOU4                         []string
-	NameCommonName                  []string
-	NameSurname                     []string
-	NameGivenName                   []string
-	NameInitials                    []string
-	NameGeneration                  []string
-	NameX121                        []string
-	NameTerminalID                  []string
-	NameTerminalType                []string
-	NameNumericID                   []string
-	NameDDA                         []string
-	NameDirectoryName               []string
-	NameAF                          []string
-	NameAFForm                      []string
+	NameText                        Texts
+	NameKey                         Texts
+	NameCountry                     Texts
+	NameADMD                        Texts
+	NamePRMD                        Texts
+	NameOrganization                Texts
+	NameOU1                         Texts
+	NameOU2                         Texts
+	NameOU3                         Texts
+	NameOU4                         Texts
+	NameCommonName                  Texts
+	NameSurname                     Texts
+	NameGivenName                   Texts
+	NameInitials                    Texts
+	NameGeneration                  Texts
+	NameX121                        Texts
+	NameTerminalID                  Texts
+	NameTerminalType                Texts
+	NameNumericID                   Texts
+	NameDDA                         Texts
+	NameDirectoryName               Texts
+	NameAF                          Texts
+	NameAFForm                      Texts
 	Responsibility                  []bool
 	OriginatingMTAReport            []bool
 	OriginatingMTANonDeliveryReport []bool
 	OriginatorReport                []bool
 	OriginatorNonDeliveryReport     []bool
 	IndicatorBits                   []uint32
-	ExplicitConversion              []string
-	Outcome                         []string
+	ExplicitConversion              Texts
+	Outcome                         Texts
 	ArrivalTime                     Times
-	ConvertedEITs                   []string
+	ConvertedEITs                   Texts
 	DeliveryTime                    Times
-	MTSUserType                     []string
+	MTSUserType                     Texts
 	ReasonCode                      []int32
-	Reason                          []string
+	Reason                          Texts
 	DiagnosticCode                  []int32
-	Diagnostic                      []string
-	SupplementaryInformation        []string
-	Intended                        []string
-	IntendedKey                     []string
+	Diagnostic                      Texts
+	SupplementaryInformation        Texts
+	Intended                        Texts
+	IntendedKey                     Texts
 	OtherRecipient                  []bool
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -1703,126 +2092,271 @@ func (b *Recipients) Append(r *Recipient) {
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
 	b.Position = append(b.Position, r.Position)
-	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
-	b.MTSID = append(b.MTSID, b.text.copy(r.MTSID))
-	b.SubjectMTSID = append(b.SubjectMTSID, b.text.copy(r.SubjectMTSID))
+	if len(r.Kind) > 0 {
+		put(&b.Kind, b.rows, r.Kind)
+	}
+	if len(r.MTSID) > 0 {
+		put(&b.MTSID, b.rows, r.MTSID)
+	}
+	if len(r.SubjectMTSID) > 0 {
+		put(&b.SubjectMTSID, b.rows, r.SubjectMTSID)
+	}
 	b.Number = append(b.Number, r.Number)
-	b.NameText = append(b.NameText, b.text.copy(r.Name.Text))
-	b.NameKey = append(b.NameKey, b.text.copy(r.Name.Key))
-	b.NameCountry = append(b.NameCountry, b.text.copy(r.Name.Country))
-	b.NameADMD = append(b.NameADMD, b.text.copy(r.Name.ADMD))
-	b.NamePRMD = append(b.NamePRMD, b.text.copy(r.Name.PRMD))
-	b.NameOrganization = append(b.NameOrganization, b.text.copy(r.Name.Organization))
-	b.NameOU1 = append(b.NameOU1, b.text.copy(r.Name.OU1))
-	b.NameOU2 = append(b.NameOU2, b.text.copy(r.Name.OU2))
-	b.NameOU3 = append(b.NameOU3, b.text.copy(r.Name.OU3))
-	b.NameOU4 = append(b.NameOU4, b.text.copy(r.Name.OU4))
-	b.NameCommonName = append(b.NameCommonName, b.text.copy(r.Name.CommonName))
-	b.NameSurname = append(b.NameSurname, b.text.copy(r.Name.Surname))
-	b.NameGivenName = append(b.NameGivenName, b.text.copy(r.Name.GivenName))
-	b.NameInitials = append(b.NameInitials, b.text.copy(r.Name.Initials))
-	b.NameGeneration = append(b.NameGeneration, b.text.copy(r.Name.Generation))
-	b.NameX121 = append(b.NameX121, b.text.copy(r.Name.X121))
-	b.NameTerminalID = append(b.NameTerminalID, b.text.copy(r.Name.TerminalID))
-	b.NameTerminalType = append(b.NameTerminalType, b.text.copy(r.Name.TerminalType))
-	b.NameNumericID = append(b.NameNumericID, b.text.copy(r.Name.NumericID))
-	b.NameDDA = append(b.NameDDA, b.text.copy(r.Name.DDA))
-	b.NameDirectoryName = append(b.NameDirectoryName, b.text.copy(r.Name.DirectoryName))
-	b.NameAF = append(b.NameAF, b.text.copy(r.Name.AF))
-	b.NameAFForm = append(b.NameAFForm, b.text.copyString(r.Name.AFForm))
+	if len(r.Name.Text) > 0 {
+		put(&b.NameText, b.rows, r.Name.Text)
+	}
+	if len(r.Name.Key) > 0 {
+		put(&b.NameKey, b.rows, r.Name.Key)
+	}
+	if len(r.Name.Country) > 0 {
+		put(&b.NameCountry, b.rows, r.Name.Country)
+	}
+	if len(r.Name.ADMD) > 0 {
+		put(&b.NameADMD, b.rows, r.Name.ADMD)
+	}
+	if len(r.Name.PRMD) > 0 {
+		put(&b.NamePRMD, b.rows, r.Name.PRMD)
+	}
+	if len(r.Name.Organization) > 0 {
+		put(&b.NameOrganization, b.rows, r.Name.Organization)
+	}
+	if len(r.Name.OU1) > 0 {
+		put(&b.NameOU1, b.rows, r.Name.OU1)
+	}
+	if len(r.Name.OU2) > 0 {
+		put(&b.NameOU2, b.rows, r.Name.OU2)
+	}
+	if len(r.Name.OU3) > 0 {
+		put(&b.NameOU3, b.rows, r.Name.OU3)
+	}
+	if len(r.Name.OU4) > 0 {
+		put(&b.NameOU4, b.rows, r.Name.OU4)
+	}
+	if len(r.Name.CommonName) > 0 {
+		put(&b.NameCommonName, b.rows, r.Name.CommonName)
+	}
+	if len(r.Name.Surname) > 0 {
+		put(&b.NameSurname, b.rows, r.Name.Surname)
+	}
+	if len(r.Name.GivenName) > 0 {
+		put(&b.NameGivenName, b.rows, r.Name.GivenName)
+	}
+	if len(r.Name.Initials) > 0 {
+		put(&b.NameInitials, b.rows, r.Name.Initials)
+	}
+	if len(r.Name.Generation) > 0 {
+		put(&b.NameGeneration, b.rows, r.Name.Generation)
+	}
+	if len(r.Name.X121) > 0 {
+		put(&b.NameX121, b.rows, r.Name.X121)
+	}
+	if len(r.Name.TerminalID) > 0 {
+		put(&b.NameTerminalID, b.rows, r.Name.TerminalID)
+	}
+	if len(r.Name.TerminalType) > 0 {
+		put(&b.NameTerminalType, b.rows, r.Name.TerminalType)
+	}
+	if len(r.Name.NumericID) > 0 {
+		put(&b.NameNumericID, b.rows, r.Name.NumericID)
+	}
+	if len(r.Name.DDA) > 0 {
+		put(&b.NameDDA, b.rows, r.Name.DDA)
+	}
+	if len(r.Name.DirectoryName) > 0 {
+		put(&b.NameDirectoryName, b.rows, r.Name.DirectoryName)
+	}
+	if len(r.Name.AF) > 0 {
+		put(&b.NameAF, b.rows, r.Name.AF)
+	}
+	if len(r.Name.AFForm) > 0 {
+		put(&b.NameAFForm, b.rows, r.Name.AFForm)
+	}
 	b.Responsibility = append(b.Responsibility, r.Responsibility)
 	b.OriginatingMTAReport = append(b.OriginatingMTAReport, r.OriginatingMTAReport)
 	b.OriginatingMTANonDeliveryReport = append(b.OriginatingMTANonDeliveryReport, r.OriginatingMTANonDeliveryReport)
 	b.OriginatorReport = append(b.OriginatorReport, r.OriginatorReport)
 	b.OriginatorNonDeliveryReport = append(b.OriginatorNonDeliveryReport, r.OriginatorNonDeliveryReport)
 	b.IndicatorBits = append(b.IndicatorBits, r.IndicatorBits)
-	b.ExplicitConversion = append(b.ExplicitConversion, b.text.copy(r.ExplicitConversion))
-	b.Outcome = append(b.Outcome, b.text.copyString(r.Outcome))
+	if len(r.ExplicitConversion) > 0 {
+		put(&b.ExplicitConversion, b.rows, r.ExplicitConversion)
+	}
+	if len(r.Outcome) > 0 {
+		put(&b.Outcome, b.rows, r.Outcome)
+	}
 	b.ArrivalTime = append(b.ArrivalTime, r.ArrivalTime)
-	b.ConvertedEITs = append(b.ConvertedEITs, b.text.copy(r.ConvertedEITs))
+	if len(r.ConvertedEITs) > 0 {
+		put(&b.ConvertedEITs, b.rows, r.ConvertedEITs)
+	}
 	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
-	b.MTSUserType = append(b.MTSUserType, b.text.copyString(r.MTSUserType))
+	if len(r.MTSUserType) > 0 {
+		put(&b.MTSUserType, b.rows, r.MTSUserType)
+	}
 	b.ReasonCode = append(b.ReasonCode, r.ReasonCode)
-	b.Reason = append(b.Reason, b.text.copy(r.Reason))
+	if len(r.Reason) > 0 {
+		put(&b.Reason, b.rows, r.Reason)
+	}
 	b.DiagnosticCode = append(b.DiagnosticCode, r.DiagnosticCode)
-	b.Diagnostic = append(b.Diagnostic, b.text.copy(r.Diagnostic))
-	b.SupplementaryInformation = append(b.SupplementaryInformation, b.text.copy(r.SupplementaryInformation))
-	b.Intended = append(b.Intended, b.text.copy(r.Intended))
-	b.IntendedKey = append(b.IntendedKey, b.text.copy(r.IntendedKey))
+	if len(r.Diagnostic) > 0 {
+		put(&b.Diagnostic, b.rows, r.Diagnostic)
+	}
+	if len(r.SupplementaryInformation) > 0 {
+		put(&b.SupplementaryInformation, b.rows, r.SupplementaryInformation)
+	}
+	if len(r.Intended) > 0 {
+		put(&b.Intended, b.rows, r.Intended)
+	}
+	if len(r.IntendedKey) > 0 {
+		put(&b.IntendedKey, b.rows, r.IntendedKey)
+	}
 	b.OtherRecipient = append(b.OtherRecipient, r.OtherRecipient)
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Recipients) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
 	b.Position = b.Position[:0]
-	b.Kind = b.Kind[:0]
-	b.MTSID = b.MTSID[:0]
-	b.SubjectMTSID = b.SubjectMTSID[:0]
+	b.Kind.reset()
+	b.MTSID.reset()
+	b.SubjectMTSID.reset()
 	b.Number = b.Number[:0]
-	b.NameText = b.NameText[:0]
-	b.NameKey = b.NameKey[:0]
-	b.NameCountry = b.NameCountry[:0]
-	b.NameADMD = b.NameADMD[:0]
-	b.NamePRMD = b.NamePRMD[:0]
-	b.NameOrganization = b.NameOrganization[:0]
-	b.NameOU1 = b.NameOU1[:0]
-	b.NameOU2 = b.NameOU2[:0]
-	b.NameOU3 = b.NameOU3[:0]
-	b.NameOU4 = b.NameOU4[:0]
-	b.NameCommonName = b.NameCommonName[:0]
-	b.NameSurname = b.NameSurname[:0]
-	b.NameGivenName = b.NameGivenName[:0]
-	b.NameInitials = b.NameInitials[:0]
-	b.NameGeneration = b.NameGeneration[:0]
-	b.NameX121 = b.NameX121[:0]
-	b.NameTerminalID = b.NameTerminalID[:0]
-	b.NameTerminalType = b.NameTerminalType[:0]
-	b.NameNumericID = b.NameNumericID[:0]
-	b.NameDDA = b.NameDDA[:0]
-	b.NameDirectoryName = b.NameDirectoryName[:0]
-	b.NameAF = b.NameAF[:0]
-	b.NameAFForm = b.NameAFForm[:0]
+	b.NameText.reset()
+	b.NameKey.reset()
+	b.NameCountry.reset()
+	b.NameADMD.reset()
+	b.NamePRMD.reset()
+	b.NameOrganization.reset()
+	b.NameOU1.reset()
+	b.NameOU2.reset()
+	b.NameOU3.reset()
+	b.NameOU4.reset()
+	b.NameCommonName.reset()
+	b.NameSurname.reset()
+	b.NameGivenName.reset()
+	b.NameInitials.reset()
+	b.NameGeneration.reset()
+	b.NameX121.reset()
+	b.NameTerminalID.reset()
+	b.NameTerminalType.reset()
+	b.NameNumericID.reset()
+	b.NameDDA.reset()
+	b.NameDirectoryName.reset()
+	b.NameAF.reset()
+	b.NameAFForm.reset()
 	b.Responsibility = b.Responsibility[:0]
 	b.OriginatingMTAReport = b.OriginatingMTAReport[:0]
 	b.OriginatingMTANonDeliveryReport = b.OriginatingMTANonDeliveryReport[:0]
 	b.OriginatorReport = b.OriginatorReport[:0]
 	b.OriginatorNonDeliveryReport = b.OriginatorNonDeliveryReport[:0]
 	b.IndicatorBits = b.IndicatorBits[:0]
-	b.ExplicitConversion = b.ExplicitConversion[:0]
-	b.Outcome = b.Outcome[:0]
+	b.ExplicitConversion.reset()
+	b.Outcome.reset()
 	b.ArrivalTime = b.ArrivalTime[:0]
-	b.ConvertedEITs = b.ConvertedEITs[:0]
+	b.ConvertedEITs.reset()
 	b.DeliveryTime = b.DeliveryTime[:0]
-	b.MTSUserType = b.MTSUserType[:0]
+	b.MTSUserType.reset()
 	b.ReasonCode = b.ReasonCode[:0]
-	b.Reason = b.Reason[:0]
+	b.Reason.reset()
 	b.DiagnosticCode = b.DiagnosticCode[:0]
-	b.Diagnostic = b.Diagnostic[:0]
-	b.SupplementaryInformation = b.SupplementaryInformation[:0]
-	b.Intended = b.Intended[:0]
-	b.IntendedKey = b.IntendedKey[:0]
+	b.Diagnostic.reset()
+	b.SupplementaryInformation.reset()
+	b.Intended.reset()
+	b.IntendedKey.reset()
 	b.OtherRecipient = b.OtherRecipient[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Recipients) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Recipients) Bytes() int { return b.rows*642 + b.text.size }
+func (b *Recipients) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 362
+	n += b.Kind.size()
+	n += b.MTSID.size()
+	n += b.SubjectMTSID.size()
+	n += b.NameText.size()
+	n += b.NameKey.size()
+	n += b.NameCountry.size()
+	n += b.NameADMD.size()
+	n += b.NamePRMD.size()
+	n += b.NameOrganization.size()
+	n += b.NameOU1.size()
+	n += b.NameOU2.size()
+	n += b.NameOU3.size()
+	n += b.NameOU4.size()
+	n += b.NameCommonName.size()
+	n += b.NameSurname.size()
+	n += b.NameGivenName.size()
+	n += b.NameInitials.size()
+	n += b.NameGeneration.size()
+	n += b.NameX121.size()
+	n += b.NameTerminalID.size()
+	n += b.NameTerminalType.size()
+	n += b.NameNumericID.size()
+	n += b.NameDDA.size()
+	n += b.NameDirectoryName.size()
+	n += b.NameAF.size()
+	n += b.NameAFForm.size()
+	n += b.ExplicitConversion.size()
+	n += b.Outcome.size()
+	n += b.ConvertedEITs.size()
+	n += b.MTSUserType.size()
+	n += b.Reason.size()
+	n += b.Diagnostic.size()
+	n += b.SupplementaryInformation.size()
+	n += b.Intended.size()
+	n += b.IntendedKey.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Recipients) Held() int { return cap(b.APDU)*642 + b.text.held() }
+func (b *Recipients) Held() int {
+	n := cap(b.APDU) * 82
+	n += cap(b.Kind.octets)
+	n += cap(b.MTSID.octets)
+	n += cap(b.SubjectMTSID.octets)
+	n += cap(b.NameText.octets)
+	n += cap(b.NameKey.octets)
+	n += cap(b.NameCountry.octets)
+	n += cap(b.NameADMD.octets)
+	n += cap(b.NamePRMD.octets)
+	n += cap(b.NameOrganization.octets)
+	n += cap(b.NameOU1.octets)
+	n += cap(b.NameOU2.octets)
+	n += cap(b.NameOU3.octets)
+	n += cap(b.NameOU4.octets)
+	n += cap(b.NameCommonName.octets)
+	n += cap(b.NameSurname.octets)
+	n += cap(b.NameGivenName.octets)
+	n += cap(b.NameInitials.octets)
+	n += cap(b.NameGeneration.octets)
+	n += cap(b.NameX121.octets)
+	n += cap(b.NameTerminalID.octets)
+	n += cap(b.NameTerminalType.octets)
+	n += cap(b.NameNumericID.octets)
+	n += cap(b.NameDDA.octets)
+	n += cap(b.NameDirectoryName.octets)
+	n += cap(b.NameAF.octets)
+	n += cap(b.NameAFForm.octets)
+	n += cap(b.ExplicitConversion.octets)
+	n += cap(b.Outcome.octets)
+	n += cap(b.ConvertedEITs.octets)
+	n += cap(b.MTSUserType.octets)
+	n += cap(b.Reason.octets)
+	n += cap(b.Diagnostic.octets)
+	n += cap(b.SupplementaryInformation.octets)
+	n += cap(b.Intended.octets)
+	n += cap(b.IntendedKey.octets)
+	return n
+}
 
 // Table returns recipients_store.
 func (b *Recipients) Table() string { return "recipients_store" }
@@ -1885,7 +2419,7 @@ var columnsOfRecipients = [...]Column{
 	{"other_recipient", "Bool"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Recipients) Column(i int) any {
 	switch i {
@@ -1900,59 +2434,59 @@ func (b *Recipients) Column(i int) any {
 	case 4:
 		return b.Position
 	case 5:
-		return b.Kind
+		return b.Kind.pad(b.rows)
 	case 6:
-		return b.MTSID
+		return b.MTSID.pad(b.rows)
 	case 7:
-		return b.SubjectMTSID
+		return b.SubjectMTSID.pad(b.rows)
 	case 8:
 		return b.Number
 	case 9:
-		return b.NameText
+		return b.NameText.pad(b.rows)
 	case 10:
-		return b.NameKey
+		return b.NameKey.pad(b.rows)
 	case 11:
-		return b.NameCountry
+		return b.NameCountry.pad(b.rows)
 	case 12:
-		return b.NameADMD
+		return b.NameADMD.pad(b.rows)
 	case 13:
-		return b.NamePRMD
+		return b.NamePRMD.pad(b.rows)
 	case 14:
-		return b.NameOrganization
+		return b.NameOrganization.pad(b.rows)
 	case 15:
-		return b.NameOU1
+		return b.NameOU1.pad(b.rows)
 	case 16:
-		return b.NameOU2
+		return b.NameOU2.pad(b.rows)
 	case 17:
-		return b.NameOU3
+		return b.NameOU3.pad(b.rows)
 	case 18:
-		return b.NameOU4
+		return b.NameOU4.pad(b.rows)
 	case 19:
-		return b.NameCommonName
+		return b.NameCommonName.pad(b.rows)
 	case 20:
-		return b.NameSurname
+		return b.NameSurname.pad(b.rows)
 	case 21:
-		return b.NameGivenName
+		return b.NameGivenName.pad(b.rows)
 	case 22:
-		return b.NameInitials
+		return b.NameInitials.pad(b.rows)
 	case 23:
-		return b.NameGeneration
+		return b.NameGeneration.pad(b.rows)
 	case 24:
-		return b.NameX121
+		return b.NameX121.pad(b.rows)
 	case 25:
-		return b.NameTerminalID
+		return b.NameTerminalID.pad(b.rows)
 	case 26:
-		return b.NameTerminalType
+		return b.NameTerminalType.pad(b.rows)
 	case 27:
-		return b.NameNumericID
+		return b.NameNumericID.pad(b.rows)
 	case 28:
-		return b.NameDDA
+		return b.NameDDA.pad(b.rows)
 	case 29:
-		return b.NameDirectoryName
+		return b.NameDirectoryName.pad(b.rows)
 	case 30:
-		return b.NameAF
+		return b.NameAF.pad(b.rows)
 	case 31:
-		return b.NameAFForm
+		return b.NameAFForm.pad(b.rows)
 	case 32:
 		return b.Responsibility
 	case 33:
@@ -1966,31 +2500,31 @@ func (b *Recipients) Column(i int) any {
 	case 37:
 		return b.IndicatorBits
 	case 38:
-		return b.ExplicitConversion
+		return b.ExplicitConversion.pad(b.rows)
 	case 39:
-		return b.Outcome
+		return b.Outcome.pad(b.rows)
 	case 40:
 		return b.ArrivalTime
 	case 41:
-		return b.ConvertedEITs
+		return b.ConvertedEITs.pad(b.rows)
 	case 42:
 		return b.DeliveryTime
 	case 43:
-		return b.MTSUserType
+		return b.MTSUserType.pad(b.rows)
 	case 44:
 		return b.ReasonCode
 	case 45:
-		return b.Reason
+		return b.Reason.pad(b.rows)
 	case 46:
 		return b.DiagnosticCode
 	case 47:
-		return b.Diagnostic
+		return b.Diagnostic.pad(b.rows)
 	case 48:
-		return b.SupplementaryInformation
+		return b.SupplementaryInformation.pad(b.rows)
 	case 49:
-		return b.Intended
+		return b.Intended.pad(b.rows)
 	case 50:
-		return b.IntendedKey
+		return b.IntendedKey.pad(b.rows)
 	case 51:
 		return b.OtherRecipient
 	}
@@ -2052,30 +2586,29 @@ type Trace struct {
 	OriginTime       Times
 	CapturedAt       Times
 	Version          []uint64
-	Scope            []string
-	Level            []string
+	Scope            Texts
+	Level            Texts
 	Seq              []uint32
-	Kind             []string
-	MTSID            []string
-	DomainText       []string
-	DomainCountry    []string
-	DomainADMD       []string
-	DomainPRMD       []string
-	MTAName          []string
+	Kind             Texts
+	MTSID            Texts
+	DomainText       Texts
+	DomainCountry    Texts
+	DomainADMD       Texts
+	DomainPRMD       Texts
+	MTAName          Texts
 	ArrivalTime      Times
-	ArrivalTimeRaw   []string
-	RoutingAction    []string
-	AttemptedText    []string
-	AttemptedCountry []string
-	AttemptedADMD    []string
-	AttemptedPRMD    []string
-	AttemptedMTA     []string
+	ArrivalTimeRaw   Texts
+	RoutingAction    Texts
+	AttemptedText    Texts
+	AttemptedCountry Texts
+	AttemptedADMD    Texts
+	AttemptedPRMD    Texts
+	AttemptedMTA     Texts
 	DeferredTime     Times
-	ConvertedEITs    []string
-	OtherActions     []string
+	ConvertedEITs    Texts
+	OtherActions     Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -2084,73 +2617,150 @@ func (b *Trace) Append(r *TraceElement) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Scope = append(b.Scope, b.text.copyString(r.Scope))
-	b.Level = append(b.Level, b.text.copyString(r.Level))
+	if len(r.Scope) > 0 {
+		put(&b.Scope, b.rows, r.Scope)
+	}
+	if len(r.Level) > 0 {
+		put(&b.Level, b.rows, r.Level)
+	}
 	b.Seq = append(b.Seq, r.Seq)
-	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
-	b.MTSID = append(b.MTSID, b.text.copy(r.MTSID))
-	b.DomainText = append(b.DomainText, b.text.copy(r.Domain.Text))
-	b.DomainCountry = append(b.DomainCountry, b.text.copy(r.Domain.Country))
-	b.DomainADMD = append(b.DomainADMD, b.text.copy(r.Domain.ADMD))
-	b.DomainPRMD = append(b.DomainPRMD, b.text.copy(r.Domain.PRMD))
-	b.MTAName = append(b.MTAName, b.text.copy(r.MTAName))
+	if len(r.Kind) > 0 {
+		put(&b.Kind, b.rows, r.Kind)
+	}
+	if len(r.MTSID) > 0 {
+		put(&b.MTSID, b.rows, r.MTSID)
+	}
+	if len(r.Domain.Text) > 0 {
+		put(&b.DomainText, b.rows, r.Domain.Text)
+	}
+	if len(r.Domain.Country) > 0 {
+		put(&b.DomainCountry, b.rows, r.Domain.Country)
+	}
+	if len(r.Domain.ADMD) > 0 {
+		put(&b.DomainADMD, b.rows, r.Domain.ADMD)
+	}
+	if len(r.Domain.PRMD) > 0 {
+		put(&b.DomainPRMD, b.rows, r.Domain.PRMD)
+	}
+	if len(r.MTAName) > 0 {
+		put(&b.MTAName, b.rows, r.MTAName)
+	}
 	b.ArrivalTime = append(b.ArrivalTime, r.ArrivalTime)
-	b.ArrivalTimeRaw = append(b.ArrivalTimeRaw, b.text.copy(r.ArrivalTimeRaw))
-	b.RoutingAction = append(b.RoutingAction, b.text.copyString(r.RoutingAction))
-	b.AttemptedText = append(b.AttemptedText, b.text.copy(r.Attempted.Text))
-	b.AttemptedCountry = append(b.AttemptedCountry, b.text.copy(r.Attempted.Country))
-	b.AttemptedADMD = append(b.AttemptedADMD, b.text.copy(r.Attempted.ADMD))
-	b.AttemptedPRMD = append(b.AttemptedPRMD, b.text.copy(r.Attempted.PRMD))
-	b.AttemptedMTA = append(b.AttemptedMTA, b.text.copy(r.AttemptedMTA))
+	if len(r.ArrivalTimeRaw) > 0 {
+		put(&b.ArrivalTimeRaw, b.rows, r.ArrivalTimeRaw)
+	}
+	if len(r.RoutingAction) > 0 {
+		put(&b.RoutingAction, b.rows, r.RoutingAction)
+	}
+	if len(r.Attempted.Text) > 0 {
+		put(&b.AttemptedText, b.rows, r.Attempted.Text)
+	}
+	if len(r.Attempted.Country) > 0 {
+		put(&b.AttemptedCountry, b.rows, r.Attempted.Country)
+	}
+	if len(r.Attempted.ADMD) > 0 {
+		put(&b.AttemptedADMD, b.rows, r.Attempted.ADMD)
+	}
+	if len(r.Attempted.PRMD) > 0 {
+		put(&b.AttemptedPRMD, b.rows, r.Attempted.PRMD)
+	}
+	if len(r.AttemptedMTA) > 0 {
+		put(&b.AttemptedMTA, b.rows, r.AttemptedMTA)
+	}
 	b.DeferredTime = append(b.DeferredTime, r.DeferredTime)
-	b.ConvertedEITs = append(b.ConvertedEITs, b.text.copy(r.ConvertedEITs))
-	b.OtherActions = append(b.OtherActions, b.text.copy(r.OtherActions))
+	if len(r.ConvertedEITs) > 0 {
+		put(&b.ConvertedEITs, b.rows, r.ConvertedEITs)
+	}
+	if len(r.OtherActions) > 0 {
+		put(&b.OtherActions, b.rows, r.OtherActions)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Trace) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Scope = b.Scope[:0]
-	b.Level = b.Level[:0]
+	b.Scope.reset()
+	b.Level.reset()
 	b.Seq = b.Seq[:0]
-	b.Kind = b.Kind[:0]
-	b.MTSID = b.MTSID[:0]
-	b.DomainText = b.DomainText[:0]
-	b.DomainCountry = b.DomainCountry[:0]
-	b.DomainADMD = b.DomainADMD[:0]
-	b.DomainPRMD = b.DomainPRMD[:0]
-	b.MTAName = b.MTAName[:0]
+	b.Kind.reset()
+	b.MTSID.reset()
+	b.DomainText.reset()
+	b.DomainCountry.reset()
+	b.DomainADMD.reset()
+	b.DomainPRMD.reset()
+	b.MTAName.reset()
 	b.ArrivalTime = b.ArrivalTime[:0]
-	b.ArrivalTimeRaw = b.ArrivalTimeRaw[:0]
-	b.RoutingAction = b.RoutingAction[:0]
-	b.AttemptedText = b.AttemptedText[:0]
-	b.AttemptedCountry = b.AttemptedCountry[:0]
-	b.AttemptedADMD = b.AttemptedADMD[:0]
-	b.AttemptedPRMD = b.AttemptedPRMD[:0]
-	b.AttemptedMTA = b.AttemptedMTA[:0]
+	b.ArrivalTimeRaw.reset()
+	b.RoutingAction.reset()
+	b.AttemptedText.reset()
+	b.AttemptedCountry.reset()
+	b.AttemptedADMD.reset()
+	b.AttemptedPRMD.reset()
+	b.AttemptedMTA.reset()
 	b.DeferredTime = b.DeferredTime[:0]
-	b.ConvertedEITs = b.ConvertedEITs[:0]
-	b.OtherActions = b.OtherActions[:0]
+	b.ConvertedEITs.reset()
+	b.OtherActions.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Trace) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Trace) Bytes() int { return b.rows*348 + b.text.size }
+func (b *Trace) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 204
+	n += b.Scope.size()
+	n += b.Level.size()
+	n += b.Kind.size()
+	n += b.MTSID.size()
+	n += b.DomainText.size()
+	n += b.DomainCountry.size()
+	n += b.DomainADMD.size()
+	n += b.DomainPRMD.size()
+	n += b.MTAName.size()
+	n += b.ArrivalTimeRaw.size()
+	n += b.RoutingAction.size()
+	n += b.AttemptedText.size()
+	n += b.AttemptedCountry.size()
+	n += b.AttemptedADMD.size()
+	n += b.AttemptedPRMD.size()
+	n += b.AttemptedMTA.size()
+	n += b.ConvertedEITs.size()
+	n += b.OtherActions.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Trace) Held() int { return cap(b.APDU)*348 + b.text.held() }
+func (b *Trace) Held() int {
+	n := cap(b.APDU) * 60
+	n += cap(b.Scope.octets)
+	n += cap(b.Level.octets)
+	n += cap(b.Kind.octets)
+	n += cap(b.MTSID.octets)
+	n += cap(b.DomainText.octets)
+	n += cap(b.DomainCountry.octets)
+	n += cap(b.DomainADMD.octets)
+	n += cap(b.DomainPRMD.octets)
+	n += cap(b.MTAName.octets)
+	n += cap(b.ArrivalTimeRaw.octets)
+	n += cap(b.RoutingAction.octets)
+	n += cap(b.AttemptedText.octets)
+	n += cap(b.AttemptedCountry.octets)
+	n += cap(b.AttemptedADMD.octets)
+	n += cap(b.AttemptedPRMD.octets)
+	n += cap(b.AttemptedMTA.octets)
+	n += cap(b.ConvertedEITs.octets)
+	n += cap(b.OtherActions.octets)
+	return n
+}
 
 // Table returns trace_store.
 func (b *Trace) Table() string { return "trace_store" }
@@ -2186,7 +2796,7 @@ var columnsOfTrace = [...]Column{
 	{"other_actions", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Trace) Column(i int) any {
 	switch i {
@@ -2199,47 +2809,47 @@ func (b *Trace) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Scope
+		return b.Scope.pad(b.rows)
 	case 5:
-		return b.Level
+		return b.Level.pad(b.rows)
 	case 6:
 		return b.Seq
 	case 7:
-		return b.Kind
+		return b.Kind.pad(b.rows)
 	case 8:
-		return b.MTSID
+		return b.MTSID.pad(b.rows)
 	case 9:
-		return b.DomainText
+		return b.DomainText.pad(b.rows)
 	case 10:
-		return b.DomainCountry
+		return b.DomainCountry.pad(b.rows)
 	case 11:
-		return b.DomainADMD
+		return b.DomainADMD.pad(b.rows)
 	case 12:
-		return b.DomainPRMD
+		return b.DomainPRMD.pad(b.rows)
 	case 13:
-		return b.MTAName
+		return b.MTAName.pad(b.rows)
 	case 14:
 		return b.ArrivalTime
 	case 15:
-		return b.ArrivalTimeRaw
+		return b.ArrivalTimeRaw.pad(b.rows)
 	case 16:
-		return b.RoutingAction
+		return b.RoutingAction.pad(b.rows)
 	case 17:
-		return b.AttemptedText
+		return b.AttemptedText.pad(b.rows)
 	case 18:
-		return b.AttemptedCountry
+		return b.AttemptedCountry.pad(b.rows)
 	case 19:
-		return b.AttemptedADMD
+		return b.AttemptedADMD.pad(b.rows)
 	case 20:
-		return b.AttemptedPRMD
+		return b.AttemptedPRMD.pad(b.rows)
 	case 21:
-		return b.AttemptedMTA
+		return b.AttemptedMTA.pad(b.rows)
 	case 22:
 		return b.DeferredTime
 	case 23:
-		return b.ConvertedEITs
+		return b.ConvertedEITs.pad(b.rows)
 	case 24:
-		return b.OtherActions
+		return b.OtherActions.pad(b.rows)
 	}
 	return nil
 }
@@ -2295,22 +2905,21 @@ type Extensions struct {
 	OriginTime            Times
 	CapturedAt            Times
 	Version               []uint64
-	Scope                 []string
+	Scope                 Texts
 	Owner                 []uint32
 	Position              []uint32
 	Number                []int32
-	OID                   []string
-	Name                  []string
+	OID                   Texts
+	Name                  Texts
 	CriticalForSubmission []bool
 	CriticalForTransfer   []bool
 	CriticalForDelivery   []bool
-	Value                 []string
-	Raw                   []string
+	Value                 Texts
+	Raw                   Texts
 	OctetOffset           []uint64
-	Error                 []string
+	Error                 Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -2319,57 +2928,86 @@ func (b *Extensions) Append(r *Extension) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Scope = append(b.Scope, b.text.copyString(r.Scope))
+	if len(r.Scope) > 0 {
+		put(&b.Scope, b.rows, r.Scope)
+	}
 	b.Owner = append(b.Owner, r.Owner)
 	b.Position = append(b.Position, r.Position)
 	b.Number = append(b.Number, r.Number)
-	b.OID = append(b.OID, b.text.copy(r.OID))
-	b.Name = append(b.Name, b.text.copyString(r.Name))
+	if len(r.OID) > 0 {
+		put(&b.OID, b.rows, r.OID)
+	}
+	if len(r.Name) > 0 {
+		put(&b.Name, b.rows, r.Name)
+	}
 	b.CriticalForSubmission = append(b.CriticalForSubmission, r.CriticalForSubmission)
 	b.CriticalForTransfer = append(b.CriticalForTransfer, r.CriticalForTransfer)
 	b.CriticalForDelivery = append(b.CriticalForDelivery, r.CriticalForDelivery)
-	b.Value = append(b.Value, b.text.copy(r.Value))
-	b.Raw = append(b.Raw, b.text.copy(r.Raw))
+	if len(r.Value) > 0 {
+		put(&b.Value, b.rows, r.Value)
+	}
+	if len(r.Raw) > 0 {
+		put(&b.Raw, b.rows, r.Raw)
+	}
 	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
-	b.Error = append(b.Error, b.text.copyString(r.Error))
+	if len(r.Error) > 0 {
+		put(&b.Error, b.rows, r.Error)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Extensions) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Scope = b.Scope[:0]
+	b.Scope.reset()
 	b.Owner = b.Owner[:0]
 	b.Position = b.Position[:0]
 	b.Number = b.Number[:0]
-	b.OID = b.OID[:0]
-	b.Name = b.Name[:0]
+	b.OID.reset()
+	b.Name.reset()
 	b.CriticalForSubmission = b.CriticalForSubmission[:0]
 	b.CriticalForTransfer = b.CriticalForTransfer[:0]
 	b.CriticalForDelivery = b.CriticalForDelivery[:0]
-	b.Value = b.Value[:0]
-	b.Raw = b.Raw[:0]
+	b.Value.reset()
+	b.Raw.reset()
 	b.OctetOffset = b.OctetOffset[:0]
-	b.Error = b.Error[:0]
+	b.Error.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Extensions) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Extensions) Bytes() int { return b.rows*159 + b.text.size }
+func (b *Extensions) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 111
+	n += b.Scope.size()
+	n += b.OID.size()
+	n += b.Name.size()
+	n += b.Value.size()
+	n += b.Raw.size()
+	n += b.Error.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Extensions) Held() int { return cap(b.APDU)*159 + b.text.held() }
+func (b *Extensions) Held() int {
+	n := cap(b.APDU) * 63
+	n += cap(b.Scope.octets)
+	n += cap(b.OID.octets)
+	n += cap(b.Name.octets)
+	n += cap(b.Value.octets)
+	n += cap(b.Raw.octets)
+	n += cap(b.Error.octets)
+	return n
+}
 
 // Table returns extensions_store.
 func (b *Extensions) Table() string { return "extensions_store" }
@@ -2397,7 +3035,7 @@ var columnsOfExtensions = [...]Column{
 	{"error", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Extensions) Column(i int) any {
 	switch i {
@@ -2410,7 +3048,7 @@ func (b *Extensions) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Scope
+		return b.Scope.pad(b.rows)
 	case 5:
 		return b.Owner
 	case 6:
@@ -2418,9 +3056,9 @@ func (b *Extensions) Column(i int) any {
 	case 7:
 		return b.Number
 	case 8:
-		return b.OID
+		return b.OID.pad(b.rows)
 	case 9:
-		return b.Name
+		return b.Name.pad(b.rows)
 	case 10:
 		return b.CriticalForSubmission
 	case 11:
@@ -2428,13 +3066,13 @@ func (b *Extensions) Column(i int) any {
 	case 12:
 		return b.CriticalForDelivery
 	case 13:
-		return b.Value
+		return b.Value.pad(b.rows)
 	case 14:
-		return b.Raw
+		return b.Raw.pad(b.rows)
 	case 15:
 		return b.OctetOffset
 	case 16:
-		return b.Error
+		return b.Error.pad(b.rows)
 	}
 	return nil
 }
@@ -2470,15 +3108,14 @@ type Bilaterals struct {
 	CapturedAt    Times
 	Version       []uint64
 	Position      []uint32
-	DomainText    []string
-	DomainCountry []string
-	DomainADMD    []string
-	DomainPRMD    []string
-	Value         []string
-	Raw           []string
+	DomainText    Texts
+	DomainCountry Texts
+	DomainADMD    Texts
+	DomainPRMD    Texts
+	Value         Texts
+	Raw           Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -2488,44 +3125,73 @@ func (b *Bilaterals) Append(r *Bilateral) {
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
 	b.Position = append(b.Position, r.Position)
-	b.DomainText = append(b.DomainText, b.text.copy(r.Domain.Text))
-	b.DomainCountry = append(b.DomainCountry, b.text.copy(r.Domain.Country))
-	b.DomainADMD = append(b.DomainADMD, b.text.copy(r.Domain.ADMD))
-	b.DomainPRMD = append(b.DomainPRMD, b.text.copy(r.Domain.PRMD))
-	b.Value = append(b.Value, b.text.copy(r.Value))
-	b.Raw = append(b.Raw, b.text.copy(r.Raw))
+	if len(r.Domain.Text) > 0 {
+		put(&b.DomainText, b.rows, r.Domain.Text)
+	}
+	if len(r.Domain.Country) > 0 {
+		put(&b.DomainCountry, b.rows, r.Domain.Country)
+	}
+	if len(r.Domain.ADMD) > 0 {
+		put(&b.DomainADMD, b.rows, r.Domain.ADMD)
+	}
+	if len(r.Domain.PRMD) > 0 {
+		put(&b.DomainPRMD, b.rows, r.Domain.PRMD)
+	}
+	if len(r.Value) > 0 {
+		put(&b.Value, b.rows, r.Value)
+	}
+	if len(r.Raw) > 0 {
+		put(&b.Raw, b.rows, r.Raw)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Bilaterals) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
 	b.Position = b.Position[:0]
-	b.DomainText = b.DomainText[:0]
-	b.DomainCountry = b.DomainCountry[:0]
-	b.DomainADMD = b.DomainADMD[:0]
-	b.DomainPRMD = b.DomainPRMD[:0]
-	b.Value = b.Value[:0]
-	b.Raw = b.Raw[:0]
+	b.DomainText.reset()
+	b.DomainCountry.reset()
+	b.DomainADMD.reset()
+	b.DomainPRMD.reset()
+	b.Value.reset()
+	b.Raw.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Bilaterals) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Bilaterals) Bytes() int { return b.rows*140 + b.text.size }
+func (b *Bilaterals) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 92
+	n += b.DomainText.size()
+	n += b.DomainCountry.size()
+	n += b.DomainADMD.size()
+	n += b.DomainPRMD.size()
+	n += b.Value.size()
+	n += b.Raw.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Bilaterals) Held() int { return cap(b.APDU)*140 + b.text.held() }
+func (b *Bilaterals) Held() int {
+	n := cap(b.APDU) * 44
+	n += cap(b.DomainText.octets)
+	n += cap(b.DomainCountry.octets)
+	n += cap(b.DomainADMD.octets)
+	n += cap(b.DomainPRMD.octets)
+	n += cap(b.Value.octets)
+	n += cap(b.Raw.octets)
+	return n
+}
 
 // Table returns bilateral_store.
 func (b *Bilaterals) Table() string { return "bilateral_store" }
@@ -2547,7 +3213,7 @@ var columnsOfBilaterals = [...]Column{
 	{"raw", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Bilaterals) Column(i int) any {
 	switch i {
@@ -2562,17 +3228,17 @@ func (b *Bilaterals) Column(i int) any {
 	case 4:
 		return b.Position
 	case 5:
-		return b.DomainText
+		return b.DomainText.pad(b.rows)
 	case 6:
-		return b.DomainCountry
+		return b.DomainCountry.pad(b.rows)
 	case 7:
-		return b.DomainADMD
+		return b.DomainADMD.pad(b.rows)
 	case 8:
-		return b.DomainPRMD
+		return b.DomainPRMD.pad(b.rows)
 	case 9:
-		return b.Value
+		return b.Value.pad(b.rows)
 	case 10:
-		return b.Raw
+		return b.Raw.pad(b.rows)
 	}
 	return nil
 }
@@ -2618,17 +3284,17 @@ type Contents struct {
 	OriginTime    Times
 	CapturedAt    Times
 	Version       []uint64
-	Kind          []string
-	Content       []string
+	Kind          Texts
+	Content       Texts
 	Size          []uint64
-	SHA256        []string
+	SHA256        Texts
 	Kept          []bool
-	Head          []string
-	Tail          []string
+	Head          Texts
+	Tail          Texts
 	ContentInline []bool
 
-	rows int
-	text arena
+	rows    int
+	adopted [][]byte
 }
 
 // Append copies the row.
@@ -2637,47 +3303,72 @@ func (b *Contents) Append(r *Content) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
-	b.Content = append(b.Content, b.text.copy(r.Content))
+	if len(r.Kind) > 0 {
+		put(&b.Kind, b.rows, r.Kind)
+	}
+	if len(r.Content) > 0 {
+		b.Content.lay(b.rows, r.Content, b.adopted)
+	}
 	b.Size = append(b.Size, r.Size)
-	b.SHA256 = append(b.SHA256, b.text.copy(r.SHA256[:]))
+	put(&b.SHA256, b.rows, r.SHA256[:])
 	b.Kept = append(b.Kept, r.Kept)
-	b.Head = append(b.Head, b.text.copy(r.Head))
-	b.Tail = append(b.Tail, b.text.copy(r.Tail))
+	if len(r.Head) > 0 {
+		b.Head.lay(b.rows, r.Head, b.adopted)
+	}
+	if len(r.Tail) > 0 {
+		b.Tail.lay(b.rows, r.Tail, b.adopted)
+	}
 	b.ContentInline = append(b.ContentInline, r.ContentInline)
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Contents) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Kind = b.Kind[:0]
-	b.Content = b.Content[:0]
+	b.Kind.reset()
+	b.Content.reset()
 	b.Size = b.Size[:0]
-	b.SHA256 = b.SHA256[:0]
+	b.SHA256.reset()
 	b.Kept = b.Kept[:0]
-	b.Head = b.Head[:0]
-	b.Tail = b.Tail[:0]
+	b.Head.reset()
+	b.Tail.reset()
 	b.ContentInline = b.ContentInline[:0]
 	b.rows = 0
-	b.text.reset()
+	clear(b.adopted)
+	b.adopted = b.adopted[:0]
 }
 
 // Rows returns the number of rows.
 func (b *Contents) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Contents) Bytes() int { return b.rows*130 + b.text.size }
+func (b *Contents) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 90
+	n += b.Kind.size()
+	n += b.Content.size()
+	n += b.SHA256.size()
+	n += b.Head.size()
+	n += b.Tail.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Contents) Held() int { return cap(b.APDU)*130 + b.text.held() }
+func (b *Contents) Held() int {
+	n := cap(b.APDU) * 50
+	n += cap(b.Kind.octets)
+	n += cap(b.Content.octets)
+	n += cap(b.SHA256.octets)
+	n += cap(b.Head.octets)
+	n += cap(b.Tail.octets)
+	return n
+}
 
 // Table returns contents_store.
 func (b *Contents) Table() string { return "contents_store" }
@@ -2700,7 +3391,7 @@ var columnsOfContents = [...]Column{
 	{"content_inline", "Bool"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Contents) Column(i int) any {
 	switch i {
@@ -2713,19 +3404,19 @@ func (b *Contents) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Kind
+		return b.Kind.pad(b.rows)
 	case 5:
-		return b.Content
+		return b.Content.pad(b.rows)
 	case 6:
 		return b.Size
 	case 7:
-		return b.SHA256
+		return b.SHA256.pad(b.rows)
 	case 8:
 		return b.Kept
 	case 9:
-		return b.Head
+		return b.Head.pad(b.rows)
 	case 10:
-		return b.Tail
+		return b.Tail.pad(b.rows)
 	case 11:
 		return b.ContentInline
 	}
@@ -2800,28 +3491,27 @@ type Problems struct {
 	Association    []uuid.UUID
 	Transfer       []uuid.UUID
 	APDU           []uuid.UUID
-	Sensor         []string
-	Source         []string
-	ClientAddress  []string
+	Sensor         Texts
+	Source         Texts
+	ClientAddress  Texts
 	ClientPort     []uint16
-	ServerAddress  []string
+	ServerAddress  Texts
 	ServerPort     []uint16
-	Layer          []string
-	Reason         []string
-	Path           []string
-	Direction      []string
+	Layer          Texts
+	Reason         Texts
+	Path           Texts
+	Direction      Texts
 	StreamOffset   []uint64
 	TCPSequence    []uint32
 	Frame          []uint64
 	Time           Times
-	Octets         []string
+	Octets         Texts
 	OctetCount     []uint64
-	SHA256         []string
-	Detail         []string
+	SHA256         Texts
+	Detail         Texts
 	DecoderVersion []uint32
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -2831,70 +3521,117 @@ func (b *Problems) Append(r *Problem) {
 	b.Association = append(b.Association, uuid.UUID(r.Association))
 	b.Transfer = append(b.Transfer, uuid.UUID(r.Transfer))
 	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
-	b.Source = append(b.Source, b.text.copy(r.Source))
-	b.ClientAddress = append(b.ClientAddress, b.text.copy(r.ClientAddress))
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
+	if len(r.Source) > 0 {
+		put(&b.Source, b.rows, r.Source)
+	}
+	if len(r.ClientAddress) > 0 {
+		put(&b.ClientAddress, b.rows, r.ClientAddress)
+	}
 	b.ClientPort = append(b.ClientPort, r.ClientPort)
-	b.ServerAddress = append(b.ServerAddress, b.text.copy(r.ServerAddress))
+	if len(r.ServerAddress) > 0 {
+		put(&b.ServerAddress, b.rows, r.ServerAddress)
+	}
 	b.ServerPort = append(b.ServerPort, r.ServerPort)
-	b.Layer = append(b.Layer, b.text.copyString(r.Layer))
-	b.Reason = append(b.Reason, b.text.copyString(r.Reason))
-	b.Path = append(b.Path, b.text.copy(r.Path))
-	b.Direction = append(b.Direction, b.text.copyString(r.Direction))
+	if len(r.Layer) > 0 {
+		put(&b.Layer, b.rows, r.Layer)
+	}
+	if len(r.Reason) > 0 {
+		put(&b.Reason, b.rows, r.Reason)
+	}
+	if len(r.Path) > 0 {
+		put(&b.Path, b.rows, r.Path)
+	}
+	if len(r.Direction) > 0 {
+		put(&b.Direction, b.rows, r.Direction)
+	}
 	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
 	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
 	b.Frame = append(b.Frame, r.Frame)
 	b.Time = append(b.Time, r.Time)
-	b.Octets = append(b.Octets, b.text.copy(r.Octets))
+	if len(r.Octets) > 0 {
+		put(&b.Octets, b.rows, r.Octets)
+	}
 	b.OctetCount = append(b.OctetCount, r.OctetCount)
-	b.SHA256 = append(b.SHA256, b.text.copy(r.SHA256[:]))
-	b.Detail = append(b.Detail, b.text.copy(r.Detail))
+	put(&b.SHA256, b.rows, r.SHA256[:])
+	if len(r.Detail) > 0 {
+		put(&b.Detail, b.rows, r.Detail)
+	}
 	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Problems) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.Problem = b.Problem[:0]
 	b.Version = b.Version[:0]
 	b.Association = b.Association[:0]
 	b.Transfer = b.Transfer[:0]
 	b.APDU = b.APDU[:0]
-	b.Sensor = b.Sensor[:0]
-	b.Source = b.Source[:0]
-	b.ClientAddress = b.ClientAddress[:0]
+	b.Sensor.reset()
+	b.Source.reset()
+	b.ClientAddress.reset()
 	b.ClientPort = b.ClientPort[:0]
-	b.ServerAddress = b.ServerAddress[:0]
+	b.ServerAddress.reset()
 	b.ServerPort = b.ServerPort[:0]
-	b.Layer = b.Layer[:0]
-	b.Reason = b.Reason[:0]
-	b.Path = b.Path[:0]
-	b.Direction = b.Direction[:0]
+	b.Layer.reset()
+	b.Reason.reset()
+	b.Path.reset()
+	b.Direction.reset()
 	b.StreamOffset = b.StreamOffset[:0]
 	b.TCPSequence = b.TCPSequence[:0]
 	b.Frame = b.Frame[:0]
 	b.Time = b.Time[:0]
-	b.Octets = b.Octets[:0]
+	b.Octets.reset()
 	b.OctetCount = b.OctetCount[:0]
-	b.SHA256 = b.SHA256[:0]
-	b.Detail = b.Detail[:0]
+	b.SHA256.reset()
+	b.Detail.reset()
 	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Problems) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Problems) Bytes() int { return b.rows*292 + b.text.size }
+func (b *Problems) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 204
+	n += b.Sensor.size()
+	n += b.Source.size()
+	n += b.ClientAddress.size()
+	n += b.ServerAddress.size()
+	n += b.Layer.size()
+	n += b.Reason.size()
+	n += b.Path.size()
+	n += b.Direction.size()
+	n += b.Octets.size()
+	n += b.SHA256.size()
+	n += b.Detail.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Problems) Held() int { return cap(b.Problem)*292 + b.text.held() }
+func (b *Problems) Held() int {
+	n := cap(b.Problem) * 116
+	n += cap(b.Sensor.octets)
+	n += cap(b.Source.octets)
+	n += cap(b.ClientAddress.octets)
+	n += cap(b.ServerAddress.octets)
+	n += cap(b.Layer.octets)
+	n += cap(b.Reason.octets)
+	n += cap(b.Path.octets)
+	n += cap(b.Direction.octets)
+	n += cap(b.Octets.octets)
+	n += cap(b.SHA256.octets)
+	n += cap(b.Detail.octets)
+	return n
+}
 
 // Table returns problems_store.
 func (b *Problems) Table() string { return "problems_store" }
@@ -2929,7 +3666,7 @@ var columnsOfProblems = [...]Column{
 	{"decoder_version", "UInt32"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Problems) Column(i int) any {
 	switch i {
@@ -2944,25 +3681,25 @@ func (b *Problems) Column(i int) any {
 	case 4:
 		return b.APDU
 	case 5:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 6:
-		return b.Source
+		return b.Source.pad(b.rows)
 	case 7:
-		return b.ClientAddress
+		return b.ClientAddress.pad(b.rows)
 	case 8:
 		return b.ClientPort
 	case 9:
-		return b.ServerAddress
+		return b.ServerAddress.pad(b.rows)
 	case 10:
 		return b.ServerPort
 	case 11:
-		return b.Layer
+		return b.Layer.pad(b.rows)
 	case 12:
-		return b.Reason
+		return b.Reason.pad(b.rows)
 	case 13:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 14:
-		return b.Direction
+		return b.Direction.pad(b.rows)
 	case 15:
 		return b.StreamOffset
 	case 16:
@@ -2972,13 +3709,13 @@ func (b *Problems) Column(i int) any {
 	case 18:
 		return b.Time
 	case 19:
-		return b.Octets
+		return b.Octets.pad(b.rows)
 	case 20:
 		return b.OctetCount
 	case 21:
-		return b.SHA256
+		return b.SHA256.pad(b.rows)
 	case 22:
-		return b.Detail
+		return b.Detail.pad(b.rows)
 	case 23:
 		return b.DecoderVersion
 	}
@@ -3023,9 +3760,9 @@ type Interval struct {
 
 // Coverage are the columns of rows of coverage_store.
 type Coverage struct {
-	Sensor        []string
+	Sensor        Texts
 	Epoch         Times
-	Source        []string
+	Source        Texts
 	IntervalStart Times
 	IntervalEnd   Times
 	Packets       []uint64
@@ -3039,14 +3776,17 @@ type Coverage struct {
 	Version       []uint64
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
 func (b *Coverage) Append(r *Interval) {
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
 	b.Epoch = append(b.Epoch, r.Epoch)
-	b.Source = append(b.Source, b.text.copy(r.Source))
+	if len(r.Source) > 0 {
+		put(&b.Source, b.rows, r.Source)
+	}
 	b.IntervalStart = append(b.IntervalStart, r.IntervalStart)
 	b.IntervalEnd = append(b.IntervalEnd, r.IntervalEnd)
 	b.Packets = append(b.Packets, r.Packets)
@@ -3061,15 +3801,12 @@ func (b *Coverage) Append(r *Interval) {
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Coverage) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
-	b.Sensor = b.Sensor[:0]
+	b.Sensor.reset()
 	b.Epoch = b.Epoch[:0]
-	b.Source = b.Source[:0]
+	b.Source.reset()
 	b.IntervalStart = b.IntervalStart[:0]
 	b.IntervalEnd = b.IntervalEnd[:0]
 	b.Packets = b.Packets[:0]
@@ -3082,17 +3819,29 @@ func (b *Coverage) Reset() {
 	b.Undecodable = b.Undecodable[:0]
 	b.Version = b.Version[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Coverage) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Coverage) Bytes() int { return b.rows*128 + b.text.size }
+func (b *Coverage) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 112
+	n += b.Sensor.size()
+	n += b.Source.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Coverage) Held() int { return cap(b.Sensor)*128 + b.text.held() }
+func (b *Coverage) Held() int {
+	n := cap(b.Epoch) * 96
+	n += cap(b.Sensor.octets)
+	n += cap(b.Source.octets)
+	return n
+}
 
 // Table returns coverage_store.
 func (b *Coverage) Table() string { return "coverage_store" }
@@ -3117,16 +3866,16 @@ var columnsOfCoverage = [...]Column{
 	{"version", "UInt64"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Coverage) Column(i int) any {
 	switch i {
 	case 0:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 1:
 		return b.Epoch
 	case 2:
-		return b.Source
+		return b.Source.pad(b.rows)
 	case 3:
 		return b.IntervalStart
 	case 4:
@@ -3187,73 +3936,95 @@ type Capture struct {
 
 // Captures are the columns of rows of captures_store.
 type Captures struct {
-	SHA256         []string
+	SHA256         Texts
 	Version        []uint64
-	Name           []string
-	Sensor         []string
+	Name           Texts
+	Sensor         Texts
 	Size           []uint64
-	Format         []string
+	Format         Texts
 	Frames         []uint64
 	Octets         []uint64
 	FirstTime      Times
 	LastTime       Times
 	Truncated      []bool
 	Skipped        []uint64
-	SkippedReasons []string
+	SkippedReasons Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
 func (b *Captures) Append(r *Capture) {
-	b.SHA256 = append(b.SHA256, b.text.copy(r.SHA256[:]))
+	put(&b.SHA256, b.rows, r.SHA256[:])
 	b.Version = append(b.Version, r.Version)
-	b.Name = append(b.Name, b.text.copy(r.Name))
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
+	if len(r.Name) > 0 {
+		put(&b.Name, b.rows, r.Name)
+	}
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
 	b.Size = append(b.Size, r.Size)
-	b.Format = append(b.Format, b.text.copy(r.Format))
+	if len(r.Format) > 0 {
+		put(&b.Format, b.rows, r.Format)
+	}
 	b.Frames = append(b.Frames, r.Frames)
 	b.Octets = append(b.Octets, r.Octets)
 	b.FirstTime = append(b.FirstTime, r.FirstTime)
 	b.LastTime = append(b.LastTime, r.LastTime)
 	b.Truncated = append(b.Truncated, r.Truncated)
 	b.Skipped = append(b.Skipped, r.Skipped)
-	b.SkippedReasons = append(b.SkippedReasons, b.text.copy(r.SkippedReasons))
+	if len(r.SkippedReasons) > 0 {
+		put(&b.SkippedReasons, b.rows, r.SkippedReasons)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Captures) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
-	b.SHA256 = b.SHA256[:0]
+	b.SHA256.reset()
 	b.Version = b.Version[:0]
-	b.Name = b.Name[:0]
-	b.Sensor = b.Sensor[:0]
+	b.Name.reset()
+	b.Sensor.reset()
 	b.Size = b.Size[:0]
-	b.Format = b.Format[:0]
+	b.Format.reset()
 	b.Frames = b.Frames[:0]
 	b.Octets = b.Octets[:0]
 	b.FirstTime = b.FirstTime[:0]
 	b.LastTime = b.LastTime[:0]
 	b.Truncated = b.Truncated[:0]
 	b.Skipped = b.Skipped[:0]
-	b.SkippedReasons = b.SkippedReasons[:0]
+	b.SkippedReasons.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Captures) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Captures) Bytes() int { return b.rows*137 + b.text.size }
+func (b *Captures) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 97
+	n += b.SHA256.size()
+	n += b.Name.size()
+	n += b.Sensor.size()
+	n += b.Format.size()
+	n += b.SkippedReasons.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Captures) Held() int { return cap(b.SHA256)*137 + b.text.held() }
+func (b *Captures) Held() int {
+	n := cap(b.Version) * 57
+	n += cap(b.SHA256.octets)
+	n += cap(b.Name.octets)
+	n += cap(b.Sensor.octets)
+	n += cap(b.Format.octets)
+	n += cap(b.SkippedReasons.octets)
+	return n
+}
 
 // Table returns captures_store.
 func (b *Captures) Table() string { return "captures_store" }
@@ -3277,22 +4048,22 @@ var columnsOfCaptures = [...]Column{
 	{"skipped_reasons", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Captures) Column(i int) any {
 	switch i {
 	case 0:
-		return b.SHA256
+		return b.SHA256.pad(b.rows)
 	case 1:
 		return b.Version
 	case 2:
-		return b.Name
+		return b.Name.pad(b.rows)
 	case 3:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 4:
 		return b.Size
 	case 5:
-		return b.Format
+		return b.Format.pad(b.rows)
 	case 6:
 		return b.Frames
 	case 7:
@@ -3306,7 +4077,7 @@ func (b *Captures) Column(i int) any {
 	case 11:
 		return b.Skipped
 	case 12:
-		return b.SkippedReasons
+		return b.SkippedReasons.pad(b.rows)
 	}
 	return nil
 }
@@ -3477,93 +4248,92 @@ type IPMs struct {
 	OriginTime              Times
 	CapturedAt              Times
 	Version                 []uint64
-	Path                    []string
+	Path                    Texts
 	Depth                   []uint32
-	Kind                    []string
-	MTSID                   []string
+	Kind                    Texts
+	MTSID                   Texts
 	Returned                []bool
-	ContentType             []string
+	ContentType             Texts
 	Size                    []uint64
-	Status                  []string
-	ErrorReason             []string
-	ErrorPath               []string
+	Status                  Texts
+	ErrorReason             Texts
+	ErrorPath               Texts
 	ErrorOffset             []uint64
 	UnknownFields           []uint32
-	FirstUnknown            []string
-	IPMID                   []string
-	IPMIDUser               []string
-	IPMIDLocal              []string
-	OriginatorDescriptor    []string
-	OriginatorText          []string
-	OriginatorKey           []string
-	OriginatorCountry       []string
-	OriginatorADMD          []string
-	OriginatorPRMD          []string
-	OriginatorOrganization  []string
-	OriginatorOU1           []string
-	OriginatorOU2           []string
-	OriginatorOU3           []string
-	OriginatorOU4           []string
-	OriginatorCommonName    []string
-	OriginatorSurname       []string
-	OriginatorGivenName     []string
-	OriginatorInitials      []string
-	OriginatorGeneration    []string
-	OriginatorX121          []string
-	OriginatorTerminalID    []string
-	OriginatorTerminalType  []string
-	OriginatorNumericID     []string
-	OriginatorDDA           []string
-	OriginatorDirectoryName []string
-	OriginatorAF            []string
-	OriginatorAFForm        []string
-	OriginatorFreeForm      []string
-	OriginatorTelephone     []string
-	Subject                 []string
-	ExtendedSubject         []string
-	RepliedTo               []string
-	Importance              []string
-	Sensitivity             []string
+	FirstUnknown            Texts
+	IPMID                   Texts
+	IPMIDUser               Texts
+	IPMIDLocal              Texts
+	OriginatorDescriptor    Texts
+	OriginatorText          Texts
+	OriginatorKey           Texts
+	OriginatorCountry       Texts
+	OriginatorADMD          Texts
+	OriginatorPRMD          Texts
+	OriginatorOrganization  Texts
+	OriginatorOU1           Texts
+	OriginatorOU2           Texts
+	OriginatorOU3           Texts
+	OriginatorOU4           Texts
+	OriginatorCommonName    Texts
+	OriginatorSurname       Texts
+	OriginatorGivenName     Texts
+	OriginatorInitials      Texts
+	OriginatorGeneration    Texts
+	OriginatorX121          Texts
+	OriginatorTerminalID    Texts
+	OriginatorTerminalType  Texts
+	OriginatorNumericID     Texts
+	OriginatorDDA           Texts
+	OriginatorDirectoryName Texts
+	OriginatorAF            Texts
+	OriginatorAFForm        Texts
+	OriginatorFreeForm      Texts
+	OriginatorTelephone     Texts
+	Subject                 Texts
+	ExtendedSubject         Texts
+	RepliedTo               Texts
+	Importance              Texts
+	Sensitivity             Texts
 	AutoForwarded           []bool
-	AutoSubmitted           []string
+	AutoSubmitted           Texts
 	ExpiryTime              Times
 	ReplyTime               Times
-	Languages               []string
-	OriginatorsReference    []string
-	PrecedencePolicy        []string
-	SecurityLabel           []string
-	PrimaryPrecedence       []string
-	CopyPrecedence          []string
-	MessageType             []string
+	Languages               Texts
+	OriginatorsReference    Texts
+	PrecedencePolicy        Texts
+	SecurityLabel           Texts
+	PrimaryPrecedence       Texts
+	CopyPrecedence          Texts
+	MessageType             Texts
 	RecipientCount          []uint32
 	BodyPartCount           []uint32
 	ExtensionCount          []uint32
 	DeliveryTime            Times
-	DeliveryMTSID           []string
-	DeliveryOriginator      []string
-	DeliveryRecipient       []string
+	DeliveryMTSID           Texts
+	DeliveryOriginator      Texts
+	DeliveryRecipient       Texts
 	SubmissionTime          Times
-	DeliveryEnvelope        []string
-	IntendedRecipient       []string
-	ConversionEITs          []string
-	NonReceiptReason        []string
-	DiscardReason           []string
-	AutoForwardComment      []string
+	DeliveryEnvelope        Texts
+	IntendedRecipient       Texts
+	ConversionEITs          Texts
+	NonReceiptReason        Texts
+	DiscardReason           Texts
+	AutoForwardComment      Texts
 	ReceiptTime             Times
-	AcknowledgmentMode      []string
-	SupplReceiptInfo        []string
+	AcknowledgmentMode      Texts
+	SupplReceiptInfo        Texts
 	ReturnedIPM             []bool
-	InnerType               []string
-	InnerContent            []string
-	Signer                  []string
+	InnerType               Texts
+	InnerContent            Texts
+	Signer                  Texts
 	Signers                 []uint32
-	ATSSource               []string
-	ATSPriority             []string
-	ATSFilingTime           []string
-	ATSOHI                  []string
+	ATSSource               Texts
+	ATSPriority             Texts
+	ATSFilingTime           Texts
+	ATSOHI                  Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -3572,199 +4342,476 @@ func (b *IPMs) Append(r *IPM) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Path = append(b.Path, b.text.copy(r.Path))
+	if len(r.Path) > 0 {
+		put(&b.Path, b.rows, r.Path)
+	}
 	b.Depth = append(b.Depth, r.Depth)
-	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
-	b.MTSID = append(b.MTSID, b.text.copy(r.MTSID))
+	if len(r.Kind) > 0 {
+		put(&b.Kind, b.rows, r.Kind)
+	}
+	if len(r.MTSID) > 0 {
+		put(&b.MTSID, b.rows, r.MTSID)
+	}
 	b.Returned = append(b.Returned, r.Returned)
-	b.ContentType = append(b.ContentType, b.text.copy(r.ContentType))
+	if len(r.ContentType) > 0 {
+		put(&b.ContentType, b.rows, r.ContentType)
+	}
 	b.Size = append(b.Size, r.Size)
-	b.Status = append(b.Status, b.text.copyString(r.Status))
-	b.ErrorReason = append(b.ErrorReason, b.text.copyString(r.ErrorReason))
-	b.ErrorPath = append(b.ErrorPath, b.text.copy(r.ErrorPath))
+	if len(r.Status) > 0 {
+		put(&b.Status, b.rows, r.Status)
+	}
+	if len(r.ErrorReason) > 0 {
+		put(&b.ErrorReason, b.rows, r.ErrorReason)
+	}
+	if len(r.ErrorPath) > 0 {
+		put(&b.ErrorPath, b.rows, r.ErrorPath)
+	}
 	b.ErrorOffset = append(b.ErrorOffset, r.ErrorOffset)
 	b.UnknownFields = append(b.UnknownFields, r.UnknownFields)
-	b.FirstUnknown = append(b.FirstUnknown, b.text.copy(r.FirstUnknown))
-	b.IPMID = append(b.IPMID, b.text.copy(r.IPMID))
-	b.IPMIDUser = append(b.IPMIDUser, b.text.copy(r.IPMIDUser))
-	b.IPMIDLocal = append(b.IPMIDLocal, b.text.copy(r.IPMIDLocal))
-	b.OriginatorDescriptor = append(b.OriginatorDescriptor, b.text.copy(r.OriginatorDescriptor))
-	b.OriginatorText = append(b.OriginatorText, b.text.copy(r.Originator.Text))
-	b.OriginatorKey = append(b.OriginatorKey, b.text.copy(r.Originator.Key))
-	b.OriginatorCountry = append(b.OriginatorCountry, b.text.copy(r.Originator.Country))
-	b.OriginatorADMD = append(b.OriginatorADMD, b.text.copy(r.Originator.ADMD))
-	b.OriginatorPRMD = append(b.OriginatorPRMD, b.text.copy(r.Originator.PRMD))
-	b.OriginatorOrganization = append(b.OriginatorOrganization, b.text.copy(r.Originator.Organization))
-	b.OriginatorOU1 = append(b.OriginatorOU1, b.text.copy(r.Originator.OU1))
-	b.OriginatorOU2 = append(b.OriginatorOU2, b.text.copy(r.Originator.OU2))
-	b.OriginatorOU3 = append(b.OriginatorOU3, b.text.copy(r.Originator.OU3))
-	b.OriginatorOU4 = append(b.OriginatorOU4, b.text.copy(r.Originator.OU4))
-	b.OriginatorCommonName = append(b.OriginatorCommonName, b.text.copy(r.Originator.CommonName))
-	b.OriginatorSurname = append(b.OriginatorSurname, b.text.copy(r.Originator.Surname))
-	b.OriginatorGivenName = append(b.OriginatorGivenName, b.text.copy(r.Originator.GivenName))
-	b.OriginatorInitials = append(b.OriginatorInitials, b.text.copy(r.Originator.Initials))
-	b.OriginatorGeneration = append(b.OriginatorGeneration, b.text.copy(r.Originator.Generation))
-	b.OriginatorX121 = append(b.OriginatorX121, b.text.copy(r.Originator.X121))
-	b.OriginatorTerminalID = append(b.OriginatorTerminalID, b.text.copy(r.Originator.TerminalID))
-	b.OriginatorTerminalType = append(b.OriginatorTerminalType, b.text.copy(r.Originator.TerminalType))
-	b.OriginatorNumericID = append(b.OriginatorNumericID, b.text.copy(r.Originator.NumericID))
-	b.OriginatorDDA = append(b.OriginatorDDA, b.text.copy(r.Originator.DDA))
-	b.OriginatorDirectoryName = append(b.OriginatorDirectoryName, b.text.copy(r.Originator.DirectoryName))
-	b.OriginatorAF = append(b.OriginatorAF, b.text.copy(r.Originator.AF))
-	b.OriginatorAFForm = append(b.OriginatorAFForm, b.text.copyString(r.Originator.AFForm))
-	b.OriginatorFreeForm = append(b.OriginatorFreeForm, b.text.copy(r.OriginatorFreeForm))
-	b.OriginatorTelephone = append(b.OriginatorTelephone, b.text.copy(r.OriginatorTelephone))
-	b.Subject = append(b.Subject, b.text.copy(r.Subject))
-	b.ExtendedSubject = append(b.ExtendedSubject, b.text.copy(r.ExtendedSubject))
-	b.RepliedTo = append(b.RepliedTo, b.text.copy(r.RepliedTo))
-	b.Importance = append(b.Importance, b.text.copy(r.Importance))
-	b.Sensitivity = append(b.Sensitivity, b.text.copy(r.Sensitivity))
+	if len(r.FirstUnknown) > 0 {
+		put(&b.FirstUnknown, b.rows, r.FirstUnknown)
+	}
+	if len(r.IPMID) > 0 {
+		put(&b.IPMID, b.rows, r.IPMID)
+	}
+	if len(r.IPMIDUser) > 0 {
+		put(&b.IPMIDUser, b.rows, r.IPMIDUser)
+	}
+	if len(r.IPMIDLocal) > 0 {
+		put(&b.IPMIDLocal, b.rows, r.IPMIDLocal)
+	}
+	if len(r.OriginatorDescriptor) > 0 {
+		put(&b.OriginatorDescriptor, b.rows, r.OriginatorDescriptor)
+	}
+	if len(r.Originator.Text) > 0 {
+		put(&b.OriginatorText, b.rows, r.Originator.Text)
+	}
+	if len(r.Originator.Key) > 0 {
+		put(&b.OriginatorKey, b.rows, r.Originator.Key)
+	}
+	if len(r.Originator.Country) > 0 {
+		put(&b.OriginatorCountry, b.rows, r.Originator.Country)
+	}
+	if len(r.Originator.ADMD) > 0 {
+		put(&b.OriginatorADMD, b.rows, r.Originator.ADMD)
+	}
+	if len(r.Originator.PRMD) > 0 {
+		put(&b.OriginatorPRMD, b.rows, r.Originator.PRMD)
+	}
+	if len(r.Originator.Organization) > 0 {
+		put(&b.OriginatorOrganization, b.rows, r.Originator.Organization)
+	}
+	if len(r.Originator.OU1) > 0 {
+		put(&b.OriginatorOU1, b.rows, r.Originator.OU1)
+	}
+	if len(r.Originator.OU2) > 0 {
+		put(&b.OriginatorOU2, b.rows, r.Originator.OU2)
+	}
+	if len(r.Originator.OU3) > 0 {
+		put(&b.OriginatorOU3, b.rows, r.Originator.OU3)
+	}
+	if len(r.Originator.OU4) > 0 {
+		put(&b.OriginatorOU4, b.rows, r.Originator.OU4)
+	}
+	if len(r.Originator.CommonName) > 0 {
+		put(&b.OriginatorCommonName, b.rows, r.Originator.CommonName)
+	}
+	if len(r.Originator.Surname) > 0 {
+		put(&b.OriginatorSurname, b.rows, r.Originator.Surname)
+	}
+	if len(r.Originator.GivenName) > 0 {
+		put(&b.OriginatorGivenName, b.rows, r.Originator.GivenName)
+	}
+	if len(r.Originator.Initials) > 0 {
+		put(&b.OriginatorInitials, b.rows, r.Originator.Initials)
+	}
+	if len(r.Originator.Generation) > 0 {
+		put(&b.OriginatorGeneration, b.rows, r.Originator.Generation)
+	}
+	if len(r.Originator.X121) > 0 {
+		put(&b.OriginatorX121, b.rows, r.Originator.X121)
+	}
+	if len(r.Originator.TerminalID) > 0 {
+		put(&b.OriginatorTerminalID, b.rows, r.Originator.TerminalID)
+	}
+	if len(r.Originator.TerminalType) > 0 {
+		put(&b.OriginatorTerminalType, b.rows, r.Originator.TerminalType)
+	}
+	if len(r.Originator.NumericID) > 0 {
+		put(&b.OriginatorNumericID, b.rows, r.Originator.NumericID)
+	}
+	if len(r.Originator.DDA) > 0 {
+		put(&b.OriginatorDDA, b.rows, r.Originator.DDA)
+	}
+	if len(r.Originator.DirectoryName) > 0 {
+		put(&b.OriginatorDirectoryName, b.rows, r.Originator.DirectoryName)
+	}
+	if len(r.Originator.AF) > 0 {
+		put(&b.OriginatorAF, b.rows, r.Originator.AF)
+	}
+	if len(r.Originator.AFForm) > 0 {
+		put(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
+	}
+	if len(r.OriginatorFreeForm) > 0 {
+		put(&b.OriginatorFreeForm, b.rows, r.OriginatorFreeForm)
+	}
+	if len(r.OriginatorTelephone) > 0 {
+		put(&b.OriginatorTelephone, b.rows, r.OriginatorTelephone)
+	}
+	if len(r.Subject) > 0 {
+		put(&b.Subject, b.rows, r.Subject)
+	}
+	if len(r.ExtendedSubject) > 0 {
+		put(&b.ExtendedSubject, b.rows, r.ExtendedSubject)
+	}
+	if len(r.RepliedTo) > 0 {
+		put(&b.RepliedTo, b.rows, r.RepliedTo)
+	}
+	if len(r.Importance) > 0 {
+		put(&b.Importance, b.rows, r.Importance)
+	}
+	if len(r.Sensitivity) > 0 {
+		put(&b.Sensitivity, b.rows, r.Sensitivity)
+	}
 	b.AutoForwarded = append(b.AutoForwarded, r.AutoForwarded)
-	b.AutoSubmitted = append(b.AutoSubmitted, b.text.copy(r.AutoSubmitted))
+	if len(r.AutoSubmitted) > 0 {
+		put(&b.AutoSubmitted, b.rows, r.AutoSubmitted)
+	}
 	b.ExpiryTime = append(b.ExpiryTime, r.ExpiryTime)
 	b.ReplyTime = append(b.ReplyTime, r.ReplyTime)
-	b.Languages = append(b.Languages, b.text.copy(r.Languages))
-	b.OriginatorsReference = append(b.OriginatorsReference, b.text.copy(r.OriginatorsReference))
-	b.PrecedencePolicy = append(b.PrecedencePolicy, b.text.copy(r.PrecedencePolicy))
-	b.SecurityLabel = append(b.SecurityLabel, b.text.copy(r.SecurityLabel))
-	b.PrimaryPrecedence = append(b.PrimaryPrecedence, b.text.copy(r.PrimaryPrecedence))
-	b.CopyPrecedence = append(b.CopyPrecedence, b.text.copy(r.CopyPrecedence))
-	b.MessageType = append(b.MessageType, b.text.copy(r.MessageType))
+	if len(r.Languages) > 0 {
+		put(&b.Languages, b.rows, r.Languages)
+	}
+	if len(r.OriginatorsReference) > 0 {
+		put(&b.OriginatorsReference, b.rows, r.OriginatorsReference)
+	}
+	if len(r.PrecedencePolicy) > 0 {
+		put(&b.PrecedencePolicy, b.rows, r.PrecedencePolicy)
+	}
+	if len(r.SecurityLabel) > 0 {
+		put(&b.SecurityLabel, b.rows, r.SecurityLabel)
+	}
+	if len(r.PrimaryPrecedence) > 0 {
+		put(&b.PrimaryPrecedence, b.rows, r.PrimaryPrecedence)
+	}
+	if len(r.CopyPrecedence) > 0 {
+		put(&b.CopyPrecedence, b.rows, r.CopyPrecedence)
+	}
+	if len(r.MessageType) > 0 {
+		put(&b.MessageType, b.rows, r.MessageType)
+	}
 	b.RecipientCount = append(b.RecipientCount, r.RecipientCount)
 	b.BodyPartCount = append(b.BodyPartCount, r.BodyPartCount)
 	b.ExtensionCount = append(b.ExtensionCount, r.ExtensionCount)
 	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
-	b.DeliveryMTSID = append(b.DeliveryMTSID, b.text.copy(r.DeliveryMTSID))
-	b.DeliveryOriginator = append(b.DeliveryOriginator, b.text.copy(r.DeliveryOriginator))
-	b.DeliveryRecipient = append(b.DeliveryRecipient, b.text.copy(r.DeliveryRecipient))
+	if len(r.DeliveryMTSID) > 0 {
+		put(&b.DeliveryMTSID, b.rows, r.DeliveryMTSID)
+	}
+	if len(r.DeliveryOriginator) > 0 {
+		put(&b.DeliveryOriginator, b.rows, r.DeliveryOriginator)
+	}
+	if len(r.DeliveryRecipient) > 0 {
+		put(&b.DeliveryRecipient, b.rows, r.DeliveryRecipient)
+	}
 	b.SubmissionTime = append(b.SubmissionTime, r.SubmissionTime)
-	b.DeliveryEnvelope = append(b.DeliveryEnvelope, b.text.copy(r.DeliveryEnvelope))
-	b.IntendedRecipient = append(b.IntendedRecipient, b.text.copy(r.IntendedRecipient))
-	b.ConversionEITs = append(b.ConversionEITs, b.text.copy(r.ConversionEITs))
-	b.NonReceiptReason = append(b.NonReceiptReason, b.text.copy(r.NonReceiptReason))
-	b.DiscardReason = append(b.DiscardReason, b.text.copy(r.DiscardReason))
-	b.AutoForwardComment = append(b.AutoForwardComment, b.text.copy(r.AutoForwardComment))
+	if len(r.DeliveryEnvelope) > 0 {
+		put(&b.DeliveryEnvelope, b.rows, r.DeliveryEnvelope)
+	}
+	if len(r.IntendedRecipient) > 0 {
+		put(&b.IntendedRecipient, b.rows, r.IntendedRecipient)
+	}
+	if len(r.ConversionEITs) > 0 {
+		put(&b.ConversionEITs, b.rows, r.ConversionEITs)
+	}
+	if len(r.NonReceiptReason) > 0 {
+		put(&b.NonReceiptReason, b.rows, r.NonReceiptReason)
+	}
+	if len(r.DiscardReason) > 0 {
+		put(&b.DiscardReason, b.rows, r.DiscardReason)
+	}
+	if len(r.AutoForwardComment) > 0 {
+		put(&b.AutoForwardComment, b.rows, r.AutoForwardComment)
+	}
 	b.ReceiptTime = append(b.ReceiptTime, r.ReceiptTime)
-	b.AcknowledgmentMode = append(b.AcknowledgmentMode, b.text.copy(r.AcknowledgmentMode))
-	b.SupplReceiptInfo = append(b.SupplReceiptInfo, b.text.copy(r.SupplReceiptInfo))
+	if len(r.AcknowledgmentMode) > 0 {
+		put(&b.AcknowledgmentMode, b.rows, r.AcknowledgmentMode)
+	}
+	if len(r.SupplReceiptInfo) > 0 {
+		put(&b.SupplReceiptInfo, b.rows, r.SupplReceiptInfo)
+	}
 	b.ReturnedIPM = append(b.ReturnedIPM, r.ReturnedIPM)
-	b.InnerType = append(b.InnerType, b.text.copy(r.InnerType))
-	b.InnerContent = append(b.InnerContent, b.text.copy(r.InnerContent))
-	b.Signer = append(b.Signer, b.text.copy(r.Signer))
+	if len(r.InnerType) > 0 {
+		put(&b.InnerType, b.rows, r.InnerType)
+	}
+	if len(r.InnerContent) > 0 {
+		put(&b.InnerContent, b.rows, r.InnerContent)
+	}
+	if len(r.Signer) > 0 {
+		put(&b.Signer, b.rows, r.Signer)
+	}
 	b.Signers = append(b.Signers, r.Signers)
-	b.ATSSource = append(b.ATSSource, b.text.copyString(r.ATSSource))
-	b.ATSPriority = append(b.ATSPriority, b.text.copy(r.ATSPriority))
-	b.ATSFilingTime = append(b.ATSFilingTime, b.text.copy(r.ATSFilingTime))
-	b.ATSOHI = append(b.ATSOHI, b.text.copy(r.ATSOHI))
+	if len(r.ATSSource) > 0 {
+		put(&b.ATSSource, b.rows, r.ATSSource)
+	}
+	if len(r.ATSPriority) > 0 {
+		put(&b.ATSPriority, b.rows, r.ATSPriority)
+	}
+	if len(r.ATSFilingTime) > 0 {
+		put(&b.ATSFilingTime, b.rows, r.ATSFilingTime)
+	}
+	if len(r.ATSOHI) > 0 {
+		put(&b.ATSOHI, b.rows, r.ATSOHI)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *IPMs) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Path = b.Path[:0]
+	b.Path.reset()
 	b.Depth = b.Depth[:0]
-	b.Kind = b.Kind[:0]
-	b.MTSID = b.MTSID[:0]
+	b.Kind.reset()
+	b.MTSID.reset()
 	b.Returned = b.Returned[:0]
-	b.ContentType = b.ContentType[:0]
+	b.ContentType.reset()
 	b.Size = b.Size[:0]
-	b.Status = b.Status[:0]
-	b.ErrorReason = b.ErrorReason[:0]
-	b.ErrorPath = b.ErrorPath[:0]
+	b.Status.reset()
+	b.ErrorReason.reset()
+	b.ErrorPath.reset()
 	b.ErrorOffset = b.ErrorOffset[:0]
 	b.UnknownFields = b.UnknownFields[:0]
-	b.FirstUnknown = b.FirstUnknown[:0]
-	b.IPMID = b.IPMID[:0]
-	b.IPMIDUser = b.IPMIDUser[:0]
-	b.IPMIDLocal = b.IPMIDLocal[:0]
-	b.OriginatorDescriptor = b.OriginatorDescriptor[:0]
-	b.OriginatorText = b.OriginatorText[:0]
-	b.OriginatorKey = b.OriginatorKey[:0]
-	b.OriginatorCountry = b.OriginatorCountry[:0]
-	b.OriginatorADMD = b.OriginatorADMD[:0]
-	b.OriginatorPRMD = b.OriginatorPRMD[:0]
-	b.OriginatorOrganization = b.OriginatorOrganization[:0]
-	b.OriginatorOU1 = b.OriginatorOU1[:0]
-	b.OriginatorOU2 = b.OriginatorOU2[:0]
-	b.OriginatorOU3 = b.OriginatorOU3[:0]
-	b.OriginatorOU4 = b.OriginatorOU4[:0]
-	b.OriginatorCommonName = b.OriginatorCommonName[:0]
-	b.OriginatorSurname = b.OriginatorSurname[:0]
-	b.OriginatorGivenName = b.OriginatorGivenName[:0]
-	b.OriginatorInitials = b.OriginatorInitials[:0]
-	b.OriginatorGeneration = b.OriginatorGeneration[:0]
-	b.OriginatorX121 = b.OriginatorX121[:0]
-	b.OriginatorTerminalID = b.OriginatorTerminalID[:0]
-	b.OriginatorTerminalType = b.OriginatorTerminalType[:0]
-	b.OriginatorNumericID = b.OriginatorNumericID[:0]
-	b.OriginatorDDA = b.OriginatorDDA[:0]
-	b.OriginatorDirectoryName = b.OriginatorDirectoryName[:0]
-	b.OriginatorAF = b.OriginatorAF[:0]
-	b.OriginatorAFForm = b.OriginatorAFForm[:0]
-	b.OriginatorFreeForm = b.OriginatorFreeForm[:0]
-	b.OriginatorTelephone = b.OriginatorTelephone[:0]
-	b.Subject = b.Subject[:0]
-	b.ExtendedSubject = b.ExtendedSubject[:0]
-	b.RepliedTo = b.RepliedTo[:0]
-	b.Importance = b.Importance[:0]
-	b.Sensitivity = b.Sensitivity[:0]
+	b.FirstUnknown.reset()
+	b.IPMID.reset()
+	b.IPMIDUser.reset()
+	b.IPMIDLocal.reset()
+	b.OriginatorDescriptor.reset()
+	b.OriginatorText.reset()
+	b.OriginatorKey.reset()
+	b.OriginatorCountry.reset()
+	b.OriginatorADMD.reset()
+	b.OriginatorPRMD.reset()
+	b.OriginatorOrganization.reset()
+	b.OriginatorOU1.reset()
+	b.OriginatorOU2.reset()
+	b.OriginatorOU3.reset()
+	b.OriginatorOU4.reset()
+	b.OriginatorCommonName.reset()
+	b.OriginatorSurname.reset()
+	b.OriginatorGivenName.reset()
+	b.OriginatorInitials.reset()
+	b.OriginatorGeneration.reset()
+	b.OriginatorX121.reset()
+	b.OriginatorTerminalID.reset()
+	b.OriginatorTerminalType.reset()
+	b.OriginatorNumericID.reset()
+	b.OriginatorDDA.reset()
+	b.OriginatorDirectoryName.reset()
+	b.OriginatorAF.reset()
+	b.OriginatorAFForm.reset()
+	b.OriginatorFreeForm.reset()
+	b.OriginatorTelephone.reset()
+	b.Subject.reset()
+	b.ExtendedSubject.reset()
+	b.RepliedTo.reset()
+	b.Importance.reset()
+	b.Sensitivity.reset()
 	b.AutoForwarded = b.AutoForwarded[:0]
-	b.AutoSubmitted = b.AutoSubmitted[:0]
+	b.AutoSubmitted.reset()
 	b.ExpiryTime = b.ExpiryTime[:0]
 	b.ReplyTime = b.ReplyTime[:0]
-	b.Languages = b.Languages[:0]
-	b.OriginatorsReference = b.OriginatorsReference[:0]
-	b.PrecedencePolicy = b.PrecedencePolicy[:0]
-	b.SecurityLabel = b.SecurityLabel[:0]
-	b.PrimaryPrecedence = b.PrimaryPrecedence[:0]
-	b.CopyPrecedence = b.CopyPrecedence[:0]
-	b.MessageType = b.MessageType[:0]
+	b.Languages.reset()
+	b.OriginatorsReference.reset()
+	b.PrecedencePolicy.reset()
+	b.SecurityLabel.reset()
+	b.PrimaryPrecedence.reset()
+	b.CopyPrecedence.reset()
+	b.MessageType.reset()
 	b.RecipientCount = b.RecipientCount[:0]
 	b.BodyPartCount = b.BodyPartCount[:0]
 	b.ExtensionCount = b.ExtensionCount[:0]
 	b.DeliveryTime = b.DeliveryTime[:0]
-	b.DeliveryMTSID = b.DeliveryMTSID[:0]
-	b.DeliveryOriginator = b.DeliveryOriginator[:0]
-	b.DeliveryRecipient = b.DeliveryRecipient[:0]
+	b.DeliveryMTSID.reset()
+	b.DeliveryOriginator.reset()
+	b.DeliveryRecipient.reset()
 	b.SubmissionTime = b.SubmissionTime[:0]
-	b.DeliveryEnvelope = b.DeliveryEnvelope[:0]
-	b.IntendedRecipient = b.IntendedRecipient[:0]
-	b.ConversionEITs = b.ConversionEITs[:0]
-	b.NonReceiptReason = b.NonReceiptReason[:0]
-	b.DiscardReason = b.DiscardReason[:0]
-	b.AutoForwardComment = b.AutoForwardComment[:0]
+	b.DeliveryEnvelope.reset()
+	b.IntendedRecipient.reset()
+	b.ConversionEITs.reset()
+	b.NonReceiptReason.reset()
+	b.DiscardReason.reset()
+	b.AutoForwardComment.reset()
 	b.ReceiptTime = b.ReceiptTime[:0]
-	b.AcknowledgmentMode = b.AcknowledgmentMode[:0]
-	b.SupplReceiptInfo = b.SupplReceiptInfo[:0]
+	b.AcknowledgmentMode.reset()
+	b.SupplReceiptInfo.reset()
 	b.ReturnedIPM = b.ReturnedIPM[:0]
-	b.InnerType = b.InnerType[:0]
-	b.InnerContent = b.InnerContent[:0]
-	b.Signer = b.Signer[:0]
+	b.InnerType.reset()
+	b.InnerContent.reset()
+	b.Signer.reset()
 	b.Signers = b.Signers[:0]
-	b.ATSSource = b.ATSSource[:0]
-	b.ATSPriority = b.ATSPriority[:0]
-	b.ATSFilingTime = b.ATSFilingTime[:0]
-	b.ATSOHI = b.ATSOHI[:0]
+	b.ATSSource.reset()
+	b.ATSPriority.reset()
+	b.ATSFilingTime.reset()
+	b.ATSOHI.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *IPMs) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *IPMs) Bytes() int { return b.rows*1211 + b.text.size }
+func (b *IPMs) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 667
+	n += b.Path.size()
+	n += b.Kind.size()
+	n += b.MTSID.size()
+	n += b.ContentType.size()
+	n += b.Status.size()
+	n += b.ErrorReason.size()
+	n += b.ErrorPath.size()
+	n += b.FirstUnknown.size()
+	n += b.IPMID.size()
+	n += b.IPMIDUser.size()
+	n += b.IPMIDLocal.size()
+	n += b.OriginatorDescriptor.size()
+	n += b.OriginatorText.size()
+	n += b.OriginatorKey.size()
+	n += b.OriginatorCountry.size()
+	n += b.OriginatorADMD.size()
+	n += b.OriginatorPRMD.size()
+	n += b.OriginatorOrganization.size()
+	n += b.OriginatorOU1.size()
+	n += b.OriginatorOU2.size()
+	n += b.OriginatorOU3.size()
+	n += b.OriginatorOU4.size()
+	n += b.OriginatorCommonName.size()
+	n += b.OriginatorSurname.size()
+	n += b.OriginatorGivenName.size()
+	n += b.OriginatorInitials.size()
+	n += b.OriginatorGeneration.size()
+	n += b.OriginatorX121.size()
+	n += b.OriginatorTerminalID.size()
+	n += b.OriginatorTerminalType.size()
+	n += b.OriginatorNumericID.size()
+	n += b.OriginatorDDA.size()
+	n += b.OriginatorDirectoryName.size()
+	n += b.OriginatorAF.size()
+	n += b.OriginatorAFForm.size()
+	n += b.OriginatorFreeForm.size()
+	n += b.OriginatorTelephone.size()
+	n += b.Subject.size()
+	n += b.ExtendedSubject.size()
+	n += b.RepliedTo.size()
+	n += b.Importance.size()
+	n += b.Sensitivity.size()
+	n += b.AutoSubmitted.size()
+	n += b.Languages.size()
+	n += b.OriginatorsReference.size()
+	n += b.PrecedencePolicy.size()
+	n += b.SecurityLabel.size()
+	n += b.PrimaryPrecedence.size()
+	n += b.CopyPrecedence.size()
+	n += b.MessageType.size()
+	n += b.DeliveryMTSID.size()
+	n += b.DeliveryOriginator.size()
+	n += b.DeliveryRecipient.size()
+	n += b.DeliveryEnvelope.size()
+	n += b.IntendedRecipient.size()
+	n += b.ConversionEITs.size()
+	n += b.NonReceiptReason.size()
+	n += b.DiscardReason.size()
+	n += b.AutoForwardComment.size()
+	n += b.AcknowledgmentMode.size()
+	n += b.SupplReceiptInfo.size()
+	n += b.InnerType.size()
+	n += b.InnerContent.size()
+	n += b.Signer.size()
+	n += b.ATSSource.size()
+	n += b.ATSPriority.size()
+	n += b.ATSFilingTime.size()
+	n += b.ATSOHI.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *IPMs) Held() int { return cap(b.APDU)*1211 + b.text.held() }
+func (b *IPMs) Held() int {
+	n := cap(b.APDU) * 123
+	n += cap(b.Path.octets)
+	n += cap(b.Kind.octets)
+	n += cap(b.MTSID.octets)
+	n += cap(b.ContentType.octets)
+	n += cap(b.Status.octets)
+	n += cap(b.ErrorReason.octets)
+	n += cap(b.ErrorPath.octets)
+	n += cap(b.FirstUnknown.octets)
+	n += cap(b.IPMID.octets)
+	n += cap(b.IPMIDUser.octets)
+	n += cap(b.IPMIDLocal.octets)
+	n += cap(b.OriginatorDescriptor.octets)
+	n += cap(b.OriginatorText.octets)
+	n += cap(b.OriginatorKey.octets)
+	n += cap(b.OriginatorCountry.octets)
+	n += cap(b.OriginatorADMD.octets)
+	n += cap(b.OriginatorPRMD.octets)
+	n += cap(b.OriginatorOrganization.octets)
+	n += cap(b.OriginatorOU1.octets)
+	n += cap(b.OriginatorOU2.octets)
+	n += cap(b.OriginatorOU3.octets)
+	n += cap(b.OriginatorOU4.octets)
+	n += cap(b.OriginatorCommonName.octets)
+	n += cap(b.OriginatorSurname.octets)
+	n += cap(b.OriginatorGivenName.octets)
+	n += cap(b.OriginatorInitials.octets)
+	n += cap(b.OriginatorGeneration.octets)
+	n += cap(b.OriginatorX121.octets)
+	n += cap(b.OriginatorTerminalID.octets)
+	n += cap(b.OriginatorTerminalType.octets)
+	n += cap(b.OriginatorNumericID.octets)
+	n += cap(b.OriginatorDDA.octets)
+	n += cap(b.OriginatorDirectoryName.octets)
+	n += cap(b.OriginatorAF.octets)
+	n += cap(b.OriginatorAFForm.octets)
+	n += cap(b.OriginatorFreeForm.octets)
+	n += cap(b.OriginatorTelephone.octets)
+	n += cap(b.Subject.octets)
+	n += cap(b.ExtendedSubject.octets)
+	n += cap(b.RepliedTo.octets)
+	n += cap(b.Importance.octets)
+	n += cap(b.Sensitivity.octets)
+	n += cap(b.AutoSubmitted.octets)
+	n += cap(b.Languages.octets)
+	n += cap(b.OriginatorsReference.octets)
+	n += cap(b.PrecedencePolicy.octets)
+	n += cap(b.SecurityLabel.octets)
+	n += cap(b.PrimaryPrecedence.octets)
+	n += cap(b.CopyPrecedence.octets)
+	n += cap(b.MessageType.octets)
+	n += cap(b.DeliveryMTSID.octets)
+	n += cap(b.DeliveryOriginator.octets)
+	n += cap(b.DeliveryRecipient.octets)
+	n += cap(b.DeliveryEnvelope.octets)
+	n += cap(b.IntendedRecipient.octets)
+	n += cap(b.ConversionEITs.octets)
+	n += cap(b.NonReceiptReason.octets)
+	n += cap(b.DiscardReason.octets)
+	n += cap(b.AutoForwardComment.octets)
+	n += cap(b.AcknowledgmentMode.octets)
+	n += cap(b.SupplReceiptInfo.octets)
+	n += cap(b.InnerType.octets)
+	n += cap(b.InnerContent.octets)
+	n += cap(b.Signer.octets)
+	n += cap(b.ATSSource.octets)
+	n += cap(b.ATSPriority.octets)
+	n += cap(b.ATSFilingTime.octets)
+	n += cap(b.ATSOHI.octets)
+	return n
+}
 
 // Table returns ipms_store.
 func (b *IPMs) Table() string { return "ipms_store" }
@@ -3863,7 +4910,7 @@ var columnsOfIPMs = [...]Column{
 	{"ats_ohi", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *IPMs) Column(i int) any {
 	switch i {
@@ -3876,121 +4923,121 @@ func (b *IPMs) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 5:
 		return b.Depth
 	case 6:
-		return b.Kind
+		return b.Kind.pad(b.rows)
 	case 7:
-		return b.MTSID
+		return b.MTSID.pad(b.rows)
 	case 8:
 		return b.Returned
 	case 9:
-		return b.ContentType
+		return b.ContentType.pad(b.rows)
 	case 10:
 		return b.Size
 	case 11:
-		return b.Status
+		return b.Status.pad(b.rows)
 	case 12:
-		return b.ErrorReason
+		return b.ErrorReason.pad(b.rows)
 	case 13:
-		return b.ErrorPath
+		return b.ErrorPath.pad(b.rows)
 	case 14:
 		return b.ErrorOffset
 	case 15:
 		return b.UnknownFields
 	case 16:
-		return b.FirstUnknown
+		return b.FirstUnknown.pad(b.rows)
 	case 17:
-		return b.IPMID
+		return b.IPMID.pad(b.rows)
 	case 18:
-		return b.IPMIDUser
+		return b.IPMIDUser.pad(b.rows)
 	case 19:
-		return b.IPMIDLocal
+		return b.IPMIDLocal.pad(b.rows)
 	case 20:
-		return b.OriginatorDescriptor
+		return b.OriginatorDescriptor.pad(b.rows)
 	case 21:
-		return b.OriginatorText
+		return b.OriginatorText.pad(b.rows)
 	case 22:
-		return b.OriginatorKey
+		return b.OriginatorKey.pad(b.rows)
 	case 23:
-		return b.OriginatorCountry
+		return b.OriginatorCountry.pad(b.rows)
 	case 24:
-		return b.OriginatorADMD
+		return b.OriginatorADMD.pad(b.rows)
 	case 25:
-		return b.OriginatorPRMD
+		return b.OriginatorPRMD.pad(b.rows)
 	case 26:
-		return b.OriginatorOrganization
+		return b.OriginatorOrganization.pad(b.rows)
 	case 27:
-		return b.OriginatorOU1
+		return b.OriginatorOU1.pad(b.rows)
 	case 28:
-		return b.OriginatorOU2
+		return b.OriginatorOU2.pad(b.rows)
 	case 29:
-		return b.OriginatorOU3
+		return b.OriginatorOU3.pad(b.rows)
 	case 30:
-		return b.OriginatorOU4
+		return b.OriginatorOU4.pad(b.rows)
 	case 31:
-		return b.OriginatorCommonName
+		return b.OriginatorCommonName.pad(b.rows)
 	case 32:
-		return b.OriginatorSurname
+		return b.OriginatorSurname.pad(b.rows)
 	case 33:
-		return b.OriginatorGivenName
+		return b.OriginatorGivenName.pad(b.rows)
 	case 34:
-		return b.OriginatorInitials
+		return b.OriginatorInitials.pad(b.rows)
 	case 35:
-		return b.OriginatorGeneration
+		return b.OriginatorGeneration.pad(b.rows)
 	case 36:
-		return b.OriginatorX121
+		return b.OriginatorX121.pad(b.rows)
 	case 37:
-		return b.OriginatorTerminalID
+		return b.OriginatorTerminalID.pad(b.rows)
 	case 38:
-		return b.OriginatorTerminalType
+		return b.OriginatorTerminalType.pad(b.rows)
 	case 39:
-		return b.OriginatorNumericID
+		return b.OriginatorNumericID.pad(b.rows)
 	case 40:
-		return b.OriginatorDDA
+		return b.OriginatorDDA.pad(b.rows)
 	case 41:
-		return b.OriginatorDirectoryName
+		return b.OriginatorDirectoryName.pad(b.rows)
 	case 42:
-		return b.OriginatorAF
+		return b.OriginatorAF.pad(b.rows)
 	case 43:
-		return b.OriginatorAFForm
+		return b.OriginatorAFForm.pad(b.rows)
 	case 44:
-		return b.OriginatorFreeForm
+		return b.OriginatorFreeForm.pad(b.rows)
 	case 45:
-		return b.OriginatorTelephone
+		return b.OriginatorTelephone.pad(b.rows)
 	case 46:
-		return b.Subject
+		return b.Subject.pad(b.rows)
 	case 47:
-		return b.ExtendedSubject
+		return b.ExtendedSubject.pad(b.rows)
 	case 48:
-		return b.RepliedTo
+		return b.RepliedTo.pad(b.rows)
 	case 49:
-		return b.Importance
+		return b.Importance.pad(b.rows)
 	case 50:
-		return b.Sensitivity
+		return b.Sensitivity.pad(b.rows)
 	case 51:
 		return b.AutoForwarded
 	case 52:
-		return b.AutoSubmitted
+		return b.AutoSubmitted.pad(b.rows)
 	case 53:
 		return b.ExpiryTime
 	case 54:
 		return b.ReplyTime
 	case 55:
-		return b.Languages
+		return b.Languages.pad(b.rows)
 	case 56:
-		return b.OriginatorsReference
+		return b.OriginatorsReference.pad(b.rows)
 	case 57:
-		return b.PrecedencePolicy
+		return b.PrecedencePolicy.pad(b.rows)
 	case 58:
-		return b.SecurityLabel
+		return b.SecurityLabel.pad(b.rows)
 	case 59:
-		return b.PrimaryPrecedence
+		return b.PrimaryPrecedence.pad(b.rows)
 	case 60:
-		return b.CopyPrecedence
+		return b.CopyPrecedence.pad(b.rows)
 	case 61:
-		return b.MessageType
+		return b.MessageType.pad(b.rows)
 	case 62:
 		return b.RecipientCount
 	case 63:
@@ -4000,49 +5047,49 @@ func (b *IPMs) Column(i int) any {
 	case 65:
 		return b.DeliveryTime
 	case 66:
-		return b.DeliveryMTSID
+		return b.DeliveryMTSID.pad(b.rows)
 	case 67:
-		return b.DeliveryOriginator
+		return b.DeliveryOriginator.pad(b.rows)
 	case 68:
-		return b.DeliveryRecipient
+		return b.DeliveryRecipient.pad(b.rows)
 	case 69:
 		return b.SubmissionTime
 	case 70:
-		return b.DeliveryEnvelope
+		return b.DeliveryEnvelope.pad(b.rows)
 	case 71:
-		return b.IntendedRecipient
+		return b.IntendedRecipient.pad(b.rows)
 	case 72:
-		return b.ConversionEITs
+		return b.ConversionEITs.pad(b.rows)
 	case 73:
-		return b.NonReceiptReason
+		return b.NonReceiptReason.pad(b.rows)
 	case 74:
-		return b.DiscardReason
+		return b.DiscardReason.pad(b.rows)
 	case 75:
-		return b.AutoForwardComment
+		return b.AutoForwardComment.pad(b.rows)
 	case 76:
 		return b.ReceiptTime
 	case 77:
-		return b.AcknowledgmentMode
+		return b.AcknowledgmentMode.pad(b.rows)
 	case 78:
-		return b.SupplReceiptInfo
+		return b.SupplReceiptInfo.pad(b.rows)
 	case 79:
 		return b.ReturnedIPM
 	case 80:
-		return b.InnerType
+		return b.InnerType.pad(b.rows)
 	case 81:
-		return b.InnerContent
+		return b.InnerContent.pad(b.rows)
 	case 82:
-		return b.Signer
+		return b.Signer.pad(b.rows)
 	case 83:
 		return b.Signers
 	case 84:
-		return b.ATSSource
+		return b.ATSSource.pad(b.rows)
 	case 85:
-		return b.ATSPriority
+		return b.ATSPriority.pad(b.rows)
 	case 86:
-		return b.ATSFilingTime
+		return b.ATSFilingTime.pad(b.rows)
 	case 87:
-		return b.ATSOHI
+		return b.ATSOHI.pad(b.rows)
 	}
 	return nil
 }
@@ -4094,41 +5141,40 @@ type IPMRecipients struct {
 	OriginTime           Times
 	CapturedAt           Times
 	Version              []uint64
-	Path                 []string
+	Path                 Texts
 	Position             []uint32
-	Role                 []string
-	Descriptor           []string
-	NameText             []string
-	NameKey              []string
-	NameCountry          []string
-	NameADMD             []string
-	NamePRMD             []string
-	NameOrganization     []string
-	NameOU1              []string
-	NameOU2              []string
-	NameOU3              []string
-	NameOU4              []string
-	NameCommonName       []string
-	NameSurname          []string
-	NameGivenName        []string
-	NameInitials         []string
-	NameGeneration       []string
-	NameX121             []string
-	NameTerminalID       []string
-	NameTerminalType     []string
-	NameNumericID        []string
-	NameDDA              []string
-	NameDirectoryName    []string
-	NameAF               []string
-	NameAFForm           []string
-	FreeFormName         []string
-	TelephoneNumber      []string
-	NotificationRequests []string
+	Role                 Texts
+	Descriptor           Texts
+	NameText             Texts
+	NameKey              Texts
+	NameCountry          Texts
+	NameADMD             Texts
+	NamePRMD             Texts
+	NameOrganization     Texts
+	NameOU1              Texts
+	NameOU2              Texts
+	NameOU3              Texts
+	NameOU4              Texts
+	NameCommonName       Texts
+	NameSurname          Texts
+	NameGivenName        Texts
+	NameInitials         Texts
+	NameGeneration       Texts
+	NameX121             Texts
+	NameTerminalID       Texts
+	NameTerminalType     Texts
+	NameNumericID        Texts
+	NameDDA              Texts
+	NameDirectoryName    Texts
+	NameAF               Texts
+	NameAFForm           Texts
+	FreeFormName         Texts
+	TelephoneNumber      Texts
+	NotificationRequests Texts
 	ReplyRequested       []bool
 	Precedence           []int32
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -4137,95 +5183,216 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Path = append(b.Path, b.text.copy(r.Path))
+	if len(r.Path) > 0 {
+		put(&b.Path, b.rows, r.Path)
+	}
 	b.Position = append(b.Position, r.Position)
-	b.Role = append(b.Role, b.text.copyString(r.Role))
-	b.Descriptor = append(b.Descriptor, b.text.copy(r.Descriptor))
-	b.NameText = append(b.NameText, b.text.copy(r.Name.Text))
-	b.NameKey = append(b.NameKey, b.text.copy(r.Name.Key))
-	b.NameCountry = append(b.NameCountry, b.text.copy(r.Name.Country))
-	b.NameADMD = append(b.NameADMD, b.text.copy(r.Name.ADMD))
-	b.NamePRMD = append(b.NamePRMD, b.text.copy(r.Name.PRMD))
-	b.NameOrganization = append(b.NameOrganization, b.text.copy(r.Name.Organization))
-	b.NameOU1 = append(b.NameOU1, b.text.copy(r.Name.OU1))
-	b.NameOU2 = append(b.NameOU2, b.text.copy(r.Name.OU2))
-	b.NameOU3 = append(b.NameOU3, b.text.copy(r.Name.OU3))
-	b.NameOU4 = append(b.NameOU4, b.text.copy(r.Name.OU4))
-	b.NameCommonName = append(b.NameCommonName, b.text.copy(r.Name.CommonName))
-	b.NameSurname = append(b.NameSurname, b.text.copy(r.Name.Surname))
-	b.NameGivenName = append(b.NameGivenName, b.text.copy(r.Name.GivenName))
-	b.NameInitials = append(b.NameInitials, b.text.copy(r.Name.Initials))
-	b.NameGeneration = append(b.NameGeneration, b.text.copy(r.Name.Generation))
-	b.NameX121 = append(b.NameX121, b.text.copy(r.Name.X121))
-	b.NameTerminalID = append(b.NameTerminalID, b.text.copy(r.Name.TerminalID))
-	b.NameTerminalType = append(b.NameTerminalType, b.text.copy(r.Name.TerminalType))
-	b.NameNumericID = append(b.NameNumericID, b.text.copy(r.Name.NumericID))
-	b.NameDDA = append(b.NameDDA, b.text.copy(r.Name.DDA))
-	b.NameDirectoryName = append(b.NameDirectoryName, b.text.copy(r.Name.DirectoryName))
-	b.NameAF = append(b.NameAF, b.text.copy(r.Name.AF))
-	b.NameAFForm = append(b.NameAFForm, b.text.copyString(r.Name.AFForm))
-	b.FreeFormName = append(b.FreeFormName, b.text.copy(r.FreeFormName))
-	b.TelephoneNumber = append(b.TelephoneNumber, b.text.copy(r.TelephoneNumber))
-	b.NotificationRequests = append(b.NotificationRequests, b.text.copy(r.NotificationRequests))
+	if len(r.Role) > 0 {
+		put(&b.Role, b.rows, r.Role)
+	}
+	if len(r.Descriptor) > 0 {
+		put(&b.Descriptor, b.rows, r.Descriptor)
+	}
+	if len(r.Name.Text) > 0 {
+		put(&b.NameText, b.rows, r.Name.Text)
+	}
+	if len(r.Name.Key) > 0 {
+		put(&b.NameKey, b.rows, r.Name.Key)
+	}
+	if len(r.Name.Country) > 0 {
+		put(&b.NameCountry, b.rows, r.Name.Country)
+	}
+	if len(r.Name.ADMD) > 0 {
+		put(&b.NameADMD, b.rows, r.Name.ADMD)
+	}
+	if len(r.Name.PRMD) > 0 {
+		put(&b.NamePRMD, b.rows, r.Name.PRMD)
+	}
+	if len(r.Name.Organization) > 0 {
+		put(&b.NameOrganization, b.rows, r.Name.Organization)
+	}
+	if len(r.Name.OU1) > 0 {
+		put(&b.NameOU1, b.rows, r.Name.OU1)
+	}
+	if len(r.Name.OU2) > 0 {
+		put(&b.NameOU2, b.rows, r.Name.OU2)
+	}
+	if len(r.Name.OU3) > 0 {
+		put(&b.NameOU3, b.rows, r.Name.OU3)
+	}
+	if len(r.Name.OU4) > 0 {
+		put(&b.NameOU4, b.rows, r.Name.OU4)
+	}
+	if len(r.Name.CommonName) > 0 {
+		put(&b.NameCommonName, b.rows, r.Name.CommonName)
+	}
+	if len(r.Name.Surname) > 0 {
+		put(&b.NameSurname, b.rows, r.Name.Surname)
+	}
+	if len(r.Name.GivenName) > 0 {
+		put(&b.NameGivenName, b.rows, r.Name.GivenName)
+	}
+	if len(r.Name.Initials) > 0 {
+		put(&b.NameInitials, b.rows, r.Name.Initials)
+	}
+	if len(r.Name.Generation) > 0 {
+		put(&b.NameGeneration, b.rows, r.Name.Generation)
+	}
+	if len(r.Name.X121) > 0 {
+		put(&b.NameX121, b.rows, r.Name.X121)
+	}
+	if len(r.Name.TerminalID) > 0 {
+		put(&b.NameTerminalID, b.rows, r.Name.TerminalID)
+	}
+	if len(r.Name.TerminalType) > 0 {
+		put(&b.NameTerminalType, b.rows, r.Name.TerminalType)
+	}
+	if len(r.Name.NumericID) > 0 {
+		put(&b.NameNumericID, b.rows, r.Name.NumericID)
+	}
+	if len(r.Name.DDA) > 0 {
+		put(&b.NameDDA, b.rows, r.Name.DDA)
+	}
+	if len(r.Name.DirectoryName) > 0 {
+		put(&b.NameDirectoryName, b.rows, r.Name.DirectoryName)
+	}
+	if len(r.Name.AF) > 0 {
+		put(&b.NameAF, b.rows, r.Name.AF)
+	}
+	if len(r.Name.AFForm) > 0 {
+		put(&b.NameAFForm, b.rows, r.Name.AFForm)
+	}
+	if len(r.FreeFormName) > 0 {
+		put(&b.FreeFormName, b.rows, r.FreeFormName)
+	}
+	if len(r.TelephoneNumber) > 0 {
+		put(&b.TelephoneNumber, b.rows, r.TelephoneNumber)
+	}
+	if len(r.NotificationRequests) > 0 {
+		put(&b.NotificationRequests, b.rows, r.NotificationRequests)
+	}
 	b.ReplyRequested = append(b.ReplyRequested, r.ReplyRequested)
 	b.Precedence = append(b.Precedence, r.Precedence)
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *IPMRecipients) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Path = b.Path[:0]
+	b.Path.reset()
 	b.Position = b.Position[:0]
-	b.Role = b.Role[:0]
-	b.Descriptor = b.Descriptor[:0]
-	b.NameText = b.NameText[:0]
-	b.NameKey = b.NameKey[:0]
-	b.NameCountry = b.NameCountry[:0]
-	b.NameADMD = b.NameADMD[:0]
-	b.NamePRMD = b.NamePRMD[:0]
-	b.NameOrganization = b.NameOrganization[:0]
-	b.NameOU1 = b.NameOU1[:0]
-	b.NameOU2 = b.NameOU2[:0]
-	b.NameOU3 = b.NameOU3[:0]
-	b.NameOU4 = b.NameOU4[:0]
-	b.NameCommonName = b.NameCommonName[:0]
-	b.NameSurname = b.NameSurname[:0]
-	b.NameGivenName = b.NameGivenName[:0]
-	b.NameInitials = b.NameInitials[:0]
-	b.NameGeneration = b.NameGeneration[:0]
-	b.NameX121 = b.NameX121[:0]
-	b.NameTerminalID = b.NameTerminalID[:0]
-	b.NameTerminalType = b.NameTerminalType[:0]
-	b.NameNumericID = b.NameNumericID[:0]
-	b.NameDDA = b.NameDDA[:0]
-	b.NameDirectoryName = b.NameDirectoryName[:0]
-	b.NameAF = b.NameAF[:0]
-	b.NameAFForm = b.NameAFForm[:0]
-	b.FreeFormName = b.FreeFormName[:0]
-	b.TelephoneNumber = b.TelephoneNumber[:0]
-	b.NotificationRequests = b.NotificationRequests[:0]
+	b.Role.reset()
+	b.Descriptor.reset()
+	b.NameText.reset()
+	b.NameKey.reset()
+	b.NameCountry.reset()
+	b.NameADMD.reset()
+	b.NamePRMD.reset()
+	b.NameOrganization.reset()
+	b.NameOU1.reset()
+	b.NameOU2.reset()
+	b.NameOU3.reset()
+	b.NameOU4.reset()
+	b.NameCommonName.reset()
+	b.NameSurname.reset()
+	b.NameGivenName.reset()
+	b.NameInitials.reset()
+	b.NameGeneration.reset()
+	b.NameX121.reset()
+	b.NameTerminalID.reset()
+	b.NameTerminalType.reset()
+	b.NameNumericID.reset()
+	b.NameDDA.reset()
+	b.NameDirectoryName.reset()
+	b.NameAF.reset()
+	b.NameAFForm.reset()
+	b.FreeFormName.reset()
+	b.TelephoneNumber.reset()
+	b.NotificationRequests.reset()
 	b.ReplyRequested = b.ReplyRequested[:0]
 	b.Precedence = b.Precedence[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *IPMRecipients) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *IPMRecipients) Bytes() int { return b.rows*513 + b.text.size }
+func (b *IPMRecipients) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 281
+	n += b.Path.size()
+	n += b.Role.size()
+	n += b.Descriptor.size()
+	n += b.NameText.size()
+	n += b.NameKey.size()
+	n += b.NameCountry.size()
+	n += b.NameADMD.size()
+	n += b.NamePRMD.size()
+	n += b.NameOrganization.size()
+	n += b.NameOU1.size()
+	n += b.NameOU2.size()
+	n += b.NameOU3.size()
+	n += b.NameOU4.size()
+	n += b.NameCommonName.size()
+	n += b.NameSurname.size()
+	n += b.NameGivenName.size()
+	n += b.NameInitials.size()
+	n += b.NameGeneration.size()
+	n += b.NameX121.size()
+	n += b.NameTerminalID.size()
+	n += b.NameTerminalType.size()
+	n += b.NameNumericID.size()
+	n += b.NameDDA.size()
+	n += b.NameDirectoryName.size()
+	n += b.NameAF.size()
+	n += b.NameAFForm.size()
+	n += b.FreeFormName.size()
+	n += b.TelephoneNumber.size()
+	n += b.NotificationRequests.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *IPMRecipients) Held() int { return cap(b.APDU)*513 + b.text.held() }
+func (b *IPMRecipients) Held() int {
+	n := cap(b.APDU) * 49
+	n += cap(b.Path.octets)
+	n += cap(b.Role.octets)
+	n += cap(b.Descriptor.octets)
+	n += cap(b.NameText.octets)
+	n += cap(b.NameKey.octets)
+	n += cap(b.NameCountry.octets)
+	n += cap(b.NameADMD.octets)
+	n += cap(b.NamePRMD.octets)
+	n += cap(b.NameOrganization.octets)
+	n += cap(b.NameOU1.octets)
+	n += cap(b.NameOU2.octets)
+	n += cap(b.NameOU3.octets)
+	n += cap(b.NameOU4.octets)
+	n += cap(b.NameCommonName.octets)
+	n += cap(b.NameSurname.octets)
+	n += cap(b.NameGivenName.octets)
+	n += cap(b.NameInitials.octets)
+	n += cap(b.NameGeneration.octets)
+	n += cap(b.NameX121.octets)
+	n += cap(b.NameTerminalID.octets)
+	n += cap(b.NameTerminalType.octets)
+	n += cap(b.NameNumericID.octets)
+	n += cap(b.NameDDA.octets)
+	n += cap(b.NameDirectoryName.octets)
+	n += cap(b.NameAF.octets)
+	n += cap(b.NameAFForm.octets)
+	n += cap(b.FreeFormName.octets)
+	n += cap(b.TelephoneNumber.octets)
+	n += cap(b.NotificationRequests.octets)
+	return n
+}
 
 // Table returns ipm_recipients_store.
 func (b *IPMRecipients) Table() string { return "ipm_recipients_store" }
@@ -4272,7 +5439,7 @@ var columnsOfIPMRecipients = [...]Column{
 	{"precedence", "Int32"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *IPMRecipients) Column(i int) any {
 	switch i {
@@ -4285,65 +5452,65 @@ func (b *IPMRecipients) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 5:
 		return b.Position
 	case 6:
-		return b.Role
+		return b.Role.pad(b.rows)
 	case 7:
-		return b.Descriptor
+		return b.Descriptor.pad(b.rows)
 	case 8:
-		return b.NameText
+		return b.NameText.pad(b.rows)
 	case 9:
-		return b.NameKey
+		return b.NameKey.pad(b.rows)
 	case 10:
-		return b.NameCountry
+		return b.NameCountry.pad(b.rows)
 	case 11:
-		return b.NameADMD
+		return b.NameADMD.pad(b.rows)
 	case 12:
-		return b.NamePRMD
+		return b.NamePRMD.pad(b.rows)
 	case 13:
-		return b.NameOrganization
+		return b.NameOrganization.pad(b.rows)
 	case 14:
-		return b.NameOU1
+		return b.NameOU1.pad(b.rows)
 	case 15:
-		return b.NameOU2
+		return b.NameOU2.pad(b.rows)
 	case 16:
-		return b.NameOU3
+		return b.NameOU3.pad(b.rows)
 	case 17:
-		return b.NameOU4
+		return b.NameOU4.pad(b.rows)
 	case 18:
-		return b.NameCommonName
+		return b.NameCommonName.pad(b.rows)
 	case 19:
-		return b.NameSurname
+		return b.NameSurname.pad(b.rows)
 	case 20:
-		return b.NameGivenName
+		return b.NameGivenName.pad(b.rows)
 	case 21:
-		return b.NameInitials
+		return b.NameInitials.pad(b.rows)
 	case 22:
-		return b.NameGeneration
+		return b.NameGeneration.pad(b.rows)
 	case 23:
-		return b.NameX121
+		return b.NameX121.pad(b.rows)
 	case 24:
-		return b.NameTerminalID
+		return b.NameTerminalID.pad(b.rows)
 	case 25:
-		return b.NameTerminalType
+		return b.NameTerminalType.pad(b.rows)
 	case 26:
-		return b.NameNumericID
+		return b.NameNumericID.pad(b.rows)
 	case 27:
-		return b.NameDDA
+		return b.NameDDA.pad(b.rows)
 	case 28:
-		return b.NameDirectoryName
+		return b.NameDirectoryName.pad(b.rows)
 	case 29:
-		return b.NameAF
+		return b.NameAF.pad(b.rows)
 	case 30:
-		return b.NameAFForm
+		return b.NameAFForm.pad(b.rows)
 	case 31:
-		return b.FreeFormName
+		return b.FreeFormName.pad(b.rows)
 	case 32:
-		return b.TelephoneNumber
+		return b.TelephoneNumber.pad(b.rows)
 	case 33:
-		return b.NotificationRequests
+		return b.NotificationRequests.pad(b.rows)
 	case 34:
 		return b.ReplyRequested
 	case 35:
@@ -4385,13 +5552,12 @@ type IPMReferences struct {
 	OriginTime Times
 	CapturedAt Times
 	Version    []uint64
-	Path       []string
+	Path       Texts
 	Position   []uint32
-	Relation   []string
-	IPMID      []string
+	Relation   Texts
+	IPMID      Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -4400,39 +5566,56 @@ func (b *IPMReferences) Append(r *IPMReference) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Path = append(b.Path, b.text.copy(r.Path))
+	if len(r.Path) > 0 {
+		put(&b.Path, b.rows, r.Path)
+	}
 	b.Position = append(b.Position, r.Position)
-	b.Relation = append(b.Relation, b.text.copyString(r.Relation))
-	b.IPMID = append(b.IPMID, b.text.copy(r.IPMID))
+	if len(r.Relation) > 0 {
+		put(&b.Relation, b.rows, r.Relation)
+	}
+	if len(r.IPMID) > 0 {
+		put(&b.IPMID, b.rows, r.IPMID)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *IPMReferences) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Path = b.Path[:0]
+	b.Path.reset()
 	b.Position = b.Position[:0]
-	b.Relation = b.Relation[:0]
-	b.IPMID = b.IPMID[:0]
+	b.Relation.reset()
+	b.IPMID.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *IPMReferences) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *IPMReferences) Bytes() int { return b.rows*92 + b.text.size }
+func (b *IPMReferences) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 68
+	n += b.Path.size()
+	n += b.Relation.size()
+	n += b.IPMID.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *IPMReferences) Held() int { return cap(b.APDU)*92 + b.text.held() }
+func (b *IPMReferences) Held() int {
+	n := cap(b.APDU) * 44
+	n += cap(b.Path.octets)
+	n += cap(b.Relation.octets)
+	n += cap(b.IPMID.octets)
+	return n
+}
 
 // Table returns ipm_references_store.
 func (b *IPMReferences) Table() string { return "ipm_references_store" }
@@ -4451,7 +5634,7 @@ var columnsOfIPMReferences = [...]Column{
 	{"ipm_id", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *IPMReferences) Column(i int) any {
 	switch i {
@@ -4464,13 +5647,13 @@ func (b *IPMReferences) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 5:
 		return b.Position
 	case 6:
-		return b.Relation
+		return b.Relation.pad(b.rows)
 	case 7:
-		return b.IPMID
+		return b.IPMID.pad(b.rows)
 	}
 	return nil
 }
@@ -4523,19 +5706,18 @@ type IPMExtensions struct {
 	OriginTime  Times
 	CapturedAt  Times
 	Version     []uint64
-	Path        []string
+	Path        Texts
 	Position    []uint32
-	Scope       []string
+	Scope       Texts
 	Owner       []uint32
-	OID         []string
-	Name        []string
-	Value       []string
-	Raw         []string
+	OID         Texts
+	Name        Texts
+	Value       Texts
+	Raw         Texts
 	OctetOffset []uint64
-	Error       []string
+	Error       Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -4544,51 +5726,84 @@ func (b *IPMExtensions) Append(r *IPMExtension) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Path = append(b.Path, b.text.copy(r.Path))
+	if len(r.Path) > 0 {
+		put(&b.Path, b.rows, r.Path)
+	}
 	b.Position = append(b.Position, r.Position)
-	b.Scope = append(b.Scope, b.text.copyString(r.Scope))
+	if len(r.Scope) > 0 {
+		put(&b.Scope, b.rows, r.Scope)
+	}
 	b.Owner = append(b.Owner, r.Owner)
-	b.OID = append(b.OID, b.text.copy(r.OID))
-	b.Name = append(b.Name, b.text.copyString(r.Name))
-	b.Value = append(b.Value, b.text.copy(r.Value))
-	b.Raw = append(b.Raw, b.text.copy(r.Raw))
+	if len(r.OID) > 0 {
+		put(&b.OID, b.rows, r.OID)
+	}
+	if len(r.Name) > 0 {
+		put(&b.Name, b.rows, r.Name)
+	}
+	if len(r.Value) > 0 {
+		put(&b.Value, b.rows, r.Value)
+	}
+	if len(r.Raw) > 0 {
+		put(&b.Raw, b.rows, r.Raw)
+	}
 	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
-	b.Error = append(b.Error, b.text.copyString(r.Error))
+	if len(r.Error) > 0 {
+		put(&b.Error, b.rows, r.Error)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *IPMExtensions) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Path = b.Path[:0]
+	b.Path.reset()
 	b.Position = b.Position[:0]
-	b.Scope = b.Scope[:0]
+	b.Scope.reset()
 	b.Owner = b.Owner[:0]
-	b.OID = b.OID[:0]
-	b.Name = b.Name[:0]
-	b.Value = b.Value[:0]
-	b.Raw = b.Raw[:0]
+	b.OID.reset()
+	b.Name.reset()
+	b.Value.reset()
+	b.Raw.reset()
 	b.OctetOffset = b.OctetOffset[:0]
-	b.Error = b.Error[:0]
+	b.Error.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *IPMExtensions) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *IPMExtensions) Bytes() int { return b.rows*168 + b.text.size }
+func (b *IPMExtensions) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 112
+	n += b.Path.size()
+	n += b.Scope.size()
+	n += b.OID.size()
+	n += b.Name.size()
+	n += b.Value.size()
+	n += b.Raw.size()
+	n += b.Error.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *IPMExtensions) Held() int { return cap(b.APDU)*168 + b.text.held() }
+func (b *IPMExtensions) Held() int {
+	n := cap(b.APDU) * 56
+	n += cap(b.Path.octets)
+	n += cap(b.Scope.octets)
+	n += cap(b.OID.octets)
+	n += cap(b.Name.octets)
+	n += cap(b.Value.octets)
+	n += cap(b.Raw.octets)
+	n += cap(b.Error.octets)
+	return n
+}
 
 // Table returns ipm_extensions_store.
 func (b *IPMExtensions) Table() string { return "ipm_extensions_store" }
@@ -4613,7 +5828,7 @@ var columnsOfIPMExtensions = [...]Column{
 	{"error", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *IPMExtensions) Column(i int) any {
 	switch i {
@@ -4626,25 +5841,25 @@ func (b *IPMExtensions) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 5:
 		return b.Position
 	case 6:
-		return b.Scope
+		return b.Scope.pad(b.rows)
 	case 7:
 		return b.Owner
 	case 8:
-		return b.OID
+		return b.OID.pad(b.rows)
 	case 9:
-		return b.Name
+		return b.Name.pad(b.rows)
 	case 10:
-		return b.Value
+		return b.Value.pad(b.rows)
 	case 11:
-		return b.Raw
+		return b.Raw.pad(b.rows)
 	case 12:
 		return b.OctetOffset
 	case 13:
-		return b.Error
+		return b.Error.pad(b.rows)
 	}
 	return nil
 }
@@ -4688,16 +5903,15 @@ type IPMExtensionItems struct {
 	OriginTime    Times
 	CapturedAt    Times
 	Version       []uint64
-	Path          []string
+	Path          Texts
 	Extension     []uint32
 	Number        []uint32
-	ExtensionName []string
-	Name          []string
+	ExtensionName Texts
+	Name          Texts
 	Element       []uint32
-	Value         []string
+	Value         Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -4706,45 +5920,66 @@ func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Path = append(b.Path, b.text.copy(r.Path))
+	if len(r.Path) > 0 {
+		put(&b.Path, b.rows, r.Path)
+	}
 	b.Extension = append(b.Extension, r.Extension)
 	b.Number = append(b.Number, r.Number)
-	b.ExtensionName = append(b.ExtensionName, b.text.copyString(r.ExtensionName))
-	b.Name = append(b.Name, b.text.copyString(r.Name))
+	if len(r.ExtensionName) > 0 {
+		put(&b.ExtensionName, b.rows, r.ExtensionName)
+	}
+	if len(r.Name) > 0 {
+		put(&b.Name, b.rows, r.Name)
+	}
 	b.Element = append(b.Element, r.Element)
-	b.Value = append(b.Value, b.text.copy(r.Value))
+	if len(r.Value) > 0 {
+		put(&b.Value, b.rows, r.Value)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *IPMExtensionItems) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Path = b.Path[:0]
+	b.Path.reset()
 	b.Extension = b.Extension[:0]
 	b.Number = b.Number[:0]
-	b.ExtensionName = b.ExtensionName[:0]
-	b.Name = b.Name[:0]
+	b.ExtensionName.reset()
+	b.Name.reset()
 	b.Element = b.Element[:0]
-	b.Value = b.Value[:0]
+	b.Value.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *IPMExtensionItems) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *IPMExtensionItems) Bytes() int { return b.rows*116 + b.text.size }
+func (b *IPMExtensionItems) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 84
+	n += b.Path.size()
+	n += b.ExtensionName.size()
+	n += b.Name.size()
+	n += b.Value.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *IPMExtensionItems) Held() int { return cap(b.APDU)*116 + b.text.held() }
+func (b *IPMExtensionItems) Held() int {
+	n := cap(b.APDU) * 52
+	n += cap(b.Path.octets)
+	n += cap(b.ExtensionName.octets)
+	n += cap(b.Name.octets)
+	n += cap(b.Value.octets)
+	return n
+}
 
 // Table returns ipm_extension_items_store.
 func (b *IPMExtensionItems) Table() string { return "ipm_extension_items_store" }
@@ -4766,7 +6001,7 @@ var columnsOfIPMExtensionItems = [...]Column{
 	{"value", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *IPMExtensionItems) Column(i int) any {
 	switch i {
@@ -4779,19 +6014,19 @@ func (b *IPMExtensionItems) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 5:
 		return b.Extension
 	case 6:
 		return b.Number
 	case 7:
-		return b.ExtensionName
+		return b.ExtensionName.pad(b.rows)
 	case 8:
-		return b.Name
+		return b.Name.pad(b.rows)
 	case 9:
 		return b.Element
 	case 10:
-		return b.Value
+		return b.Value.pad(b.rows)
 	}
 	return nil
 }
@@ -4882,38 +6117,38 @@ type BodyParts struct {
 	OriginTime       Times
 	CapturedAt       Times
 	Version          []uint64
-	Path             []string
+	Path             Texts
 	Position         []uint32
-	Kind             []string
+	Kind             Texts
 	Extended         []bool
-	TypeOID          []string
-	Parameters       []string
+	TypeOID          Texts
+	Parameters       Texts
 	Size             []uint64
-	SHA256           []string
+	SHA256           Texts
 	ContentOffset    []uint64
 	ContentLength    []uint64
 	IsText           []bool
-	Charset          []string
-	Registrations    []string
-	Text             []string
-	TextReason       []string
-	Octets           []string
+	Charset          Texts
+	Registrations    Texts
+	Text             Texts
+	TextReason       Texts
+	Octets           Texts
 	Pages            []int32
 	Duration         []int32
-	FileName         []string
+	FileName         Texts
 	FileSize         []uint64
 	FileCreated      Times
 	FileModified     Times
-	FileApplication  []string
-	FileDocumentType []string
-	InnerType        []string
-	InnerContent     []string
-	Signer           []string
-	NestedPath       []string
-	Error            []string
+	FileApplication  Texts
+	FileDocumentType Texts
+	InnerType        Texts
+	InnerContent     Texts
+	Signer           Texts
+	NestedPath       Texts
+	Error            Texts
 
-	rows int
-	text arena
+	rows    int
+	adopted [][]byte
 }
 
 // Append copies the row.
@@ -4922,89 +6157,166 @@ func (b *BodyParts) Append(r *BodyPart) {
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
-	b.Path = append(b.Path, b.text.copy(r.Path))
+	if len(r.Path) > 0 {
+		b.Path.lay(b.rows, r.Path, b.adopted)
+	}
 	b.Position = append(b.Position, r.Position)
-	b.Kind = append(b.Kind, b.text.copyString(r.Kind))
+	if len(r.Kind) > 0 {
+		put(&b.Kind, b.rows, r.Kind)
+	}
 	b.Extended = append(b.Extended, r.Extended)
-	b.TypeOID = append(b.TypeOID, b.text.copy(r.TypeOID))
-	b.Parameters = append(b.Parameters, b.text.copy(r.Parameters))
+	if len(r.TypeOID) > 0 {
+		b.TypeOID.lay(b.rows, r.TypeOID, b.adopted)
+	}
+	if len(r.Parameters) > 0 {
+		b.Parameters.lay(b.rows, r.Parameters, b.adopted)
+	}
 	b.Size = append(b.Size, r.Size)
-	b.SHA256 = append(b.SHA256, b.text.copy(r.SHA256[:]))
+	put(&b.SHA256, b.rows, r.SHA256[:])
 	b.ContentOffset = append(b.ContentOffset, r.ContentOffset)
 	b.ContentLength = append(b.ContentLength, r.ContentLength)
 	b.IsText = append(b.IsText, r.IsText)
-	b.Charset = append(b.Charset, b.text.copy(r.Charset))
-	b.Registrations = append(b.Registrations, b.text.copy(r.Registrations))
-	b.Text = append(b.Text, b.text.copy(r.Text))
-	b.TextReason = append(b.TextReason, b.text.copyString(r.TextReason))
-	b.Octets = append(b.Octets, b.text.copy(r.Octets))
+	if len(r.Charset) > 0 {
+		b.Charset.lay(b.rows, r.Charset, b.adopted)
+	}
+	if len(r.Registrations) > 0 {
+		b.Registrations.lay(b.rows, r.Registrations, b.adopted)
+	}
+	if len(r.Text) > 0 {
+		b.Text.lay(b.rows, r.Text, b.adopted)
+	}
+	if len(r.TextReason) > 0 {
+		put(&b.TextReason, b.rows, r.TextReason)
+	}
+	if len(r.Octets) > 0 {
+		b.Octets.lay(b.rows, r.Octets, b.adopted)
+	}
 	b.Pages = append(b.Pages, r.Pages)
 	b.Duration = append(b.Duration, r.Duration)
-	b.FileName = append(b.FileName, b.text.copy(r.FileName))
+	if len(r.FileName) > 0 {
+		b.FileName.lay(b.rows, r.FileName, b.adopted)
+	}
 	b.FileSize = append(b.FileSize, r.FileSize)
 	b.FileCreated = append(b.FileCreated, r.FileCreated)
 	b.FileModified = append(b.FileModified, r.FileModified)
-	b.FileApplication = append(b.FileApplication, b.text.copy(r.FileApplication))
-	b.FileDocumentType = append(b.FileDocumentType, b.text.copy(r.FileDocumentType))
-	b.InnerType = append(b.InnerType, b.text.copy(r.InnerType))
-	b.InnerContent = append(b.InnerContent, b.text.copy(r.InnerContent))
-	b.Signer = append(b.Signer, b.text.copy(r.Signer))
-	b.NestedPath = append(b.NestedPath, b.text.copy(r.NestedPath))
-	b.Error = append(b.Error, b.text.copyString(r.Error))
+	if len(r.FileApplication) > 0 {
+		b.FileApplication.lay(b.rows, r.FileApplication, b.adopted)
+	}
+	if len(r.FileDocumentType) > 0 {
+		b.FileDocumentType.lay(b.rows, r.FileDocumentType, b.adopted)
+	}
+	if len(r.InnerType) > 0 {
+		b.InnerType.lay(b.rows, r.InnerType, b.adopted)
+	}
+	if len(r.InnerContent) > 0 {
+		b.InnerContent.lay(b.rows, r.InnerContent, b.adopted)
+	}
+	if len(r.Signer) > 0 {
+		b.Signer.lay(b.rows, r.Signer, b.adopted)
+	}
+	if len(r.NestedPath) > 0 {
+		b.NestedPath.lay(b.rows, r.NestedPath, b.adopted)
+	}
+	if len(r.Error) > 0 {
+		put(&b.Error, b.rows, r.Error)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *BodyParts) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.APDU = b.APDU[:0]
 	b.OriginTime = b.OriginTime[:0]
 	b.CapturedAt = b.CapturedAt[:0]
 	b.Version = b.Version[:0]
-	b.Path = b.Path[:0]
+	b.Path.reset()
 	b.Position = b.Position[:0]
-	b.Kind = b.Kind[:0]
+	b.Kind.reset()
 	b.Extended = b.Extended[:0]
-	b.TypeOID = b.TypeOID[:0]
-	b.Parameters = b.Parameters[:0]
+	b.TypeOID.reset()
+	b.Parameters.reset()
 	b.Size = b.Size[:0]
-	b.SHA256 = b.SHA256[:0]
+	b.SHA256.reset()
 	b.ContentOffset = b.ContentOffset[:0]
 	b.ContentLength = b.ContentLength[:0]
 	b.IsText = b.IsText[:0]
-	b.Charset = b.Charset[:0]
-	b.Registrations = b.Registrations[:0]
-	b.Text = b.Text[:0]
-	b.TextReason = b.TextReason[:0]
-	b.Octets = b.Octets[:0]
+	b.Charset.reset()
+	b.Registrations.reset()
+	b.Text.reset()
+	b.TextReason.reset()
+	b.Octets.reset()
 	b.Pages = b.Pages[:0]
 	b.Duration = b.Duration[:0]
-	b.FileName = b.FileName[:0]
+	b.FileName.reset()
 	b.FileSize = b.FileSize[:0]
 	b.FileCreated = b.FileCreated[:0]
 	b.FileModified = b.FileModified[:0]
-	b.FileApplication = b.FileApplication[:0]
-	b.FileDocumentType = b.FileDocumentType[:0]
-	b.InnerType = b.InnerType[:0]
-	b.InnerContent = b.InnerContent[:0]
-	b.Signer = b.Signer[:0]
-	b.NestedPath = b.NestedPath[:0]
-	b.Error = b.Error[:0]
+	b.FileApplication.reset()
+	b.FileDocumentType.reset()
+	b.InnerType.reset()
+	b.InnerContent.reset()
+	b.Signer.reset()
+	b.NestedPath.reset()
+	b.Error.reset()
 	b.rows = 0
-	b.text.reset()
+	clear(b.adopted)
+	b.adopted = b.adopted[:0]
 }
 
 // Rows returns the number of rows.
 func (b *BodyParts) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *BodyParts) Bytes() int { return b.rows*390 + b.text.size }
+func (b *BodyParts) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 246
+	n += b.Path.size()
+	n += b.Kind.size()
+	n += b.TypeOID.size()
+	n += b.Parameters.size()
+	n += b.SHA256.size()
+	n += b.Charset.size()
+	n += b.Registrations.size()
+	n += b.Text.size()
+	n += b.TextReason.size()
+	n += b.Octets.size()
+	n += b.FileName.size()
+	n += b.FileApplication.size()
+	n += b.FileDocumentType.size()
+	n += b.InnerType.size()
+	n += b.InnerContent.size()
+	n += b.Signer.size()
+	n += b.NestedPath.size()
+	n += b.Error.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *BodyParts) Held() int { return cap(b.APDU)*390 + b.text.held() }
+func (b *BodyParts) Held() int {
+	n := cap(b.APDU) * 102
+	n += cap(b.Path.octets)
+	n += cap(b.Kind.octets)
+	n += cap(b.TypeOID.octets)
+	n += cap(b.Parameters.octets)
+	n += cap(b.SHA256.octets)
+	n += cap(b.Charset.octets)
+	n += cap(b.Registrations.octets)
+	n += cap(b.Text.octets)
+	n += cap(b.TextReason.octets)
+	n += cap(b.Octets.octets)
+	n += cap(b.FileName.octets)
+	n += cap(b.FileApplication.octets)
+	n += cap(b.FileDocumentType.octets)
+	n += cap(b.InnerType.octets)
+	n += cap(b.InnerContent.octets)
+	n += cap(b.Signer.octets)
+	n += cap(b.NestedPath.octets)
+	n += cap(b.Error.octets)
+	return n
+}
 
 // Table returns body_parts_store.
 func (b *BodyParts) Table() string { return "body_parts_store" }
@@ -5048,7 +6360,7 @@ var columnsOfBodyParts = [...]Column{
 	{"error", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *BodyParts) Column(i int) any {
 	switch i {
@@ -5061,21 +6373,21 @@ func (b *BodyParts) Column(i int) any {
 	case 3:
 		return b.Version
 	case 4:
-		return b.Path
+		return b.Path.pad(b.rows)
 	case 5:
 		return b.Position
 	case 6:
-		return b.Kind
+		return b.Kind.pad(b.rows)
 	case 7:
 		return b.Extended
 	case 8:
-		return b.TypeOID
+		return b.TypeOID.pad(b.rows)
 	case 9:
-		return b.Parameters
+		return b.Parameters.pad(b.rows)
 	case 10:
 		return b.Size
 	case 11:
-		return b.SHA256
+		return b.SHA256.pad(b.rows)
 	case 12:
 		return b.ContentOffset
 	case 13:
@@ -5083,21 +6395,21 @@ func (b *BodyParts) Column(i int) any {
 	case 14:
 		return b.IsText
 	case 15:
-		return b.Charset
+		return b.Charset.pad(b.rows)
 	case 16:
-		return b.Registrations
+		return b.Registrations.pad(b.rows)
 	case 17:
-		return b.Text
+		return b.Text.pad(b.rows)
 	case 18:
-		return b.TextReason
+		return b.TextReason.pad(b.rows)
 	case 19:
-		return b.Octets
+		return b.Octets.pad(b.rows)
 	case 20:
 		return b.Pages
 	case 21:
 		return b.Duration
 	case 22:
-		return b.FileName
+		return b.FileName.pad(b.rows)
 	case 23:
 		return b.FileSize
 	case 24:
@@ -5105,19 +6417,19 @@ func (b *BodyParts) Column(i int) any {
 	case 25:
 		return b.FileModified
 	case 26:
-		return b.FileApplication
+		return b.FileApplication.pad(b.rows)
 	case 27:
-		return b.FileDocumentType
+		return b.FileDocumentType.pad(b.rows)
 	case 28:
-		return b.InnerType
+		return b.InnerType.pad(b.rows)
 	case 29:
-		return b.InnerContent
+		return b.InnerContent.pad(b.rows)
 	case 30:
-		return b.Signer
+		return b.Signer.pad(b.rows)
 	case 31:
-		return b.NestedPath
+		return b.NestedPath.pad(b.rows)
 	case 32:
-		return b.Error
+		return b.Error.pad(b.rows)
 	}
 	return nil
 }
@@ -5210,35 +6522,34 @@ type Operations struct {
 	Version        []uint64
 	Association    []uuid.UUID
 	APDU           []uuid.UUID
-	Sensor         []string
-	Source         []string
-	Direction      []string
-	Protocol       []string
+	Sensor         Texts
+	Source         Texts
+	Direction      Texts
+	Protocol       Texts
 	CapturedAt     Times
 	AnsweredAt     Times
 	Frame          []uint64
 	AnswerFrame    []uint64
 	StreamOffset   []uint64
 	TCPSequence    []uint32
-	Name           []string
+	Name           Texts
 	Code           []int32
-	OID            []string
-	InvokeID       []string
-	LinkedID       []string
+	OID            Texts
+	InvokeID       Texts
+	LinkedID       Texts
 	Invoked        []bool
-	Outcome        []string
-	Error          []string
+	Outcome        Texts
+	Error          Texts
 	ErrorCode      []int32
-	MTSID          []string
-	Argument       []string
-	Result         []string
-	ArgumentRaw    []string
-	ResultRaw      []string
+	MTSID          Texts
+	Argument       Texts
+	Result         Texts
+	ArgumentRaw    Texts
+	ResultRaw      Texts
 	Inferred       []bool
 	DecoderVersion []uint32
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
@@ -5247,83 +6558,148 @@ func (b *Operations) Append(r *Operation) {
 	b.Version = append(b.Version, r.Version)
 	b.Association = append(b.Association, uuid.UUID(r.Association))
 	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
-	b.Source = append(b.Source, b.text.copy(r.Source))
-	b.Direction = append(b.Direction, b.text.copyString(r.Direction))
-	b.Protocol = append(b.Protocol, b.text.copyString(r.Protocol))
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
+	if len(r.Source) > 0 {
+		put(&b.Source, b.rows, r.Source)
+	}
+	if len(r.Direction) > 0 {
+		put(&b.Direction, b.rows, r.Direction)
+	}
+	if len(r.Protocol) > 0 {
+		put(&b.Protocol, b.rows, r.Protocol)
+	}
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.AnsweredAt = append(b.AnsweredAt, r.AnsweredAt)
 	b.Frame = append(b.Frame, r.Frame)
 	b.AnswerFrame = append(b.AnswerFrame, r.AnswerFrame)
 	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
 	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
-	b.Name = append(b.Name, b.text.copyString(r.Name))
+	if len(r.Name) > 0 {
+		put(&b.Name, b.rows, r.Name)
+	}
 	b.Code = append(b.Code, r.Code)
-	b.OID = append(b.OID, b.text.copy(r.OID))
-	b.InvokeID = append(b.InvokeID, b.text.copy(r.InvokeID))
-	b.LinkedID = append(b.LinkedID, b.text.copy(r.LinkedID))
+	if len(r.OID) > 0 {
+		put(&b.OID, b.rows, r.OID)
+	}
+	if len(r.InvokeID) > 0 {
+		put(&b.InvokeID, b.rows, r.InvokeID)
+	}
+	if len(r.LinkedID) > 0 {
+		put(&b.LinkedID, b.rows, r.LinkedID)
+	}
 	b.Invoked = append(b.Invoked, r.Invoked)
-	b.Outcome = append(b.Outcome, b.text.copyString(r.Outcome))
-	b.Error = append(b.Error, b.text.copy(r.Error))
+	if len(r.Outcome) > 0 {
+		put(&b.Outcome, b.rows, r.Outcome)
+	}
+	if len(r.Error) > 0 {
+		put(&b.Error, b.rows, r.Error)
+	}
 	b.ErrorCode = append(b.ErrorCode, r.ErrorCode)
-	b.MTSID = append(b.MTSID, b.text.copy(r.MTSID))
-	b.Argument = append(b.Argument, b.text.copy(r.Argument))
-	b.Result = append(b.Result, b.text.copy(r.Result))
-	b.ArgumentRaw = append(b.ArgumentRaw, b.text.copy(r.ArgumentRaw))
-	b.ResultRaw = append(b.ResultRaw, b.text.copy(r.ResultRaw))
+	if len(r.MTSID) > 0 {
+		put(&b.MTSID, b.rows, r.MTSID)
+	}
+	if len(r.Argument) > 0 {
+		put(&b.Argument, b.rows, r.Argument)
+	}
+	if len(r.Result) > 0 {
+		put(&b.Result, b.rows, r.Result)
+	}
+	if len(r.ArgumentRaw) > 0 {
+		put(&b.ArgumentRaw, b.rows, r.ArgumentRaw)
+	}
+	if len(r.ResultRaw) > 0 {
+		put(&b.ResultRaw, b.rows, r.ResultRaw)
+	}
 	b.Inferred = append(b.Inferred, r.Inferred)
 	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Operations) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.Operation = b.Operation[:0]
 	b.Version = b.Version[:0]
 	b.Association = b.Association[:0]
 	b.APDU = b.APDU[:0]
-	b.Sensor = b.Sensor[:0]
-	b.Source = b.Source[:0]
-	b.Direction = b.Direction[:0]
-	b.Protocol = b.Protocol[:0]
+	b.Sensor.reset()
+	b.Source.reset()
+	b.Direction.reset()
+	b.Protocol.reset()
 	b.CapturedAt = b.CapturedAt[:0]
 	b.AnsweredAt = b.AnsweredAt[:0]
 	b.Frame = b.Frame[:0]
 	b.AnswerFrame = b.AnswerFrame[:0]
 	b.StreamOffset = b.StreamOffset[:0]
 	b.TCPSequence = b.TCPSequence[:0]
-	b.Name = b.Name[:0]
+	b.Name.reset()
 	b.Code = b.Code[:0]
-	b.OID = b.OID[:0]
-	b.InvokeID = b.InvokeID[:0]
-	b.LinkedID = b.LinkedID[:0]
+	b.OID.reset()
+	b.InvokeID.reset()
+	b.LinkedID.reset()
 	b.Invoked = b.Invoked[:0]
-	b.Outcome = b.Outcome[:0]
-	b.Error = b.Error[:0]
+	b.Outcome.reset()
+	b.Error.reset()
 	b.ErrorCode = b.ErrorCode[:0]
-	b.MTSID = b.MTSID[:0]
-	b.Argument = b.Argument[:0]
-	b.Result = b.Result[:0]
-	b.ArgumentRaw = b.ArgumentRaw[:0]
-	b.ResultRaw = b.ResultRaw[:0]
+	b.MTSID.reset()
+	b.Argument.reset()
+	b.Result.reset()
+	b.ArgumentRaw.reset()
+	b.ResultRaw.reset()
 	b.Inferred = b.Inferred[:0]
 	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Operations) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Operations) Bytes() int { return b.rows*354 + b.text.size }
+func (b *Operations) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 234
+	n += b.Sensor.size()
+	n += b.Source.size()
+	n += b.Direction.size()
+	n += b.Protocol.size()
+	n += b.Name.size()
+	n += b.OID.size()
+	n += b.InvokeID.size()
+	n += b.LinkedID.size()
+	n += b.Outcome.size()
+	n += b.Error.size()
+	n += b.MTSID.size()
+	n += b.Argument.size()
+	n += b.Result.size()
+	n += b.ArgumentRaw.size()
+	n += b.ResultRaw.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Operations) Held() int { return cap(b.Operation)*354 + b.text.held() }
+func (b *Operations) Held() int {
+	n := cap(b.Operation) * 114
+	n += cap(b.Sensor.octets)
+	n += cap(b.Source.octets)
+	n += cap(b.Direction.octets)
+	n += cap(b.Protocol.octets)
+	n += cap(b.Name.octets)
+	n += cap(b.OID.octets)
+	n += cap(b.InvokeID.octets)
+	n += cap(b.LinkedID.octets)
+	n += cap(b.Outcome.octets)
+	n += cap(b.Error.octets)
+	n += cap(b.MTSID.octets)
+	n += cap(b.Argument.octets)
+	n += cap(b.Result.octets)
+	n += cap(b.ArgumentRaw.octets)
+	n += cap(b.ResultRaw.octets)
+	return n
+}
 
 // Table returns operations_store.
 func (b *Operations) Table() string { return "operations_store" }
@@ -5364,7 +6740,7 @@ var columnsOfOperations = [...]Column{
 	{"decoder_version", "UInt32"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Operations) Column(i int) any {
 	switch i {
@@ -5377,13 +6753,13 @@ func (b *Operations) Column(i int) any {
 	case 3:
 		return b.APDU
 	case 4:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 5:
-		return b.Source
+		return b.Source.pad(b.rows)
 	case 6:
-		return b.Direction
+		return b.Direction.pad(b.rows)
 	case 7:
-		return b.Protocol
+		return b.Protocol.pad(b.rows)
 	case 8:
 		return b.CapturedAt
 	case 9:
@@ -5397,33 +6773,33 @@ func (b *Operations) Column(i int) any {
 	case 13:
 		return b.TCPSequence
 	case 14:
-		return b.Name
+		return b.Name.pad(b.rows)
 	case 15:
 		return b.Code
 	case 16:
-		return b.OID
+		return b.OID.pad(b.rows)
 	case 17:
-		return b.InvokeID
+		return b.InvokeID.pad(b.rows)
 	case 18:
-		return b.LinkedID
+		return b.LinkedID.pad(b.rows)
 	case 19:
 		return b.Invoked
 	case 20:
-		return b.Outcome
+		return b.Outcome.pad(b.rows)
 	case 21:
-		return b.Error
+		return b.Error.pad(b.rows)
 	case 22:
 		return b.ErrorCode
 	case 23:
-		return b.MTSID
+		return b.MTSID.pad(b.rows)
 	case 24:
-		return b.Argument
+		return b.Argument.pad(b.rows)
 	case 25:
-		return b.Result
+		return b.Result.pad(b.rows)
 	case 26:
-		return b.ArgumentRaw
+		return b.ArgumentRaw.pad(b.rows)
 	case 27:
-		return b.ResultRaw
+		return b.ResultRaw.pad(b.rows)
 	case 28:
 		return b.Inferred
 	case 29:
@@ -5462,60 +6838,72 @@ type Progress struct {
 // Progresses are the columns of rows of progress_store.
 type Progresses struct {
 	Association []uuid.UUID
-	Sensor      []string
+	Sensor      Texts
 	Epoch       Times
 	Start       Times
 	Version     []uint64
 	Number      []uint64
 	Ended       []bool
 	GivenUp     []bool
-	State       []string
+	State       Texts
 
 	rows int
-	text arena
 }
 
 // Append copies the row.
 func (b *Progresses) Append(r *Progress) {
 	b.Association = append(b.Association, uuid.UUID(r.Association))
-	b.Sensor = append(b.Sensor, b.text.copy(r.Sensor))
+	if len(r.Sensor) > 0 {
+		put(&b.Sensor, b.rows, r.Sensor)
+	}
 	b.Epoch = append(b.Epoch, r.Epoch)
 	b.Start = append(b.Start, r.Start)
 	b.Version = append(b.Version, r.Version)
 	b.Number = append(b.Number, r.Number)
 	b.Ended = append(b.Ended, r.Ended)
 	b.GivenUp = append(b.GivenUp, r.GivenUp)
-	b.State = append(b.State, b.text.copy(r.State))
+	if len(r.State) > 0 {
+		put(&b.State, b.rows, r.State)
+	}
 	b.rows++
 }
 
-// Reset forgets the rows and keeps the memory. Strings taken from the columns are
-// no longer valid.
+// Reset forgets the rows and keeps the memory. Columns taken from it are no longer
+// valid.
 func (b *Progresses) Reset() {
-	if b.text.foreign() {
-		clearTexts(b)
-	}
 	b.Association = b.Association[:0]
-	b.Sensor = b.Sensor[:0]
+	b.Sensor.reset()
 	b.Epoch = b.Epoch[:0]
 	b.Start = b.Start[:0]
 	b.Version = b.Version[:0]
 	b.Number = b.Number[:0]
 	b.Ended = b.Ended[:0]
 	b.GivenUp = b.GivenUp[:0]
-	b.State = b.State[:0]
+	b.State.reset()
 	b.rows = 0
-	b.text.reset()
 }
 
 // Rows returns the number of rows.
 func (b *Progresses) Rows() int { return b.rows }
 
 // Bytes returns about how much memory the rows take.
-func (b *Progresses) Bytes() int { return b.rows*82 + b.text.size }
+func (b *Progresses) Bytes() int {
+	if b.rows == 0 {
+		return 0
+	}
+	n := b.rows * 66
+	n += b.Sensor.size()
+	n += b.State.size()
+	return n
+}
 
 // Held returns about how much memory Reset keeps.
-func (b *Progresses) Held() int { return cap(b.Association)*82 + b.text.held() }
+func (b *Progresses) Held() int {
+	n := cap(b.Association) * 50
+	n += cap(b.Sensor.octets)
+	n += cap(b.State.octets)
+	return n
+}
 
 // Table returns progress_store.
 func (b *Progresses) Table() string { return "progress_store" }
@@ -5535,14 +6923,14 @@ var columnsOfProgresses = [...]Column{
 	{"state", "String"},
 }
 
-// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,
+// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,
 // []uint32, []uint64 or Times. It is valid until the next Append or Reset.
 func (b *Progresses) Column(i int) any {
 	switch i {
 	case 0:
 		return b.Association
 	case 1:
-		return b.Sensor
+		return b.Sensor.pad(b.rows)
 	case 2:
 		return b.Epoch
 	case 3:
@@ -5556,7 +6944,7 @@ func (b *Progresses) Column(i int) any {
 	case 7:
 		return b.GivenUp
 	case 8:
-		return b.State
+		return b.State.pad(b.rows)
 	}
 	return nil
 }

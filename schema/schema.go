@@ -106,25 +106,14 @@ func (b *Batch) All() [Tables]Columnar {
 // it any more.
 func (b *Batch) Adopt(buffer []byte) {
 	buffer = buffer[:cap(buffer)]
-	for _, a := range [...]*arena{&b.Contents.text, &b.BodyParts.text} {
-		a.adopted = append(a.adopted, buffer)
-	}
+	b.Contents.adopted = append(b.Contents.adopted, buffer)
+	b.BodyParts.adopted = append(b.BodyParts.adopted, buffer)
 }
 
 // Reset forgets the rows of every table and keeps the memory.
 func (b *Batch) Reset() {
 	for _, t := range b.All() {
 		t.Reset()
-	}
-}
-
-// clearTexts has no text of t refer to its octets any more, which Reset gives up: behind
-// its end, too, a column would keep them.
-func clearTexts(t Columnar) {
-	for i := range t.Columns() {
-		if texts, ok := t.Column(i).([]string); ok {
-			clear(texts)
-		}
 	}
 }
 

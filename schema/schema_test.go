@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -11,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"x400flow/schema/ddl"
 )
@@ -103,7 +103,7 @@ func TestBatchOwnsItsRows(t *testing.T) {
 			want = append(want, string(text))
 			b.Append(&Problem{Detail: text, Reason: "r"})
 		}
-		if b.Rows() != len(want) || !slices.Equal(b.Detail, want) {
+		if b.Rows() != len(want) || !slices.Equal(b.Detail.Strings(), want) {
 			t.Error("strings changed")
 		}
 		total := 0
@@ -115,65 +115,50 @@ func TestBatchOwnsItsRows(t *testing.T) {
 		}
 		columns := b.Columns()
 		for i, c := range columns {
-			if n := reflect.ValueOf(b.Column(i)).Len(); n != len(want) {
+			n := 0
+			if texts, ok := b.Column(i).(*Texts); ok {
+				n = len(texts.Strings())
+			} else {
+				n = reflect.ValueOf(b.Column(i)).Len()
+			}
+			if n != len(want) {
 				t.Errorf("column %s has %d rows, want %d", c.Name, n, len(want))
 			}
 		}
 		b.Reset()
-		if b.Rows() != 0 || b.Bytes() != 0 || len(b.Detail) != 0 {
+		if b.Rows() != 0 || b.Bytes() != 0 || b.Detail.Len() != 0 {
 			t.Fatal("Reset left something")
 		}
 	}
 }
 
-// What a batch keeps follows from how much there was at most, not from how long it is
-// used, or in which order short and long strings came.
-func TestArenaKeepsWhatIsNeeded(t *testing.T) {
-	var a arena
-	lengths := []int{longChunk, longChunk + 1, 2 * longChunk, shortChunk / 4, shortChunk, 100_000}
+// What a column keeps follows from how much there was at most, not from how long it is
+// used, and texts in memory of their own are given up.
+func TestTextsKeepWhatIsNeeded(t *testing.T) {
+	var c Texts
+	lengths := []int{maxJoined, maxJoined + 1, 2 * maxJoined, maxDoubled, 100_000}
 	for range 2000 {
 		lengths = append(lengths, 100)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	octets := make([]byte, 2*longChunk)
-	held := 0
+	octets := make([]byte, 2*maxJoined)
 	for round := range 200 {
 		random.Shuffle(len(lengths), func(i, j int) { lengths[i], lengths[j] = lengths[j], lengths[i] })
 		size := 0
-		for _, n := range lengths {
-			a.copy(octets[:n])
+		for i, n := range lengths {
+			put(&c, i, octets[:n])
 			size += n
 		}
-		if a.size != size || !a.foreign() {
-			t.Fatalf("round %d: %d octets, want %d; foreign %t", round, a.size, size, a.foreign())
+		if len(c.apart) != 2 || c.size() < size || c.size() > size+3*len(lengths) {
+			t.Fatalf("round %d: %d octets, want %d; %d apart", round, c.size(), size, len(c.apart))
 		}
-		a.reset()
-		if a.foreign() || a.size != 0 {
-			t.Fatalf("round %d: reset left something", round)
+		c.reset()
+		if joined := size - 3*maxJoined; c.size() != 0 || cap(c.octets) > 2*joined {
+			t.Fatalf("round %d: %d octets after reset, %d are held of %d", round, c.size(), cap(c.octets), joined)
 		}
-		if held = max(held, a.held()); round == 9 {
-			// The two that are in no chunk are given up.
-			if most := size - 3*longChunk; a.held() > 2*most {
-				t.Errorf("%d octets are held of %d", a.held(), most)
-			}
+		if last := c.apart[:2]; last[0].octets != nil || last[1].octets != nil {
+			t.Fatal("a column refers to memory that was given up")
 		}
-	}
-	// A chunk more may be begun, for what is left of others.
-	if most := a.held() + longChunk + shortChunk; held > most {
-		t.Errorf("%d octets were held, then %d", held, a.held())
-	}
-}
-
-// The memory of a string that Reset gives up is not kept by a column.
-func TestResetForgets(t *testing.T) {
-	var b Contents
-	large := make([]byte, longChunk+1)
-	for range 3 {
-		b.Append(&Content{Content: large})
-	}
-	b.Reset()
-	if b.Content = b.Content[:3]; !slices.Equal(b.Content, []string{"", "", ""}) {
-		t.Error("a column refers to memory that was given up")
 	}
 }
 
@@ -219,29 +204,52 @@ func TestAdopt(t *testing.T) {
 			{own, true}, {own[5 : 5+Large], true}, {own[5 : 4+Large], false}, {own[2*Large:], false}, {other, false},
 		} {
 			b.Contents.Append(&Content{Content: c.octets})
-			got := b.Contents.Content[len(b.Contents.Content)-1]
-			if got != string(c.octets) || (unsafe.StringData(got) == &c.octets[0]) != (c.shared && !reset) {
+			column := &b.Contents.Content
+			texts := column.Strings()
+			shared := false
+			if n := len(column.apart); n > 0 {
+				last := &column.apart[n-1]
+				shared = last.at == len(column.octets) && &last.octets[0] == &c.octets[0]
+			}
+			if texts[len(texts)-1] != string(c.octets) || shared != (c.shared && !reset) {
 				t.Errorf("%d octets, adopted %t, after Reset %t", len(c.octets), c.shared, reset)
 			}
 		}
 	}
 }
 
-func FuzzArena(f *testing.F) {
+// Texts of any length, some of them large parts of an adopted buffer and others left
+// out, are those that were put.
+func FuzzTexts(f *testing.F) {
 	f.Add([]byte("\x01\x02\xff\x00abc"))
+	own := bytes.Repeat([]byte{'z'}, Large+300)
 	f.Fuzz(func(t *testing.T, lengths []byte) {
-		var a arena
+		lengths = lengths[:min(len(lengths), 100)]
+		var c Texts
 		for range 2 {
-			var got, want []string
+			var want []string
+			var native []byte
+			size := 0
 			for i, n := range lengths {
-				s := strings.Repeat(string(rune('a'+i%26)), int(n)*int(n)*3)
-				want = append(want, s)
-				got = append(got, a.copyString(s))
+				v := bytes.Repeat([]byte{byte('a' + i%26)}, int(n)*int(n)*3)
+				switch {
+				case n == 255 && i%8 == 7:
+					v = own[:Large+i]
+					c.lay(i, v, [][]byte{own})
+				case len(v) > 0 && i%2 == 0:
+					put(&c, i, v)
+				case len(v) > 0:
+					put(&c, i, string(v))
+				}
+				want = append(want, string(v))
+				native = append(binary.AppendUvarint(native, uint64(len(v))), v...)
+				size = len(native)
 			}
-			if !slices.Equal(got, want) {
-				t.Fatal("strings changed")
+			c.pad(len(lengths))
+			if got := c.Strings(); !slices.Equal(got, want) || c.Len() != len(want) || c.size() != size || !bytes.Equal(c.appendTo(nil), native) {
+				t.Fatal("texts changed")
 			}
-			a.reset()
+			c.reset()
 		}
 	})
 }

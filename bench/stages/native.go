@@ -63,7 +63,7 @@ func chGo(b schema.Block) (func([]byte) ([]byte, error), error) {
 		for i, c := range columns {
 			in := proto.InputColumn{Name: c.Name}
 			switch parts[0].Column(i).(type) {
-			case []string:
+			case *schema.Texts:
 				s := new(proto.ColStr)
 				s.AppendArr(column[string](parts, i))
 				in.Data = s
@@ -125,6 +125,8 @@ func column[T any](parts []schema.Columnar, i int) []T {
 	var all []T
 	for _, t := range parts {
 		switch v := t.Column(i).(type) {
+		case *schema.Texts:
+			all = append(all, any(v.Strings()).([]T)...)
 		case []T:
 			all = append(all, v...)
 		case schema.Times:

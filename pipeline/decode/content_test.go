@@ -68,16 +68,16 @@ func TestContentRows(t *testing.T) {
 	}
 	text := strings.Repeat("P1 1984 two recipients\r\n", 100)
 	for _, c := range []struct{ name, got, want string }{
-		{"kind", b.IPMs.Kind[0], "ipm"}, {"subject", b.IPMs.Subject[0], "Eighty four two"},
-		{"ipm_id", b.IPMs.IPMID[0], "ipm-84b*"}, {"originator", b.IPMs.OriginatorText[0], "/C=XX/ADMD=AMHS/PRMD=TestGamma/O=Gamma Org/S=gil/G=Ann/"},
-		{"recipient", b.IPMRecipients.NameText[0], "/C=XX/ADMD=AMHS/PRMD=TestBeta/O=Beta Org/S=joe/"},
-		{"role", b.IPMRecipients.Role[0], "primary"}, {"text", b.BodyParts.Text[0], text}, {"charset", b.BodyParts.Charset[0], "us-ascii"},
+		{"kind", texts(&b.IPMs, "kind")[0], "ipm"}, {"subject", texts(&b.IPMs, "subject")[0], "Eighty four two"},
+		{"ipm_id", texts(&b.IPMs, "ipm_id")[0], "ipm-84b*"}, {"originator", texts(&b.IPMs, "originator_name")[0], "/C=XX/ADMD=AMHS/PRMD=TestGamma/O=Gamma Org/S=gil/G=Ann/"},
+		{"recipient", texts(&b.IPMRecipients, "recipient")[0], "/C=XX/ADMD=AMHS/PRMD=TestBeta/O=Beta Org/S=joe/"},
+		{"role", texts(&b.IPMRecipients, "role")[0], "primary"}, {"text", texts(&b.BodyParts, "text")[0], text}, {"charset", texts(&b.BodyParts, "charset")[0], "us-ascii"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %q, want %q", c.name, c.got, c.want)
 		}
 	}
-	content := b.Contents.Content[0]
+	content := texts(&b.Contents, "content")[0]
 	at, n := b.BodyParts.ContentOffset[0], b.BodyParts.ContentLength[0]
 	if content[at:at+n] != text {
 		t.Errorf("the place of the body part in the content holds %q", content[at:at+n])
@@ -97,29 +97,29 @@ func TestContentDamage(t *testing.T) {
 		}
 		w.innerProblems(nil, m)
 		b := w.batch
-		if got, want := strings.Join(b.IPMs.Status, " "), "ok partial"; got != want || m.Status != "ok" {
+		if got, want := strings.Join(texts(&b.IPMs, "status"), " "), "ok partial"; got != want || m.Status != "ok" {
 			t.Errorf("statuses %s and %s, want %s and ok", got, m.Status, want)
 		}
-		if b.Problems.Rows() != 1 || b.Problems.Layer[0] != "x420" || b.Problems.Path[0] != "body/1/heading/importance" {
-			t.Errorf("problems %v %v %v", b.Problems.Layer, b.Problems.Reason, b.Problems.Path)
+		if b.Problems.Rows() != 1 || texts(&b.Problems, "layer")[0] != "x420" || texts(&b.Problems, "path")[0] != "body/1/heading/importance" {
+			t.Errorf("problems %v %v %v", texts(&b.Problems, "layer"), texts(&b.Problems, "reason"), texts(&b.Problems, "path"))
 		}
-		if got, want := strings.Join(b.BodyParts.Kind, " "), "message ia5-text ia5-text"; got != want {
+		if got, want := strings.Join(texts(&b.BodyParts, "kind"), " "), "message ia5-text ia5-text"; got != want {
 			t.Errorf("body parts %s, want %s", got, want)
 		}
-		if got, want := strings.Join(b.IPMs.Path, "|"), "|1"; got != want || b.BodyParts.NestedPath[0] != "1" {
-			t.Errorf("paths %s, nested %s", got, b.BodyParts.NestedPath[0])
+		if got, want := strings.Join(texts(&b.IPMs, "path"), "|"), "|1"; got != want || texts(&b.BodyParts, "nested_path")[0] != "1" {
+			t.Errorf("paths %s, nested %s", got, texts(&b.BodyParts, "nested_path")[0])
 		}
-		texts := strings.Join(b.BodyParts.Text, "|")
-		if envelope != !strings.Contains(texts, "text") {
-			t.Errorf("envelope only is %v, and the texts are %q", envelope, texts)
+		all := strings.Join(texts(&b.BodyParts, "text"), "|")
+		if envelope != !strings.Contains(all, "text") {
+			t.Errorf("envelope only is %v, and the texts are %q", envelope, all)
 		}
-		if ats := b.IPMs.ATSPriority[0]; envelope != (ats == "") {
+		if ats := texts(&b.IPMs, "ats_priority")[0]; envelope != (ats == "") {
 			t.Errorf("envelope only is %v, and the priority %q", envelope, ats)
 		}
 		if b.BodyParts.Size[1] != uint64(len("PRI: FF\r\nFT: 201234\r\nouter text")) {
 			t.Errorf("size %d", b.BodyParts.Size[1])
 		}
-		for _, s := range [][]string{b.Problems.Octets, b.BodyParts.Octets, b.Contents.Content} {
+		for _, s := range [][]string{texts(&b.Problems, "octets"), texts(&b.BodyParts, "octets"), texts(&b.Contents, "content")} {
 			if envelope && strings.Join(s, "") != "" {
 				t.Errorf("octets of a body: %q", s)
 			}

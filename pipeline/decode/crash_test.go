@@ -135,19 +135,24 @@ func (a *archived) insert(b *schema.Batch, without ...string) {
 	defer a.mu.Unlock()
 	for _, t := range b.All() {
 		if p, ok := t.(*schema.Progresses); ok {
+			sensors, states := texts(p, "sensor"), texts(p, "state")
 			for i := range p.Rows() {
-				r := store.Reading{Association: p.Association[i], Sensor: p.Sensor[i], Epoch: p.Epoch[i], Start: p.Start[i]}
+				r := store.Reading{Association: p.Association[i], Sensor: sensors[i], Epoch: p.Epoch[i], Start: p.Start[i]}
 				if old := a.progress[r]; p.Number[i] >= old.Number {
-					a.progress[r] = store.Progress{Number: p.Number[i], Ended: p.Ended[i], GivenUp: p.GivenUp[i], State: []byte(p.State[i])}
+					a.progress[r] = store.Progress{Number: p.Number[i], Ended: p.Ended[i], GivenUp: p.GivenUp[i], State: []byte(states[i])}
 				}
 			}
 			continue
+		}
+		all := make([]any, len(t.Columns()))
+		for j := range all {
+			all[j] = values(t, j)
 		}
 		for i := range t.Rows() {
 			columns := map[string]string{}
 			var text strings.Builder
 			for j, c := range t.Columns() {
-				columns[c.Name] = value(t.Column(j), i)
+				columns[c.Name] = value(all[j], i)
 			}
 			fmt.Fprintf(&text, "version=%s", columns["version"])
 			for _, c := range t.Columns() {

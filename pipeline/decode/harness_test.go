@@ -251,11 +251,15 @@ func (c *gatherer) Write(_ context.Context, b *schema.Batch, ack func()) error {
 	defer c.mu.Unlock()
 	for _, t := range b.All() {
 		columns := t.Columns()
+		all := make([]any, len(columns))
+		for j := range columns {
+			all[j] = values(t, j)
+		}
 		for i := range t.Rows() {
 			r := row{columns: make(map[string]string, len(columns))}
 			for j, col := range columns {
-				r.columns[col.Name] = text1(t.Column(j), i)
-				if v, ok := t.Column(j).([]uint64); ok && col.Name == "version" {
+				r.columns[col.Name] = text1(all[j], i)
+				if v, ok := all[j].([]uint64); ok && col.Name == "version" {
 					r.version = v[i]
 				}
 			}
@@ -275,6 +279,21 @@ func (c *gatherer) Write(_ context.Context, b *schema.Batch, ack func()) error {
 		ack()
 	}
 	return nil
+}
+
+// texts returns the values of a column of texts.
+func texts(table schema.Columnar, column string) []string {
+	i := slices.IndexFunc(table.Columns(), func(c schema.Column) bool { return c.Name == column })
+	return table.Column(i).(*schema.Texts).Strings()
+}
+
+// values returns a column for text1 and value, its texts decoded once.
+func values(table schema.Columnar, i int) any {
+	column := table.Column(i)
+	if t, ok := column.(*schema.Texts); ok {
+		return t.Strings()
+	}
+	return column
 }
 
 // text1 returns a value of a column as text, a long one as its digest.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"x400flow/osi/association"
+	"x400flow/schema"
 	"x400flow/x411"
 )
 
@@ -38,8 +39,9 @@ func (k *caller) says(t testing.TB, dir uint8, apdu []byte) {
 // rows are the operations so far, each as "invoke id, name, outcome error".
 func (k *caller) rows() (out []string) {
 	o := &k.w.batch.Operations
-	for i := range o.Operation {
-		out = append(out, fmt.Sprintf("%s %s %s %s", o.InvokeID[i], o.Name[i], o.Outcome[i], o.Error[i]))
+	ids, names, outcomes, errs := texts(o, "invoke_id"), texts(o, "name"), texts(o, "outcome"), texts(o, "error")
+	for i := range ids {
+		out = append(out, fmt.Sprintf("%s %s %s %s", ids[i], names[i], outcomes[i], errs[i]))
 	}
 	return out
 }
@@ -145,20 +147,22 @@ func TestSubmissionRows(t *testing.T) {
 	b := k.w.batch
 	if b.Messages.Rows() != 1 || b.Recipients.Rows() != 1 || b.Contents.Rows() != 1 || b.Operations.Rows() != 1 || b.Problems.Rows() != 0 {
 		t.Fatalf("%d messages, %d recipients, %d contents, %d operations, problems %q", b.Messages.Rows(), b.Recipients.Rows(), b.Contents.Rows(),
-			b.Operations.Rows(), b.Problems.Path)
+			b.Operations.Rows(), texts(&b.Problems, "path"))
 	}
 	const id = "[/ADMD=Y/C=X/;1]"
-	if m := &b.Messages; m.Kind[0] != "submission" || m.IDText[0] != id || m.SubmissionTime[0] != 830944740e9 || m.OriginTime[0] != 0 || m.Protocol[0] != "p3" {
-		t.Errorf("message: %s %s %d", m.Kind[0], m.IDText[0], m.SubmissionTime[0])
+	first := func(table schema.Columnar, column string) string { return texts(table, column)[0] }
+	if m := &b.Messages; first(m, "kind") != "submission" || first(m, "mts_id") != id || m.SubmissionTime[0] != 830944740e9 || m.OriginTime[0] != 0 || first(m, "protocol") != "p3" {
+		t.Errorf("message: %s %s %d", first(m, "kind"), first(m, "mts_id"), m.SubmissionTime[0])
 	}
-	if r := &b.Recipients; r.Number[0] != 1 || r.MTSID[0] != id || !r.OriginatorReport[0] {
-		t.Errorf("recipient: %d %s %v", r.Number[0], r.MTSID[0], r.OriginatorReport[0])
+	if r := &b.Recipients; r.Number[0] != 1 || first(r, "mts_id") != id || !r.OriginatorReport[0] {
+		t.Errorf("recipient: %d %s %v", r.Number[0], first(r, "mts_id"), r.OriginatorReport[0])
 	}
-	if c := &b.Contents; c.Content[0] != "text" || c.Head[0]+c.Content[0]+c.Tail[0] != string(apdu) {
-		t.Errorf("content %q in %q and %q", c.Content[0], c.Head[0], c.Tail[0])
+	content, head, tail := first(&b.Contents, "content"), first(&b.Contents, "head"), first(&b.Contents, "tail")
+	if content != "text" || head+content+tail != string(apdu) {
+		t.Errorf("content %q in %q and %q", content, head, tail)
 	}
-	if o := &b.Operations; o.MTSID[0] != id || o.APDU[0] != b.Messages.APDU[0] || len(o.ArgumentRaw[0]) != 0 {
-		t.Errorf("operation of %s", o.MTSID[0])
+	if o := &b.Operations; first(o, "mts_id") != id || o.APDU[0] != b.Messages.APDU[0] || first(o, "argument_raw") != "" {
+		t.Errorf("operation of %s", first(o, "mts_id"))
 	}
 
 	again := contentWorker(Config{})
@@ -168,8 +172,8 @@ func TestSubmissionRows(t *testing.T) {
 	if status := again.operationAgain(&m, operationKind("submission"), &given, nil, apdu); status != x411.StatusOK {
 		t.Fatal(status)
 	}
-	if n := again.batch; n.Messages.IDText[0] != id || n.Recipients.Number[0] != 1 || n.Contents.Content[0] != "text" {
-		t.Errorf("decoded again: %s", n.Messages.IDText[0])
+	if n := again.batch; first(&n.Messages, "mts_id") != id || n.Recipients.Number[0] != 1 || first(&n.Contents, "content") != "text" {
+		t.Errorf("decoded again: %s", first(&n.Messages, "mts_id"))
 	}
 	if operationKind("message") != x411.KindNone || operationKind("fetch") != x411.KindFetch {
 		t.Error("kinds by name")

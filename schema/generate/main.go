@@ -48,12 +48,18 @@ var groups = map[string]string{
 	"Domain": "Domain", "Attempted": "Domain",
 }
 
+// adopting are the tables with texts that may be left in a buffer that the batch adopts.
+var adopting = map[string]bool{"contents": true, "body_parts": true}
+
+// texts is the type of a column of texts.
+const texts = "Texts"
+
 // kind is how a column travels.
 type kind struct {
 	row   string // Type in the row.
 	slice string // Type of the batch's column.
 	wire  string // Type told to ClickHouse.
-	size  int    // Octets of a value, strings without theirs.
+	size  int    // Octets of a value; of a text, what the engine has beside it.
 }
 
 func kindOf(c *ddl.Column) (kind, error) {
@@ -73,14 +79,14 @@ func kindOf(c *ddl.Column) (kind, error) {
 	case "Int64":
 		return kind{"int64", "[]int64", "Int64", 8}, nil
 	case "FixedString(32)":
-		return kind{"[32]byte", "[]string", "String", 16}, nil
+		return kind{"[32]byte", texts, "String", 8}, nil
 	case "DateTime64(9, 'UTC')", "DateTime64(0, 'UTC')":
 		return kind{"int64", "Times", c.Type, 8}, nil
 	case "String", "LowCardinality(String)":
 		if c.GoString {
-			return kind{"string", "[]string", "String", 16}, nil
+			return kind{"string", texts, "String", 8}, nil
 		}
-		return kind{"[]byte", "[]string", "String", 16}, nil
+		return kind{"[]byte", texts, "String", 8}, nil
 	}
 	return kind{}, fmt.Errorf("column %s: type %s has no Go form", c.Name, c.Type)
 }
@@ -171,40 +177,69 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	}
 	b.WriteString("}\n")
 
-	fixed := 0
+	fixed, numbers := 0, 0 // Octets of a row, with what the engine has beside texts and without texts.
 	fmt.Fprintf(b, "\n// %s are the columns of rows of %s.\ntype %s struct {\n", n.batch, t.Store(), n.batch)
 	for _, f := range fields {
 		fmt.Fprintf(b, "%s %s\n", f.col, f.slice)
 		fixed += f.size
+		if f.slice != texts {
+			numbers += f.size
+		}
 	}
-	b.WriteString("\nrows int\ntext arena\n}\n")
+	b.WriteString("\nrows int\n")
+	if adopting[t.Name] {
+		b.WriteString("adopted [][]byte\n")
+	}
+	b.WriteString("}\n")
 
 	fmt.Fprintf(b, "\n// Append copies the row.\nfunc (b *%s) Append(r *%s) {\n", n.batch, n.row)
 	for _, f := range fields {
 		value := "r." + f.GoName
 		switch {
 		case f.row == "[16]byte":
-			value = "uuid.UUID(" + value + ")"
+			fmt.Fprintf(b, "b.%s = append(b.%s, uuid.UUID(%s))\n", f.col, f.col, value)
 		case f.row == "[32]byte":
-			value = "b.text.copy(" + value + "[:])"
-		case f.slice == "[]string" && f.row == "string":
-			value = "b.text.copyString(" + value + ")"
-		case f.slice == "[]string":
-			value = "b.text.copy(" + value + ")"
+			fmt.Fprintf(b, "put(&b.%s, b.rows, %s[:])\n", f.col, value)
+		case f.slice == texts && f.row == "[]byte" && adopting[t.Name]:
+			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(b.rows, %s, b.adopted)\n}\n", value, f.col, value)
+		case f.slice == texts:
+			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, b.rows, %s)\n}\n", value, f.col, value)
+		default:
+			fmt.Fprintf(b, "b.%s = append(b.%s, %s)\n", f.col, f.col, value)
 		}
-		fmt.Fprintf(b, "b.%s = append(b.%s, %s)\n", f.col, f.col, value)
 	}
 	b.WriteString("b.rows++\n}\n")
 
-	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Strings taken from the columns are\n// no longer valid.\nfunc (b *%s) Reset() {\nif b.text.foreign() {\nclearTexts(b)\n}\n", n.batch)
+	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Columns taken from it are no longer\n// valid.\nfunc (b *%s) Reset() {\n", n.batch)
 	for _, f := range fields {
-		fmt.Fprintf(b, "b.%s = b.%s[:0]\n", f.col, f.col)
+		if f.slice == texts {
+			fmt.Fprintf(b, "b.%s.reset()\n", f.col)
+		} else {
+			fmt.Fprintf(b, "b.%s = b.%s[:0]\n", f.col, f.col)
+		}
 	}
-	b.WriteString("b.rows = 0\nb.text.reset()\n}\n")
+	b.WriteString("b.rows = 0\n")
+	if adopting[t.Name] {
+		b.WriteString("clear(b.adopted)\nb.adopted = b.adopted[:0]\n")
+	}
+	b.WriteString("}\n")
 
 	fmt.Fprintf(b, "\n// Rows returns the number of rows.\nfunc (b *%s) Rows() int { return b.rows }\n", n.batch)
-	fmt.Fprintf(b, "\n// Bytes returns about how much memory the rows take.\nfunc (b *%s) Bytes() int { return b.rows*%d + b.text.size }\n", n.batch, fixed)
-	fmt.Fprintf(b, "\n// Held returns about how much memory Reset keeps.\nfunc (b *%s) Held() int { return cap(b.%s)*%d + b.text.held() }\n", n.batch, fields[0].col, fixed)
+	fmt.Fprintf(b, "\n// Bytes returns about how much memory the rows take.\nfunc (b *%s) Bytes() int {\nif b.rows == 0 {\nreturn 0\n}\nn := b.rows*%d\n", n.batch, fixed)
+	for _, f := range fields {
+		if f.slice == texts {
+			fmt.Fprintf(b, "n += b.%s.size()\n", f.col)
+		}
+	}
+	b.WriteString("return n\n}\n")
+	number := slices.IndexFunc(fields, func(f field) bool { return f.slice != texts })
+	fmt.Fprintf(b, "\n// Held returns about how much memory Reset keeps.\nfunc (b *%s) Held() int {\nn := cap(b.%s)*%d\n", n.batch, fields[number].col, numbers)
+	for _, f := range fields {
+		if f.slice == texts {
+			fmt.Fprintf(b, "n += cap(b.%s.octets)\n", f.col)
+		}
+	}
+	b.WriteString("return n\n}\n")
 	fmt.Fprintf(b, "\n// Table returns %s.\nfunc (b *%s) Table() string { return %q }\n", t.Store(), n.batch, t.Store())
 
 	fmt.Fprintf(b, "\n// Columns returns the names and types of the columns in the order of Column.\nfunc (b *%s) Columns() []Column { return columnsOf%s[:] }\n", n.batch, n.batch)
@@ -213,9 +248,13 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		fmt.Fprintf(b, "{%q, %q},\n", f.Name, f.wire)
 	}
 	b.WriteString("}\n")
-	fmt.Fprintf(b, "\n// Column returns column i: a []string, []uuid.UUID, []bool, []int32, []uint16,\n// []uint32, []uint64 or Times. It is valid until the next Append or Reset.\nfunc (b *%s) Column(i int) any {\nswitch i {\n", n.batch)
+	fmt.Fprintf(b, "\n// Column returns column i: a *Texts, []uuid.UUID, []bool, []int32, []uint16,\n// []uint32, []uint64 or Times. It is valid until the next Append or Reset.\nfunc (b *%s) Column(i int) any {\nswitch i {\n", n.batch)
 	for i, f := range fields {
-		fmt.Fprintf(b, "case %d: return b.%s\n", i, f.col)
+		if f.slice == texts {
+			fmt.Fprintf(b, "case %d: return b.%s.pad(b.rows)\n", i, f.col)
+		} else {
+			fmt.Fprintf(b, "case %d: return b.%s\n", i, f.col)
+		}
 	}
 	b.WriteString("}\nreturn nil\n}\n")
 	return nil
