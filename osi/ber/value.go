@@ -2,6 +2,7 @@ package ber
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -42,7 +43,7 @@ func (c *Cursor) Octets(e *Element, segment Tag, scratch []byte) (octets []byte,
 	if !e.Constructed {
 		return e.Content, false, None
 	}
-	out, _, code := c.join(e, segment, scratch)
+	out, _, code := c.join(e, segment, slices.Grow(scratch, len(e.Content)))
 	return out, true, code
 }
 

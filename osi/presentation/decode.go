@@ -284,8 +284,15 @@ type UserData struct {
 	value ber.Element
 }
 
+// maxScratch bounds the memory that is kept from one User-data to the next: seldom is
+// anything large sent in segments.
+const maxScratch = 256 << 10
+
 // Reset starts on in, one User-data.
 func (u *UserData) Reset(in []byte) {
+	if cap(u.scratch) > maxScratch {
+		u.scratch = nil
+	}
 	u.in = in
 	u.top = u.d.Reset(in)
 	u.inside = false

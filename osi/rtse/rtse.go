@@ -252,7 +252,14 @@ func name(names []string, n int64) string {
 	return "unknown reason"
 }
 
+// maxScratch bounds the memory that is kept from one APDU to the next: seldom is anything
+// large sent in segments.
+const maxScratch = 256 << 10
+
 func (a *APDU) reset() {
+	if cap(a.scratch) > maxScratch {
+		a.scratch = nil
+	}
 	*a = APDU{WindowSize: 3, Protocol: -1, Reason: -1, Priority: -1, scratch: a.scratch}
 }
 

@@ -171,7 +171,18 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 			}
 			w.problem(c, &f)
 		}
+		if len(ev.Octets) > maxScratch {
+			w.letGo()
+		}
 	}
+}
+
+// letGo forgets a large APDU. Decoders keep their lists, and behind the ends of these refer
+// to what they decoded before.
+func (w *worker) letGo() {
+	w.apdu, w.inside, w.ev = x411.APDU{}, inside{}, association.Event{}
+	w.row.joined, w.row.keyless, w.row.content = nil, nil, nil
+	w.row.message, w.row.body = schema.Message{}, schema.Content{}
 }
 
 // activity names the event's activity and the session connection that it was
@@ -617,15 +628,10 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 		}
 	}
 	w.batch.Contents.Append(k)
-	for _, b := range [...]*[]byte{&w.row.joined, &w.row.keyless} {
-		if cap(*b) > maxScratch {
-			*b = nil
-		}
-	}
 }
 
-// maxScratch bounds what is kept of memory that a large content took.
-const maxScratch = 16 << 20
+// maxScratch bounds the APDUs of which memory is kept for others.
+const maxScratch = 1 << 20
 
 // associationRow appends the row of a connection as it stands.
 func (w *worker) associationRow(c *connection) {
