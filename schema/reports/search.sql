@@ -8,11 +8,13 @@
 -- example: query search -subject weather -text 'gale warning'
 
 -- What has it is found by index, in the storage tables, in the order of the sorting
--- key, in small blocks and not ahead, up to the limit. It is then read again as the
--- views show it.
+-- key, up to the limit, in which parts are read as they are needed. It is then read
+-- once more: the reading of each that the views would show.
 -- The indexes are of words, and are asked for a part of one. What is looked for may
--- have spaces and letters beyond ASCII, of which an index knows nothing; so they are asked for its two
--- longest runs of ASCII letters and digits, besides.
+-- have spaces and letters beyond ASCII, of which an index knows nothing; so they are
+-- asked for its two longest runs of ASCII letters and digits, besides: for the
+-- longest again where the second is too short for an index to answer, which would
+-- read every text.
 WITH
     arraySort(x -> -length(x), extractAll(lowerUTF8({subject:String}), '[a-z0-9]+')) AS subject_runs,
     arraySort(x -> -length(x), extractAll(lowerUTF8({text:String}), '[a-z0-9]+')) AS text_runs,
@@ -66,12 +68,23 @@ SELECT
     i.originator AS originator,
     i.subject AS subject,
     replaceRegexpAll(substringUTF8(p.found, greatest(1, toInt64(positionCaseInsensitiveUTF8(p.found, {text:String})) - 30), 90), '\\s+', ' ') AS excerpt
-FROM (SELECT * FROM ipms WHERE (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(page) AS x))) AS i
+FROM
+(
+    SELECT * FROM ipms_store
+    WHERE (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(page) AS x))
+    ORDER BY version DESC
+    LIMIT 1 BY origin_time, apdu, path
+) AS i
 LEFT JOIN
 (
     SELECT apdu, path, argMinIf(text, position, lowerUTF8(text) LIKE of_text) AS found
-    FROM body_parts
-    WHERE (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(page) AS x))
+    FROM
+    (
+        SELECT * FROM body_parts_store
+        WHERE (origin_time, apdu) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(page) AS x))
+        ORDER BY version DESC
+        LIMIT 1 BY origin_time, apdu, path, position
+    )
     GROUP BY apdu, path
 ) AS p ON p.apdu = i.apdu AND p.path = i.path
 WHERE ({subject:String} = '' OR lowerUTF8(i.subject) LIKE of_subject)

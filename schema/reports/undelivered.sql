@@ -5,8 +5,8 @@
 -- param limit UInt64 = 100: How many at most.
 -- example: query undelivered -from 1996-05-01
 
--- Which reports is read in the order of the sorting key, in small blocks and not
--- ahead, up to the limit, and then what they say as the views show it.
+-- Which reports is read in the order of the sorting key, up to the limit, in which
+-- parts are read as they are needed, and then what they say as the views show it.
 WITH
     (
         SELECT groupArray((origin_time, apdu))
@@ -37,4 +37,4 @@ WHERE r.kind = 'report' AND r.outcome = 'not-delivered'
 ORDER BY r.origin_time, r.apdu, r.position
 LIMIT 1 BY if(r.mts_id = '', toString(r.apdu), r.mts_id), r.position
 LIMIT {limit:UInt64}
-SETTINGS read_in_order_use_buffering = 0, max_block_size = 2048;
+SETTINGS read_in_order_use_virtual_row = 1, read_in_order_use_virtual_row_per_block = 1, max_block_size = 2048;
