@@ -62,19 +62,6 @@ func Reports() ([]Report, error) {
 	return all, nil
 }
 
-// FindReport returns the report of that name.
-func FindReport(name string) (*Report, bool) {
-	all, err := Reports()
-	if err != nil {
-		return nil, false
-	}
-	i := slices.IndexFunc(all, func(r Report) bool { return r.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return &all[i], true
-}
-
 // parseReport reads a report's file: a header of comments, an empty line, and
 // statements, each of which may stand behind a comment with its title.
 func parseReport(name, text string) (Report, error) {

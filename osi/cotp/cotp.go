@@ -2,8 +2,8 @@
 // (X.224, ISO 8073), of class 0 as RFC 1006 uses it. The headers of classes 1
 // to 4 are recognised and skipped.
 //
-// [Decode] reads one TPDU, [Iterator] all that are concatenated in an NSDU.
-// Neither allocates. What they give refers to their input and lives as long.
+// [Decode] reads one TPDU of those that are concatenated in an NSDU. It does not
+// allocate. What it gives refers to its input and lives as long.
 //
 // Refused, with a [Code] and the offset of the octet at fault: a length
 // indicator of 0 or 255 or beyond the input, an unknown TPDU code, a header
@@ -11,7 +11,7 @@
 // UNIT DATA of the connectionless protocol is out of scope. Whether a TPDU
 // suits the state of its connection is for the caller to judge.
 //
-// Decode may be called concurrently; an Iterator is for one goroutine.
+// Decode may be called concurrently.
 package cotp
 
 import "encoding/binary"
@@ -361,40 +361,6 @@ func (t *TPDU) parameter(code uint8, v []byte) bool {
 	}
 	return true
 }
-
-// An Iterator gives the TPDUs that are concatenated in one NSDU (X.224 6.4).
-type Iterator struct {
-	nsdu []byte
-	off  int
-	code Code
-}
-
-// Iterate returns an iterator over nsdu.
-func Iterate(nsdu []byte) Iterator { return Iterator{nsdu: nsdu} }
-
-// Next decodes the next TPDU. It reports false at the end and at an error.
-func (it *Iterator) Next(t *TPDU) bool {
-	if it.code != 0 || it.off >= len(it.nsdu) {
-		return false
-	}
-	t.reset()
-	n, code := t.decode(it.nsdu[it.off:])
-	it.off += n
-	it.code = code
-	return code == 0
-}
-
-// Err returns the error that ended the iteration, a Code, or nil.
-func (it *Iterator) Err() error {
-	if it.code != 0 {
-		return it.code
-	}
-	return nil
-}
-
-// Offset returns the offset in the NSDU of the next TPDU, or of the octet at
-// fault.
-func (it *Iterator) Offset() int { return it.off }
 
 // Plausible reports whether an NSDU of the given length may begin with the
 // octets in prefix, as a TPDU of any class. Where prefix is too short to tell,

@@ -125,24 +125,20 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-func TestIterator(t *testing.T) {
-	// Concatenation (X.224 6.4): those without user data first.
-	it := Iterate(unhex(t, "0465111107"+"05c011112222"+"02f080616263"))
+// Concatenation (X.224 6.4): those without user data first.
+func TestConcatenated(t *testing.T) {
+	nsdu := unhex(t, "0465111107"+"05c011112222"+"02f080616263")
 	var tpdu TPDU
 	var kinds []string
-	for it.Next(&tpdu) {
-		kinds = append(kinds, tpdu.Kind.String())
+	for len(nsdu) > 0 {
+		n, err := Decode(nsdu, &tpdu)
+		if err != nil {
+			t.Fatalf("after %v: %v at %d", kinds, err, n)
+		}
+		kinds, nsdu = append(kinds, tpdu.Kind.String()), nsdu[n:]
 	}
-	if it.Err() != nil || it.Offset() != 17 || !reflect.DeepEqual(kinds, []string{"AK", "DC", "DT"}) || string(tpdu.User) != "abc" {
-		t.Errorf("got %v, %v at %d", kinds, it.Err(), it.Offset())
-	}
-	it = Iterate(unhex(t, "0465111107"+"024000"))
-	n := 0
-	for it.Next(&tpdu) {
-		n++
-	}
-	if n != 1 || it.Err() != error(ErrKind) || it.Offset() != 6 {
-		t.Errorf("got %d, %v at %d", n, it.Err(), it.Offset())
+	if !reflect.DeepEqual(kinds, []string{"AK", "DC", "DT"}) || string(tpdu.User) != "abc" {
+		t.Errorf("got %v, %q", kinds, tpdu.User)
 	}
 }
 
@@ -174,9 +170,6 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 		Decode(cr, &x)
 		Decode(dt, &x)
 		Decode(bad, &x)
-		it := Iterate(dt)
-		for it.Next(&x) {
-		}
 	}); n != 0 {
 		t.Errorf("got %v allocations", n)
 	}
@@ -202,12 +195,6 @@ func FuzzDecode(f *testing.F) {
 		var y TPDU
 		if m, err := Decode(in[:n], &y); m != n || err != nil || !reflect.DeepEqual(x, y) {
 			t.Fatalf("again: %d, %v", m, err)
-		}
-		it := Iterate(in)
-		for i := 0; it.Next(&x); i++ {
-			if i > len(in) {
-				t.Fatal("no progress")
-			}
 		}
 	})
 }

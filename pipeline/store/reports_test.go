@@ -13,10 +13,12 @@ import (
 // report runs every statement of a report.
 func report(t *testing.T, s *Store, name string, given map[string]string) [][]string {
 	t.Helper()
-	r, ok := schema.FindReport(name)
-	if !ok {
-		t.Fatalf("no report %s", name)
+	reports, err := schema.Reports()
+	i := slices.IndexFunc(reports, func(r schema.Report) bool { return r.Name == name })
+	if i < 0 {
+		t.Fatalf("no report %s, %v", name, err)
 	}
+	r := &reports[i]
 	params := clickhouse.Parameters{}
 	for _, p := range r.Params {
 		v, ok := given[p.Name]

@@ -331,9 +331,6 @@ func (c *Cluster) Close() {
 	}
 }
 
-// Addr returns the address on which the broker listens for clients.
-func (b *Broker) Addr() string { return b.addr }
-
 // java returns a command that runs a class of Kafka's.
 func (b *Broker) java(class string, args ...string) *exec.Cmd {
 	args = append([]string{
