@@ -18,13 +18,12 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"x400flow/engine"
+	"x400flow/cmd/cmdtest"
 	"x400flow/schema"
 )
 
 func TestMain(m *testing.M) {
-	engine.Main()
-	os.Exit(m.Run())
+	cmdtest.Main(m)
 }
 
 // secrets are what .env is to hold.

@@ -3,7 +3,6 @@ package deploy
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"x400flow/cmd/cmdtest"
 	"x400flow/engine"
 	"x400flow/pipeline/bus/kafka/kafkatest"
 )
@@ -135,15 +135,11 @@ func (p *program) wait(t *testing.T, name string, most time.Duration) {
 func TestProcesses(t *testing.T) {
 	p := project(t)
 	temp := t.TempDir()
-	build := exec.Command("go", "build", "-o", temp, "x400flow/cmd/ingest", "x400flow/cmd/decode", "x400flow/cmd/query")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	bin := cmdtest.Build(t, "ingest", "decode", "query")
 	brokers := kafkatest.New(t, kafkatest.Options{Brokers: 3, Dir: filepath.Join(temp, "kafka"), Properties: properties(t, p)})
 
 	archive := filepath.Join(temp, "archive")
-	next := engine.Proxy(archive, engine.Options{MaxMemory: 2 << 30, Executable: filepath.Join(temp, "query")})
+	next := engine.Proxy(archive, engine.Options{MaxMemory: 2 << 30, Executable: filepath.Join(bin, "query")})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		if want := map[string]string{"x400": "secret-of-X400FLOW_STORE_PASSWORD", "reader": "secret-of-X400FLOW_READER_PASSWORD"}[user]; want == "" || password != want {
@@ -152,12 +148,8 @@ func TestProcesses(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	}))
-	t.Cleanup(func() {
-		server.Close()
-		if err := engine.Stop(context.Background(), archive); err != nil {
-			t.Error(err)
-		}
-	})
+	cmdtest.StopAtEnd(t, archive)
+	t.Cleanup(server.Close)
 	captures, err := filepath.Abs("../testdata/mta")
 	if err != nil {
 		t.Fatal(err)
@@ -172,25 +164,19 @@ func TestProcesses(t *testing.T) {
 			"X400FLOW_SPOOL":   filepath.Join(temp, "spool"),
 		}
 	}
-	sensor := start(t, temp, p.Services["sensor"], replace(""), within)
-	first := start(t, temp, p.Services["decoder-1"], replace("x400"), within)
-	second := start(t, temp, p.Services["decoder-2"], replace("x400"), within)
+	sensor := start(t, bin, p.Services["sensor"], replace(""), within)
+	first := start(t, bin, p.Services["decoder-1"], replace("x400"), within)
+	second := start(t, bin, p.Services["decoder-2"], replace("x400"), within)
 	sensor.wait(t, "sensor", 2*time.Minute)
 
 	// The same captures without a bus.
 	direct := filepath.Join(temp, "direct")
-	cmd := exec.Command(filepath.Join(temp, "ingest"), "-r", captures, "-sensor", "tap1", "-store", direct)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	cmdtest.StopAtEnd(t, direct)
+	if out, err := cmdtest.Command(t, "ingest", "-r", captures, "-sensor", "tap1", "-store", direct).CombinedOutput(); err != nil {
 		t.Fatalf("ingest: %v\n%s", err, out)
 	}
-	t.Cleanup(func() {
-		if err := engine.Stop(context.Background(), direct); err != nil {
-			t.Error(err)
-		}
-	})
 	query := p.Services["query"]
-	cmd = exec.Command(filepath.Join(temp, "query"), append([]string{"-store", direct}, query.Command...)...)
-	want, err := cmd.Output()
+	want, err := cmdtest.Command(t, "query", append([]string{"-store", direct}, query.Command...)...).Output()
 	if err != nil || len(want) == 0 {
 		t.Fatalf("query: %v, %s", err, want)
 	}
@@ -199,7 +185,7 @@ func TestProcesses(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("query says\n%s\nwant\n%s", got, want)
 		}
-		q := start(t, temp, query, replace("reader"), within)
+		q := start(t, bin, query, replace("reader"), within)
 		select {
 		case err := <-q.ended:
 			// Until the first rows there is no archive.

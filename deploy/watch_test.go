@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -23,6 +22,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 
+	"x400flow/cmd/cmdtest"
 	"x400flow/engine"
 	"x400flow/pipeline/bus/kafka"
 	"x400flow/pipeline/bus/memory"
@@ -121,12 +121,8 @@ func archive(t *testing.T) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		st.Close()
-		if err := engine.Stop(context.Background(), dir); err != nil {
-			t.Error(err)
-		}
-	})
+	cmdtest.StopAtEnd(t, dir)
+	t.Cleanup(func() { st.Close() })
 	if err := st.Migrate(t.Context(), store.MigrateOptions{}); err != nil {
 		t.Fatal(err)
 	}
