@@ -16,6 +16,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"x400flow/bench/generate"
+	"x400flow/cmd/cmdtest"
 	"x400flow/engine"
 	"x400flow/schema"
 )
@@ -311,33 +312,15 @@ func sorted(lines string) string {
 // two sensors.
 func fillArchive(t testing.TB, dir string) {
 	t.Helper()
-	temp := t.TempDir()
-	bin, capture := filepath.Join(temp, "ingest"), filepath.Join(temp, "traffic.pcap")
-	build := exec.Command("go", "build", "-o", bin, "x400flow/cmd/ingest")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
-	f, err := os.Create(capture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := generate.DefaultOptions()
-	o.Messages, o.LossRate, o.DisorderRate = 400, 0.002, 0.01
-	_, err = generate.Run(o, generate.Output{Capture: f})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	capture := filepath.Join(t.TempDir(), "traffic.pcap")
+	cmdtest.WriteTraffic(t, capture, func(o *generate.Options) { o.Messages, o.LossRate, o.DisorderRate = 400, 0.002, 0.01 })
 	for _, sensor := range []string{"tap1", "tap2"} {
-		cmd := exec.Command(bin, "-r", "../testdata/mta", "-r", capture, "-store", dir, "-sensor", sensor, "-reread", "-block", "2000")
+		cmd := cmdtest.Command(t, "ingest", "-r", "../testdata/mta", "-r", capture, "-store", dir, "-sensor", sensor, "-reread", "-block", "2000")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("ingest: %v\n%s", err, out)
 		}
 	}
-	if err := engine.Stop(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
+	cmdtest.Stop(t, dir)
 }
 
 // startConfigured starts an engine with more configuration on an archive.
