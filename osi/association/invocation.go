@@ -1,6 +1,10 @@
 package association
 
-import "x400flow/osi/session"
+import (
+	"encoding/binary"
+
+	"x400flow/osi/session"
+)
 
 // Invocation is the front of a ROSE invoke in a TSDU of data, as far as it shows
 // in the octets at hand.
@@ -154,6 +158,11 @@ func (f *front) tag() byte {
 // session passes over the SPDUs in front of the user information of a DATA
 // TRANSFER (X.225 8.2.2).
 func (f *front) session() bool {
+	// Nearly all have a GIVE TOKENS without parameters and no parameters themselves.
+	if b := f.b; len(b) >= 4 && binary.BigEndian.Uint32(b) == 0x01000100 {
+		f.at = 4
+		return true
+	}
 	for i := range 2 {
 		if len(f.b)-f.at < 2 {
 			f.short = true
@@ -211,6 +220,10 @@ func (f *front) length() (n int, ok bool) {
 
 // enter passes over a header.
 func (f *front) enter() bool {
+	if i := f.at + 1; i < len(f.b) && f.b[i] <= 0x80 {
+		f.at += 2
+		return true
+	}
 	_, ok := f.length()
 	return ok
 }

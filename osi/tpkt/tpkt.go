@@ -103,6 +103,7 @@ type Framer struct {
 	r    int
 	in   []byte // What is left of the last run.
 	pos  uint64 // Stream offset of the first octet not given yet.
+	want int    // In step, the length of the TPKT of which the beginning is held; 0 where that is not known.
 
 	state      State
 	resync     bool   // The next TPDU is the first after a break.
@@ -225,12 +226,21 @@ func (f *Framer) Next(u *Unit) bool {
 	if v := f.in; f.state == InSync && len(v) >= MinLen && len(f.buf) == f.r && f.skip == 0 {
 		total := int(binary.BigEndian.Uint16(v[2:]))
 		if v[0] == 3 && v[1] == 0 && v[4] == 2 && v[5] == byte(cotp.DT) && total >= MinLen && total <= len(v) {
-			u.Kind, u.Resync, u.First, u.Offset = TPDU, f.resync, f.pos, f.pos+HeaderLen
-			u.Data = v[HeaderLen:total]
-			f.in, f.pos = v[total:], f.pos+uint64(total)
-			f.resync, f.skipped = false, 0
+			f.give(u, total)
 			return true
 		}
+	}
+	if f.want > 0 {
+		f.hold(f.want)
+		switch {
+		case f.held() >= f.want:
+			f.give(u, f.want)
+			f.want = 0
+			return true
+		case !f.final:
+			return false
+		}
+		f.want = 0
 	}
 	for {
 		if f.held() == 0 && len(f.in) == 0 {
@@ -268,6 +278,13 @@ func (f *Framer) Next(u *Unit) bool {
 			}
 		}
 	}
+}
+
+// give gives a TPKT's content.
+func (f *Framer) give(u *Unit, total int) {
+	u.Kind, u.Resync, u.First, u.Offset = TPDU, f.resync, f.pos, f.pos+HeaderLen
+	u.Data = f.take(total)[HeaderLen:]
+	f.resync, f.skipped = false, 0
 }
 
 func (f *Framer) giveSkipped(u *Unit, n int) {
@@ -326,12 +343,14 @@ func (f *Framer) step(u *Unit) (given, more bool) {
 		return false, true
 	}
 	if verdict == whole {
-		*u = Unit{Kind: TPDU, Resync: f.resync, First: f.pos, Offset: f.pos + HeaderLen}
-		u.Data = f.take(total)[HeaderLen:]
-		f.state, f.resync, f.boundary, f.skipTo, f.skipped = InSync, false, false, 0, 0
+		f.give(u, total)
+		f.state, f.boundary, f.skipTo = InSync, false, 0
 		return true, true
 	}
 	if !f.final {
+		if f.state == InSync && len(v) >= HeaderLen+3 && v[1] == 0 {
+			f.want = total // Nothing that is still to come could speak against it.
+		}
 		f.hold(max(total, HeaderLen+3)) // Which is more than there is.
 		return false, false
 	}

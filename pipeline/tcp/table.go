@@ -210,7 +210,7 @@ func (t *Table[T]) Segment(s *capture.Segment) {
 	t.pass(now)
 
 	c := t.last
-	if c == nil || c.Key != s.Key {
+	if c == nil || !same(&c.Key, &s.Key) {
 		if c = t.conns[s.Key]; c == nil {
 			if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s) {
 				t.counters.Stray++
@@ -236,6 +236,11 @@ func (t *Table[T]) Segment(s *capture.Segment) {
 	t.counters.Replaced++
 	t.close(c, ReasonReplaced)
 	t.segment(t.open(s), s)
+}
+
+// same is a == b without a call.
+func same(a, b *capture.FlowKey) bool {
+	return a.LoPort == b.LoPort && a.HiPort == b.HiPort && a.LoIP == b.LoIP && a.HiIP == b.HiIP && a.Family == b.Family
 }
 
 // afterEnd reports whether s belongs to a connection that was closed.
