@@ -123,17 +123,22 @@ func (d *Decoder) Decode(f *Frame, s *Segment) bool {
 		d.counters.Segments++
 		return true
 	}
-	d.frame, d.seg = f, s
-	d.cut = max(0, f.Length-len(f.Data))
-	d.depth = 0
-	d.fragments.recycle()
-	n := d.link(f.Link, f.Data)
+	n := d.general(f, s)
 	*n++
 	if n == &d.counters.Segments {
 		return true
 	}
 	d.outcome = n
 	return false
+}
+
+// general decodes any frame and returns the counter that it belongs to.
+func (d *Decoder) general(f *Frame, s *Segment) *uint64 {
+	d.frame, d.seg = f, s
+	d.cut = max(0, f.Length-len(f.Data))
+	d.depth = 0
+	d.fragments.recycle()
+	return d.link(f.Link, f.Data)
 }
 
 // plain decodes what nearly all frames are, straight through: a TCP segment on a wanted

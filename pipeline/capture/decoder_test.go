@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -526,6 +527,13 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, more int) {
 		var s Segment
 		fr := Frame{Data: slices.Clip(data), Length: len(data) + max(0, more%100000), Link: LinkType(link)}
+		if fr.Link == LinkEthernet && d.plain(&fr, &s) {
+			// What is decoded straight through is decoded as any other.
+			var same Segment
+			if n := d.general(&fr, &same); n != &d.counters.Segments || !reflect.DeepEqual(s, same) {
+				t.Fatalf("%+v, and in general %+v", s, same)
+			}
+		}
 		before := d.Counters()
 		ok := d.Decode(&fr, &s)
 		c := d.Counters()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -217,6 +218,31 @@ func TestSameInputSameEvents(t *testing.T) {
 	}
 }
 
+// sameTables compares the events and connections of two tables.
+func sameTables(t *testing.T, a, b *Table[int]) {
+	t.Helper()
+	if len(a.queue) != len(b.queue) || !reflect.DeepEqual(a.Counters(), b.Counters()) || len(a.conns) != len(b.conns) {
+		t.Fatalf("%d events, %+v, and in general %d, %+v", len(a.queue), a.Counters(), len(b.queue), b.Counters())
+	}
+	for i := range a.queue {
+		x, y := a.queue[i], b.queue[i]
+		if x.Conn.ID != y.Conn.ID {
+			t.Fatalf("event %d is of connection %d, and in general of %d", i, x.Conn.ID, y.Conn.ID)
+		}
+		x.Conn, y.Conn = nil, nil
+		if !reflect.DeepEqual(x, y) {
+			t.Fatalf("event %d is %+v, and in general %+v", i, x, y)
+		}
+	}
+	for key, c := range a.conns {
+		o := b.conns[key]
+		if o == nil || c.ID != o.ID || c.Counters != o.Counters || !reflect.DeepEqual(c.half, o.half) ||
+			c.Last != o.Last || c.seen != o.seen || c.segments != o.segments || c.stage != o.stage || c.frame != o.frame {
+			t.Fatalf("%+v, and in general %+v", c, o)
+		}
+	}
+}
+
 // Whatever segments say, nothing panics, what is held stays within the limits,
 // offsets follow each other, and every connection that is opened is closed.
 func FuzzTable(f *testing.F) {
@@ -224,7 +250,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{16, 3, 200, 9, 7, 17, 250, 4, 1, 2}, 40))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		cfg := Config{MaxConns: 3, MaxConnOctets: 2000, MaxOctets: 3000}
-		table := NewTable[int](cfg)
+		table, other := NewTable[int](cfg), NewTable[int](cfg)
 		w := newWire()
 		l := &log{t: t}
 		payload := bytes.Repeat([]byte("0123456789"), 100)
@@ -248,9 +274,16 @@ func FuzzTable(f *testing.F) {
 				s.Payload = payload[:int(b[4])*3]
 			}
 			table.Segment(&s)
+			// What plain takes is taken as general takes it.
+			if c := other.take(&s); c != nil {
+				other.general(c, &s)
+			}
+			sameTables(t, table, other)
 			l.poll(table)
 			if b[1]&32 != 0 {
 				table.Advance(s.Time + int64(b[4])*int64(time.Second))
+				other.Advance(s.Time + int64(b[4])*int64(time.Second))
+				sameTables(t, table, other)
 				l.poll(table)
 			}
 			c := table.Counters()

@@ -202,6 +202,13 @@ func (t *Table[T]) End() {
 // Segment takes a segment in. All events of the one before must have been
 // polled; those that were not are lost.
 func (t *Table[T]) Segment(s *capture.Segment) {
+	if c := t.take(s); c != nil && !t.plain(c, s) {
+		t.general(c, s)
+	}
+}
+
+// take begins with a segment and returns its connection; nil where it is of none.
+func (t *Table[T]) take(s *capture.Segment) *Conn[T] {
 	t.begin()
 	now := s.Time
 	if t.cfg.Clock != nil {
@@ -214,14 +221,16 @@ func (t *Table[T]) Segment(s *capture.Segment) {
 		if c = t.conns[s.Key]; c == nil {
 			if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s) {
 				t.counters.Stray++
-				return
+				return nil
 			}
 			c = t.open(s)
 		}
 	}
-	if t.plain(c, s) {
-		return
-	}
+	return c
+}
+
+// general takes any segment.
+func (t *Table[T]) general(c *Conn[T], s *capture.Segment) {
 	if s.Flags&capture.SYN != 0 && !t.syn(c, s) {
 		t.counters.Replaced++
 		t.close(c, ReasonReplaced)
@@ -391,7 +400,7 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 }
 
 // plain takes what nearly all segments are: octets that are next in their direction, or
-// none, in a connection in which nothing waits. It does what segment would, without
+// none, in a connection in which nothing waits. It does what general would, without
 // looking for what is not there. Of any other segment it reports false and has done
 // nothing.
 func (t *Table[T]) plain(c *Conn[T], s *capture.Segment) bool {
