@@ -63,7 +63,7 @@ type options struct {
 	tcpOctets  config.Size
 	tcpConn    config.Size
 	connState  config.Size
-	rows       config.Size
+	engine     config.Size
 	maxConns   int
 	idle       time.Duration
 	duplicates time.Duration
@@ -77,7 +77,7 @@ type options struct {
 // define returns the flags that set o.
 func (o *options) define() *flag.FlagSet {
 	o.ports = ports{102}
-	o.memory, o.tcpOctets, o.tcpConn, o.connState, o.rows = 0, 256<<20, 1<<20, sensor.DefaultMaxState, store.DefaultMemory
+	o.memory, o.tcpOctets, o.tcpConn, o.connState = store.DefaultMemory, 256<<20, 1<<20, sensor.DefaultMaxState
 	host, err := os.Hostname()
 	if err != nil {
 		host = "sensor"
@@ -101,11 +101,11 @@ func (o *options) define() *flag.FlagSet {
 	flags.BoolVar(&o.reread, "reread", false, "read captures that are archived already")
 	flags.StringVar(&o.group, "socket-group", "", "`group` that may use the archive's socket")
 	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that storing what was read may take after an interruption")
-	flags.Var(&o.memory, "engine-memory", "most `octets` the embedded ClickHouse may use, such as 4G; 0 is a quarter of the machine's")
+	flags.Var(&o.engine, "engine-memory", "most `octets` the embedded ClickHouse may use, such as 4G; 0 is a quarter of the machine's")
 	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
 	flags.Var(&o.connState, "connection-memory", "most `octets` kept of connections otherwise: openings, and TPDUs of which a part is there; the longest idle is given up")
-	flags.Var(&o.rows, "row-memory", "most `octets` of rows on their way to the archive, about; one large message may take more")
+	flags.Var(&o.memory, "memory", "most `octets` of what is on its way to the archive, records and rows, about; one large message may take more")
 	flags.IntVar(&o.maxConns, "max-connections", 1<<18, "most TCP `connections` followed at once; those without octets give way first, then the longest idle")
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")
 	flags.DurationVar(&o.duplicates, "duplicates", 50*time.Millisecond, "capture `time` within which the same packet is left out as another port's copy of it; 0 leaves none out")

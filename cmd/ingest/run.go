@@ -49,7 +49,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 			return err
 		}
 		so.Program = "ingest"
-		so.Engine = engine.Options{Group: o.group, MaxMemory: uint64(o.memory)}
+		so.Engine = engine.Options{Group: o.group, MaxMemory: uint64(o.engine)}
 		if st, err = store.Open(so); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		trouble = nil // Decoders know better.
 	}
 
-	b := memory.New(0)
+	b := memory.New(o.onBus())
 	var to bus.Publisher = b
 	var dropped func() uint64
 	var way *outlet
@@ -120,6 +120,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 			IdleTimeout: o.idle,
 		},
 		MaxRecord:  int(o.leaving.record),
+		MaxPending: o.pending(),
 		MaxState:   int(o.connState),
 		Duplicates: o.duplicates,
 		Dropped:    dropped,
@@ -162,7 +163,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	case st == nil:
 		g.Go(func() error { return writeRecords(drain, o.records, b) })
 	default:
-		wo, batch := store.Within(int(o.rows))
+		wo, batch := store.Within(int(o.memory))
 		wo.Rows, wo.Registerer, wo.Log = o.block, mon.Registerer(), log
 		writer = st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
@@ -222,6 +223,12 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	summary(out, in, pool, o)
 	return ended
 }
+
+// Rows take three quarters of -memory, records what is left: an eighth those that are not
+// published, half of that those on the bus.
+
+func (o *options) pending() int { return max(int(o.memory/8), 1<<20) }
+func (o *options) onBus() int   { return max(int(o.memory/16), 1<<20) }
 
 var errInterrupted = errors.New("interrupted: what was read so far is stored; run the same command again to go on")
 

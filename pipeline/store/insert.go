@@ -21,15 +21,25 @@ import (
 // inserter inserts blocks. It belongs to one goroutine.
 type inserter struct {
 	w *Writer
-	// native is a table's rows as they travel, packed the same compressed.
+	// native is the rows of tables as they travel, packed those of one compressed.
 	native, packed []byte
+	tables         []encoded
 	packer         *compress.Writer
-	// need is of native: what the largest table of a block takes.
-	need    need
-	largest int
+	// need is of native.
+	need need
 }
 
-// insert makes the rows of every table of a block durable.
+// encoded is the rows of one table as they travel.
+type encoded struct {
+	table, statement string
+	native           []byte
+	rows, octets     int
+	// last says that they tell what is in the archive, and wait until it is.
+	last bool
+}
+
+// insert makes the rows of every table of a block durable. The batches are given back
+// once all their rows are encoded, before these are sent: thus few go round.
 func (in *inserter) insert(b *block) error {
 	if len(b.batches) == 0 {
 		return nil
@@ -37,34 +47,75 @@ func (in *inserter) insert(b *block) error {
 	in.w.metrics.pending.Add(float64(b.bytes))
 	defer in.w.metrics.pending.Sub(float64(b.bytes))
 	in.w.metrics.size.Observe(float64(b.rows))
-	in.largest = 0
-	for _, parts := range b.batches.All() {
-		switch parts[0].(type) {
-		case *schema.Progresses, *schema.Captures:
-			if err := in.w.turn(b.number); err != nil {
+	most := 0
+	for rest := b.batches.All(); len(rest) > 0; {
+		rest = in.encode(rest)
+		most = max(most, len(in.native))
+		if len(rest) == 0 {
+			for _, batch := range b.batches {
+				in.w.spare.put(batch)
+			}
+			b.batches = nil
+		}
+		for i := range in.tables {
+			t := &in.tables[i]
+			if t.last {
+				if err := in.w.turn(b.number); err != nil {
+					return err
+				}
+			}
+			if err := in.send(t); err != nil {
 				return err
 			}
 		}
-		if err := in.table(parts); err != nil {
-			return err
-		}
 	}
-	in.need.add(in.largest)
-	in.trim(2 * in.need.most())
+	in.need.add(most)
+	in.trim(min(2*in.need.most(), in.atOnce()))
 	return nil
 }
 
-// table inserts the rows of one table, as often as it takes.
-func (in *inserter) table(parts []schema.Columnar) error {
-	t := parts[0]
-	m, name := in.w.metrics, label(t.Table())
-	rows, octets := 0, 0
-	for _, p := range parts {
-		rows += p.Rows()
-		octets += p.Bytes()
+// atOnce bounds the octets of tables that are encoded together, unless one alone has
+// more: a large message is in several tables, and need not be in memory that often.
+func (in *inserter) atOnce() int { return 2 * in.w.o.Bytes }
+
+// encode encodes the first of the tables, and returns the others.
+func (in *inserter) encode(tables [][]schema.Columnar) [][]schema.Columnar {
+	in.tables = in.tables[:0]
+	n, room := 0, 0
+	for ; n < len(tables); n++ {
+		t := encoded{table: tables[n][0].Table()}
+		for _, p := range tables[n] {
+			t.rows += p.Rows()
+			t.octets += p.Bytes()
+		}
+		if n > 0 && room+t.octets > in.atOnce() {
+			break
+		}
+		room += t.octets
+		in.tables = append(in.tables, t)
 	}
-	in.largest = max(in.largest, octets)
-	in.native = schema.AppendNative(slices.Grow(in.native[:0], octets), parts...)
+	in.native = slices.Grow(in.native[:0], room)
+	for i := range in.tables {
+		t, parts := &in.tables[i], tables[i]
+		var names []string
+		for _, c := range parts[0].Columns() {
+			names = append(names, c.Name)
+		}
+		t.statement = "INSERT INTO " + t.table + " (" + strings.Join(names, ", ") + ")"
+		switch parts[0].(type) {
+		case *schema.Progresses, *schema.Captures:
+			t.last = true
+		}
+		from := len(in.native)
+		in.native = schema.AppendNative(in.native, parts...)
+		t.native = in.native[from:]
+	}
+	return tables[n:]
+}
+
+// send inserts the rows of one table, as often as it takes.
+func (in *inserter) send(t *encoded) error {
+	m, name := in.w.metrics, label(t.table)
 	settings := clickhouse.Settings{
 		// An acknowledged block is in a part on every shard concerned: neither queued
 		// on disk for a shard nor in a server's memory.
@@ -73,7 +124,7 @@ func (in *inserter) table(parts []schema.Columnar) error {
 		// The partition key is bounded by itself.
 		"max_partitions_per_insert_block": 0,
 	}
-	body, ctx := in.native, in.w.ctx
+	body, ctx := t.native, in.w.ctx
 	if in.w.store.remote {
 		// Only ever serves to repeat this very block, the answer to which was
 		// lost: the token is the digest of all its values. It takes effect on
@@ -83,22 +134,21 @@ func (in *inserter) table(parts []schema.Columnar) error {
 		// A Distributed table cuts a block among the shards, always in the same way,
 		// and hands the token on: a shard that has its part leaves out the
 		// repetition, one that has not takes it.
-		settings["insert_deduplication_token"] = token(t.Table(), in.native)
+		settings["insert_deduplication_token"] = token(t.table, t.native)
 		var err error
-		if body, ctx, err = in.pack(); err != nil {
+		if body, ctx, err = in.pack(t.native); err != nil {
 			return &RefusedError{Table: name, Err: err}
 		}
 	}
-	defer in.trim(maxKept)
 	for attempt := 1; ; attempt++ {
 		m.attempts.WithLabelValues(name).Inc()
 		start := time.Now()
-		err := in.attempt(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), t, body)
+		err := in.w.store.conn.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "Native", t.statement, bytes.NewReader(body))
 		m.seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
 		if err == nil {
 			m.inserts.WithLabelValues(name).Inc()
-			m.rows.WithLabelValues(name).Add(float64(rows))
-			m.octets.WithLabelValues(name).Add(float64(octets))
+			m.rows.WithLabelValues(name).Add(float64(t.rows))
+			m.octets.WithLabelValues(name).Add(float64(t.octets))
 			return nil
 		}
 		m.failures.WithLabelValues(name).Inc()
@@ -118,32 +168,22 @@ func (in *inserter) table(parts []schema.Columnar) error {
 	}
 }
 
-// attempt sends the rows of one table once.
-func (in *inserter) attempt(ctx context.Context, t schema.Columnar, body []byte) error {
-	columns := t.Columns()
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.Name
-	}
-	return in.w.store.conn.InsertFormat(ctx, "Native", "INSERT INTO "+t.Table()+" ("+strings.Join(names, ", ")+")", bytes.NewReader(body))
-}
-
 // packedAtOnce is how many octets are compressed together.
 const packedAtOnce = 1 << 20
 
 // pack compresses the rows for the network, as the target says, in ClickHouse's own
 // framing, and returns the context that says so to sayPacked. Other compressions are
 // clickhouse-go's.
-func (in *inserter) pack() ([]byte, context.Context, error) {
+func (in *inserter) pack(native []byte) ([]byte, context.Context, error) {
 	c := in.w.store.options.Compression
 	if c == nil || c.Method != clickhouse.CompressionLZ4 && c.Method != clickhouse.CompressionZSTD {
-		return in.native, in.w.ctx, nil
+		return native, in.w.ctx, nil
 	}
 	if in.packer == nil {
 		in.packer = compress.NewWriter(compress.Level(c.Level), compress.Method(c.Method))
 	}
 	in.packed = in.packed[:0]
-	for piece := range slices.Chunk(in.native, packedAtOnce) {
+	for piece := range slices.Chunk(native, packedAtOnce) {
 		if err := in.packer.Compress(piece); err != nil {
 			return nil, nil, err
 		}
@@ -167,10 +207,6 @@ func (s sayPacked) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return s.next.RoundTrip(r)
 }
-
-// maxKept bounds the memory that is kept from one table to the next: that for a large
-// message is given up.
-const maxKept = 64 << 20
 
 // trim gives up memory beyond so many octets.
 func (in *inserter) trim(most int) {

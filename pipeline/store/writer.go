@@ -44,9 +44,9 @@ const (
 const DefaultMemory = 512 << 20
 
 // Within returns options with which the rows that wait, that are collected and that are
-// inserted take about so many octets, with the form in which they travel. They are for
-// batches of batch octets each: so few that under load each is full before it is due by
-// age, and all are alike, whatever the load.
+// inserted take about three quarters of so many octets, with the form in which they
+// travel. They are for batches of batch octets each: so few that under load each is full
+// before it is due by age, and all are alike, whatever the load.
 func Within(octets int) (o WriterOptions, batch int) {
 	return WriterOptions{Bytes: max(octets/8, 1<<20), Queue: 64}, max(octets/256, 128<<10)
 }
@@ -313,10 +313,6 @@ func (w *Writer) insertBlocks() {
 				w.cancel(err)
 				return
 			}
-			for _, batch := range b.batches {
-				w.spare.put(batch)
-			}
-			b.batches = nil
 			w.metrics.waiting.Sub(float64(b.bytes))
 			w.finish(b)
 		case <-w.ctx.Done():

@@ -14,8 +14,6 @@ import (
 
 	"x400flow/bench/generate"
 	"x400flow/bench/stages"
-	bus "x400flow/pipeline/bus/memory"
-	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/store"
 )
 
@@ -115,14 +113,14 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 	if length <= 0 {
 		length = max(o.messages*2/3, 1)
 	}
-	fmt.Fprintf(out, "\nMemory, `-keep envelope -row-memory %s`, into the archive:\n\n| capture | MB | peak MB ingest | peak MB engine |\n|---|---:|---:|---:|\n", o.rows)
+	fmt.Fprintf(out, "\nMemory, `-keep envelope -memory %s`, into the archive:\n\n| capture | MB | peak MB ingest | peak MB engine |\n|---|---:|---:|---:|\n", o.memoryOf)
 	for _, times := range []int{1, 4, 16} {
 		name, err := made(o, fmt.Sprintf("length-%d", times), stages.Options(length*times))
 		if err != nil {
 			return err
 		}
 		r, err := archived(ctx, o, func(dir string, _ *store.Store) (*exec.Cmd, error) {
-			return exec.CommandContext(ctx, ingest, "-r", name, "-store", dir, "-keep", "envelope", "-row-memory", o.rows), nil
+			return exec.CommandContext(ctx, ingest, "-r", name, "-store", dir, "-keep", "envelope", "-memory", o.memoryOf), nil
 		})
 		if err != nil {
 			return err
@@ -136,8 +134,7 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "\nIngest may have %d MB of records that are not published, %d MB on the bus, the rows, and as much garbage as all of these.\n",
-		sensor.DefaultMaxPending>>20, bus.DefaultLimit>>20)
+	fmt.Fprint(out, "\nIngest may have `-memory` of records and rows, and as much garbage as it has of these.\n")
 	const huge = 100 << 20
 	fmt.Fprint(out, "\nOne message of 100 MB, from capture to columns:\n\n| keep | peak MB | without it | copies |\n|---|---:|---:|---:|\n")
 	g := stages.Sized(20, 2000)

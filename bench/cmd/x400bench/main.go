@@ -37,7 +37,7 @@ type options struct {
 	real     string
 	messages int
 	length   int
-	rows     string
+	memoryOf string
 	each     time.Duration
 	rounds   int
 	only     string
@@ -56,7 +56,7 @@ func main() {
 	flag.StringVar(&o.real, "real", "testdata/mta/truth/apdus", "`folder` of real MTS-APDUs")
 	flag.IntVar(&o.messages, "messages", 3000, "messages and probes that the corpus originates")
 	flag.IntVar(&o.length, "length", 0, "messages in the shortest of the captures that show memory; 0: two thirds of -messages")
-	flag.StringVar(&o.rows, "row-memory", "16M", "ingest's -row-memory where memory is shown: what fills while the shortest capture is read")
+	flag.StringVar(&o.memoryOf, "memory", "16M", "ingest's -memory where memory is shown: what fills while the shortest capture is read")
 	flag.DurationVar(&o.each, "each", time.Second, "CPU `time` of a measurement, at least")
 	flag.IntVar(&o.rounds, "rounds", 3, "repetitions of each measurement")
 	flag.StringVar(&o.only, "only", "", "regular `expression`: the groups to measure")
