@@ -58,7 +58,8 @@ func (it *Iterator) Next(s *SPDU) bool {
 		return false
 	}
 	start := it.pos
-	*s = SPDU{SI: it.tsdu[start], Start: start, BeginsSSDU: true, EndsSSDU: true}
+	s.reset()
+	s.SI, s.Start, s.BeginsSSDU, s.EndsSSDU = it.tsdu[start], start, true, true
 	if s.SI >= uint8(len(identifiers)) {
 		return it.fail(ErrSI, start)
 	}
@@ -73,8 +74,11 @@ func (it *Iterator) Next(s *SPDU) bool {
 	if !ok {
 		return it.fail(ErrShort, start+1)
 	}
-	if at, ok := s.parameters(it.tsdu, from, to, 0); !ok {
-		return it.fail(ErrParameter, at)
+	if from < to {
+		s.filled = true
+		if at, ok := s.parameters(it.tsdu, from, to, 0); !ok {
+			return it.fail(ErrParameter, at)
+		}
 	}
 	s.End = to
 	switch s.Kind {

@@ -222,6 +222,18 @@ type SPDU struct {
 	Unknown            [MaxUnknown]Parameter
 	UnknownCount       int
 	RepeatedParameters int
+
+	filled bool // There were parameters.
+}
+
+// reset empties s. Without parameters, as the SPDUs of data are, few fields were set.
+func (s *SPDU) reset() {
+	if s.filled {
+		*s = SPDU{}
+		return
+	}
+	s.Kind, s.End = None, 0
+	s.UserData, s.UserStart, s.HasUserData = nil, 0, false
 }
 
 // UserAbort reports whether an ABORT came from the session user rather than the

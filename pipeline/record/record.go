@@ -359,6 +359,16 @@ func NextItem(fields []byte, it *Item, base int64) (rest []byte, ok bool) {
 
 func (it *Item) decode(b []byte, base int64) bool {
 	it.Time = base
+	// Nearly all begin with the four fields that AppendItem writes first.
+	if len(b) > 5 && b[0] == 1<<3 && b[1] < 0x80 && b[2] == 2<<3 && b[3] <= 1 && b[4] == 3<<3 {
+		at, n := binary.Uvarint(b[5:])
+		if rest := b[5+max(n, 0):]; n > 0 && len(rest) >= 5 && rest[0] == 4<<3|byte(protowire.Fixed32Type) {
+			it.Kind, it.Dir = ItemKind(b[1]), b[3]
+			it.Time = base + protowire.DecodeZigZag(at)
+			it.Sequence = binary.LittleEndian.Uint32(rest[1:])
+			b = rest[5:]
+		}
+	}
 	var f field
 	for len(b) > 0 {
 		n := f.next(b)
