@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/google/uuid"
@@ -12,21 +13,88 @@ import (
 // in ClickHouse's Native format, with the columns' names and types. Times whose type
 // counts seconds lose the rest.
 func AppendNative(b []byte, parts ...Columnar) []byte {
-	rows := 0
+	n := native{b: b}
+	n.block(parts)
+	return n.b
+}
+
+// AppendNativePieces is AppendNative for large texts, too, which stay where they are: the
+// block is the pieces, of which those that are not such texts are memory of the b that it
+// returns. They are valid until that is written to again, after a Reset as well.
+func AppendNativePieces(b []byte, parts ...Columnar) ([]byte, [][]byte) {
+	n := native{b: b, from: len(b), cuts: true}
+	n.block(parts)
+	n.cut()
+	return n.b, n.pieces
+}
+
+// native is a block that is being written.
+type native struct {
+	b []byte
+	// cuts says that texts in other memory become pieces of their own, from is where in b
+	// the next piece begins.
+	cuts   bool
+	from   int
+	pieces [][]byte
+}
+
+func (n *native) block(parts []Columnar) {
+	rows, room := 0, 0
 	for _, t := range parts {
 		rows += t.Rows()
-	}
-	columns := parts[0].Columns()
-	b = binary.AppendUvarint(b, uint64(len(columns)))
-	b = binary.AppendUvarint(b, uint64(rows))
-	for i := range columns {
-		b = appendText(b, columns[i].Name)
-		b = appendText(b, columns[i].Type)
-		for _, t := range parts {
-			b = appendColumn(b, &columns[i], t.Column(i))
+		room += t.Bytes()
+		if n.cuts {
+			room -= large(t)
 		}
 	}
-	return b
+	columns := parts[0].Columns()
+	n.b = slices.Grow(n.b, room)
+	n.b = binary.AppendUvarint(n.b, uint64(len(columns)))
+	n.b = binary.AppendUvarint(n.b, uint64(rows))
+	for i := range columns {
+		n.b = appendText(n.b, columns[i].Name)
+		n.b = appendText(n.b, columns[i].Type)
+		for _, t := range parts {
+			if texts, ok := t.Column(i).(*Texts); ok {
+				n.texts(texts)
+			} else {
+				n.b = appendColumn(n.b, &columns[i], t.Column(i))
+			}
+		}
+	}
+}
+
+// large is how many octets of a table's rows are texts in other memory.
+func large(t Columnar) (octets int) {
+	for i := range t.Columns() {
+		if c, ok := t.Column(i).(*Texts); ok {
+			octets += c.size() - len(c.octets)
+		}
+	}
+	return octets
+}
+
+func (n *native) texts(c *Texts) {
+	at := 0
+	for _, x := range c.apart {
+		n.b = append(n.b, c.octets[at:x.at]...)
+		at = x.at
+		if n.cuts {
+			n.cut()
+			n.pieces = append(n.pieces, x.octets)
+		} else {
+			n.b = append(n.b, x.octets...)
+		}
+	}
+	n.b = append(n.b, c.octets[at:]...)
+}
+
+// cut makes a piece of what was written since the last.
+func (n *native) cut() {
+	if end := len(n.b); end > n.from {
+		n.pieces = append(n.pieces, n.b[n.from:end:end])
+		n.from = end
+	}
 }
 
 func appendText(b []byte, s string) []byte {
@@ -35,8 +103,6 @@ func appendText(b []byte, s string) []byte {
 
 func appendColumn(b []byte, c *Column, values any) []byte {
 	switch v := values.(type) {
-	case *Texts:
-		return v.appendTo(b)
 	case []uuid.UUID:
 		// Two little-endian halves.
 		for i := range v {

@@ -88,7 +88,8 @@ func TestAppendNative(t *testing.T) {
 			want.PutString(c.Type)
 			input[i].Data.EncodeColumn(&want)
 		}
-		if got := AppendNative(nil, table); table.Rows() != 300 || !bytes.Equal(got, want.Buf) || !bytes.Equal(AppendNative(nil, parts[n]...), got) {
+		_, pieces := AppendNativePieces([]byte("before"), parts[n]...)
+		if got := AppendNative(nil, table); !bytes.Equal(bytes.Join(pieces, nil), got) || table.Rows() != 300 || !bytes.Equal(got, want.Buf) || !bytes.Equal(AppendNative(nil, parts[n]...), got) {
 			t.Errorf("%s: %d octets of %d rows, ch-go has %d, and others", table.Table(), len(got), table.Rows(), len(want.Buf))
 		}
 	}

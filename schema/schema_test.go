@@ -228,7 +228,7 @@ func FuzzTexts(f *testing.F) {
 		var c Texts
 		for range 2 {
 			var want []string
-			var native []byte
+			var octets []byte
 			size := 0
 			for i, n := range lengths {
 				v := bytes.Repeat([]byte{byte('a' + i%26)}, int(n)*int(n)*3)
@@ -242,11 +242,16 @@ func FuzzTexts(f *testing.F) {
 					put(&c, i, string(v))
 				}
 				want = append(want, string(v))
-				native = append(binary.AppendUvarint(native, uint64(len(v))), v...)
-				size = len(native)
+				octets = append(binary.AppendUvarint(octets, uint64(len(v))), v...)
+				size = len(octets)
 			}
 			c.pad(len(lengths))
-			if got := c.Strings(); !slices.Equal(got, want) || c.Len() != len(want) || c.size() != size || !bytes.Equal(c.appendTo(nil), native) {
+			whole, pieces := native{}, native{cuts: true}
+			whole.texts(&c)
+			pieces.texts(&c)
+			pieces.cut()
+			if got := c.Strings(); !slices.Equal(got, want) || c.Len() != len(want) || c.size() != size || !bytes.Equal(whole.b, octets) ||
+				!bytes.Equal(bytes.Join(pieces.pieces, nil), octets) || len(pieces.b) != len(c.octets) {
 				t.Fatal("texts changed")
 			}
 			c.reset()

@@ -133,24 +133,14 @@ func (c *Texts) Len() int { return c.rows }
 // Strings returns copies of the texts.
 func (c *Texts) Strings() []string {
 	list := make([]string, 0, c.rows)
-	b := c.appendTo(nil)
-	for len(b) > 0 {
+	var whole native
+	whole.texts(c)
+	for b := whole.b; len(b) > 0; {
 		n, k := binary.Uvarint(b)
 		list = append(list, string(b[k:k+int(n)]))
 		b = b[k+int(n):]
 	}
 	return list
-}
-
-// appendTo appends the texts as they travel.
-func (c *Texts) appendTo(b []byte) []byte {
-	at := 0
-	for _, x := range c.apart {
-		b = append(b, c.octets[at:x.at]...)
-		b = append(b, x.octets...)
-		at = x.at
-	}
-	return append(b, c.octets[at:]...)
 }
 
 // reset forgets the texts and keeps the column's own memory.

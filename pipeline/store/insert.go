@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,8 @@ import (
 // inserter inserts blocks. It belongs to one goroutine.
 type inserter struct {
 	w *Writer
-	// native is the rows of tables as they travel, packed those of one compressed.
+	// native is the rows of tables as they travel, but for large texts, packed those of
+	// one table compressed.
 	native, packed []byte
 	tables         []encoded
 	packer         *compress.Writer
@@ -32,14 +34,14 @@ type inserter struct {
 // encoded is the rows of one table as they travel.
 type encoded struct {
 	table, statement string
-	native           []byte
+	native           [][]byte
 	rows, octets     int
 	// last says that they tell what is in the archive, and wait until it is.
 	last bool
 }
 
 // insert makes the rows of every table of a block durable. The batches are given back
-// once all their rows are encoded, before these are sent: thus few go round.
+// once their rows are encoded, before these are sent: thus few go round.
 func (in *inserter) insert(b *block) error {
 	if len(b.batches) == 0 {
 		return nil
@@ -47,56 +49,33 @@ func (in *inserter) insert(b *block) error {
 	in.w.metrics.pending.Add(float64(b.bytes))
 	defer in.w.metrics.pending.Sub(float64(b.bytes))
 	in.w.metrics.size.Observe(float64(b.rows))
-	most := 0
-	for rest := b.batches.All(); len(rest) > 0; {
-		rest = in.encode(rest)
-		most = max(most, len(in.native))
-		if len(rest) == 0 {
-			for _, batch := range b.batches {
-				in.w.spare.put(batch)
-			}
-			b.batches = nil
-		}
-		for i := range in.tables {
-			t := &in.tables[i]
-			if t.last {
-				if err := in.w.turn(b.number); err != nil {
-					return err
-				}
-			}
-			if err := in.send(t); err != nil {
+	in.encode(b.batches)
+	for _, batch := range b.batches {
+		in.w.spare.put(batch)
+	}
+	b.batches = nil
+	for i := range in.tables {
+		t := &in.tables[i]
+		if t.last {
+			if err := in.w.turn(b.number); err != nil {
 				return err
 			}
 		}
+		if err := in.send(t); err != nil {
+			return err
+		}
+		t.native = nil
 	}
-	in.need.add(most)
-	in.trim(min(2*in.need.most(), in.atOnce()))
+	in.need.add(len(in.native))
+	in.trim(2 * in.need.most())
 	return nil
 }
 
-// atOnce bounds the octets of tables that are encoded together, unless one alone has
-// more: a large message is in several tables, and need not be in memory that often.
-func (in *inserter) atOnce() int { return 2 * in.w.o.Bytes }
-
-// encode encodes the first of the tables, and returns the others.
-func (in *inserter) encode(tables [][]schema.Columnar) [][]schema.Columnar {
-	in.tables = in.tables[:0]
-	n, room := 0, 0
-	for ; n < len(tables); n++ {
-		t := encoded{table: tables[n][0].Table()}
-		for _, p := range tables[n] {
-			t.rows += p.Rows()
-			t.octets += p.Bytes()
-		}
-		if n > 0 && room+t.octets > in.atOnce() {
-			break
-		}
-		room += t.octets
-		in.tables = append(in.tables, t)
-	}
-	in.native = slices.Grow(in.native[:0], room)
-	for i := range in.tables {
-		t, parts := &in.tables[i], tables[i]
+// encode encodes the rows of a block.
+func (in *inserter) encode(b schema.Block) {
+	in.tables, in.native = in.tables[:0], in.native[:0]
+	for _, parts := range b.All() {
+		t := encoded{table: parts[0].Table()}
 		var names []string
 		for _, c := range parts[0].Columns() {
 			names = append(names, c.Name)
@@ -106,11 +85,13 @@ func (in *inserter) encode(tables [][]schema.Columnar) [][]schema.Columnar {
 		case *schema.Progresses, *schema.Captures:
 			t.last = true
 		}
-		from := len(in.native)
-		in.native = schema.AppendNative(in.native, parts...)
-		t.native = in.native[from:]
+		for _, p := range parts {
+			t.rows += p.Rows()
+			t.octets += p.Bytes()
+		}
+		in.native, t.native = schema.AppendNativePieces(in.native, parts...)
+		in.tables = append(in.tables, t)
 	}
-	return tables[n:]
 }
 
 // send inserts the rows of one table, as often as it takes.
@@ -143,7 +124,7 @@ func (in *inserter) send(t *encoded) error {
 	for attempt := 1; ; attempt++ {
 		m.attempts.WithLabelValues(name).Inc()
 		start := time.Now()
-		err := in.w.store.conn.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "Native", t.statement, bytes.NewReader(body))
+		err := in.w.store.conn.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "Native", t.statement, reader(body))
 		m.seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
 		if err == nil {
 			m.inserts.WithLabelValues(name).Inc()
@@ -174,7 +155,7 @@ const packedAtOnce = 1 << 20
 // pack compresses the rows for the network, as the target says, in ClickHouse's own
 // framing, and returns the context that says so to sayPacked. Other compressions are
 // clickhouse-go's.
-func (in *inserter) pack(native []byte) ([]byte, context.Context, error) {
+func (in *inserter) pack(native [][]byte) ([][]byte, context.Context, error) {
 	c := in.w.store.options.Compression
 	if c == nil || c.Method != clickhouse.CompressionLZ4 && c.Method != clickhouse.CompressionZSTD {
 		return native, in.w.ctx, nil
@@ -183,13 +164,27 @@ func (in *inserter) pack(native []byte) ([]byte, context.Context, error) {
 		in.packer = compress.NewWriter(compress.Level(c.Level), compress.Method(c.Method))
 	}
 	in.packed = in.packed[:0]
-	for piece := range slices.Chunk(native, packedAtOnce) {
-		if err := in.packer.Compress(piece); err != nil {
-			return nil, nil, err
+	for _, piece := range native {
+		for part := range slices.Chunk(piece, packedAtOnce) {
+			if err := in.packer.Compress(part); err != nil {
+				return nil, nil, err
+			}
+			in.packed = append(in.packed, in.packer.Data...)
 		}
-		in.packed = append(in.packed, in.packer.Data...)
 	}
-	return in.packed, context.WithValue(in.w.ctx, packed{}, true), nil
+	return [][]byte{in.packed}, context.WithValue(in.w.ctx, packed{}, true), nil
+}
+
+// reader reads pieces. Of one alone the request tells the length.
+func reader(pieces [][]byte) io.Reader {
+	if len(pieces) == 1 {
+		return bytes.NewReader(pieces[0])
+	}
+	readers := make([]io.Reader, len(pieces))
+	for i, p := range pieces {
+		readers[i] = bytes.NewReader(p)
+	}
+	return io.MultiReader(readers...)
 }
 
 // packed marks the context of an insert whose body is compressed.
@@ -218,9 +213,11 @@ func (in *inserter) trim(most int) {
 }
 
 // token returns the digest of a table's rows.
-func token(table string, native []byte) string {
+func token(table string, native [][]byte) string {
 	h := sha256.New()
 	h.Write([]byte(table))
-	h.Write(native)
+	for _, piece := range native {
+		h.Write(piece)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }

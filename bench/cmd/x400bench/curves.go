@@ -109,6 +109,11 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	into := func(capture, keep string) (*wholeResult, error) {
+		return archived(ctx, o, func(dir string, _ *store.Store) (*exec.Cmd, error) {
+			return exec.CommandContext(ctx, ingest, "-r", capture, "-store", dir, "-keep", keep, "-memory", o.memoryOf), nil
+		})
+	}
 	length := o.length
 	if length <= 0 {
 		length = max(o.messages*2/3, 1)
@@ -119,9 +124,7 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		r, err := archived(ctx, o, func(dir string, _ *store.Store) (*exec.Cmd, error) {
-			return exec.CommandContext(ctx, ingest, "-r", name, "-store", dir, "-keep", "envelope", "-memory", o.memoryOf), nil
-		})
+		r, err := into(name, "envelope")
 		if err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 	}
 	fmt.Fprint(out, "\nIngest may have `-memory` of records and rows, and as much garbage as it has of these.\n")
 	const huge = 100 << 20
-	fmt.Fprint(out, "\nOne message of 100 MB, from capture to columns:\n\n| keep | peak MB | without it | copies |\n|---|---:|---:|---:|\n")
+	fmt.Fprint(out, "\nOne message of 100 MB:\n\n| from capture to | keep | peak MB | without it | copies |\n|---|---|---:|---:|---:|\n")
 	g := stages.Sized(20, 2000)
 	small, err := made(o, "small", g)
 	if err != nil {
@@ -157,7 +160,16 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 			return err
 		}
 		keep := map[bool]string{true: "envelope", false: "content"}[envelope]
-		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.1f |\n", keep, float64(with.Peak)/1e6, float64(without.Peak)/1e6, float64(with.Peak-without.Peak)/huge)
+		fmt.Fprintf(out, "| columns | %s | %.0f | %.0f | %.1f |\n", keep, float64(with.Peak)/1e6, float64(without.Peak)/1e6, float64(with.Peak-without.Peak)/huge)
+		alone, err := into(small, keep)
+		if err != nil {
+			return err
+		}
+		whole, err := into(large, keep)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "| the archive | %s | %.0f | %.0f | %.1f |\n", keep, float64(whole.peakClient)/1e6, float64(alone.peakClient)/1e6, float64(whole.peakClient-alone.peakClient)/huge)
 	}
 	return os.Remove(large)
 }
