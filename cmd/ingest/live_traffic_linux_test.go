@@ -348,8 +348,9 @@ const asPeer = "X400FLOW_TEST_AS_PEER"
 // A peer is a process in a network namespace of its own.
 type peer struct {
 	*exec.Cmd
-	in  io.WriteCloser
-	out bytes.Buffer
+	in     io.WriteCloser
+	out    *bufio.Reader
+	failed bytes.Buffer
 }
 
 func newPeer(t *testing.T, side, script string, plain bool) *peer {
@@ -357,15 +358,23 @@ func newPeer(t *testing.T, side, script string, plain bool) *peer {
 	p := &peer{Cmd: exec.Command(os.Args[0], side, script, fmt.Sprint(plain))}
 	p.Env = append(os.Environ(), asPeer+"=1")
 	p.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET}
-	p.Stdout, p.Stderr = &p.out, &p.out
+	p.Stderr = &p.failed
 	var err error
 	if p.in, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.out = bufio.NewReader(out)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.Process.Kill() })
+	t.Cleanup(func() {
+		p.Process.Kill()
+		p.Wait()
+	})
 	return p
 }
 
@@ -376,9 +385,12 @@ func (p *peer) begin(t *testing.T) {
 	}
 }
 
+// wait returns when all was said. The peer stays until the test ends, since its interface
+// goes with it.
 func (p *peer) wait() error {
-	if err := p.Wait(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", p.Args[1], err, &p.out)
+	if _, err := p.out.ReadString('\n'); err != nil {
+		p.in.Close()
+		return fmt.Errorf("%s: %w: %w\n%s", p.Args[1], err, p.Wait(), &p.failed)
 	}
 	return nil
 }
@@ -418,12 +430,24 @@ func bePeer() error {
 			return err
 		}
 	}
-	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+	told := bufio.NewReader(os.Stdin)
+	if _, err := told.ReadString('\n'); err != nil {
 		return err
 	}
+	if err := speak(side, talk, own); err != nil {
+		return err
+	}
+	fmt.Println("done")
+	_, err = told.ReadString('\n')
+	return err
+}
+
+// speak says what one side says in all connections.
+func speak(side string, talk [][]turn, own tcp.Dir) error {
 	if side == "client" {
 		for _, turns := range talk {
 			var conn net.Conn
+			var err error
 			for range 50 {
 				if conn, err = net.DialTimeout("tcp", "192.0.2.2:102", 10*time.Second); err == nil {
 					break
