@@ -55,11 +55,7 @@ func (n *native) block(parts []Columnar) {
 		n.b = appendText(n.b, columns[i].Name)
 		n.b = appendText(n.b, columns[i].Type)
 		for _, t := range parts {
-			if texts, ok := t.Column(i).(*Texts); ok {
-				n.texts(texts)
-			} else {
-				n.b = appendColumn(n.b, &columns[i], t.Column(i))
-			}
+			n.column(&columns[i], t.Column(i))
 		}
 	}
 }
@@ -101,37 +97,39 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func appendColumn(b []byte, c *Column, values any) []byte {
+func (n *native) column(c *Column, values any) {
 	switch v := values.(type) {
+	case *Texts:
+		n.texts(v)
 	case []uuid.UUID:
 		// Two little-endian halves.
 		for i := range v {
-			b = binary.LittleEndian.AppendUint64(b, binary.BigEndian.Uint64(v[i][:8]))
-			b = binary.LittleEndian.AppendUint64(b, binary.BigEndian.Uint64(v[i][8:]))
+			n.b = binary.LittleEndian.AppendUint64(n.b, binary.BigEndian.Uint64(v[i][:8]))
+			n.b = binary.LittleEndian.AppendUint64(n.b, binary.BigEndian.Uint64(v[i][8:]))
 		}
-		return b
 	case []bool:
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
 	case []int32:
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
 	case []int64:
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
 	case []uint16:
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
 	case []uint32:
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
 	case []uint64:
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
 	case Times:
 		if c.Type == wholeSeconds {
 			for _, ns := range v {
-				b = binary.LittleEndian.AppendUint64(b, uint64(ns/1e9))
+				n.b = binary.LittleEndian.AppendUint64(n.b, uint64(ns/1e9))
 			}
-			return b
+			return
 		}
-		return appendNumbers(b, v)
+		n.b = appendNumbers(n.b, v)
+	default:
+		panic(fmt.Sprintf("schema: column %s is a %T", c.Name, values))
 	}
-	panic(fmt.Sprintf("schema: column %s is a %T", c.Name, values))
 }
 
 // wholeSeconds is the type of times that a protocol gives in seconds.

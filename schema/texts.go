@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"encoding/binary"
 	"unsafe"
 )
@@ -38,7 +37,7 @@ const (
 // put makes v the text of a row, those between the last one and it empty.
 func put[T string | []byte](c *Texts, row int, v T) {
 	if len(v) > maxJoined {
-		c.refer(row, bytes.Clone([]byte(v)))
+		c.refer(row, append([]byte(nil), v...))
 		return
 	}
 	n, empty := len(c.octets), row-c.rows
@@ -63,13 +62,10 @@ func put[T string | []byte](c *Texts, row int, v T) {
 
 // lay is put for what may be a large part of one of the buffers, which is not copied.
 func (c *Texts) lay(row int, v []byte, buffers [][]byte) {
-	switch {
-	case len(v) <= maxJoined:
-		put(c, row, v)
-	case len(v) >= Large && within(v, buffers):
+	if len(v) >= Large && within(v, buffers) {
 		c.refer(row, v)
-	default:
-		c.refer(row, bytes.Clone(v))
+	} else {
+		put(c, row, v)
 	}
 }
 

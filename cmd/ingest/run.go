@@ -226,7 +226,6 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 
 // Rows take three quarters of -memory, records what is left: an eighth those that are not
 // published, half of that those on the bus.
-
 func (o *options) pending() int { return max(int(o.memory/8), 1<<20) }
 func (o *options) onBus() int   { return max(int(o.memory/16), 1<<20) }
 
