@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,7 +24,7 @@ import (
 	"time"
 
 	"x400flow/bench/generate"
-	"x400flow/engine"
+	"x400flow/cmd/cmdtest"
 	"x400flow/pipeline/capture/device/devicetest"
 )
 
@@ -41,10 +40,11 @@ var (
 	report   = flag.String("report", "", "file that the figures are written to as well")
 )
 
+func TestMain(m *testing.M) { cmdtest.Main(m) }
+
 // A bench is a link, what is replayed into it, and what captures at its end.
 type bench struct {
-	dir     string
-	bin     string
+	*cmdtest.Sensor
 	pcap    string
 	packets int64 // Of one round.
 	octets  int64
@@ -55,13 +55,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	devicetest.Namespace(t)
 	devicetest.Pair(t, "mon0", "gen0", 9600)
-	b := &bench{dir: t.TempDir()}
-	b.bin = filepath.Join(b.dir, "ingest")
-	cmd := exec.Command("go", "build", "-o", b.bin, "../../cmd/ingest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	b := &bench{Sensor: cmdtest.NewSensor(t)}
 	o := generate.DefaultOptions()
 	// Connections that end, and transfers that do: those left open, or broken off for
 	// good, are held for hours, within their limits.
@@ -70,7 +64,7 @@ func newBench(t *testing.T) *bench {
 	if *corpus == "office" {
 		o.Corpus = generate.OfficeCorpus
 	}
-	b.pcap = filepath.Join(b.dir, "traffic.pcap")
+	b.pcap = filepath.Join(t.TempDir(), "traffic.pcap")
 	f, err := os.Create(b.pcap)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +148,7 @@ func number(t *testing.T, s, expr string) int64 {
 
 func (b *bench) tcpdump() subject {
 	return subject{"tcpdump -w /dev/null", func(t *testing.T, play func() rate) (int64, rate) {
-		p := b.start(t, "listening on", "tcpdump", "-i", "mon0", "-n", "-w", "/dev/null", "-B", strconv.Itoa(*ring<<10), "tcp port 102")
+		p := start(t, "listening on", exec.Command("tcpdump", "-i", "mon0", "-n", "-w", "/dev/null", "-B", strconv.Itoa(*ring<<10), "tcp port 102"))
 		r := play()
 		time.Sleep(500 * time.Millisecond)
 		said := p.end(t, os.Interrupt)
@@ -180,22 +174,7 @@ func (b *bench) sensor(name string, args ...string) subject {
 
 func (b *bench) ingest(t *testing.T, args ...string) *process {
 	t.Helper()
-	return b.start(t, "msg=capturing", b.bin, append([]string{"-i", "mon0", "-ring", strconv.Itoa(*ring) + "M", "-drain", "5m", "-sensor", "bench"}, args...)...)
-}
-
-// archive returns a new folder for an archive, which is removed when the test ends.
-func (b *bench) archive(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(b.dir, "archive")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(engine.Stop(context.Background(), dir), os.RemoveAll(dir)); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
+	return start(t, "msg=capturing", b.Command(append([]string{"-i", "mon0", "-ring", strconv.Itoa(*ring) + "M", "-drain", "5m", "-sensor", "bench"}, args...)...))
 }
 
 // A process is a running subject.
@@ -224,9 +203,10 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *bench) start(t *testing.T, words, name string, args ...string) *process {
+// start runs a subject, and returns when it has said these words.
+func start(t *testing.T, words string, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(name, args...), out: &watched{said: make(chan struct{}), words: words}, ended: make(chan error, 1)}
+	p := &process{Cmd: cmd, out: &watched{said: make(chan struct{}), words: words}, ended: make(chan error, 1)}
 	p.Stderr = p.out
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -236,9 +216,9 @@ func (b *bench) start(t *testing.T, words, name string, args ...string) *process
 	select {
 	case <-p.out.said:
 	case err := <-p.ended:
-		t.Fatalf("%s: %v: %s", name, err, p.out)
+		t.Fatalf("%s: %v: %s", cmd.Path, err, p.out)
 	case <-time.After(time.Minute):
-		t.Fatalf("%s does not begin", name)
+		t.Fatalf("%s does not begin", cmd.Path)
 	}
 	return p
 }
@@ -304,7 +284,7 @@ func TestRates(t *testing.T) {
 		b.tcpdump(),
 		b.sensor("capture to records", "-records", "/dev/null"),
 		{"whole path, -keep envelope", func(t *testing.T, play func() rate) (int64, rate) {
-			return b.sensor("", "-keep", "envelope", "-store", b.archive(t)).run(t, play)
+			return b.sensor("", "-keep", "envelope", "-store", b.Archive(t)).run(t, play)
 		}},
 	} {
 		found[i] = b.highest(t, s, top, *each)
@@ -336,7 +316,7 @@ func TestSoak(t *testing.T) {
 	b := newBench(t)
 	mbps := 40.0
 	for ; mbps > 2; mbps /= 2 {
-		if lost, r := b.sensor("", "-keep", "envelope", "-store", b.archive(t)).run(t, func() rate { return b.replay(t, mbps, 3*time.Second) }); lost == 0 {
+		if lost, r := b.sensor("", "-keep", "envelope", "-store", b.Archive(t)).run(t, func() rate { return b.replay(t, mbps, 3*time.Second) }); lost == 0 {
 			t.Logf("loss-free: %v", r)
 			break
 		}
@@ -355,7 +335,7 @@ type memory struct {
 // soak watches the memory of a sensor with an archive.
 func (b *bench) soak(t *testing.T, mbps float64) {
 	t.Helper()
-	p := b.ingest(t, "-keep", "envelope", "-store", b.archive(t), "-listen", metrics, "-pprof")
+	p := b.ingest(t, "-keep", "envelope", "-store", b.Archive(t), "-listen", metrics, "-pprof")
 	ctx, stop := context.WithCancel(t.Context())
 	seen := make(chan []memory)
 	go func() {

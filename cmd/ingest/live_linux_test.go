@@ -3,14 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,68 +17,15 @@ import (
 	"x400flow/bench/generate"
 	"x400flow/bench/mutate"
 	"x400flow/cmd/cmdtest"
-	"x400flow/engine"
 	"x400flow/pipeline/capture/device/devicetest"
 )
 
-// nobody is the user that the sensor runs as.
-const nobody = 65534
-
-// A tester runs the built program as nobody, with the right to capture and no
-// other.
-type tester struct {
-	bin string // With file capabilities.
-	dir string // nobody's.
-	lib string // libchdb, where nobody may read it.
-}
+// A tester runs the built program as nobody, with the right to capture and no other.
+type tester struct{ *cmdtest.Sensor }
 
 func newTester(t *testing.T) *tester {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "x400flow-live-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &tester{bin: filepath.Join(dir, "ingest"), dir: dir, lib: filepath.Join(dir, "libchdb.so")}
-	lib, err := engine.Library()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if os.Link(lib, s.lib) != nil { // Another file system.
-		command(t, "cp", lib, s.lib)
-	}
-	command(t, "cp", filepath.Join(cmdtest.Build(t, "ingest"), "ingest"), s.bin)
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(s.bin, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	command(t, "setcap", "cap_net_raw=ep", s.bin)
-	return s
-}
-
-func command(t *testing.T, name string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
-	if !strings.Contains(name, "/") {
-		if path, err := exec.LookPath(name); err == nil {
-			cmd.Path, cmd.Err = path, nil
-		} else if _, err := os.Stat("/usr/sbin/" + name); err == nil {
-			cmd.Path, cmd.Err = "/usr/sbin/"+name, nil
-		}
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
-	}
-}
-
-// archive makes an archive that nobody may write, and returns where it is.
-func (s *tester) archive(t *testing.T) (dir string) {
-	t.Helper()
-	dir = filepath.Join(s.dir, strings.ReplaceAll(t.Name(), "/", "-")+strconv.Itoa(int(time.Now().UnixNano()%1e9)))
-	cmdtest.Copy(t, cmdtest.Empty(t), dir)
-	command(t, "chown", "-R", strconv.Itoa(nobody), dir)
-	cmdtest.StopAtEnd(t, dir)
-	return dir
+	return &tester{cmdtest.NewSensor(t)}
 }
 
 // A running sensor.
@@ -94,9 +39,7 @@ type running struct {
 // returns when it captures.
 func (s *tester) start(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{exec.Command(s.bin, args...), new(bytes.Buffer), make(chan error, 1)}
-	r.Env = append(os.Environ(), "CHDB_LIB_PATH="+s.lib, "HOME="+s.dir)
-	r.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	r := &running{s.Command(args...), new(bytes.Buffer), make(chan error, 1)}
 	stderr, err := r.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -250,9 +193,9 @@ func TestLive(t *testing.T) {
 			t.Fatalf("no captures: %v", err)
 		}
 	}
-	made := filepath.Join(s.dir, "made.pcap")
+	made := filepath.Join(s.Dir, "made.pcap")
 	cmdtest.WriteTraffic(t, made, func(o *generate.Options) { o.Messages, o.NoiseRate, o.MSS = 150, 0.1, 8900 })
-	tunnelled := filepath.Join(s.dir, "tunnelled.pcap")
+	tunnelled := filepath.Join(s.Dir, "tunnelled.pcap")
 	var wrapped bytes.Buffer
 	plain := cmdtest.Traffic(t, func(o *generate.Options) { o.Messages = 100 })
 	if err := mutate.Rewrite(&wrapped, bytes.NewReader(plain), mutate.Options{VLAN: []uint16{7, 100}, GRE: true, Fragment: 1200}); err != nil {
@@ -282,10 +225,10 @@ func TestLive(t *testing.T) {
 				t.Fatal(said)
 			}
 			for _, rate := range c.rates {
-				a := s.archive(t)
+				a := s.Archive(t)
 				r := s.start(t, "-i", "span0", "-store", a, "-sensor", "test", "-heartbeat", "1s")
 				for _, name := range c.files {
-					command(t, "tcpreplay", "-q", "-i", "far0", rate, name)
+					cmdtest.Run(t, "tcpreplay", "-q", "-i", "far0", rate, name)
 				}
 				said := r.end(t)
 				for _, words := range []string{"Captured ", " packets on span0: ", "Archived "} {

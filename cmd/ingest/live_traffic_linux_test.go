@@ -36,7 +36,7 @@ func TestLiveKilled(t *testing.T) {
 	devicetest.Namespace(t)
 	s := newTester(t)
 	send := devicetest.Pair(t, "span0", "far0", 16000)
-	made := filepath.Join(s.dir, "made.pcap")
+	made := filepath.Join(s.Dir, "made.pcap")
 	cmdtest.WriteTraffic(t, made, func(o *generate.Options) { o.Messages, o.Concurrent, o.PerAssociation = 400, 3, 2 })
 	file := cmdtest.NewArchive(t, cmdtest.Empty(t))
 	if said, status := runIngest(t, "-r", made, "-store", file.Dir, "-sensor", "test"); status != 0 {
@@ -60,7 +60,7 @@ func TestLiveKilled(t *testing.T) {
 		}
 		return len(in)
 	}
-	a := s.archive(t)
+	a := s.Archive(t)
 	args := []string{"-i", "span0", "-store", a, "-sensor", "test", "-heartbeat", "1s", "-block", "500"}
 	r := s.start(t, args...)
 	began = time.Now()
@@ -239,7 +239,7 @@ func script(t *testing.T, in []capture.Frame) (all [][]turn) {
 func TestLiveTCP(t *testing.T) {
 	devicetest.Namespace(t)
 	s := newTester(t)
-	made := filepath.Join(s.dir, "made.pcap")
+	made := filepath.Join(s.Dir, "made.pcap")
 	cmdtest.WriteTraffic(t, made, func(o *generate.Options) {
 		o.Messages, o.Concurrent, o.MaxHops, o.HugeContent = 40, 1, 2, 300_000
 		o.InterruptRate, o.RecoverRate, o.DiscardRate, o.CutRate, o.RefuseRate, o.AbortRate, o.OpenRate, o.RepeatRate = 0, 0, 0, 0, 0, 0, 0, 0
@@ -248,7 +248,7 @@ func TestLiveTCP(t *testing.T) {
 	if said, status := runIngest(t, "-r", made, "-store", file.Dir, "-sensor", "test"); status != 0 {
 		t.Fatal(said)
 	}
-	talk := filepath.Join(s.dir, "script")
+	talk := filepath.Join(s.Dir, "script")
 	var b bytes.Buffer
 	if err := gob.NewEncoder(&b).Encode(script(t, readFrames(t, made))); err != nil {
 		t.Fatal(err)
@@ -264,7 +264,7 @@ func TestLiveTCP(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			devicetest.Enter(t)
 			client, server := newPeer(t, "client", talk, c.forward), newPeer(t, "server", talk, c.forward)
-			a := s.archive(t)
+			a := s.Archive(t)
 			args := []string{"-store", a, "-sensor", "test", "-i", "near0"}
 			if c.forward {
 				args = append(args, "-i", "near1")

@@ -25,13 +25,13 @@ func TestLiveRestricted(t *testing.T) {
 	devicetest.Namespace(t)
 	s := newTester(t)
 	devicetest.Pair(t, "span0", "far0", 16000)
-	a := s.archive(t)
-	packets := filepath.Join(s.dir, "packets")
-	if err := errors.Join(os.Mkdir(packets, 0o700), os.Chown(packets, nobody, nobody)); err != nil {
+	a := s.Archive(t)
+	packets := filepath.Join(s.Dir, "packets")
+	if err := errors.Join(os.Mkdir(packets, 0o700), os.Chown(packets, cmdtest.Nobody, cmdtest.Nobody)); err != nil {
 		t.Fatal(err)
 	}
 	r := s.start(t, "-i", "span0", "-store", a, "-sensor", "test", "-sandbox", "require", "-write-pcap", packets, "-capture-workers", "2")
-	command(t, "tcpreplay", "-q", "-i", "far0", "--mbps=20", "../../testdata/mta/p20-pp88-to-pp88-relay.pcap")
+	cmdtest.Run(t, "tcpreplay", "-q", "-i", "far0", "--mbps=20", "../../testdata/mta/p20-pp88-to-pp88-relay.pcap")
 	state, err := engine.Status(a)
 	if err != nil || !state.Running {
 		t.Fatalf("engine %+v, %v", state, err)
