@@ -524,7 +524,7 @@ func (b *bench) machine(t *testing.T) {
 	b.say(t, "%s, commit %s, %s, Linux %s, %d cores of %s, %s, %s.", time.Now().UTC().Format(time.DateOnly),
 		cmp.Or(first("git", "rev-parse", "--short", "HEAD"), "unknown"), runtime.Version(), first("uname", "-r"), runtime.NumCPU(), cpu,
 		first("tcpdump", "--version"), first("tcpreplay", "--version"))
-	b.say(t, "Replayed: corpus %s, %d messages, %d packets of %d octets on average, under other addresses each time. Ring: %d MiB. Each rate is held for %v at least, and for four times the ring.",
+	b.say(t, "Replayed: corpus %s, %d messages, %d packets of %d octets on average, under other addresses each time. Ring: %d MiB. Each rate is held for %v at least, and for four times the ring. The sensor runs as nobody, with CAP_NET_RAW alone.",
 		*corpus, *messages, b.packets, b.octets/max(1, b.packets), *ring, *each)
 	b.say(t, "")
 	b.say(t, "| highest loss-free rate of | Mbit/s | packets/s | held | of tcpdump's |")
