@@ -176,27 +176,38 @@ type Decoder struct {
 
 	in     []byte
 	budget int
-	depth  int
 }
 
 // Reset starts the decoder on in and returns a cursor over its elements.
 // Cursors and elements of the previous input must no longer be used.
 func (d *Decoder) Reset(in []byte) Cursor {
 	d.in = in
-	d.depth = d.MaxDepth
-	if d.depth <= 0 {
-		d.depth = DefaultMaxDepth
+	depth := d.MaxDepth
+	if depth <= 0 {
+		depth = DefaultMaxDepth
 	}
-	d.depth = min(d.depth, math.MaxInt16)
+	depth = min(depth, math.MaxInt16)
 	d.budget = d.MaxElements
 	if d.budget <= 0 {
 		d.budget = DefaultMinElements + len(in)
 	}
-	return Cursor{d: d, end: len(in)}
+	return Cursor{d: d, end: len(in), state: state(depth) * level}
 }
 
 // Input returns the octets that the decoder was last Reset to.
 func (d *Decoder) Input() []byte { return d.in }
+
+// Head is what identifier and length octets say of an element beside how long it is.
+type Head struct {
+	// Tag is class and number.
+	Tag Tag
+	// Constructed is bit 6 of the identifier octet.
+	Constructed bool
+	// Indefinite says that the length was of the indefinite form.
+	Indefinite bool
+
+	_ uint16 // Fills a word: the compiler copies it in one step then.
+}
 
 // Element is one tag-length-value triple of the input.
 type Element struct {
@@ -210,12 +221,7 @@ type Element struct {
 	// End is the offset of the octet after the element, end-of-contents
 	// octets included.
 	End int
-	// Tag is class and number.
-	Tag Tag
-	// Constructed is bit 6 of the identifier octet.
-	Constructed bool
-	// Indefinite says that the length was of the indefinite form.
-	Indefinite bool
+	Head
 
 	state state // Of the cursor that read it.
 }
@@ -230,14 +236,18 @@ type Cursor struct {
 	// end is where the level ends. After an error it is the complement of the
 	// error's offset, and so below pos: there is one end to test for.
 	end int
-	// state is the level's depth and, in its low octet, the Code.
+	// state is how many levels there may be below this one and, in its low octet,
+	// the Code.
 	state state
 }
 
-type state uint32
+type state int32
 
-func (s state) code() Code { return Code(s) }
-func (s state) depth() int { return int(s >> 8) }
+// level is one level of a state, which is negative when there is none.
+const level state = 1 << 8
+
+func (s state) code() Code  { return Code(s) }
+func (s state) levels() int { return int(s >> 8) }
 
 // More reports whether octets are left and no error has occurred.
 func (c *Cursor) More() bool { return c.pos < c.end }
@@ -288,33 +298,50 @@ func (c *Cursor) Peek() (t Tag, ok bool) {
 	return t, code == None
 }
 
+// heads are the Heads of elements whose tag takes one octet, by that octet.
+var heads = func() (of [256]Head) {
+	for id := range of {
+		of[id] = Head{Tag: MakeTag(Class(id>>6), uint32(id&0x1f)), Constructed: id&0x20 != 0}
+	}
+	return of
+}()
+
+// shortLengths are, by an element's first octet, what a length of one octet is below:
+// zero where another octet of the tag follows, and for end-of-contents octets.
+var shortLengths = func() (of [256]uint8) {
+	for id := range of {
+		if id != 0 && id&0x1f != 0x1f {
+			of[id] = 0x80
+		}
+	}
+	return of
+}()
+
 // Next reads the next element into e. It returns false at the end of the level
 // and on an error, which Code tells apart.
 func (c *Cursor) Next(e *Element) bool {
-	d, p, end := c.d, c.pos, c.end
-	if p >= end {
+	d, p := c.d, c.pos
+	if p >= c.end {
 		return false
 	}
 	if d.budget--; d.budget < 0 {
 		return c.stop(TooManyElements, p)
 	}
-	in := d.in
-	if uint(p+1) >= uint(len(in)) {
+	in := d.in[:c.end]
+	if p+1 >= len(in) {
 		return c.long(e, p)
 	}
-	b, l := in[p], int(in[p+1])
+	id, l := in[p], int(in[p+1])
 	start := p + 2
 	q := start + l
-	if b&0x1f == 0x1f || l >= 0x80 || q > end || int(b)|l == 0 {
+	if l >= int(shortLengths[id]) || q > len(in) {
 		return c.long(e, p)
 	}
-	e.Content = in[start:q:q]
 	e.Offset = p
 	e.Header = 2
 	e.End = q
-	e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
-	e.Constructed = b&0x20 != 0
-	e.Indefinite = false
+	e.Content = in[start:q:q]
+	e.Head = heads[id]
 	e.state = c.state
 	c.pos = q
 	return true
@@ -370,20 +397,15 @@ func (c *Cursor) long(e *Element, p int) bool {
 // the same decoder yielded. Entering a primitive element gives a cursor that
 // has failed with BadValue.
 func (c *Cursor) Enter(e *Element) Cursor {
-	if !e.Constructed || e.state.depth() >= c.d.depth {
-		return c.refused(e)
-	}
 	start := e.Offset + e.Header
-	return Cursor{c.d, start, start + len(e.Content), e.state + 1<<8}
-}
-
-// refused is Enter for what cannot be entered.
-func (c *Cursor) refused(e *Element) Cursor {
-	in := c.EnterEncoding(e)
-	if !e.Constructed {
-		in.stop(BadValue, e.Offset)
+	end, s := start+len(e.Content), e.state-level
+	if s < 0 {
+		end, s = ^e.Offset, state(TooDeep)
 	}
-	return in
+	if !e.Constructed {
+		end, s = ^e.Offset, state(BadValue)
+	}
+	return Cursor{c.d, start, end, s}
 }
 
 // EnterEncoding is Enter for an element whose contents octets are themselves an
@@ -391,11 +413,11 @@ func (c *Cursor) refused(e *Element) Cursor {
 // EXTERNAL (X.690 8.18).
 func (c *Cursor) EnterEncoding(e *Element) Cursor {
 	start := e.Offset + e.Header
-	in := Cursor{d: c.d, pos: start, end: start + len(e.Content), state: e.state + 1<<8}
-	if in.state.depth() > c.d.depth {
-		in.stop(TooDeep, e.Offset)
+	end, s := start+len(e.Content), e.state-level
+	if s < 0 {
+		end, s = ^e.Offset, state(TooDeep)
 	}
-	return in
+	return Cursor{c.d, start, end, s}
 }
 
 // Raw returns the whole element: identifier, length and contents octets, and
@@ -451,7 +473,7 @@ func (c *Cursor) indefinite(e *Element, p int) bool {
 			if b&0x20 == 0 {
 				return c.stop(IndefinitePrimitive, at)
 			}
-			if open++; open+c.state.depth() > c.d.depth {
+			if open++; open > c.state.levels() {
 				return c.stop(TooDeep, at)
 			}
 			continue
