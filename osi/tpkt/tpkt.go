@@ -219,13 +219,29 @@ func (f *Framer) take(n int) []byte {
 	return b
 }
 
+// Aligned reports whether the next run begins with a TPKT of which nothing is to be told
+// but what it holds. Then those that [Whole] finds at its front need not be pushed.
+func (f *Framer) Aligned() bool {
+	return f.state == InSync && !f.resync && len(f.buf) == f.r && len(f.in) == 0 && f.skip == 0 && !f.final
+}
+
+// Whole returns the length of the TPKT at the front of a run if it is there to its end
+// and has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a TPKT is to
+// be expected, nothing else needs to be asked.
+func Whole(run []byte) int {
+	if len(run) < MinLen || run[0] != 3 || run[1] != 0 || run[4] != 2 || run[5] != byte(cotp.DT) {
+		return 0
+	}
+	if total := int(binary.BigEndian.Uint16(run[2:])); total >= MinLen && total <= len(run) {
+		return total
+	}
+	return 0
+}
+
 // Next fills u with the next unit and reports whether there was one.
 func (f *Framer) Next(u *Unit) bool {
-	// Nearly always the next TPKT is wholly in the run, and has one DT TPDU of class 0
-	// in it. Where it is to be expected, nothing else needs to be asked.
-	if v := f.in; f.state == InSync && len(v) >= MinLen && len(f.buf) == f.r && f.skip == 0 {
-		total := int(binary.BigEndian.Uint16(v[2:]))
-		if v[0] == 3 && v[1] == 0 && v[4] == 2 && v[5] == byte(cotp.DT) && total >= MinLen && total <= len(v) {
+	if f.state == InSync && len(f.buf) == f.r && f.skip == 0 {
+		if total := Whole(f.in); total > 0 {
 			f.give(u, total)
 			return true
 		}

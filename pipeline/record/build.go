@@ -102,71 +102,33 @@ func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
 	return appendItemField(b, fItems, it, base)
 }
 
+// AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
+// is to be said but what it is given: nearly all are such, and filling an Item for each
+// costs as much as coding it.
+func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) (out []byte, at int) {
+	return appendFields(b, fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
+}
+
 // AppendPreamble appends it as an item of earlier records.
 func AppendPreamble(b []byte, it *Item, base int64) []byte {
 	out, _ := appendItemField(b, fPreamble, it, base)
 	return out
 }
 
-// maxFront is the most that stands before an item's octets, and what putUint may need
-// behind it.
-const maxFront = (1 + 5) + 2 + 2 + (1 + 10) + (1 + 4) + 2*(1+10) + (1 + 5) + wide
-
 func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out []byte, octets int) {
-	b = slices.Grow(b, maxFront+len(it.Octets))
-	at := len(b)
-	h := (*[maxFront]byte)(b[at : at+maxFront])
-	// The item's length comes first and is known last. It takes as many octets as that
-	// of its own octets nearly always; where not, what follows is moved.
-	room := 1
-	if len(it.Octets) >= 0x80 {
-		room = 2
-	}
-	n := 1 + room
-	binary.LittleEndian.PutUint32(h[n:], 1<<3|uint32(it.Kind)<<8|2<<3<<16|uint32(it.Dir&1)<<24)
-	h[n+4] = 3 << 3
-	n += 5
-	n += putUint(h[n:], protowire.EncodeZigZag(it.Time-base))
-	h[n] = 4<<3 | byte(protowire.Fixed32Type)
-	binary.LittleEndian.PutUint32(h[n+1:], it.Sequence)
-	n += 5
-	if it.Offset != 0 {
-		h[n] = 5 << 3
-		n += 1 + putUint(h[n+1:], it.Offset)
-	}
-	if it.Frame != 0 {
-		h[n] = 6 << 3
-		n += 1 + putUint(h[n+1:], it.Frame)
-	}
-	if len(it.Octets) > 0 {
-		h[n] = 7<<3 | byte(protowire.BytesType)
-		n += 1 + putUint(h[n+1:], uint64(len(it.Octets)))
-	}
-	size := n - 1 - room + len(it.Octets)
 	// Fields that few items have stand behind the octets.
-	more := it.Lost|it.Redacted|uint64(it.Source) != 0 || len(it.Digest) > 0 || it.Resync
-	if more {
-		size += sizeUint(it.Lost) + sizeUint(it.Redacted) + sizeUint(uint64(it.Source))
+	more := 0
+	if it.Lost|it.Redacted|uint64(it.Source) != 0 || len(it.Digest) > 0 || it.Resync {
+		more = sizeUint(it.Lost) + sizeUint(it.Redacted) + sizeUint(uint64(it.Source))
 		if len(it.Digest) > 0 {
-			size += 1 + protowire.SizeBytes(len(it.Digest))
+			more += 1 + protowire.SizeBytes(len(it.Digest))
 		}
 		if it.Resync {
-			size += 2
+			more += 2
 		}
 	}
-	h[0] = byte(num)<<3 | byte(protowire.BytesType)
-	if room == 1 && size < 1<<7 {
-		h[1] = byte(size)
-	} else if room == 2 && size < 1<<14 {
-		h[1], h[2] = byte(size)|0x80, byte(size>>7)
-	} else {
-		takes := protowire.SizeVarint(uint64(size))
-		n = 1 + takes + copy(h[1+takes:], h[1+room:n])
-		binary.PutUvarint(h[1:], uint64(size))
-	}
-	octets = at + n
-	b = append(b[:octets], it.Octets...)
-	if !more {
+	b, octets = appendFields(b, num, it.Kind, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame, it.Octets, more)
+	if more == 0 {
 		return b, octets
 	}
 	b = appendUint(b, 8, it.Lost)
@@ -178,6 +140,58 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 		b = appendUint(b, 11, 1)
 	}
 	return appendUint(b, 12, uint64(it.Source)), octets
+}
+
+// maxFront is the most that stands before an item's octets, and what putUint may need
+// behind it.
+const maxFront = (1 + 5) + 2 + 2 + (1 + 10) + (1 + 4) + 2*(1+10) + (1 + 5) + wide
+
+// appendFields appends an item up to its octets; time is relative, and more octets are
+// to follow.
+func appendFields(b []byte, num protowire.Number, kind ItemKind, dir uint8, time int64, sequence uint32,
+	offset, frame uint64, octets []byte, more int) (out []byte, start int) {
+	b = slices.Grow(b, maxFront+len(octets))
+	at := len(b)
+	h := (*[maxFront]byte)(b[at : at+maxFront])
+	// The item's length comes first and is known last. It takes as many octets as that
+	// of its own octets nearly always; where not, what follows is moved.
+	room := 1
+	if len(octets) >= 0x80 {
+		room = 2
+	}
+	n := 1 + room
+	binary.LittleEndian.PutUint32(h[n:], 1<<3|uint32(kind)<<8|2<<3<<16|uint32(dir&1)<<24)
+	h[n+4] = 3 << 3
+	n += 5
+	n += putUint(h[n:], protowire.EncodeZigZag(time))
+	h[n] = 4<<3 | byte(protowire.Fixed32Type)
+	binary.LittleEndian.PutUint32(h[n+1:], sequence)
+	n += 5
+	if offset != 0 {
+		h[n] = 5 << 3
+		n += 1 + putUint(h[n+1:], offset)
+	}
+	if frame != 0 {
+		h[n] = 6 << 3
+		n += 1 + putUint(h[n+1:], frame)
+	}
+	if len(octets) > 0 {
+		h[n] = 7<<3 | byte(protowire.BytesType)
+		n += 1 + putUint(h[n+1:], uint64(len(octets)))
+	}
+	size := n - 1 - room + len(octets) + more
+	h[0] = byte(num)<<3 | byte(protowire.BytesType)
+	if room == 1 && size < 1<<7 {
+		h[1] = byte(size)
+	} else if room == 2 && size < 1<<14 {
+		h[1], h[2] = byte(size)|0x80, byte(size>>7)
+	} else {
+		takes := protowire.SizeVarint(uint64(size))
+		n = 1 + takes + copy(h[1+takes:], h[1+room:n])
+		binary.PutUvarint(h[1:], uint64(size))
+	}
+	start = at + n
+	return append(b[:start], octets...), start
 }
 
 // wide is how many octets putUint writes at once at most.

@@ -140,6 +140,33 @@ func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 	}
 }
 
+// pass takes one DT TPDU's user data, as data would, of a direction that is settled and
+// sure, and reports true; or it reports false and has done nothing, where the TSDU may
+// carry credentials.
+func (t *tsdu) pass(user []byte, eot bool) bool {
+	x := &t.current
+	switch {
+	case x.open:
+		if !x.cleared {
+			return false
+		}
+	case len(user) == 0 || credentialSPDU(user[0]):
+		return false
+	default:
+		if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
+			return false
+		}
+		if !eot {
+			*x = current{open: true, begun: true, first: user[0], judged: true, cleared: true}
+		}
+		return true
+	}
+	if eot {
+		*x = current{}
+	}
+	return true
+}
+
 // data takes one DT TPDU's user data.
 func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 	st := &c.State
@@ -196,6 +223,10 @@ const (
 	codeRegisterMS        = 24
 )
 
+func carriesCredentials(code int64) bool {
+	return code == codeChangeCredentials || code == codeRegisterMS
+}
+
 // operation holds a TSDU of data until it is clear whether it carries credentials.
 // If it does they are overwritten when it is whole.
 func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
@@ -206,7 +237,7 @@ func (s *Sensor) operation(st *conn, t *tsdu, user chunk, eot bool) {
 	}
 	if !x.judged {
 		v, more := association.FindInvocation(s.join(st, t, user))
-		x.secret = v.Code == codeChangeCredentials || v.Code == codeRegisterMS
+		x.secret = carriesCredentials(v.Code)
 		t.rest = t.rest && !v.Begins
 		x.judged = !more || eot
 	}

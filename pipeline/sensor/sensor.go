@@ -26,6 +26,7 @@ import (
 
 	"x400flow/osi/association"
 	"x400flow/osi/buffers"
+	"x400flow/osi/cotp"
 	"x400flow/osi/tpkt"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
@@ -583,7 +584,14 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 			if st.muted {
 				continue
 			}
-			st.framer[ev.Dir].Push(ev.Offset, ev.Data)
+			n, err := s.plain(ctx, ev)
+			if err != nil {
+				return err
+			}
+			st.framer[ev.Dir].Push(ev.Offset+uint64(n), ev.Data[n:])
+			if n == len(ev.Data) {
+				continue
+			}
 			if err := s.units(ctx); err != nil {
 				return err
 			}
@@ -680,6 +688,42 @@ func endReason(r tcp.Reason) record.EndReason {
 		return record.Replaced
 	}
 	return record.CaptureEnd
+}
+
+// plain takes the TPKTs at the front of a run that are what nearly all are: in step, whole,
+// with one DT TPDU of an association that has begun, and without credentials. It does
+// what units would, without looking for what is not there, and returns how many octets
+// they are.
+func (s *Sensor) plain(ctx context.Context, ev *tcp.Event[conn]) (n int, err error) {
+	st := &ev.Conn.State
+	d := &st.dir[ev.Dir]
+	t := &d.tsdu
+	if !st.probed || !st.preambleDone || st.rec == nil || len(st.sources) != 1 || st.sources[0] != ev.File ||
+		d.skipped > 0 || !t.settled || t.unsure || t.rest || !st.framer[ev.Dir].Aligned() {
+		return 0, nil
+	}
+	for n < len(ev.Data) && st.rec != nil {
+		total := tpkt.Whole(ev.Data[n:])
+		if total == 0 {
+			break
+		}
+		nsdu := ev.Data[n+tpkt.HeaderLen : n+total]
+		user, eot, ok := cotp.Data(nsdu)
+		if !ok || !t.pass(user, eot) {
+			break
+		}
+		s.stats.TPDUs++
+		at := ev.Offset + uint64(n) + tpkt.HeaderLen
+		before := len(st.rec.B)
+		st.rec.B, _ = record.AppendTPDU(st.rec.B, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
+		s.pending += len(st.rec.B) - before
+		st.items++
+		n += total
+		if err := s.full(ctx, ev.Conn); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // units takes what the framer of the event's direction gives.
@@ -788,6 +832,12 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	if it.Kind == record.TPDU {
 		s.track(c, it, at)
 	}
+	return s.full(ctx, c)
+}
+
+// full publishes the connection's record if it is full.
+func (s *Sensor) full(ctx context.Context, c *openConn) error {
+	st := &c.State
 	if (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) && !st.held() {
 		return s.publish(ctx, c, record.Open)
 	}
