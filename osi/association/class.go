@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"x400flow/osi/ber"
+	"x400flow/osi/cotp"
 	"x400flow/osi/rose"
 	"x400flow/osi/session"
 )
@@ -110,12 +111,23 @@ func protocolClass(n int64) Class {
 // syntaxes of a normal mode opening.
 func (a *Association) proposedClass() Class {
 	f := &a.facts
-	if n := under(f.ApplicationContext, acPrefix); n >= 0 {
+	class := openingClass(f.ApplicationContext, len(f.Contexts), func(i int) []byte { return f.Contexts[i].Abstract })
+	if class == ClassOSI && !f.Proposed {
+		return ClassUnknown
+	}
+	return class
+}
+
+// openingClass tells the class of a normal mode opening with so many presentation
+// contexts by its application context, nil where it has none, and their abstract
+// syntaxes.
+func openingClass(applicationContext []byte, contexts int, abstract func(i int) []byte) Class {
+	if n := under(applicationContext, acPrefix); n >= 0 {
 		return acClass[min(n, len(acClass)-1)]
 	}
 	class := ClassUnknown
-	for i := range f.Contexts {
-		abstract := f.Contexts[i].Abstract
+	for i := range contexts {
+		abstract := abstract(i)
 		if n := under(abstract, asPrefix); n >= 0 {
 			c := asClass[min(n, len(asClass)-1)]
 			if !class.X400() || c == ClassP1 || c == ClassP7 {
@@ -125,15 +137,14 @@ func (a *Association) proposedClass() Class {
 			class = ClassMMS
 		}
 	}
-	if class != ClassUnknown {
-		return class
-	}
 	switch {
-	case bytes.HasPrefix(f.ApplicationContext, mmsPrefix):
+	case class != ClassUnknown:
+		return class
+	case bytes.HasPrefix(applicationContext, mmsPrefix):
 		return ClassMMS
-	case f.ApplicationContext != nil:
+	case applicationContext != nil:
 		return ClassACSE
-	case f.Proposed && len(f.Contexts) > 0:
+	case contexts > 0:
 		return ClassOSI
 	}
 	return ClassUnknown
@@ -184,6 +195,16 @@ func (a *Association) recognise(v view) {
 	if b[1]&0xF0 == 0xE0 && len(b) >= 7 && remoteDesktop(b[7:]) {
 		a.setClass(ClassRDP, true)
 	}
+}
+
+// Mute reports whether a TPKT's content is one CR or CC TPDU that tells nothing of what
+// the connection carries. t is overwritten.
+func Mute(octets []byte, t *cotp.TPDU) bool {
+	if len(octets) < 7 || octets[1]&0xE0 != 0xC0 && octets[1]&0xF0 != 0xE0 {
+		return false
+	}
+	n, err := cotp.Decode(octets, t)
+	return err == nil && n == len(octets) && (t.Kind == cotp.CC || t.Kind == cotp.CR && !remoteDesktop(octets[7:]))
 }
 
 // Outside takes octets that stand in no TPKT with a TPDU. They may tell what the

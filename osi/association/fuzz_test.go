@@ -165,7 +165,8 @@ func FuzzAssociation(f *testing.F) {
 	})
 }
 
-// FuzzSecrets: what is found lies within the TSDU, and nothing is changed.
+// FuzzSecrets: what is found lies within the TSDU, nothing is changed, and the class is
+// what an association tells.
 func FuzzSecrets(f *testing.F) {
 	for _, b := range captured.TSDUs(f) {
 		if b[0] >= 12 && b[0] <= 16 {
@@ -173,9 +174,17 @@ func FuzzSecrets(f *testing.F) {
 		}
 	}
 	var x Secrets
+	a := new(Association)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := bytes.Clone(in)
 		ok := x.Find(in)
+		if class := x.Class(); class != ClassUnknown {
+			a.Reset(Config{})
+			a.TPDU(TPDU{Octets: append([]byte{2, 0xf0, 0x80}, in...)})
+			if !ok || !a.Definite() || a.Class() != class {
+				t.Fatalf("%t: class %s, of an association %s, definite: %t", ok, class, a.Class(), a.Definite())
+			}
+		}
 		for _, r := range append(append([]Range{x.UserData}, x.Authentication...), x.Binds...) {
 			if r.Start < 0 || r.End < r.Start || r.End > len(in) {
 				t.Fatalf("%t: %v of %d", ok, r, len(in))
@@ -203,6 +212,9 @@ func TestSecrets(t *testing.T) {
 			half[p.Dir] = nil
 			if !x.Find(tsdu) {
 				t.Errorf("%s: TSDU in frame %d is not understood: %x", w.name, p.Frame, tsdu[:min(len(tsdu), 40)])
+			}
+			if tsdu[0] == 13 && !x.Class().X400() {
+				t.Errorf("%s: CONNECT in frame %d is of class %s", w.name, p.Frame, x.Class())
 			}
 			for _, r := range x.Binds {
 				found = append(found, tsdu[r.Start:r.End])

@@ -25,6 +25,9 @@ type Secrets struct {
 	// UserData is the session user data, all that could hold a credential.
 	UserData Range
 
+	class  Class
+	values int // Presentation data values of the TSDU.
+
 	spdu session.SPDU
 	ppdu presentation.PPDU
 	data presentation.UserData
@@ -39,7 +42,7 @@ type Secrets struct {
 // anywhere. It does not keep or change the TSDU.
 func (s *Secrets) Find(tsdu []byte) bool {
 	s.Authentication, s.Binds = s.Authentication[:0], s.Binds[:0]
-	s.UserData = Range{}
+	s.UserData, s.class, s.values = Range{}, ClassUnknown, 0
 	if len(tsdu) == 0 {
 		return true
 	}
@@ -76,6 +79,9 @@ func (s *Secrets) Find(tsdu []byte) bool {
 	if !s.presentation(kind, components, p.UserData) {
 		return false
 	}
+	if kind == presentation.CP {
+		s.class = s.proposed()
+	}
 	for i := range s.Authentication {
 		s.Authentication[i].Start += p.UserStart
 		s.Authentication[i].End += p.UserStart
@@ -85,6 +91,28 @@ func (s *Secrets) Find(tsdu []byte) bool {
 		s.Binds[i].End += p.UserStart
 	}
 	return true
+}
+
+// Class returns what a connection carries that begins with the TSDU that Find was given
+// last, as an [Association] tells it then and for good; or ClassUnknown where it would
+// not from this TSDU alone.
+func (s *Secrets) Class() Class { return s.class }
+
+// proposed is Class of a CONNECT that was understood.
+func (s *Secrets) proposed() Class {
+	p := &s.ppdu
+	if p.Mode == presentation.X410 {
+		return protocolClass(s.rtse.Protocol)
+	}
+	if s.values != 1 {
+		return ClassUnknown
+	}
+	class := openingClass(s.acse.ApplicationContext, min(p.ContextCount, presentation.MaxContexts),
+		func(i int) []byte { return p.Contexts[i].Abstract })
+	if class == ClassMMS {
+		return ClassUnknown // It may be ICCP.
+	}
+	return class
 }
 
 func (s *Secrets) presentation(kind presentation.Kind, components rtse.Kind, in []byte) bool {
@@ -115,6 +143,7 @@ func (s *Secrets) presentation(kind presentation.Kind, components rtse.Kind, in 
 		if v.Joined || v.Form == presentation.Arbitrary {
 			return false
 		}
+		s.values++
 		if !s.association(v.Octets, p.UserStart+v.Start) {
 			return false
 		}

@@ -72,6 +72,19 @@ type scratch struct {
 	joined []byte
 	ranges []x411.Range
 	finder association.Secrets
+	looked bool // Finder has looked into the TSDU in hand.
+}
+
+// opening looks into a TSDU that came in one DT TPDU, the first of its connection, and
+// returns what the connection carries, or ClassUnknown where that is not clear from it.
+// What find looks for in it is found then.
+func (x *scratch) opening(t *tsdu, nsdu []byte) association.Class {
+	user, eot, ok := cotp.Data(nsdu)
+	if !ok || !eot || len(user) == 0 || user[0] != siCONNECT || t.current.open || t.unsure || !x.finder.Find(user) {
+		return association.ClassUnknown
+	}
+	x.looked = true
+	return x.finder.Class()
 }
 
 // held reports whether a TSDU keeps the record from being published.
@@ -370,7 +383,7 @@ func (s *Sensor) redact(st *conn, t *tsdu) {
 func (s *Sensor) find(st *conn, whole []byte) (ranges []x411.Range, ok bool) {
 	x := &s.secrets
 	x.ranges = x.ranges[:0]
-	if !x.finder.Find(whole) {
+	if !x.looked && !x.finder.Find(whole) {
 		return nil, false
 	}
 	for _, r := range x.finder.Authentication {

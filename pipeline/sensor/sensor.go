@@ -831,6 +831,7 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	}
 	if it.Kind == record.TPDU {
 		s.track(c, it, at)
+		s.secrets.looked = false
 	}
 	return s.full(ctx, c)
 }
@@ -848,6 +849,21 @@ func (s *Sensor) full(ctx context.Context, c *openConn) error {
 // certainly is not.
 func (s *Sensor) probe(c *openConn, it *record.Item) {
 	st := &c.State
+	st.probes++
+	if st.class == nil && it.Kind == record.TPDU {
+		// Nearly all begin with CR and CC, which tell nothing, and with a CONNECT that
+		// tells all and is to be looked into anyway.
+		if association.Mute(it.Octets, &s.secrets.tpdu) {
+			if st.probes >= maxProbes {
+				st.probed = true
+			}
+			return
+		}
+		if class := s.secrets.opening(&st.dir[it.Dir].tsdu, it.Octets); class != association.ClassUnknown {
+			s.settle(c, class)
+			return
+		}
+	}
 	if st.class == nil {
 		st.class = s.probes.Get().(*association.Association)
 		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld, Scratch: &s.scratch})
@@ -861,22 +877,32 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 		for st.class.Next(&s.event) {
 		}
 	}
-	st.probes++
 	st.probe += len(it.Octets)
 	if !st.class.Definite() && st.probes < maxProbes {
 		return
 	}
-	switch {
-	case !st.class.Definite():
-	case st.class.NotX400():
-		st.muted = true
-		s.stats.Muted++
-	default:
-		s.table.Prefer(c)
-		st.access = st.class.Class() != association.ClassP1
+	class := association.ClassUnknown
+	if st.class.Definite() {
+		class = st.class.Class()
 	}
 	s.probes.Put(st.class)
-	st.class, st.probed = nil, true
+	st.class = nil
+	s.settle(c, class)
+}
+
+// settle notes what a connection carries, ClassUnknown where that cannot be told.
+func (s *Sensor) settle(c *openConn, class association.Class) {
+	st := &c.State
+	st.probed = true
+	switch {
+	case class == association.ClassUnknown:
+	case class.X400():
+		s.table.Prefer(c)
+		st.access = class != association.ClassP1
+	default:
+		st.muted = true
+		s.stats.Muted++
+	}
 }
 
 // append appends an item to the connection's record and returns where its octets
