@@ -47,7 +47,7 @@ type Run struct {
 // Cases are all cases, those of a group beside each other.
 func Cases() []Case {
 	var all []Case
-	for _, group := range [][]Case{captureCases(), berCases(), decodeCases(), nativeCases(), kafkaCases()} {
+	for _, group := range [][]Case{captureCases(), berCases(), traceCases(), decodeCases(), nativeCases(), kafkaCases()} {
 		all = append(all, group...)
 	}
 	return all

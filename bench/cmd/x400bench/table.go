@@ -37,6 +37,7 @@ var targets = []target{
 	{"BER, real APDUs", "", "1 GB/s", perSecond(1e9, func(r *result) int64 { return r.Octets })},
 	{"BER, envelopes in definite lengths", "", "100 million TLV/s", perSecond(1e8, func(r *result) int64 { return r.Units })},
 	{"BER, envelopes in definite lengths", "encoding/asn1", "40 times encoding/asn1", times(40)},
+	{"BER, trace information", "encoding/asn1, trace information", "40 times encoding/asn1, filling a struct", times(40)},
 	{"records to columns, envelopes", "tshark", "100 times tshark", times(100)},
 	{"records to columns, envelopes", "", "900,000 rows/s", perSecond(9e5, func(r *result) int64 { return r.Rows })},
 	{"records to columns, contents", "tshark", "40 times tshark", times(40)},
