@@ -327,6 +327,8 @@ const (
 type APDU struct {
 	// Limits is read by Decode and left alone.
 	Limits Limits
+	// Names, unless nil, is where OR-names are looked up before they are read.
+	Names *NameCache
 
 	Kind    Kind
 	Status  Status

@@ -71,6 +71,7 @@ type decoder struct {
 	oids  [][]byte
 	attrs []Attribute
 	rdns  []ber.Element
+	names *NameCache
 
 	// value and valueIn are the value of the extension being read and the
 	// cursor that gave it. They stand here because a renderer is called through

@@ -8,6 +8,7 @@ func (a *APDU) reset() {
 	keep := orDefault(a.Limits.Arena, DefaultArena)
 	*a = APDU{
 		Limits:        a.Limits,
+		Names:         a.Names,
 		d:             a.d,
 		Bilateral:     reuse(a.Bilateral, keep/128),
 		Trace:         reuse(a.Trace, keep/640),
@@ -24,6 +25,7 @@ func (a *APDU) reset() {
 func (a *APDU) decode(octets []byte) {
 	a.reset()
 	d := &a.d
+	d.names = a.Names
 	c := d.start(octets, &a.Limits)
 	a.Status = StatusFailed
 	var e ber.Element

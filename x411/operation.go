@@ -12,6 +12,7 @@ import "x400flow/osi/ber"
 func (a *APDU) DecodeArgument(kind Kind, argument []byte) Status {
 	a.reset()
 	d := &a.d
+	d.names = a.Names
 	c := d.start(argument, &a.Limits)
 	a.Status = StatusFailed
 	d.push(kind.String())

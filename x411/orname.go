@@ -92,8 +92,35 @@ var terminalTypeNames = [...]string{
 }
 
 // orName reads the contents of e, an ORName or ORAddress under whatever tag,
-// into n.
+// into n, or takes them from the names that are known.
 func (d *decoder) orName(c *ber.Cursor, e *ber.Element, n *ORName) {
+	if d.names == nil || !e.Constructed {
+		d.readName(c, e, n)
+		return
+	}
+	known, hash, wanted := d.names.find(e.Content)
+	levels, elements := c.Left(e)
+	if known != nil && known.levels <= levels && known.elements <= elements {
+		c.Spend(known.elements)
+		d.known(known, e, n)
+		return
+	}
+	failures, unknown := d.failures, d.unknown
+	d.readName(c, e, n)
+	if !wanted || d.failures != failures || d.unknown != unknown {
+		return
+	}
+	if known != nil {
+		known.levels = min(known.levels, levels)
+		return
+	}
+	_, left := c.Left(e)
+	d.names.keep(hash, e.Content, n, levels, elements-left)
+}
+
+// readName reads the contents of e, an ORName or ORAddress under whatever tag,
+// into n.
+func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	n.Present = true
 	n.Octets = Range{e.Offset, e.End}
 	first := len(d.attrs)
@@ -603,32 +630,35 @@ func (d *decoder) terminalType(c *ber.Cursor, e *ber.Element, number int32) {
 	d.attribute(Attribute{Kind: AttrTerminalType, Form: FormOther, Number: number, Value: d.kept(at), Raw: e.Content})
 }
 
-// finishName chooses the forms, fills the fields of the address and writes text
-// and key.
-func (d *decoder) finishName(n *ORName) {
-	attrs := n.Address.Attributes
-	var chosen [64]int32 // Index into attrs plus one.
-	present := uint64(0) // Bit k: chosen[k] is one of AttrDDA's predecessors.
-	ddas := false
+// chosen tells which attribute of each kind stands in the fields of an address and in
+// its text.
+type chosen struct {
+	index   [64]int32 // Of the attribute plus one, by its kind.
+	present uint64    // Bit k: there is one of the kind k, one of AttrDDA's predecessors.
+	ddas    bool      // There are domain-defined attributes.
+}
+
+// choose chooses the forms and fills the fields of the address.
+func (a *ORAddress) choose() (c chosen) {
+	attrs := a.Attributes
 	for i := range attrs {
 		k := attrs[i].Kind
 		if k == AttrDDA {
-			ddas = true
+			c.ddas = true
 			continue
 		}
-		if c := chosen[k]; c == 0 || attrs[i].Form < attrs[c-1].Form && preferred(attrs[i].Form) != preferred(attrs[c-1].Form) {
-			chosen[k] = int32(i + 1)
-			present |= 1 << k
+		if j := c.index[k]; j == 0 || attrs[i].Form < attrs[j-1].Form && preferred(attrs[i].Form) != preferred(attrs[j-1].Form) {
+			c.index[k] = int32(i + 1)
+			c.present |= 1 << k
 		}
 	}
-	present &= 1<<AttrDDA - 1
+	c.present &= 1<<AttrDDA - 1
 	value := func(k AttributeKind) []byte {
-		if c := chosen[k]; c != 0 {
-			return attrs[c-1].Value
+		if j := c.index[k]; j != 0 {
+			return attrs[j-1].Value
 		}
 		return nil
 	}
-	a := &n.Address
 	a.Country = value(AttrCountry)
 	a.ADMD = value(AttrADMD)
 	a.PRMD = value(AttrPRMD)
@@ -645,13 +675,19 @@ func (d *decoder) finishName(n *ORName) {
 	a.Generation = value(AttrGeneration)
 	a.NumericID = value(AttrNumericID)
 	a.TerminalType = value(AttrTerminalType)
+	return c
+}
 
+// finishName fills the fields of the address and writes text and key.
+func (d *decoder) finishName(n *ORName) {
+	c := n.Address.choose()
+	attrs := n.Address.Attributes
 	at := len(d.arena)
 	out := d.arena
-	plain := uint64(0) // Of present, those whose value is plain.
-	for set := present; set != 0; set &= set - 1 {
+	plain := uint64(0) // Of those present, the ones whose value is plain.
+	for set := c.present; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
-		v := attrs[chosen[k]-1].Value
+		v := attrs[c.index[k]-1].Value
 		out = appendLabel(out, at, attrLabel[k])
 		if isPlain(v) {
 			plain |= 1 << k
@@ -661,7 +697,7 @@ func (d *decoder) finishName(n *ORName) {
 		}
 		out = append(out, '/')
 	}
-	if ddas {
+	if c.ddas {
 		for i := range attrs {
 			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
 				out = appendLabel(out, at, "DDA:")
@@ -682,23 +718,23 @@ func (d *decoder) finishName(n *ORName) {
 
 	at = len(d.arena)
 	out = d.arena
-	for set := present; set != 0; set &= set - 1 {
+	for set := c.present; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		out = appendLabel(out, at, attrKeyLabel[k])
-		if c := &attrs[chosen[k]-1]; plain>>k&1 != 0 && !isCountry(AttributeKind(k)) {
+		if a := &attrs[c.index[k]-1]; plain>>k&1 != 0 && !isCountry(AttributeKind(k)) {
 			first := len(out)
-			out = append(out, c.Value...)
+			out = append(out, a.Value...)
 			for i, b := range out[first:] {
 				if b != ' ' {
 					out[first+i] = folded[b]
 				}
 			}
 		} else {
-			out = appendKey(out, c)
+			out = appendKey(out, a)
 		}
 		out = append(out, '/')
 	}
-	if ddas {
+	if c.ddas {
 		for i := range attrs {
 			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
 				out = appendLabel(out, at, "dda:")

@@ -12,6 +12,9 @@ import "x400flow/osi/ber"
 // value is ready for Start.
 type Reader struct{ d decoder }
 
+// Use has OR-names looked up in names before they are read, unless that is nil.
+func (r *Reader) Use(names *NameCache) { r.d.names = names }
+
 // A Renderer appends a readable form of the value of e, which c has come to, to dst and
 // returns the result. Failures are noted in r.
 type Renderer func(r *Reader, dst []byte, c *ber.Cursor, e *ber.Element) []byte

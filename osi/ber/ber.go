@@ -551,3 +551,13 @@ func appendUint(dst []byte, v uint64) []byte {
 		}
 	}
 }
+
+// Left returns how many levels there may be below the cursor that read e, and
+// how many elements may still be read.
+func (c *Cursor) Left(e *Element) (levels, elements int) {
+	return int(e.state / level), c.d.budget
+}
+
+// Spend takes n elements off the budget, for a caller that knows what is in them and does
+// not read them again.
+func (c *Cursor) Spend(n int) { c.d.budget -= n }

@@ -180,9 +180,16 @@ func (w *worker) drain(c *connection, rec *record.Record) {
 // letGo forgets a large APDU. Decoders keep their lists, and behind the ends of these refer
 // to what they decoded before.
 func (w *worker) letGo() {
-	w.apdu, w.inside, w.ev = x411.APDU{}, inside{}, association.Event{}
+	w.ev = association.Event{}
+	w.ready()
 	w.row.joined, w.row.keyless, w.row.content = nil, nil, nil
 	w.row.message, w.row.body = schema.Message{}, schema.Content{}
+}
+
+// ready makes decoders that hold nothing. They share the names that are known.
+func (w *worker) ready() {
+	w.apdu = x411.APDU{Names: &w.names}
+	w.inside = inside{content: ipm.Content{Names: &w.names}}
 }
 
 // activity names the event's activity and the session connection that it was

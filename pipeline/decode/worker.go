@@ -57,6 +57,7 @@ type worker struct {
 	silent       record.Record // What is told of a connection without a record of it.
 	ev           association.Event
 	scratch      association.Scratch // Of all connections.
+	names        x411.NameCache
 	apdu         x411.APDU
 	bind         x411.Bind
 	control      x411.Reader
@@ -194,6 +195,7 @@ func newWorker(p *Pool, shard int) *worker {
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
 	}
+	w.ready()
 	w.last.prev, w.last.next = &w.last, &w.last
 	w.ops.argument.Attribute, w.ops.result.Attribute = ipm.Attribute, ipm.Attribute
 	return w

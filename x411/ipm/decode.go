@@ -131,6 +131,7 @@ func (c *Content) Decode(octets []byte, t *x411.ContentType) x411.Status {
 	c.parts = reuse(c.parts, l.Arena/768)
 	c.joins = 0
 	c.military.Reset()
+	c.r.Use(c.Names)
 	cur := c.r.Start(octets, &x411.Limits{Text: l.Text, Arena: l.Arena, Depth: l.Depth})
 	m := c.add(-1)
 	m.Type = t.Text

@@ -357,6 +357,8 @@ const (
 type Content struct {
 	// Limits is read by Decode and left alone.
 	Limits Limits
+	// Names, unless nil, is where OR-names are looked up before they are read.
+	Names *x411.NameCache
 
 	// Messages are the content and all that it holds, outermost first. There is
 	// at least one.

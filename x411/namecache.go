@@ -1,0 +1,150 @@
+package x411
+
+import (
+	"hash/maphash"
+	"unsafe"
+
+	"x400flow/osi/ber"
+)
+
+// NameCache holds OR-names that were read before, by their octets: an originator and the
+// recipients of a message come again in its content, and all of them wherever else the
+// message passes. It gives exactly what reading gives. Names in which something was wrong
+// or unknown are not in it.
+//
+// It is bounded: 256 names, of which none takes more than two kilobytes. While few of the
+// names are found, only one in sixteen is looked for, so that names that are all different
+// cost little. Decoders of one goroutine may share one. The zero value is ready for use.
+type NameCache struct {
+	seed maphash.Seed
+	sets []nameSet
+	// credit is what names found have earned and those not found have not yet spent.
+	credit int
+}
+
+const (
+	nameSets      = 128
+	maxCredit     = 512
+	maxNameOctets = 512 // Of the contents of a name.
+	maxNameText   = 768 // Of its directory name, text and key.
+	maxNameParts  = 24  // Attributes.
+)
+
+// nameSet are the places that names with one remainder of their hashes have.
+type nameSet struct {
+	names  [2]knownName
+	recent uint8 // Which was found or kept last.
+}
+
+// knownName is an OR-name that was read.
+type knownName struct {
+	hash uint64
+	// octets are the contents octets of the name, memory what else its parts are of.
+	octets, memory []byte
+	parts          []knownPart
+	directory      span
+	text, key      span
+	// levels and elements are how many there must be left to read it.
+	levels, elements int
+}
+
+// knownPart is an attribute of a name.
+type knownPart struct {
+	kind                      AttributeKind
+	form                      Form
+	number                    int32
+	typ, value, raw, language span
+}
+
+// span is where a text of a known name is: from at on in its contents octets, or from ^at
+// on in its memory. Nil has the length -1.
+type span struct{ at, length int16 }
+
+// find returns the hash of a name's contents, and the name if it is there. wanted says that
+// it should be kept if it is not.
+func (k *NameCache) find(octets []byte) (known *knownName, hash uint64, wanted bool) {
+	if len(octets) == 0 || len(octets) > maxNameOctets {
+		return nil, 0, false
+	}
+	if k.sets == nil {
+		k.seed, k.sets, k.credit = maphash.MakeSeed(), make([]nameSet, nameSets), maxCredit
+	}
+	hash = maphash.Bytes(k.seed, octets)
+	if k.credit == 0 && hash>>60 != 0 {
+		return nil, hash, false
+	}
+	s := &k.sets[hash%nameSets]
+	for i := range s.names {
+		if n := &s.names[i]; n.hash == hash && string(n.octets) == string(octets) {
+			s.recent = uint8(i)
+			k.credit = min(k.credit+2, maxCredit)
+			return n, hash, true
+		}
+	}
+	k.credit = max(k.credit-1, 0)
+	return nil, hash, true
+}
+
+// keep keeps n, whose contents are octets and have the hash.
+func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements int) {
+	attrs := n.Address.Attributes
+	if len(attrs) > maxNameParts || len(n.DirectoryName)+len(n.Text)+len(n.Key) > maxNameText {
+		return
+	}
+	s := &k.sets[hash%nameSets]
+	s.recent ^= 1
+	x := &s.names[s.recent]
+	x.hash, x.levels, x.elements = hash, levels, elements
+	x.octets, x.memory, x.parts = append(x.octets[:0], octets...), x.memory[:0], x.parts[:0]
+	for i := range attrs {
+		a := &attrs[i]
+		x.parts = append(x.parts, knownPart{
+			kind: a.Kind, form: a.Form, number: a.Number,
+			typ: x.place(octets, a.Type), value: x.place(octets, a.Value), raw: x.place(octets, a.Raw), language: x.place(octets, a.Language),
+		})
+	}
+	x.directory, x.text, x.key = x.place(octets, n.DirectoryName), x.place(octets, n.Text), x.place(octets, n.Key)
+}
+
+// place returns where v is, which it keeps unless that is in octets.
+func (x *knownName) place(octets, v []byte) span {
+	if v == nil {
+		return span{length: -1}
+	}
+	// The addresses are only compared: v is in octets, or in another object.
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
+	if at <= uintptr(len(octets)) && int(at)+len(v) <= len(octets) {
+		return span{int16(at), int16(len(v))}
+	}
+	end := len(x.memory)
+	x.memory = append(x.memory, v...)
+	return span{^int16(end), int16(len(v))}
+}
+
+// known makes n the name x, which e is.
+func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
+	at, first := len(d.arena), len(d.attrs)
+	d.arena = append(d.arena, x.memory...)
+	memory := d.kept(at)
+	of := func(s span) []byte {
+		if s.length < 0 {
+			return nil
+		}
+		if s.at < 0 {
+			return memory[^s.at:][:s.length:s.length]
+		}
+		return e.Content[s.at:][:s.length:s.length]
+	}
+	for i := range x.parts {
+		p := &x.parts[i]
+		d.attrs = append(d.attrs, Attribute{
+			Kind: p.kind, Form: p.form, Number: p.number,
+			Type: of(p.typ), Value: of(p.value), Raw: of(p.raw), Language: of(p.language),
+		})
+	}
+	n.Present = true
+	n.Octets = Range{e.Offset, e.End}
+	n.Address.Attributes = d.attrs[first:len(d.attrs):len(d.attrs)]
+	n.DirectoryName, n.Text, n.Key = of(x.directory), of(x.text), of(x.key)
+	n.Address.choose()
+}

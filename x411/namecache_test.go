@@ -1,0 +1,242 @@
+package x411
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"x400flow/osi/ber"
+)
+
+// readTwice reads the first element of octets as a name with what k knows, and without,
+// and compares all that came of it.
+func readTwice(t *testing.T, k *NameCache, octets []byte, depth, spent int) (known bool) {
+	t.Helper()
+	var with, without decoder
+	with.names = k
+	var names [2]ORName
+	var left [2]int
+	for i, d := range []*decoder{&with, &without} {
+		c := d.start(octets, &Limits{Depth: depth})
+		var e ber.Element
+		if !c.Next(&e) {
+			return false
+		}
+		c.Spend(spent)
+		if i == 0 && e.Constructed {
+			known = isKnown(k, e.Content)
+		}
+		d.orName(&c, &e, &names[i])
+		_, left[i] = c.Left(&e)
+	}
+	if !reflect.DeepEqual(names[0], names[1]) {
+		t.Errorf("%x:\nwith    %+v\nwithout %+v", octets, names[0], names[1])
+	}
+	if !reflect.DeepEqual(with.failure, without.failure) || with.failures != without.failures || with.last != without.last {
+		t.Errorf("%x: failures %v, %d, without %v, %d", octets, with.failure, with.failures, without.failure, without.failures)
+	}
+	if with.unknown != without.unknown || !bytes.Equal(with.firstUnknown, without.firstUnknown) || with.depth != without.depth {
+		t.Errorf("%x: unknown %d, without %d", octets, with.unknown, without.unknown)
+	}
+	if left[0] != left[1] {
+		t.Errorf("%x: %d elements may follow, without %d", octets, left[0], left[1])
+	}
+	return known
+}
+
+func isKnown(k *NameCache, octets []byte) bool {
+	for _, s := range k.sets {
+		for _, n := range s.names {
+			if len(octets) > 0 && string(n.octets) == string(octets) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// eachElement calls f with every constructed element in octets.
+func eachElement(octets []byte, f func([]byte)) {
+	var d ber.Decoder
+	var walk func(c ber.Cursor)
+	walk = func(c ber.Cursor) {
+		var e ber.Element
+		for c.Next(&e) {
+			if e.Constructed {
+				f(c.Raw(&e))
+				walk(c.Enter(&e))
+			}
+		}
+	}
+	walk(d.Reset(octets))
+}
+
+// fuzzed returns the inputs of the fuzz targets that are kept.
+func fuzzed(t testing.TB) (all [][]byte) {
+	t.Helper()
+	files, err := filepath.Glob("testdata/fuzz/*/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no corpus: %v", err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSpace(line)
+			if quoted, ok := strings.CutPrefix(line, "[]byte("); ok {
+				octets, err := strconv.Unquote(strings.TrimSuffix(quoted, ")"))
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				all = append(all, []byte(octets))
+			}
+		}
+	}
+	return all
+}
+
+// All that is built like a name in what was captured, and what was found by fuzzing, is read
+// alike whether it is known or not.
+func TestKnownNames(t *testing.T) {
+	inputs := fuzzed(t)
+	for _, file := range realNames(t) {
+		inputs = append(inputs, realOctets(t, file))
+	}
+	for _, tt := range orNameCases(t) {
+		inputs = append(inputs, tt.octets)
+	}
+	var k NameCache
+	known := 0
+	for _, in := range inputs {
+		eachElement(in, func(octets []byte) {
+			for range 3 {
+				k.credit = maxCredit
+				if readTwice(t, &k, octets, 0, 0) {
+					known++
+				}
+			}
+		})
+	}
+	if known < 100 {
+		t.Errorf("%d names were known", known)
+	}
+}
+
+// What is known is known to be allowed: a name that nests too deeply at another place, or
+// that has more elements than may still be read, fails there as if it were not known.
+func TestKnownNameBounds(t *testing.T) {
+	for _, tt := range orNameCases(t) {
+		for depth := 1; depth < 12; depth++ {
+			var k NameCache
+			readTwice(t, &k, tt.octets, 0, 0)
+			readTwice(t, &k, tt.octets, depth, 0)
+			readTwice(t, &k, tt.octets, depth, 0)
+			readTwice(t, &k, tt.octets, 0, 0)
+		}
+		all := ber.DefaultMinElements + 8*len(tt.octets)
+		for left := range 40 {
+			var k NameCache
+			readTwice(t, &k, tt.octets, 0, 0)
+			readTwice(t, &k, tt.octets, 0, all-1-left)
+		}
+	}
+}
+
+// A cache does not grow, and names that all differ are soon not looked for any more; once
+// they come again, they are.
+func TestNameCacheBounds(t *testing.T) {
+	var k NameCache
+	name := func(i int) []byte {
+		return el(seq, el(seq, el(0x61, str(prn, "GB")), str(0x83, fmt.Sprintf("Organization %d", i))))
+	}
+	read := func(i int) (looked bool) {
+		var d decoder
+		d.names = &k
+		octets := name(i)
+		c := d.start(octets, &Limits{})
+		var e ber.Element
+		var n ORName
+		if !c.Next(&e) {
+			t.Fatal(c.Err())
+		}
+		known, _, wanted := k.find(e.Content)
+		d.orName(&c, &e, &n)
+		return known != nil || wanted
+	}
+	looked := 0
+	for i := range 20000 {
+		if read(i) {
+			looked++
+		}
+	}
+	if looked > 20000/8 {
+		t.Errorf("%d of 20000 different names were looked for", looked)
+	}
+	if len(k.sets) != nameSets {
+		t.Errorf("%d sets", len(k.sets))
+	}
+	looked = 0
+	for i := range 20000 {
+		if read(i % 50) {
+			looked++
+		}
+	}
+	if looked < 10000 {
+		t.Errorf("%d of 20000 repeated names were looked for", looked)
+	}
+}
+
+func FuzzNameCache(f *testing.F) {
+	for _, tt := range orNameCases(f) {
+		f.Add(tt.octets, byte(0), uint16(0))
+	}
+	for _, in := range fuzzed(f) {
+		f.Add(in, byte(9), uint16(4000))
+	}
+	var k NameCache
+	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
+		for range 2 {
+			k.credit = maxCredit
+			readTwice(t, &k, octets, 0, 0)
+			readTwice(t, &k, octets, int(depth), int(spent))
+		}
+	})
+}
+
+func BenchmarkNameCache(b *testing.B) {
+	var octets [][]byte
+	for i := range 4096 {
+		octets = append(octets, el(seq, el(seq, el(0x61, str(prn, "GB")), el(0x62, str(prn, "GOLD 400")), str(0x83, "Shipping"),
+			el(0xa5, str(0x80, "van der Berg"), str(0x81, "Greta"), str(0x82, "O")), el(0xa6, str(prn, fmt.Sprintf("Forecast %d", i))))))
+	}
+	for _, bb := range []struct {
+		name  string
+		cache bool
+		names int
+	}{{"none", false, 4096}, {"all different", true, 4096}, {"100 names", true, 100}} {
+		b.Run(bb.name, func(b *testing.B) {
+			var d decoder
+			if bb.cache {
+				d.names = new(NameCache)
+			}
+			i := 0
+			b.ReportAllocs()
+			b.SetBytes(int64(len(octets[0])))
+			for b.Loop() {
+				c := d.start(octets[i%bb.names], &Limits{})
+				i++
+				var e ber.Element
+				var n ORName
+				c.Next(&e)
+				d.orName(&c, &e, &n)
+			}
+		})
+	}
+}
