@@ -31,7 +31,7 @@
 // that they own. Both are valid until the next Decode of the same object, and
 // only as long as the input is not changed. Who keeps a value longer copies it.
 // In steady state Decode allocates nothing. An object belongs to one goroutine
-// at a time; different ones share nothing.
+// at a time; different ones share nothing, unless they are given one [NameCache].
 //
 // # OR-address text
 //

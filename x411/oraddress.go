@@ -1,7 +1,5 @@
 package x411
 
-import "strings"
-
 // ORName is an ORName (X.411 8.5.5): an OR-address, a directory name, or both.
 type ORName struct {
 	// Text is the readable form, Key the form to compare; the package
@@ -98,10 +96,10 @@ var attrLabel = [attrCount]string{
 	"PD-SERVICE", "NET-NUM", "NET-SUB", "NET-PSAP", "DDA", "",
 }
 
-// attrKeyLabel is attrLabel in lower case.
-var attrKeyLabel = func() (t [attrCount]string) {
+// attrPrefix is what stands before the value of an attribute: its label and "=".
+var attrPrefix = func() (t [attrCount]string) {
 	for k, label := range attrLabel {
-		t[k] = strings.ToLower(label)
+		t[k] = label + "="
 	}
 	return t
 }()

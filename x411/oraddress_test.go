@@ -289,6 +289,18 @@ func TestDamagedORName(t *testing.T) {
 	}
 }
 
+// Each octet of ASCII at each place.
+func TestAppendLower(t *testing.T) {
+	for b := range byte(0x80) {
+		text := strings.Repeat(string(rune(b)), 17)
+		for n := range text {
+			if got := appendLower([]byte("X"), []byte(text[:n])); string(got) != "X"+strings.ToLower(text[:n]) {
+				t.Fatalf("%q in lower case is %q", text[:n], got)
+			}
+		}
+	}
+}
+
 func FuzzORName(f *testing.F) {
 	for _, tt := range orNameCases(f) {
 		f.Add(tt.octets)
@@ -351,6 +363,9 @@ func TestPlainValues(t *testing.T) {
 		}
 		if got := appendFolded(nil, v, true); string(got) != strings.ToLower(string(v)) {
 			t.Errorf("%q folded is %q", v, got)
+		}
+		if got := appendLower(nil, v); string(got) != strings.ToLower(string(v)) {
+			t.Errorf("%q in lower case is %q", v, got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package x411
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"unicode"
 	"unicode/utf8"
@@ -684,19 +685,26 @@ func (d *decoder) finishName(n *ORName) {
 	attrs := n.Address.Attributes
 	at := len(d.arena)
 	out := d.arena
-	plain := uint64(0) // Of those present, the ones whose value is plain.
+	odd := uint64(0)              // Of those present, the ones of whose value the key has more changed than the case.
+	var oddAt [attrCount][2]int32 // Where in the text these are.
+	if c.present != 0 {
+		out = append(out, '/')
+	}
 	for set := c.present; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		v := attrs[c.index[k]-1].Value
-		out = appendLabel(out, at, attrLabel[k])
-		if isPlain(v) {
-			plain |= 1 << k
+		out = append(out, attrPrefix[k]...)
+		if isPlain(v) && (!isCountry(AttributeKind(k)) || countryOfDCC(v) == "") {
 			out = append(out, v...)
 		} else {
+			odd |= 1 << k
+			oddAt[k][0] = int32(len(out) - at)
 			out = appendEscaped(out, v, false)
+			oddAt[k][1] = int32(len(out) - at)
 		}
 		out = append(out, '/')
 	}
+	text := out[at:] // As far as the key is made of it.
 	if c.ddas {
 		for i := range attrs {
 			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
@@ -716,24 +724,15 @@ func (d *decoder) finishName(n *ORName) {
 	d.arena = out
 	n.Text = d.kept(at)
 
-	at = len(d.arena)
-	out = d.arena
-	for set := c.present; set != 0; set &= set - 1 {
+	at = len(out)
+	from := int32(0)
+	for set := odd; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
-		out = appendLabel(out, at, attrKeyLabel[k])
-		if a := &attrs[c.index[k]-1]; plain>>k&1 != 0 && !isCountry(AttributeKind(k)) {
-			first := len(out)
-			out = append(out, a.Value...)
-			for i, b := range out[first:] {
-				if b != ' ' {
-					out[first+i] = folded[b]
-				}
-			}
-		} else {
-			out = appendKey(out, a)
-		}
-		out = append(out, '/')
+		out = appendLower(out, text[from:oddAt[k][0]])
+		out = appendKey(out, &attrs[c.index[k]-1])
+		from = oddAt[k][1]
 	}
+	out = appendLower(out, text[from:])
 	if c.ddas {
 		for i := range attrs {
 			if attrs[i].Kind == AttrDDA && !repeatedDDA(attrs, i) {
@@ -786,6 +785,25 @@ func repeatedDDA(attrs []Attribute, i int) bool {
 		}
 	}
 	return false
+}
+
+// appendLower appends ASCII text in lower case.
+func appendLower(dst, text []byte) []byte {
+	at := len(dst)
+	dst = append(dst, text...)
+	v := dst[at:]
+	for ; len(v) >= 8; v = v[8:] {
+		x := binary.LittleEndian.Uint64(v)
+		// The high bit of each octet from A on, but not of those from the one behind Z on.
+		upper := (x + 0x3f3f3f3f3f3f3f3f) &^ (x + 0x2525252525252525) & 0x8080808080808080
+		binary.LittleEndian.PutUint64(v, x|upper>>2)
+	}
+	for i, b := range v {
+		if 'A' <= b && b <= 'Z' {
+			v[i] = b + 'a' - 'A'
+		}
+	}
+	return dst
 }
 
 // appendLabel appends label and "=", and before the first one, at at, a "/".

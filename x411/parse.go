@@ -144,7 +144,7 @@ func (a *Attribute) AppendKeyPart(dst []byte) []byte {
 		dst = append(dst, '=')
 		dst = appendFolded(dst, x.Value, false)
 	} else {
-		dst = appendLabel(dst, at, attrKeyLabel[a.Kind])
+		dst = appendLabel(dst, at, strings.ToLower(attrLabel[a.Kind]))
 		dst = appendKey(dst, &x)
 	}
 	if prefix {
