@@ -24,7 +24,8 @@ type Scratch struct {
 	text   []byte
 
 	free  buffers.Pool
-	marks [][]mark // Without a view.
+	marks [][]mark   // Without a view.
+	lists [][][]byte // Of no borrowed.
 
 	tpdu cotp.TPDU
 	one  [1]mark
@@ -216,11 +217,63 @@ func (v view) place(i int) Place {
 // last returns where the last octet stood.
 func (v view) last() Place { return v.place(max(len(v.octets)-1, 0)) }
 
+// borrowed are octets of TPDUs that last until Detach, in order. Between two uses it
+// has no memory.
+type borrowed struct {
+	list [][]byte
+	size int // Of all.
+}
+
+// borrow adds octets.
+func (a *Association) borrow(b *borrowed, octets []byte) {
+	if len(octets) == 0 {
+		return
+	}
+	if b.list == nil {
+		if n := len(a.lists); n > 0 {
+			b.list, a.lists[n-1] = a.lists[n-1], nil
+			a.lists = a.lists[:n-1]
+		}
+	}
+	b.list = append(b.list, octets)
+	b.size += len(octets)
+}
+
+// forgo empties b.
+func (a *Association) forgo(b *borrowed) {
+	if n := cap(b.list); n > 0 && n <= maxMarks && len(a.lists) < maxFree {
+		clear(b.list)
+		a.lists = append(a.lists, b.list[:0])
+	}
+	*b = borrowed{}
+}
+
+// collect returns buf with what is borrowed behind it, and empties b. expect is as in
+// grow; moved says that the octets are in another buffer now.
+func (a *Association) collect(buf []byte, b *borrowed, expect func([]byte) int) (out []byte, moved bool) {
+	n := len(buf) + b.size
+	if moved = n > cap(buf); moved {
+		front := buf
+		if len(front) == 0 {
+			front = b.list[0]
+		}
+		buf = a.grow(buf, n, front, expect)
+	}
+	for _, octets := range b.list {
+		buf = append(buf, octets...)
+	}
+	a.forgo(b)
+	return buf, moved
+}
+
 // joiner puts views together. Between two of them it has no memory.
 type joiner struct {
-	buf   []byte
-	marks []mark
+	buf      []byte
+	borrowed borrowed // What comes behind buf, and is not copied yet.
+	marks    []mark
 }
+
+func (j *joiner) size() int { return len(j.buf) + j.borrowed.size }
 
 // begins makes j empty.
 func (a *Association) begins(j *joiner) {
@@ -234,6 +287,7 @@ func (a *Association) begins(j *joiner) {
 // ends gives the memory of j back; the octets are lent to the events of the call.
 func (a *Association) ends(j *joiner) {
 	a.giveBack(j.buf)
+	a.forgo(&j.borrowed)
 	if n := cap(j.marks); n > 0 && n <= maxMarks && len(a.marks) < maxFree {
 		a.marks = append(a.marks, j.marks[:0])
 	}
@@ -260,6 +314,33 @@ func (a *Association) join(j *joiner, v view, expect func([]byte) int) {
 }
 
 func (j *joiner) view() view { return view{j.buf, 0, j.marks} }
+
+// front returns the first octets.
+func (j *joiner) front() view {
+	if len(j.buf) > 0 || len(j.borrowed.list) == 0 {
+		return j.view()
+	}
+	return view{j.borrowed.list[0], 0, j.marks}
+}
+
+// whole returns the TSDU that is being joined, all of it in one piece.
+func (a *Association) whole(d *direction) view {
+	a.copyTSDU(d)
+	return d.tsdu.view()
+}
+
+// copyTSDU ends the loan of what a TSDU consists of.
+func (a *Association) copyTSDU(d *direction) {
+	j := &d.tsdu
+	if j.borrowed.size == 0 {
+		return
+	}
+	buf, moved := a.collect(j.buf, &j.borrowed, totalTSDU)
+	if moved {
+		a.giveBack(j.buf)
+	}
+	j.buf = buf
+}
 
 // holds reports whether v is of what was joined in j.
 func (j *joiner) holds(v view) bool {

@@ -32,6 +32,8 @@ type Association struct {
 
 	record uint64 // Of the TPDU in hand.
 	from   uint64 // Of the first octet of the TSDU or SSDU in hand.
+
+	general bool // plain takes nothing: a test's, that holds it to tsdu.
 }
 
 type scratch = Scratch
@@ -166,9 +168,10 @@ func (a *Association) Next(ev *Event) bool {
 func (a *Association) TPDU(in TPDU) {
 	a.settle()
 	in.Dir &= 1
-	place := Place{in.Seq, in.Offset, in.Time, in.Frame, in.Source}
 	a.record, a.from = in.Record, in.Record
-	a.one[0] = mark{0, place}
+	// Field by field: what was just written in parts is slow to read as a whole.
+	m := &a.one[0]
+	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = 0, in.Seq, in.Offset, in.Time, in.Frame, in.Source
 	v := view{in.Octets, 0, a.one[:]}
 	if a.NotX400() {
 		a.count(in.Dir)
@@ -177,26 +180,36 @@ func (a *Association) TPDU(in TPDU) {
 		}
 		return
 	}
+	if user, eot, ok := cotp.Data(in.Octets); ok {
+		a.count(in.Dir)
+		a.dt(in.Dir, v.sub(len(in.Octets)-len(user), len(in.Octets)), eot)
+	} else {
+		a.transports(in.Dir, v)
+	}
+	if !a.cfg.Lasting {
+		a.detach()
+	}
+}
+
+// transports takes the TPDUs of a TPKT whatever they are.
+func (a *Association) transports(dir uint8, v view) {
 	a.recognise(v)
-	for off := 0; off < len(in.Octets) && !a.NotX400(); {
-		n, err := cotp.Decode(in.Octets[off:], &a.tpdu)
+	for off := 0; off < len(v.octets) && !a.NotX400(); {
+		n, err := cotp.Decode(v.octets[off:], &a.tpdu)
 		if err != nil {
 			code, _ := err.(cotp.Code)
 			if a.class == ClassEmpty {
 				a.class = ClassUndecodable
 			}
-			a.problem(LayerCOTP, uint8(code), code.Error(), in.Dir, v.sub(off, len(in.Octets)), n)
-			a.lose(in.Dir)
+			a.problem(LayerCOTP, uint8(code), code.Error(), dir, v.sub(off, len(v.octets)), n)
+			a.lose(dir)
 			break
 		}
 		if n <= 0 {
 			break
 		}
-		a.transport(in.Dir, v.sub(off, off+n))
+		a.transport(dir, v.sub(off, off+n))
 		off += n
-	}
-	if !a.cfg.Lasting {
-		a.detach()
 	}
 }
 
@@ -262,7 +275,7 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 			return
 		}
 		if eot {
-			if len(v.octets) > 0 {
+			if len(v.octets) > 0 && !a.plain(dir, v, len(v.octets)) {
 				a.tsdu(dir, v)
 			}
 			return
@@ -270,18 +283,26 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 		d.open, d.tsduSince = true, a.record
 		a.begins(&d.tsdu)
 	}
-	if len(d.tsdu.buf)+len(v.octets) > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
-		a.own(ErrTSDUSize, dir, d.tsdu.view(), 0)
+	size := d.tsdu.size() + len(v.octets)
+	if size > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
+		a.own(ErrTSDUSize, dir, a.whole(d), 0)
 		a.damage(dir, TooLarge)
 		d.open, d.skip = false, !eot
 		a.ends(&d.tsdu)
 		return
 	}
-	a.join(&d.tsdu, v, totalTSDU)
+	if a.cfg.Lasting {
+		a.borrow(&d.tsdu.borrowed, v.octets)
+		d.tsdu.marks = append(d.tsdu.marks, mark{size - len(v.octets), v.place(0)})
+	} else {
+		a.join(&d.tsdu, v, totalTSDU)
+	}
 	if eot {
 		d.open = false
 		a.from = d.tsduSince
-		a.tsdu(dir, d.tsdu.view())
+		if !a.plain(dir, d.tsdu.front(), size) {
+			a.tsdu(dir, a.whole(d))
+		}
 		a.ends(&d.tsdu)
 		a.from = a.record
 	}
@@ -305,7 +326,7 @@ func Begins(octets []byte, eot bool) bool {
 func (a *Association) lose(dir uint8) {
 	d := &a.dir[dir]
 	if d.open {
-		a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
+		a.own(ErrTSDUCut, dir, a.whole(d), d.tsdu.size())
 		a.ends(&d.tsdu)
 	}
 	a.endSSDU(d)
@@ -332,7 +353,7 @@ func (a *Association) End(reason EndReason, time int64) {
 	for dir := range uint8(2) {
 		d := &a.dir[dir]
 		if d.open {
-			a.own(ErrTSDUCut, dir, d.tsdu.view(), len(d.tsdu.buf))
+			a.own(ErrTSDUCut, dir, a.whole(d), d.tsdu.size())
 			a.ends(&d.tsdu)
 			d.open, d.unsure = false, true
 		}

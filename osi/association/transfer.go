@@ -19,10 +19,10 @@ type transfer struct {
 	origin    Origin
 	begun     bool // origin is set.
 	last      Place
-	at        Place  // Of the SPDU that began the activity, or the first data.
-	whole     []byte // The only piece so far, borrowed from the TPDU.
-	buf       []byte // The pieces so far, owned.
-	hold      []byte // The buffer that buf is in, where it begins before that.
+	at        Place    // Of the SPDU that began the activity, or the first data.
+	buf       []byte   // The pieces so far that are owned,
+	borrowed  borrowed // and those behind them that are not.
+	hold      []byte   // The buffer that buf is in, where it begins before that.
 	pieces    int
 	exception int64 // Reason of an exception report, -1 without.
 
@@ -49,10 +49,15 @@ const maxCheckpoints = 1024
 // was not seen.
 const maxHeadless = 4096
 
-func (t *transfer) octets() []byte {
-	if t.whole != nil {
-		return t.whole
+// size is how many octets came so far.
+func (t *transfer) size() int { return len(t.buf) + t.borrowed.size }
+
+// octets returns what came so far, as it stands in a TPDU if that is all.
+func (a *Association) octets(t *transfer) []byte {
+	if len(t.borrowed.list) == 1 && len(t.buf) == 0 {
+		return t.borrowed.list[0]
 	}
+	a.own1(t)
 	return t.buf
 }
 
@@ -62,7 +67,7 @@ func (a *Association) begin(dir uint8, at Place, activity []byte) *transfer {
 	if t.active {
 		a.unfinished(dir, Superseded, at)
 	}
-	a.give(t)
+	a.endTransfer(t)
 	*t = transfer{active: true, at: at, last: at, exception: -1, serial: 1, since: a.from,
 		checkpoints: t.checkpoints[:0], activity: append(t.activity[:0], activity...)}
 	a.foreignData = 0
@@ -101,27 +106,23 @@ func (a *Association) piece(dir uint8, octets []byte, first, last Place, from so
 		return
 	}
 	t.last = last
-	size := len(t.octets())
+	size := t.size()
 	if size+len(octets) > a.cfg.MaxAPDU {
 		t.bad = TooLarge
 		return
 	}
-	if size == 0 {
-		d := &a.dir[dir]
-		switch from {
-		case inTPDU:
-			t.whole = octets
-			return
-		case inTSDU:
-			a.adopt(t, octets, &d.tsdu)
-			return
-		case inSSDU:
-			a.adopt(t, octets, &d.ssdu)
-			return
-		}
+	d := &a.dir[dir]
+	switch {
+	case from == inTPDU:
+		a.borrow(&t.borrowed, octets)
+	case from == inTSDU && size == 0:
+		a.adopt(t, octets, &d.tsdu)
+	case from == inSSDU && size == 0:
+		a.adopt(t, octets, &d.ssdu)
+	default:
+		a.own1(t)
+		a.add(t, octets)
 	}
-	a.own1(t)
-	a.add(t, octets)
 }
 
 // adopt makes the transfer the owner of the buffer in which its first piece was joined.
@@ -164,11 +165,14 @@ func (a *Association) give(t *transfer) {
 
 // own1 makes a transfer the owner of its octets.
 func (a *Association) own1(t *transfer) {
-	if t.whole != nil {
-		whole := t.whole
-		t.buf, t.whole = t.buf[:0], nil
-		a.add(t, whole)
+	if t.borrowed.size == 0 {
+		return
 	}
+	buf, moved := a.collect(t.buf, &t.borrowed, total)
+	if moved {
+		a.give(t)
+	}
+	t.buf = buf
 }
 
 // Detach ends the loan of all octets given so far where Config.Lasting is set:
@@ -181,6 +185,7 @@ func (a *Association) Detach() {
 func (a *Association) detach() {
 	for i := range a.transfer {
 		a.own1(&a.transfer[i])
+		a.copyTSDU(&a.dir[i])
 	}
 }
 
@@ -204,7 +209,7 @@ func (a *Association) checkpoint(dir uint8, serial uint32, have bool) {
 		n := copy(t.checkpoints, t.checkpoints[maxCheckpoints/2:])
 		t.checkpoints = t.checkpoints[:n]
 	}
-	t.checkpoints = append(t.checkpoints, checkpoint{serial, len(t.octets())})
+	t.checkpoints = append(t.checkpoints, checkpoint{serial, t.size()})
 	t.serial = serial + 1
 }
 
@@ -239,14 +244,14 @@ func (a *Association) finishTransfer(dir uint8, at Place, v view) {
 		a.own(ErrEndless, dir, v, 0)
 		return
 	}
-	if t.bad == WhyNone && len(t.octets()) == 0 {
+	if t.bad == WhyNone && t.size() == 0 {
 		t.bad = Empty
 	}
 	if t.bad != WhyNone {
 		a.unfinished(dir, t.bad, at)
 		return
 	}
-	octets := t.octets()
+	octets := a.octets(t)
 	context := a.deliver(octets)
 	if context > 0 && a.defined && !a.accepted(context) {
 		a.own(ErrContext, dir, v, 0).Reason = context
@@ -294,7 +299,7 @@ func (a *Association) describe(e *Event, t *transfer) {
 // endTransfer leaves the buffer to the events that refer to it.
 func (a *Association) endTransfer(t *transfer) {
 	a.give(t)
-	t.whole = nil
+	a.forgo(&t.borrowed)
 	t.active = false
 }
 
@@ -324,7 +329,7 @@ func (a *Association) tellUnfinished(dir uint8, why Why, at Place, t *transfer) 
 	}
 	e := a.emit(Unfinished, dir, at)
 	a.describe(e, t)
-	e.Why, e.Octets, e.Reason = why, t.octets(), t.exception
+	e.Why, e.Octets, e.Reason = why, a.octets(t), t.exception
 	e.text = why.String()
 	return e
 }
