@@ -260,6 +260,11 @@ func TestNoAllocations(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(sample())
+	many := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &sampleConn, 1, 7)
+	for i := range 20 {
+		many, _ = AppendItem(many, &Item{Kind: TPDU, Time: int64(i), Offset: uint64(i), Frame: 1 << i, Octets: make([]byte, 20*i)}, 7)
+	}
+	f.Add(many)
 	f.Add(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &Heartbeat{From: 1}))
 	f.Add(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &Capture{Size: 1}))
 	md := schema(f)
@@ -273,6 +278,21 @@ func FuzzDecode(f *testing.F) {
 		m := dynamicpb.NewMessage(md)
 		if err := proto.Unmarshal(b, m); err != nil && !bytes.Contains([]byte(err.Error()), []byte("UTF-8")) {
 			t.Errorf("accepted what protobuf refuses: %v", err)
+		}
+		// Items read the short way are what the fields say.
+		var items []Item
+		var f, base field
+		for rest := b; len(rest) > 0; {
+			n := f.any(rest)
+			if rest = rest[n:]; f.num == fTime {
+				base = f
+			} else if f.num == fItems {
+				items = append(items, Item{})
+				items[len(items)-1].decode(f.b, int64(base.v))
+			}
+		}
+		if len(items)+len(r.Items) > 0 && !reflect.DeepEqual(items, r.Items) {
+			t.Errorf("items %+v, field by field %+v", r.Items, items)
 		}
 		octets := 0
 		for i := range r.Items {
@@ -321,6 +341,56 @@ func TestFields(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// An item read in one pass is what it is field by field, cut anywhere.
+func TestPlainItem(t *testing.T) {
+	plain := 0
+	for shift := range 64 {
+		v := uint64(1)<<shift | uint64(shift)
+		for _, want := range []Item{
+			{Kind: TPDU, Dir: 1, Sequence: uint32(v), Time: int64(v), Offset: v, Frame: v, Octets: make([]byte, shift*shift*5)},
+			{Kind: TPDU, Sequence: 1, Time: -int64(v), Frame: v, Octets: []byte{1}},
+			{Kind: Gap, Time: 5, Offset: v, Lost: v},
+			{Kind: Redaction, Time: 5, Offset: v, Frame: 1},
+		} {
+			b, _ := AppendItem(nil, &want, 5)
+			whole := len(b)
+			b = append(b, make([]byte, plainFront)...)
+			var got Item
+			if n := got.plain(b, 5); n > 0 {
+				plain++
+				if n != whole || len(want.Octets) == 0 != (got.Octets == nil) || !bytes.Equal(got.Octets, want.Octets) {
+					t.Fatalf("%d of %d octets, %+v; want %+v", n, whole, got, want)
+				}
+				if got.Octets = want.Octets; !reflect.DeepEqual(got, want) {
+					t.Fatalf("got %+v, want %+v", got, want)
+				}
+			} else if want.Lost == 0 && len(want.Octets) < 10_000 && v < 1<<48 {
+				t.Fatalf("%+v is not read in one pass", want)
+			}
+			for end := range min(whole, 60) {
+				if n := got.plain(b[:end], 5); n > 0 {
+					t.Fatalf("%+v cut at %d is an item of %d octets", want, end, n)
+				}
+				// A length that is too small, with octets behind.
+				short := bytes.Clone(b)
+				if short[1] = byte(end); end > 0x7f || end+2 == whole {
+					continue
+				}
+				var other Item
+				var f field
+				m := f.any(short)
+				ok := m > 0 && other.decode(f.b, 5)
+				if n := got.plain(short, 5); n > 0 && (n != m || !ok || !reflect.DeepEqual(got, other)) {
+					t.Fatalf("% x: %d octets, %+v; field by field %d octets, %+v, %t", short[:60], n, got, m, other, ok)
+				}
+			}
+		}
+	}
+	if plain < 150 {
+		t.Errorf("%d items were read in one pass", plain)
 	}
 }
 
