@@ -213,8 +213,9 @@ func (w *worker) run(ctx context.Context) error {
 			if ok {
 				w.jobs = append(w.jobs, j)
 			}
-			for more := ok && w.pool.cfg.Progress != nil; more && len(w.jobs) < queueLength; {
-				// As many as there are, so that the archive is asked once for all.
+			for more := ok; more && len(w.jobs) < queueLength; {
+				// As many as there are, so that the archive is asked, and the dispatcher
+				// woken, once for all.
 				select {
 				case j, ok = <-w.queue:
 					if more = ok; ok {
