@@ -236,7 +236,7 @@ func (f *field) next(b []byte) (n int) {
 // any is next for a field in any encoding.
 func (f *field) any(b []byte) (n int) {
 	num, typ, n := protowire.ConsumeTag(b)
-	if n < 0 {
+	if n < 0 || num > protowire.MaxValidNumber {
 		return 0
 	}
 	f.num, f.v, f.b = num, 0, nil

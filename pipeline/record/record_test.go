@@ -265,6 +265,7 @@ func FuzzDecode(f *testing.F) {
 		many, _ = AppendItem(many, &Item{Kind: TPDU, Time: int64(i), Offset: uint64(i), Frame: 1 << i, Octets: make([]byte, 20*i)}, 7)
 	}
 	f.Add(many)
+	f.Add([]byte("\x10\x03\xbd\xbd\xbd\xbd00000")) // A field number that is none.
 	f.Add(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &Heartbeat{From: 1}))
 	f.Add(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &Capture{Size: 1}))
 	md := schema(f)
