@@ -56,7 +56,8 @@ type Config struct {
 	// means DefaultMaxProblems.
 	MaxProblems int
 	// Lasting says that the octets of TPDUs stay valid until Detach is called.
-	// Then an APDU that came in one piece is not copied.
+	// Then an APDU that came in one piece is not copied, and any other once, when it
+	// ends; Detach copies what is under way.
 	Lasting bool
 	// Buffers is where the memory of large transfers comes from. It may be nil.
 	Buffers *Buffers
