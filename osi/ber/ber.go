@@ -424,6 +424,16 @@ func (c *Cursor) EnterEncoding(e *Element) Cursor {
 // the end-of-contents octets of an indefinite length.
 func (c *Cursor) Raw(e *Element) []byte { return c.d.in[e.Offset:e.End] }
 
+// Left returns how many levels there may be below the cursor that read e, and
+// how many elements may still be read.
+func (c *Cursor) Left(e *Element) (levels, elements int) {
+	return int(e.state / level), c.d.budget
+}
+
+// Spend takes n elements off the budget, for a caller that knows what is in them and does
+// not read them again.
+func (c *Cursor) Spend(n int) { c.d.budget -= n }
+
 func (c *Cursor) stop(code Code, offset int) bool {
 	c.state, c.end = c.state>>8<<8|state(code), ^offset
 	return false
@@ -551,13 +561,3 @@ func appendUint(dst []byte, v uint64) []byte {
 		}
 	}
 }
-
-// Left returns how many levels there may be below the cursor that read e, and
-// how many elements may still be read.
-func (c *Cursor) Left(e *Element) (levels, elements int) {
-	return int(e.state / level), c.d.budget
-}
-
-// Spend takes n elements off the budget, for a caller that knows what is in them and does
-// not read them again.
-func (c *Cursor) Spend(n int) { c.d.budget -= n }
