@@ -22,8 +22,10 @@ const (
 	// maxWild segments in a row that are far from where their direction stands
 	// are another connection between the same ports.
 	maxWild = 4
-	// maxTombs bounds the closed connections that are remembered.
-	maxTombs = 16384
+	// maxTombs bounds the closed connections that are remembered, sureTombs is how many
+	// are whatever the time: one packet's wrong time does not forget them.
+	maxTombs  = 16384
+	sureTombs = 1024
 	// tombTime is how long they are.
 	tombTime = int64(Remembered)
 	// maxSpare bounds the connections whose memory is kept for others.
@@ -75,9 +77,9 @@ type Table[T any] struct {
 	held                   int
 	pool                   buffers.Pool
 
-	tombs    map[capture.FlowKey]tomb
-	tombRing []tombRef
-	tombNext int
+	tombs  map[capture.FlowKey]tomb
+	buried []tombRef // From oldest on, in the order they were buried.
+	oldest int
 
 	queue   []Event[T]
 	polled  int
@@ -902,18 +904,24 @@ func (t *Table[T]) bury(c *Conn[T]) {
 		}
 		g.known[k], g.seq[k] = h.known, h.seq(h.next)
 	}
+	for n := len(t.buried) - t.oldest; n == maxTombs || n >= sureTombs && !t.remembered(&t.buried[t.oldest]); n-- {
+		if was := &t.buried[t.oldest]; t.tombs[was.key].id == was.id {
+			delete(t.tombs, was.key)
+		}
+		t.oldest++
+	}
+	if n := len(t.buried); n == cap(t.buried) && t.oldest > n/2 {
+		t.buried = t.buried[:copy(t.buried, t.buried[t.oldest:])]
+		t.oldest = 0
+	}
 	t.tombs[c.Key] = g
-	ref := tombRef{c.Key, c.ID}
-	if len(t.tombRing) < maxTombs {
-		t.tombRing = append(t.tombRing, ref)
-		return
-	}
-	was := t.tombRing[t.tombNext]
-	if t.tombs[was.key].id == was.id {
-		delete(t.tombs, was.key)
-	}
-	t.tombRing[t.tombNext] = ref
-	t.tombNext = (t.tombNext + 1) % maxTombs
+	t.buried = append(t.buried, tombRef{c.Key, c.ID})
+}
+
+// remembered reports whether a tomb is there, and its time not over.
+func (t *Table[T]) remembered(r *tombRef) bool {
+	g, ok := t.tombs[r.key]
+	return ok && g.id == r.id && t.now-g.time <= tombTime
 }
 
 // pass tells the time, and closes connections that have been silent too long.
