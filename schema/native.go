@@ -18,9 +18,9 @@ func AppendNative(b []byte, parts ...Columnar) []byte {
 	return n.b
 }
 
-// AppendNativePieces is AppendNative for large texts, too, which stay where they are: the
-// block is the pieces, of which those that are not such texts are memory of the b that it
-// returns. They are valid until that is written to again, after a Reset as well.
+// AppendNativePieces is AppendNative without a copy of what travels as it is in memory:
+// the block is the pieces, of which those that are not columns' memory are the b that it
+// returns. They are valid until that or one of the parts is written to again.
 func AppendNativePieces(b []byte, parts ...Columnar) ([]byte, [][]byte) {
 	n := native{b: b, from: len(b), cuts: true}
 	n.block(parts)
@@ -28,11 +28,14 @@ func AppendNativePieces(b []byte, parts ...Columnar) ([]byte, [][]byte) {
 	return n.b, n.pieces
 }
 
+// minPiece is how many octets of a column are a piece of their own; fewer are copied.
+const minPiece = 512
+
 // native is a block that is being written.
 type native struct {
 	b []byte
-	// cuts says that texts in other memory become pieces of their own, from is where in b
-	// the next piece begins.
+	// cuts says that columns' memory becomes pieces of its own, from is where in b the
+	// next piece begins.
 	cuts   bool
 	from   int
 	pieces [][]byte
@@ -43,12 +46,11 @@ func (n *native) block(parts []Columnar) {
 	for _, t := range parts {
 		rows += t.Rows()
 		room += t.Bytes()
-		if n.cuts {
-			room -= large(t)
-		}
 	}
 	columns := parts[0].Columns()
-	n.b = slices.Grow(n.b, room)
+	if !n.cuts {
+		n.b = slices.Grow(n.b, room)
+	}
 	n.b = binary.AppendUvarint(n.b, uint64(len(columns)))
 	n.b = binary.AppendUvarint(n.b, uint64(rows))
 	for i := range columns {
@@ -60,29 +62,24 @@ func (n *native) block(parts []Columnar) {
 	}
 }
 
-// large is how many octets of a table's rows are texts in other memory.
-func large(t Columnar) (octets int) {
-	for i := range t.Columns() {
-		if c, ok := t.Column(i).(*Texts); ok {
-			octets += c.size() - len(c.octets)
-		}
-	}
-	return octets
-}
-
 func (n *native) texts(c *Texts) {
 	at := 0
 	for _, x := range c.apart {
-		n.b = append(n.b, c.octets[at:x.at]...)
+		n.octets(c.octets[at:x.at])
 		at = x.at
-		if n.cuts {
-			n.cut()
-			n.pieces = append(n.pieces, x.octets)
-		} else {
-			n.b = append(n.b, x.octets...)
-		}
+		n.octets(x.octets)
 	}
-	n.b = append(n.b, c.octets[at:]...)
+	n.octets(c.octets[at:])
+}
+
+// octets writes what travels as it is.
+func (n *native) octets(b []byte) {
+	if !n.cuts || len(b) < minPiece {
+		n.b = append(n.b, b...)
+		return
+	}
+	n.cut()
+	n.pieces = append(n.pieces, b)
 }
 
 // cut makes a piece of what was written since the last.
@@ -108,17 +105,17 @@ func (n *native) column(c *Column, values any) {
 			n.b = binary.LittleEndian.AppendUint64(n.b, binary.BigEndian.Uint64(v[i][8:]))
 		}
 	case []bool:
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	case []int32:
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	case []int64:
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	case []uint16:
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	case []uint32:
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	case []uint64:
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	case Times:
 		if c.Type == wholeSeconds {
 			for _, ns := range v {
@@ -126,7 +123,7 @@ func (n *native) column(c *Column, values any) {
 			}
 			return
 		}
-		n.b = appendNumbers(n.b, v)
+		n.octets(memory(v))
 	default:
 		panic(fmt.Sprintf("schema: column %s is a %T", c.Name, values))
 	}
@@ -137,14 +134,15 @@ const wholeSeconds = "DateTime64(0, 'UTC')"
 
 // numbers are the values whose memory is what ClickHouse reads, on little-endian
 // machines, which are all that it runs on. They have no pointers and no padding, so
-// their memory may be read as octets, which appendNumbers does before it returns.
+// their memory may be read as octets.
 type numbers interface {
 	~bool | ~int32 | ~uint16 | ~uint32 | ~uint64 | ~int64
 }
 
-func appendNumbers[T numbers](b []byte, v []T) []byte {
+// memory returns the memory of numbers.
+func memory[T numbers](v []T) []byte {
 	if len(v) == 0 {
-		return b
+		return nil
 	}
-	return append(b, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))...)
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))
 }

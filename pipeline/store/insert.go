@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,12 +21,11 @@ import (
 // inserter inserts blocks. It belongs to one goroutine.
 type inserter struct {
 	w *Writer
-	// native is the rows of tables as they travel, but for large texts, packed those of
-	// one table compressed.
+	// native is what of a table's rows is not in its batches as it travels, packed all of
+	// them compressed.
 	native, packed []byte
-	tables         []encoded
 	packer         *compress.Writer
-	// need is of native.
+	// need is of packed.
 	need need
 }
 
@@ -36,62 +34,56 @@ type encoded struct {
 	table, statement string
 	native           [][]byte
 	rows, octets     int
-	// last says that they tell what is in the archive, and wait until it is.
-	last bool
 }
 
-// insert makes the rows of every table of a block durable. The batches are given back
-// once their rows are encoded, before these are sent: thus few go round.
+// insert makes the rows of every table of a block durable, and gives the batches back:
+// until then their memory is what is sent.
 func (in *inserter) insert(b *block) error {
-	if len(b.batches) == 0 {
-		return nil
-	}
 	in.w.metrics.pending.Add(float64(b.bytes))
 	defer in.w.metrics.pending.Sub(float64(b.bytes))
-	in.w.metrics.size.Observe(float64(b.rows))
-	in.encode(b.batches)
-	for _, batch := range b.batches {
-		in.w.spare.put(batch)
+	if len(b.batches) > 0 {
+		in.w.metrics.size.Observe(float64(b.rows))
 	}
-	b.batches = nil
-	for i := range in.tables {
-		t := &in.tables[i]
-		if t.last {
+	packed := 0
+	for _, parts := range b.batches.All() {
+		switch parts[0].(type) {
+		case *schema.Progresses, *schema.Captures:
+			// They tell what is in the archive, and wait until it is.
 			if err := in.w.turn(b.number); err != nil {
 				return err
 			}
 		}
-		if err := in.send(t); err != nil {
+		t := in.encode(parts)
+		if err := in.send(&t); err != nil {
 			return err
 		}
-		t.native = nil
+		packed = max(packed, len(in.packed))
 	}
-	in.need.add(len(in.native))
-	in.trim(2 * in.need.most())
+	for _, batch := range b.batches {
+		in.w.spare.put(batch)
+	}
+	b.batches = nil
+	in.need.add(packed)
+	if cap(in.packed) > 2*in.need.most() {
+		in.packed = nil
+	}
 	return nil
 }
 
-// encode encodes the rows of a block.
-func (in *inserter) encode(b schema.Block) {
-	in.tables, in.native = in.tables[:0], in.native[:0]
-	for _, parts := range b.All() {
-		t := encoded{table: parts[0].Table()}
-		var names []string
-		for _, c := range parts[0].Columns() {
-			names = append(names, c.Name)
-		}
-		t.statement = "INSERT INTO " + t.table + " (" + strings.Join(names, ", ") + ")"
-		switch parts[0].(type) {
-		case *schema.Progresses, *schema.Captures:
-			t.last = true
-		}
-		for _, p := range parts {
-			t.rows += p.Rows()
-			t.octets += p.Bytes()
-		}
-		in.native, t.native = schema.AppendNativePieces(in.native, parts...)
-		in.tables = append(in.tables, t)
+// encode encodes the rows of a table.
+func (in *inserter) encode(parts []schema.Columnar) encoded {
+	t := encoded{table: parts[0].Table()}
+	var names []string
+	for _, c := range parts[0].Columns() {
+		names = append(names, c.Name)
 	}
+	t.statement = "INSERT INTO " + t.table + " (" + strings.Join(names, ", ") + ")"
+	for _, p := range parts {
+		t.rows += p.Rows()
+		t.octets += p.Bytes()
+	}
+	in.native, t.native = schema.AppendNativePieces(in.native[:0], parts...)
+	return t
 }
 
 // send inserts the rows of one table, as often as it takes.
@@ -124,7 +116,7 @@ func (in *inserter) send(t *encoded) error {
 	for attempt := 1; ; attempt++ {
 		m.attempts.WithLabelValues(name).Inc()
 		start := time.Now()
-		err := in.w.store.conn.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "Native", t.statement, reader(body))
+		err := in.w.store.conn.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "Native", t.statement, &reader{pieces: body})
 		m.seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
 		if err == nil {
 			m.inserts.WithLabelValues(name).Inc()
@@ -175,16 +167,24 @@ func (in *inserter) pack(native [][]byte) ([][]byte, context.Context, error) {
 	return [][]byte{in.packed}, context.WithValue(in.w.ctx, packed{}, true), nil
 }
 
-// reader reads pieces. Of one alone the request tells the length.
-func reader(pieces [][]byte) io.Reader {
-	if len(pieces) == 1 {
-		return bytes.NewReader(pieces[0])
+// reader reads pieces, of which many are short: it fills what it is given.
+type reader struct {
+	pieces [][]byte
+	at     int // Octets of the first that were read.
+}
+
+func (r *reader) Read(p []byte) (n int, err error) {
+	for n < len(p) && len(r.pieces) > 0 {
+		k := copy(p[n:], r.pieces[0][r.at:])
+		n, r.at = n+k, r.at+k
+		if r.at == len(r.pieces[0]) {
+			r.pieces, r.at = r.pieces[1:], 0
+		}
 	}
-	readers := make([]io.Reader, len(pieces))
-	for i, p := range pieces {
-		readers[i] = bytes.NewReader(p)
+	if len(r.pieces) == 0 && n == 0 {
+		return 0, io.EOF
 	}
-	return io.MultiReader(readers...)
+	return n, nil
 }
 
 // packed marks the context of an insert whose body is compressed.
@@ -201,15 +201,6 @@ func (s sayPacked) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.URL.RawQuery = q.Encode()
 	}
 	return s.next.RoundTrip(r)
-}
-
-// trim gives up memory beyond so many octets.
-func (in *inserter) trim(most int) {
-	for _, b := range []*[]byte{&in.native, &in.packed} {
-		if cap(*b) > most {
-			*b = nil
-		}
-	}
 }
 
 // token returns the digest of a table's rows.

@@ -44,11 +44,12 @@ const (
 const DefaultMemory = 512 << 20
 
 // Within returns options with which the rows that wait, that are collected and that are
-// inserted take about three quarters of so many octets, with the form in which they
-// travel. They are for batches of batch octets each: so few that under load each is full
-// before it is due by age, and all are alike, whatever the load.
+// inserted take about three quarters of so many octets, with the room in their columns
+// that has no rows. They are for batches of batch octets each: so small that under load
+// each is full before it is due by age, and all are alike, whatever the load; so large
+// that columns are not mostly such room.
 func Within(octets int) (o WriterOptions, batch int) {
-	return WriterOptions{Bytes: max(octets/8, 1<<20), Queue: 64}, max(octets/256, 128<<10)
+	return WriterOptions{Bytes: max(octets/8, 1<<20), Queue: 8}, max(octets/64, 128<<10)
 }
 
 // Writer inserts batches. Of each block the tables are inserted in the order of
