@@ -14,7 +14,11 @@ type Buffer struct {
 	B []byte
 }
 
-var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, 4096)} }}
+// fewOctets is what a buffer begins with: where very many connections are in the middle of a
+// record, each has little.
+const fewOctets = 512
+
+var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, fewOctets)} }}
 
 // maxPooled bounds the buffers in the pool. In time each becomes as large as the largest
 // record for which it was taken, so this is what sensors make by default, with room for
