@@ -24,7 +24,9 @@ type Flow struct {
 	// Copies, if not 0, is how many connections there are, each with the frames of
 	// the first of the capture and addresses of its own: every connection sends
 	// its first frame, then every one its second.
-	Copies   int
+	Copies int
+	// Again is how often as many other connections follow when these have ended.
+	Again    int
 	Workers  int
 	Envelope bool
 	Native   bool // To Native blocks, too.
@@ -99,16 +101,20 @@ func (f *Flow) frames(take func(*capture.Frame) error) error {
 	if len(list) == 0 {
 		return nil
 	}
+	// Where the client's address is in each frame: it is the side that sent the first.
 	opener := [4]byte(list[0].Data[26:30])
-	number := uint64(0)
+	clients := make([]int, len(list))
 	for i := range list {
-		fr := list[i]
-		// The client is the side that sent the first frame.
-		client := 26
-		if opener != [4]byte(fr.Data[26:30]) {
-			client = 30
+		clients[i] = 26
+		if opener != [4]byte(list[i].Data[26:30]) {
+			clients[i] = 30
 		}
-		for k := range f.Copies {
+	}
+	number := uint64(0)
+	for i := range len(list) * (1 + f.Again) {
+		first := i / len(list) * f.Copies // Connection.
+		fr, client := list[i%len(list)], clients[i%len(list)]
+		for k := first; k < first+f.Copies; k++ {
 			number++
 			fr.Number = number
 			fr.Time = list[0].Time + int64(number)*1000

@@ -186,8 +186,9 @@ func growthCurve(ctx context.Context, o *options, out io.Writer) error {
 	fmt.Fprint(out, "\nGrowth, from capture to columns: interleaved connections, `-keep envelope`, one core:\n\n"+
 		"| connections | messages | CPU µs a message | peak MB | of it a connection, kB |\n|---:|---:|---:|---:|---:|\n")
 	base := int64(0)
+	// As many messages with few connections as with 10,000 of them.
 	for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
-		r, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Workers: 1, Envelope: true}, 1)
+		r, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Again: max(10_000/n-1, 0), Workers: 1, Envelope: true}, 1)
 		if err != nil {
 			return err
 		}
