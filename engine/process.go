@@ -304,6 +304,13 @@ const privileges = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE T
 // trees so deep that their destruction overflows the stack, and the signals of
 // the profilers, which Go's run-time takes for its own; and from other dialects,
 // which the engine does not read.
+//
+// What a merge takes must not grow with the parts that it merges: tables have up to a
+// hundred columns, of each of which a merge would fill a buffer of a megabyte, of every
+// part and of the result. So large parts are merged column by column, whatever their
+// rows, buffers begin small, and parts in one file are written after 16 MiB, not 128.
+// Statistics of columns are left out: no query of ours is planned by them, and of a
+// text or a content they hold the least and the greatest as they are.
 func writeConfig(dir string, o Options, merges string) (string, error) {
 	esc := func(s string) string {
 		var b strings.Builder
@@ -349,12 +356,19 @@ func writeConfig(dir string, o Options, merges string) (string, error) {
 <uncompressed_cache_size>%d</uncompressed_cache_size>
 <index_mark_cache_size>%d</index_mark_cache_size>
 <primary_index_cache_size>%d</primary_index_cache_size>
+<text_index_tokens_cache_size>%d</text_index_tokens_cache_size>
+<text_index_header_cache_size>%d</text_index_header_cache_size>
+<text_index_postings_cache_size>%d</text_index_postings_cache_size>
 <merge_tree>
+<auto_statistics_types></auto_statistics_types>
+<min_columns_to_activate_adaptive_write_buffer>1</min_columns_to_activate_adaptive_write_buffer>
+<compact_parts_max_bytes_to_buffer>16777216</compact_parts_max_bytes_to_buffer>
+<vertical_merge_algorithm_min_rows_to_activate>1</vertical_merge_algorithm_min_rows_to_activate>
 <fsync_after_insert>%d</fsync_after_insert>
 <fsync_part_directory>%d</fsync_part_directory>
 %s</merge_tree>
 </clickhouse>
-`, esc(users), o.MaxMemory, cache, cache, cache, cache, fsync, fsync, merges),
+`, esc(users), o.MaxMemory, cache, cache, cache, cache, cache, cache, cache, fsync, fsync, merges),
 	}
 	for path, text := range files {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

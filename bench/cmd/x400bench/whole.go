@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"golang.org/x/sync/errgroup"
 
 	"x400flow/bench/stages"
@@ -236,8 +237,9 @@ func writeBlocks(ctx context.Context, o *options, corpus *stages.Corpus, envelop
 	return all, errors.Join(err, failed)
 }
 
-// insertBlocks inserts the files, as many at a time as a store's writer does.
+// insertBlocks inserts the files as a store's writer does, and as many at a time.
 func insertBlocks(ctx context.Context, st *store.Store, all *blocks) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(store.InsertSettings()))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(store.DefaultInserters)
 	for _, f := range all.files {
