@@ -225,9 +225,15 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 }
 
 // Rows take three quarters of -memory, records what is left: an eighth those that are not
-// published, half of that those on the bus.
+// published, half of that those on the bus. Where captures are read, a bus this long
+// keeps nothing from being lost, and records are no longer in a cache when their turn comes.
 func (o *options) pending() int { return max(int(o.memory/8), 1<<20) }
-func (o *options) onBus() int   { return max(int(o.memory/16), 1<<20) }
+func (o *options) onBus() int {
+	if o.lasts() {
+		return max(int(o.memory/16), 1<<20)
+	}
+	return max(int(o.memory/128), 1<<20)
+}
 
 var errInterrupted = errors.New("interrupted: what was read so far is stored; run the same command again to go on")
 
