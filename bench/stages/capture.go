@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -29,24 +31,37 @@ func captureCases() []Case {
 		{"1% loss and disorder", func(c *Corpus) string { return c.Lossy }},
 	} {
 		group := "capture to records, " + v.suffix
-		out = append(out, Case{Name: group, Group: group, Unit: "segment", Open: func(ctx context.Context, c *Corpus) (Run, error) {
-			// Its digest belongs to the archive, and is measured by itself.
-			var src *capture.Source
-			return Run{
-				Prepare: func() (err error) {
-					src, err = capture.OpenSource(capture.SourceConfig{
-						Paths: []string{v.name(c)}, Skip: func(string, int64, [32]byte) bool { return false },
-					})
-					return err
-				},
-				Round: func() (Count, error) { return senseSource(ctx, src, new(null)) },
-			}, nil
-		}}, Case{Name: "gopacket TCP, " + v.suffix, Group: group, Unit: "segment", Yardstick: true, Open: func(_ context.Context, c *Corpus) (Run, error) {
+		out = append(out, captureCase(group, group, v.name, 0), Case{Name: "gopacket TCP, " + v.suffix, Group: group, Unit: "segment", Yardstick: true, Open: func(_ context.Context, c *Corpus) (Run, error) {
 			return Run{Round: func() (Count, error) { return gopacketTCP(v.name(c)) }}, nil
 		}})
 	}
 	group := out[0].Group
-	return append(out[:2:2], append([]Case{{Name: "memory copy", Group: group, Unit: "segment", Yardstick: true, Open: copyMemory}, {Name: "SHA-256 of the capture", Group: group, Unit: "segment", Open: digestFile}}, out[2:]...)...)
+	return slices.Insert(out, 2,
+		Case{Name: "memory copy", Group: group, Unit: "segment", Yardstick: true, Open: copyMemory},
+		captureCase("capture to records, copies looked for", group, func(c *Corpus) string { return c.Capture }, duplicates),
+		Case{Name: "SHA-256 of the capture", Group: group, Unit: "segment", Open: digestFile},
+	)
+}
+
+// duplicates is the time within which ingest looks for copies of packets by default.
+// gopacket does not look for any, so what is beside it does not either.
+const duplicates = 50 * time.Millisecond
+
+// captureCase makes records of a capture. Its digest belongs to the archive, and is
+// measured by itself.
+func captureCase(name, group string, file func(*Corpus) string, duplicates time.Duration) Case {
+	return Case{Name: name, Group: group, Unit: "segment", Open: func(ctx context.Context, c *Corpus) (Run, error) {
+		var src *capture.Source
+		return Run{
+			Prepare: func() (err error) {
+				src, err = capture.OpenSource(capture.SourceConfig{
+					Paths: []string{file(c)}, Skip: func(string, int64, [32]byte) bool { return false },
+				})
+				return err
+			},
+			Round: func() (Count, error) { return senseSource(ctx, src, duplicates, new(null)) },
+		}, nil
+	}}
 }
 
 // null is a bus that takes records and forgets them.
@@ -63,17 +78,18 @@ func sense(ctx context.Context, name string, out bus.Publisher) (Count, error) {
 	if err != nil {
 		return Count{}, err
 	}
-	return senseSource(ctx, src, out)
+	return senseSource(ctx, src, 0, out)
 }
 
 // senseSource makes records of what a source gives, and closes it.
-func senseSource(ctx context.Context, src *capture.Source, out bus.Publisher) (Count, error) {
+func senseSource(ctx context.Context, src *capture.Source, duplicates time.Duration, out bus.Publisher) (Count, error) {
 	defer src.Close()
 	ports := []uint16{102}
 	s := sensor.New(sensor.Config{
 		Name:    sensorName,
 		Source:  func(int32) string { return "bench.pcap" },
 		Decoder: capture.DecoderConfig{Ports: ports}, TCP: tcp.Config{Ports: ports},
+		Duplicates: duplicates,
 	}, out)
 	var n Count
 	var f capture.Frame

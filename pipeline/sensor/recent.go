@@ -28,7 +28,7 @@ const (
 type recent struct {
 	window int64
 	seed   maphash.Seed
-	seen   []digest
+	seen   []digest // A power of two.
 	// noted counts segments since the table was made, or as many as it holds; displaced,
 	// those of them that pushed out another within the window.
 	noted, displaced int
@@ -59,7 +59,7 @@ func (r *recent) again(s *capture.Segment) bool {
 	p = binary.BigEndian.AppendUint32(p, s.Ack)
 	p = binary.BigEndian.AppendUint64(p, maphash.Bytes(r.seed, s.Payload))
 	sum := maphash.Bytes(r.seed, p)
-	d := &r.seen[sum%uint64(len(r.seen))]
+	d := &r.seen[sum&uint64(len(r.seen)-1)]
 	if age := s.Time - d.time; age <= r.window && age >= -r.window && *d != (digest{}) {
 		if d.sum == sum {
 			return true
@@ -79,7 +79,7 @@ func (r *recent) grow() {
 		old := r.seen
 		r.seen = make([]digest, 2*len(old))
 		for _, d := range old {
-			r.seen[d.sum%uint64(len(r.seen))] = d
+			r.seen[d.sum&uint64(len(r.seen)-1)] = d
 		}
 	}
 	r.noted, r.displaced = 0, 0

@@ -75,7 +75,7 @@ func whole(ctx context.Context, o *options, best map[string]*result, out io.Writ
 		}
 		// The engine alone counts without the client that hands it the files.
 		own := time.Duration(0)
-		for _, stage := range []string{"capture to records, in order", "SHA-256 of the capture", "records to columns, " + keep + "s", "columns to Native"} {
+		for _, stage := range []string{"capture to records, copies looked for", "SHA-256 of the capture", "records to columns, " + keep + "s", "columns to Native"} {
 			r := best[stage]
 			switch {
 			case r == nil:
