@@ -168,7 +168,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		writer = st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
-			BatchRows: min(o.block, decode.DefaultBatchRows), BatchOctets: batch, Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
+			BatchRows: min(o.block, decode.DefaultBatchRows), BatchOctets: batch, MaxQueued: o.queued(), Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)
@@ -225,8 +225,9 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 }
 
 // Rows take three quarters of -memory, records what is left: an eighth those that are not
-// published, half of that those on the bus. Where captures are read, a bus this long
-// keeps nothing from being lost, and records are no longer in a cache when their turn comes.
+// published, half of that each those on the bus and those that wait to be decoded. Where
+// captures are read, a bus this long keeps nothing from being lost, and records are no
+// longer in a cache when their turn comes.
 func (o *options) pending() int { return max(int(o.memory/8), 1<<20) }
 func (o *options) onBus() int {
 	if o.lasts() {
@@ -234,6 +235,7 @@ func (o *options) onBus() int {
 	}
 	return max(int(o.memory/128), 1<<20)
 }
+func (o *options) queued() int { return max(int(o.memory/16), 1<<20) }
 
 var errInterrupted = errors.New("interrupted: what was read so far is stored; run the same command again to go on")
 

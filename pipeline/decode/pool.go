@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"x400flow/osi/association"
 	"x400flow/pipeline/bus"
@@ -50,6 +51,7 @@ const (
 	// DefaultMaxConnections is twice what a sensor has by default.
 	DefaultMaxConnections = 131072
 	DefaultMaxBuffered    = 2 << 30
+	DefaultMaxQueued      = 32 << 20
 	// DefaultIdle is above what a sensor has by default, which tells of silence
 	// itself while it lives.
 	DefaultIdle = 7 * time.Hour
@@ -88,6 +90,9 @@ type Config struct {
 	// whole; what is open of the longest silent connection is given up. Each worker
 	// has its share of it, and room for two of MaxAPDU at least.
 	MaxBuffered int
+	// MaxQueued bounds the octets of the records that were received and are not
+	// decoded; a larger one is taken alone.
+	MaxQueued int
 	// Idle is the silence after which what is open of a connection, or is
 	// suspended, is given up: as told by the heartbeats of its sensor or, once
 	// that was started anew, of its successor. Capture files tell of no silence.
@@ -139,8 +144,9 @@ type Pool struct {
 	sources sources
 	buffers association.Buffers
 	workers []*worker
-	names   map[string]string // Of sensors; the dispatcher's.
-	seed    maphash.Seed      // Of the workers' sessions.
+	queued  *semaphore.Weighted // Octets of records, of Config.MaxQueued.
+	names   map[string]string   // Of sensors; the dispatcher's.
+	seed    maphash.Seed        // Of the workers' sessions.
 
 	records, repeats, known, poison                          atomic.Uint64
 	messages, probes, reports, problems, unfinished, resumed atomic.Uint64
@@ -157,6 +163,7 @@ type job struct {
 	lane     *lane
 	number   uint64 // The lane's record.
 	delivery bus.Delivery
+	octets   int64         // Of Pool.queued, that the record has.
 	key      connKey       // Of a connection's record.
 	beat     beat          // Of jobBeat, and of a heartbeat's record.
 	done     chan struct{} // Of jobFlush and jobLeave, closed when they are done.
@@ -193,6 +200,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	def(&cfg.MaxProblems, DefaultMaxProblems)
 	def(&cfg.MaxConnections, DefaultMaxConnections)
 	def(&cfg.MaxBuffered, DefaultMaxBuffered)
+	def(&cfg.MaxQueued, DefaultMaxQueued)
 	if cfg.Idle <= 0 {
 		cfg.Idle = DefaultIdle
 	}
@@ -200,7 +208,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Pool{
-		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxSuspended),
+		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxSuspended), queued: semaphore.NewWeighted(int64(cfg.MaxQueued)),
 		seed: maphash.MakeSeed(), classes: make(map[string]uint64), lanes: make(map[int32]*lane),
 		names: make(map[string]string), sources: sources{numbers: make(map[string]uint32)},
 	}
@@ -283,6 +291,11 @@ func (p *Pool) dispatch(ctx context.Context) error {
 					return err
 				}
 			}
+		}
+		// What a record takes is its buffer, which may have been a longer one's.
+		j.octets = int64(min(cap(d.Record.B), p.cfg.MaxQueued))
+		if err := p.queued.Acquire(ctx, j.octets); err != nil {
+			return err
 		}
 		if err := p.give(ctx, shard, j); err != nil {
 			return err

@@ -264,6 +264,7 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 		switch j.kind {
 		case jobRecord:
 			err = w.do(ctx, j)
+			w.pool.queued.Release(j.octets)
 		case jobBeat:
 			w.beat(&j.beat)
 		case jobFlush:

@@ -13,6 +13,8 @@ import (
 // ever was has made one.
 type spare struct {
 	octets prometheus.Gauge
+	// roomy is what a batch may hold beyond twice what was needed: little in each table.
+	roomy int
 
 	mu sync.Mutex
 	// batches are taken from the end, so that few go round, and what is in the
@@ -24,8 +26,8 @@ type spare struct {
 	need need
 }
 
-// roomy is what a batch may hold beyond twice what was needed: little in each table.
-const roomy = 1 << 20
+// maxRoomy bounds spare.roomy.
+const maxRoomy = 1 << 20
 
 // take returns an empty batch.
 func (s *spare) take() *schema.Batch {
@@ -59,7 +61,7 @@ func (s *spare) put(b *schema.Batch) {
 		s.batches = s.batches[:n]
 		s.idle = n
 	}
-	if held <= 2*s.need.most()+roomy {
+	if held <= 2*s.need.most()+s.roomy {
 		s.batches = append(s.batches, b)
 		s.octets.Add(float64(held))
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func newSpare() *spare {
-	return &spare{octets: prometheus.NewGauge(prometheus.GaugeOpts{Name: "spare"})}
+	return &spare{octets: prometheus.NewGauge(prometheus.GaugeOpts{Name: "spare"}), roomy: maxRoomy}
 }
 
 // use takes some batches, fills each with rows and gives all back.
@@ -83,7 +83,7 @@ func TestSpareGivesUpLarge(t *testing.T) {
 	for range 3 * lately {
 		s.use(1, func() int { return 10 })
 	}
-	if len(s.batches) != 1 || s.batches[0].Held() > roomy || large < 10*roomy {
+	if len(s.batches) != 1 || s.batches[0].Held() > maxRoomy || large < 10*maxRoomy {
 		t.Errorf("%d batches, the first of %d octets, once %d", len(s.batches), s.batches[0].Held(), large)
 	}
 }

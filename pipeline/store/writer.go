@@ -137,6 +137,8 @@ func (s *Store) NewWriter(ctx context.Context, o WriterOptions) *Writer {
 		finished: map[uint64]*block{},
 	}
 	w.spare.octets = w.metrics.spare
+	// As much as the least batch that Within is for.
+	w.spare.roomy = min(o.Bytes/8, maxRoomy)
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.done.Go(w.collect)
 	for range o.Inserters {

@@ -55,8 +55,8 @@ func (b *Bus) Publish(ctx context.Context, _ bus.Key, rec *record.Buffer) error 
 	for {
 		b.mu.Lock()
 		// A record above the limit goes alone.
-		if b.octets == 0 || b.octets+len(rec.B) <= b.limit {
-			b.octets += len(rec.B)
+		if b.octets == 0 || b.octets+cap(rec.B) <= b.limit {
+			b.octets += cap(rec.B)
 			b.tell() // There may be room for another that waits.
 			b.mu.Unlock()
 			break
@@ -126,7 +126,7 @@ func (b *Bus) tell() {
 
 func (b *Bus) deliver(rec *record.Buffer) bus.Delivery {
 	b.mu.Lock()
-	b.octets -= len(rec.B)
+	b.octets -= cap(rec.B)
 	offset := b.offset
 	b.offset++
 	b.tell()
