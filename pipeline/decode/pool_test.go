@@ -239,12 +239,10 @@ func messagesOf(d *direct) uint64 {
 // again makes the shard take the same connections once more.
 func (d *direct) again() {
 	w := d.w
-	for _, c := range w.dirty {
-		c.dirty = false
+	for c := w.untold.later; c != &w.untold; c = w.untold.later {
 		w.tell(c)
 		w.reuse(c)
 	}
-	w.dirty = w.dirty[:0]
 	for _, h := range w.releases {
 		h.lane.release(h.record)
 	}

@@ -20,6 +20,11 @@ import (
 // linger is how long rows may wait in a shard that has nothing to do.
 const linger = 500 * time.Millisecond
 
+// A connection's row in a batch replaces those in earlier ones. So while it goes on, and
+// the shard has something to do, it is told only when both have gone by since it got
+// something: refresh of capture time, and linger by the clock.
+const refresh = int64(time.Second)
+
 // maxEvidence is how many octets a problem row holds.
 const maxEvidence = 4 << 10
 
@@ -62,8 +67,11 @@ type worker struct {
 	bind         x411.Bind
 	control      x411.Reader
 	batch        *schema.Batch
-	dirty        []*connection // Those whose row in the batch's associations is due.
-	releases     []hold        // Due when the batch is durable.
+	untold       connection // Connections whose row is due, by since: untold.later is the first.
+	time         int64      // Capture time of the last record.
+	begun        time.Time  // When the batch was.
+	worked       bool       // Since the timer last ran out.
+	releases     []hold     // Due when the batch is durable.
 	row          rows
 	ops          operations
 	hash         hash.Hash
@@ -102,9 +110,7 @@ type connection struct {
 	assoc   *association.Association
 	number  uint64 // Of the last record.
 	heard   int64  // Capture time of the last record.
-	dirty   bool
 	ended   bool
-	gone    bool // To be reused once it is no longer dirty.
 	muted   bool
 	givenUp bool
 	skipped [2]*run               // nil before the first.
@@ -123,6 +129,12 @@ type connection struct {
 	sessions   [2]sessionKey
 	buffered   int // Octets kept for what is open, as counted in worker.buffered.
 	prev, next *connection
+
+	// Among the worker's untold ones since capture time and clock, before all when it
+	// has ended; later is nil where no row is due.
+	earlier, later *connection
+	since          int64
+	sinceClock     time.Time
 
 	text facts
 	row  schema.Association
@@ -197,6 +209,8 @@ func newWorker(p *Pool, shard int) *worker {
 	}
 	w.ready()
 	w.last.prev, w.last.next = &w.last, &w.last
+	w.untold.earlier, w.untold.later = &w.untold, &w.untold
+	w.begun = time.Now()
 	w.ops.argument.Attribute, w.ops.result.Attribute = ipm.Attribute, ipm.Attribute
 	return w
 }
@@ -225,6 +239,7 @@ func (w *worker) run(ctx context.Context) error {
 					more = false
 				}
 			}
+			w.worked = true
 			flushed, err := w.doAll(ctx)
 			if err != nil {
 				return err
@@ -239,9 +254,10 @@ func (w *worker) run(ctx context.Context) error {
 				timer.Reset(linger)
 			}
 		case <-timer.C:
-			if err := w.flush(ctx); err != nil {
+			if err := w.handOver(ctx, !w.worked); err != nil {
 				return err
 			}
+			w.worked = false
 			timer.Reset(linger)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -289,8 +305,8 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 			continue
 		}
 		j.lane.order.done(w.shard)
-		if w.batch.Rows() >= w.pool.cfg.BatchRows || w.batch.Bytes() >= w.pool.cfg.BatchOctets {
-			if err := w.flush(ctx); err != nil {
+		if w.full(1) {
+			if err := w.handOver(ctx, false); err != nil {
 				return false, err
 			}
 			flushed = true
@@ -299,24 +315,40 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 	return flushed, nil
 }
 
-// flush gives the rows collected to the store.
-func (w *worker) flush(ctx context.Context) error {
-	for _, c := range w.dirty {
-		c.dirty = false
-		if !c.gone || c.ended {
-			w.tell(c)
+// full reports whether the batch has as many times the rows or octets that it is
+// to have.
+func (w *worker) full(times int) bool {
+	return w.batch.Rows() >= times*w.pool.cfg.BatchRows || w.batch.Bytes() >= times*w.pool.cfg.BatchOctets
+}
+
+// flush gives the rows collected to the store, and those of all connections that
+// are due.
+func (w *worker) flush(ctx context.Context) error { return w.handOver(ctx, true) }
+
+// handOver gives the rows collected to the store, and those of connections that
+// are overdue, or of all. Where a bus outlives the decoder it is always all: what
+// is acknowledged must be in the connections' progress.
+func (w *worker) handOver(ctx context.Context, all bool) error {
+	all = all || w.pool.cfg.Progress != nil
+	now := time.Now()
+	for c := w.untold.later; c != &w.untold && (all || w.overdue(c, now)); c = w.untold.later {
+		if w.full(2) {
+			// What is acknowledged waits for the last batch.
+			if err := w.write(ctx, nil); err != nil {
+				return err
+			}
 		}
-		if c.gone {
+		w.tell(c)
+		if c.ended {
 			w.reuse(c)
 		}
 	}
-	clear(w.dirty)
-	w.dirty = w.dirty[:0]
+	w.begun = now
 	if w.batch.Rows() == 0 && len(w.releases) == 0 {
 		return nil
 	}
-	b, due := w.batch, w.releases
-	w.batch, w.releases = w.pool.writer.Batch(), nil
+	due := w.releases
+	w.releases = nil
 	release := func() {
 		for _, h := range due {
 			h.lane.release(h.record)
@@ -326,11 +358,31 @@ func (w *worker) flush(ctx context.Context) error {
 		release()
 		release = nil
 	}
-	return w.pool.writer.Write(ctx, b, release)
+	return w.write(ctx, release)
 }
 
-// tell appends the rows that say how far a connection has come.
+// overdue reports whether the row of a connection has waited long enough. Capture
+// time goes back where another capture begins.
+func (w *worker) overdue(c *connection, now time.Time) bool {
+	if c.ended {
+		return true
+	}
+	waited := w.time - c.since
+	return (waited >= refresh || waited <= -refresh) && now.Sub(c.sinceClock) >= linger
+}
+
+func (w *worker) write(ctx context.Context, ack func()) error {
+	b := w.batch
+	w.batch = w.pool.writer.Batch()
+	return w.pool.writer.Write(ctx, b, ack)
+}
+
+// tell appends the rows that say how far a connection has come, if they are due.
 func (w *worker) tell(c *connection) {
+	if c.later == nil {
+		return
+	}
+	c.drop()
 	w.associationRow(c)
 	w.progressRow(c)
 }
@@ -392,6 +444,7 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 		w.restore(c)
 	}
 	w.touch(c)
+	w.time = rec.Time
 	if rec.End != record.Open && c.held != 0 {
 		// What was received earlier may resume what is open here.
 		w.wait()
@@ -427,6 +480,11 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 			w.pool.countClass(className(c))
 		}
 		c.assoc.Detach()
+		if c.later != nil {
+			// To be told with this batch: many at a time are told faster than each by itself.
+			c.drop()
+			c.queue(&w.untold, w.untold.later)
+		}
 		w.remove(c)
 		return nil
 	}
@@ -525,11 +583,25 @@ func (c *connection) openSince() (since uint64, open bool) {
 	return since, open
 }
 
+// markDirty has the connection's row told in this batch or a later one.
 func (w *worker) markDirty(c *connection) {
-	if !c.dirty {
-		c.dirty = true
-		w.dirty = append(w.dirty, c)
+	if c.later != nil {
+		return
 	}
+	c.since, c.sinceClock = w.time, w.begun
+	c.queue(w.untold.earlier, &w.untold)
+}
+
+// queue puts the connection between two of the untold ones.
+func (c *connection) queue(earlier, later *connection) {
+	c.earlier, c.later = earlier, later
+	earlier.later, later.earlier = c, c
+}
+
+// drop takes it from among them.
+func (c *connection) drop() {
+	c.earlier.later, c.later.earlier = c.later, c.earlier
+	c.earlier, c.later = nil, nil
 }
 
 // touch puts a connection behind all that are longer silent.
@@ -542,7 +614,7 @@ func (w *worker) touch(c *connection) {
 }
 
 // remove forgets a connection, of which nothing is open that it holds a record
-// for.
+// for. It has ended or is told.
 func (w *worker) remove(c *connection) {
 	if c.held != 0 {
 		w.releases = append(w.releases, hold{c.key.lane, c.held})
@@ -558,8 +630,7 @@ func (w *worker) remove(c *connection) {
 	c.buffered = 0
 	delete(w.conns, c.key)
 	w.pool.open.Add(-1)
-	c.gone = true
-	if !c.dirty {
+	if c.later == nil {
 		w.reuse(c)
 	}
 }
@@ -595,7 +666,7 @@ func (w *worker) beat(b *beat) {
 			}
 			if c.held != 0 {
 				w.giveUp(c, b.to)
-			} else if w.pool.cfg.Progress != nil && !c.dirty {
+			} else if w.pool.cfg.Progress != nil && c.later == nil {
 				// Should more come of it, the archive tells.
 				w.forgot = true
 				w.remove(c)
@@ -652,9 +723,7 @@ func (w *worker) displace(c *connection) {
 	if c.held != 0 {
 		w.giveUp(c, c.heard)
 	}
-	if c.dirty {
-		w.tell(c)
-	}
+	w.tell(c)
 	w.forgot = true
 	w.remove(c)
 }
