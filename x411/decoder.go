@@ -54,6 +54,10 @@ const (
 
 const maxPath = 32
 
+// maxSpans is how many ends of nested elements of indefinite length are kept; what is
+// nested in more is scanned again.
+const maxSpans = 128
+
 // decoder is the state that reading an APDU and a bind have in common.
 type decoder struct {
 	ber        ber.Decoder
@@ -119,9 +123,10 @@ func (d *decoder) start(in []byte, l *Limits) ber.Cursor {
 	d.unknown = 0
 	d.firstUnknown = nil
 	d.ber.MaxDepth = d.depthLimit
-	// A header nested in n indefinite lengths is passed over n times before it
-	// is read; the deepest attributes of an envelope stand in about ten.
+	// A header nested in n indefinite lengths counts n times before it is read; the
+	// deepest attributes of an envelope stand in about ten.
 	d.ber.MaxElements = ber.DefaultMinElements + 8*len(in)
+	d.ber.Remember(maxSpans)
 	return d.ber.Reset(in)
 }
 

@@ -176,12 +176,20 @@ type Decoder struct {
 
 	in     []byte
 	budget int
+
+	// spans are the ends of the element of indefinite length scanned last and of those
+	// within, by their start, as many as there is room for. All lie before scanned; span
+	// is the one that was last asked for.
+	spans   []span
+	scanned int
+	span    int
 }
 
 // Reset starts the decoder on in and returns a cursor over its elements.
 // Cursors and elements of the previous input must no longer be used.
 func (d *Decoder) Reset(in []byte) Cursor {
 	d.in = in
+	d.scanned = 0
 	depth := d.MaxDepth
 	if depth <= 0 {
 		depth = DefaultMaxDepth
@@ -439,71 +447,160 @@ func (c *Cursor) stop(code Code, offset int) bool {
 	return false
 }
 
-// indefinite finds the end of e, whose contents begin at p, by walking over
-// the headers up to the matching end-of-contents octets.
+// indefinite finds the end of e, whose contents begin at p.
 func (c *Cursor) indefinite(e *Element, p int) bool {
 	if !e.Constructed {
 		return c.stop(IndefinitePrimitive, e.Offset)
 	}
 	e.Header = p - e.Offset
 	e.Indefinite = true
-	in := c.d.in[:c.end]
-	start := p
-	for open := 1; ; {
+	end, ok := c.d.known(e.Offset)
+	if !ok {
+		var code Code
+		var at int
+		if end, code, at = c.d.scan(e.Offset, p, c.end, c.state.levels()); code != None {
+			return c.stop(code, at)
+		}
+	}
+	e.Content = c.d.in[p : end-2]
+	e.End = end
+	c.pos = end
+	return true
+}
+
+// span is an element of indefinite length that has been scanned.
+type span struct {
+	start int
+	// end is the offset after the end-of-contents octets; until those are found, the
+	// index of the span around this one, -1 for none.
+	end int
+	// cost is what finding the end took off the budget; until it is found, what was
+	// left of that.
+	cost int
+}
+
+// Remember makes room for n ends of elements of indefinite length. With it the scan
+// for the end of one keeps the ends of those within, which are then not scanned again
+// when they are come to: without, or where there are more, every level of nested
+// indefinite lengths scans all that is within. What is read and what that takes off the
+// budget is the same. The room is kept over Reset.
+func (d *Decoder) Remember(n int) {
+	if cap(d.spans) < n {
+		d.spans, d.scanned = make([]span, 0, n), 0
+	}
+}
+
+// known returns the end of the element of indefinite length at start, where that has
+// been found before, and spends what finding it took.
+func (d *Decoder) known(start int) (end int, ok bool) {
+	if start >= d.scanned {
+		return 0, false
+	}
+	// Elements are mostly come to in their order.
+	i := d.span
+	if i >= len(d.spans) || d.spans[i].start > start {
+		i = 0
+	}
+	for i < len(d.spans) && d.spans[i].start < start {
+		i++
+	}
+	d.span = i
+	if i == len(d.spans) || d.spans[i].start != start || d.spans[i].cost > d.budget {
+		return 0, false
+	}
+	d.budget -= d.spans[i].cost
+	return d.spans[i].end, true
+}
+
+// scan finds the end of the element of indefinite length at start, whose contents begin
+// at p, by walking over the headers up to the matching end-of-contents octets. No octet
+// from limit on is looked at.
+func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int) {
+	in, budget := d.in[:limit], d.budget
+	spans, inner := d.spans[:0], -1
+	if len(spans) < cap(spans) {
+		spans = append(spans, span{start, inner, budget})
+		inner = 0
+	}
+	// Those of the open elements that there was no room for are the innermost.
+	for open, more := 1, 1-len(spans); ; {
 		if len(in)-p < 2 {
-			return c.stop(MissingEndOfContents, e.Offset)
+			code, at = MissingEndOfContents, start
+			break
 		}
-		if c.d.budget <= 0 {
-			return c.stop(TooManyElements, p)
+		if budget <= 0 {
+			code, at = TooManyElements, p
+			break
 		}
-		c.d.budget--
+		budget--
 		b, l := in[p], int(in[p+1])
 		if b == 0 && l == 0 {
-			open--
 			p += 2
-			if open == 0 {
+			if more > 0 {
+				more--
+			} else {
+				s := &spans[inner]
+				inner, s.end, s.cost = s.end, p, s.cost-budget
+			}
+			if open--; open == 0 {
+				end = p
 				break
 			}
 			continue
 		}
-		at := p
+		at = p
 		p++
 		if b&0x1f == 0x1f {
-			_, q, code := longTag(in, at)
-			if code != None {
-				return c.stop(code, at)
+			_, q, c := longTag(in, at)
+			if c != None {
+				code = c
+				break
 			}
 			if p = q; p >= len(in) {
-				return c.stop(Truncated, p)
+				code, at = Truncated, p
+				break
 			}
 			l = int(in[p])
 		}
 		p++
 		if l == 0x80 {
 			if b&0x20 == 0 {
-				return c.stop(IndefinitePrimitive, at)
+				code = IndefinitePrimitive
+				break
 			}
-			if open++; open > c.state.levels() {
-				return c.stop(TooDeep, at)
+			if open++; open > levels {
+				code = TooDeep
+				break
+			}
+			if len(spans) < cap(spans) {
+				spans = append(spans, span{at, inner, budget})
+				inner = len(spans) - 1
+			} else {
+				more++
 			}
 			continue
 		}
 		if l > 0x80 {
-			n, q, code := longLength(in, p, l&0x7f)
-			if code != None {
-				return c.stop(code, at)
+			n, q, c := longLength(in, p, l&0x7f)
+			if c != None {
+				code = c
+				break
 			}
 			l, p = n, q
 		}
 		if l > len(in)-p {
-			return c.stop(LengthExceedsParent, at)
+			code = LengthExceedsParent
+			break
 		}
 		p += l
 	}
-	e.Content = in[start : p-2]
-	e.End = p
-	c.pos = p
-	return true
+	d.budget = budget
+	if code != None {
+		spans = spans[:0]
+	}
+	// All of them lie before end, which is 0 after an error: none is known then.
+	d.spans, d.scanned, d.span = spans, end, 0
+	return end, code, at
 }
 
 // longTag reads a high-tag-number identifier (X.690 8.1.2.4) at p.

@@ -389,6 +389,7 @@ func TestCutAtEveryOctet(t *testing.T) {
 func TestWalkDoesNotAllocate(t *testing.T) {
 	real := realAPDUs(t)
 	var d Decoder
+	d.Remember(100)
 	if n := testing.AllocsPerRun(20, func() {
 		for _, a := range real {
 			c := d.Reset(a.octets)
@@ -396,5 +397,112 @@ func TestWalkDoesNotAllocate(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// sameRemembering walks in with a decoder that remembers up to n ends and with one that
+// scans every element anew: both must yield the same, fail at the same place and have
+// spent the same. skip has bit i set where the i-th constructed element, counted to 64
+// and from there anew, is not entered, and again where it is entered twice.
+func sameRemembering(tb testing.TB, in []byte, n, depth, elements int, skip, again uint64) {
+	tb.Helper()
+	plain := Decoder{MaxDepth: depth, MaxElements: elements}
+	keeping := plain
+	keeping.Remember(n)
+	i := 0
+	var both func(a, b Cursor)
+	both = func(a, b Cursor) {
+		var e, f Element
+		for {
+			ok := a.Next(&e)
+			if got := b.Next(&f); got != ok || a.Code() != b.Code() || a.ErrOffset() != b.ErrOffset() || plain.budget != keeping.budget {
+				tb.Fatalf("%d spans: at %d %v, %v with %d left; want %v, %v with %d",
+					n, f.Offset, got, b.Err(), keeping.budget, ok, a.Err(), plain.budget)
+			}
+			if !ok {
+				return
+			}
+			if e.Offset != f.Offset || e.Header != f.Header || e.End != f.End || e.Head != f.Head || e.state != f.state ||
+				len(e.Content) != len(f.Content) || a.pos != b.pos {
+				tb.Fatalf("%d spans: got %+v, want %+v", n, f, e)
+			}
+			if !e.Constructed {
+				continue
+			}
+			bit := uint64(1) << (i % 64)
+			i++
+			if skip&bit == 0 {
+				both(a.Enter(&e), b.Enter(&f))
+			}
+			if again&bit != 0 {
+				both(a.Enter(&e), b.Enter(&f))
+			}
+		}
+	}
+	// The second input must find nothing of the first.
+	for range 2 {
+		i = 0
+		both(plain.Reset(in), keeping.Reset(in))
+	}
+}
+
+func TestRemember(t *testing.T) {
+	deep := append(bytes.Repeat([]byte{0xa0, 0x80}, 40), make([]byte, 80)...)
+	inputs := [][]byte{
+		deep,
+		slices.Concat([]byte{0x30, 0x80}, deep, []byte{4, 1, 7}, deep, []byte{0, 0}, deep),
+		// The last of many within is cut off.
+		slices.Concat([]byte{0x30, 0x80}, deep, deep[:70]),
+		unhex(t, "30800404000000000000"),
+		unhex(t, "3080a080a1800500000004800000"),
+		unhex(t, "3080300aa080a1800500000000000000"),
+		unhex(t, "30 80 a0 80 00 00 a0 80 a1 80 00 00 00 00 a2 80 a3 80 00 00 00 00 00 00"),
+	}
+	for _, a := range realAPDUs(t) {
+		inputs = append(inputs, a.octets)
+	}
+	for _, in := range inputs {
+		for _, n := range []int{1, 2, 3, 40, 1000} {
+			for _, skip := range []uint64{0, 2, 1 << 5, 0xaaaaaaaaaaaaaaaa} {
+				for _, again := range []uint64{0, 1 << 3, 6} {
+					sameRemembering(t, in, n, 0, 0, skip, again)
+				}
+			}
+			sameRemembering(t, in, n, 3, 0, 0, 0)
+			// Wherever the budget ends it does so at the same place.
+			for elements := 1; elements < 300; elements++ {
+				sameRemembering(t, in, n, 0, elements, 0, 1)
+			}
+		}
+	}
+}
+
+// With room for what is nested every octet is scanned once, not once per level.
+func TestRememberScansOnce(t *testing.T) {
+	in := append(bytes.Repeat([]byte{0xa0, 0x80}, 60), make([]byte, 120)...)
+	var d Decoder
+	d.Remember(60)
+	c := d.Reset(in)
+	var e Element
+	for level := range 60 {
+		if !c.Next(&e) || !e.Indefinite {
+			t.Fatalf("level %d: %v", level, c.Err())
+		}
+		if level == 0 {
+			if len(d.spans) != 60 {
+				t.Fatalf("%d ends are kept", len(d.spans))
+			}
+			// What has been scanned is not looked at again.
+			for i := 120; i < len(in)-2; i++ {
+				in[i] = 0xff
+			}
+		}
+		if e.End != len(in)-2*level {
+			t.Fatalf("level %d ends at %d", level, e.End)
+		}
+		c = c.Enter(&e)
+	}
+	if c.Next(&e) || c.Err() != nil {
+		t.Fatal(c.Err())
 	}
 }

@@ -28,6 +28,14 @@ func FuzzWalk(f *testing.F) {
 		in = in[:min(len(in), 1<<14)]
 		nodes, _, ok := parseNaive(in, 0, len(in), false, 0)
 		d := Decoder{MaxElements: (DefaultMaxDepth + 2) * (len(in) + 2)}
+		for _, n := range []int{1, 3, 64} {
+			sameRemembering(t, in, n, 0, 0, 0, 0)
+			if len(in) > 0 { // Its octets serve as the choice of what is entered.
+				b := uint64(in[len(in)/2])
+				sameRemembering(t, in, n, 0, len(in)/3+1, b, b>>3)
+			}
+		}
+		d.Remember(len(in) % 50)
 		c := d.Reset(in)
 		if ok {
 			sameTree(t, &c, nodes)
