@@ -248,13 +248,13 @@ func (w *worker) run(ctx context.Context) error {
 				for _, c := range w.conns {
 					w.pool.countClass(className(c))
 				}
-				return w.flush(ctx)
+				return w.between(ctx, true)
 			}
 			if flushed {
 				timer.Reset(linger)
 			}
 		case <-timer.C:
-			if err := w.handOver(ctx, !w.worked); err != nil {
+			if err := w.between(ctx, !w.worked); err != nil {
 				return err
 			}
 			w.worked = false
@@ -306,7 +306,7 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 		}
 		j.lane.order.done(w.shard)
 		if w.full(1) {
-			if err := w.handOver(ctx, false); err != nil {
+			if err := w.between(ctx, false); err != nil {
 				return false, err
 			}
 			flushed = true
@@ -324,6 +324,14 @@ func (w *worker) full(times int) bool {
 // flush gives the rows collected to the store, and those of all connections that
 // are due.
 func (w *worker) flush(ctx context.Context) error { return w.handOver(ctx, true) }
+
+// between is handOver between jobs. What it tells of connections must not change
+// meanwhile: another shard may resume an activity of theirs.
+func (w *worker) between(ctx context.Context, all bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.handOver(ctx, all)
+}
 
 // handOver gives the rows collected to the store, and those of connections that
 // are overdue, or of all. Where a bus outlives the decoder it is always all: what
