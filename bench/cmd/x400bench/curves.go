@@ -230,7 +230,7 @@ func workers(ctx context.Context, o *options, out io.Writer) error {
 		{"nine MTAs", func(*generate.Options) {}},
 		{"one address pair has all", func(g *generate.Options) { g.MTAs, g.Domains = 2, 2 }},
 	} {
-		g := stages.Options(o.messages / 2)
+		g := stages.Options(o.messages * 2)
 		g.Concurrent = 20
 		v.change(&g)
 		name, err := made(o, "workers-"+strconv.Itoa(g.MTAs), g)
