@@ -405,15 +405,11 @@ func (c *Cursor) long(e *Element, p int) bool {
 // the same decoder yielded. Entering a primitive element gives a cursor that
 // has failed with BadValue.
 func (c *Cursor) Enter(e *Element) Cursor {
-	start := e.Offset + e.Header
-	end, s := start+len(e.Content), e.state-level
-	if s < 0 {
-		end, s = ^e.Offset, state(TooDeep)
-	}
+	in := c.EnterEncoding(e)
 	if !e.Constructed {
-		end, s = ^e.Offset, state(BadValue)
+		in.end, in.state = ^e.Offset, state(BadValue)
 	}
-	return Cursor{c.d, start, end, s}
+	return in
 }
 
 // EnterEncoding is Enter for an element whose contents octets are themselves an
@@ -435,7 +431,7 @@ func (c *Cursor) Raw(e *Element) []byte { return c.d.in[e.Offset:e.End] }
 // Left returns how many levels there may be below the cursor that read e, and
 // how many elements may still be read.
 func (c *Cursor) Left(e *Element) (levels, elements int) {
-	return int(e.state / level), c.d.budget
+	return e.state.levels(), c.d.budget
 }
 
 // Spend takes n elements off the budget, for a caller that knows what is in them and does
