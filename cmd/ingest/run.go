@@ -228,14 +228,17 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 // published, half of that each those on the bus and those that wait to be decoded. Where
 // captures are read, a bus this long keeps nothing from being lost, and records are no
 // longer in a cache when their turn comes.
-func (o *options) pending() int { return max(int(o.memory/8), 1<<20) }
+func (o *options) pending() int { return o.share(8) }
+func (o *options) queued() int  { return o.share(16) }
 func (o *options) onBus() int {
 	if o.lasts() {
-		return max(int(o.memory/16), 1<<20)
+		return o.share(16)
 	}
-	return max(int(o.memory/128), 1<<20)
+	return o.share(128)
 }
-func (o *options) queued() int { return max(int(o.memory/16), 1<<20) }
+
+// share is one of so many parts of -memory, a megabyte at least.
+func (o *options) share(parts int) int { return max(int(o.memory)/parts, 1<<20) }
 
 var errInterrupted = errors.New("interrupted: what was read so far is stored; run the same command again to go on")
 

@@ -48,24 +48,29 @@ func operations(list []captured.TPKT, limit int) (in []byte) {
 	return append(in, opEnd, 0, 0)
 }
 
+// firstOperation returns the first operation of an input of three octets or more, its
+// octets, and what comes behind.
+func firstOperation(in []byte) (op byte, octets, rest []byte) {
+	n := min(int(binary.BigEndian.Uint16(in[1:])), len(in)-3)
+	return in[0] % numOps, in[3 : 3+n], in[3+n:]
+}
+
 // play gives the operations to an association and calls f with each event.
 func play(a *Association, in []byte, f func(*Event)) {
 	var e Event
 	var buf []byte
 	var seq [2]uint32
 	for frame := uint64(1); len(in) >= 3; frame++ {
-		op, n := in[0]%numOps, int(binary.BigEndian.Uint16(in[1:]))
-		in = in[3:]
-		n = min(n, len(in))
-		octets := in[:n]
-		in = in[n:]
+		var op byte
+		var octets []byte
+		op, octets, in = firstOperation(in)
 		var dir uint8
 		switch op {
 		case opEnd:
 			a.End(0, 0)
 		case opGap, opGap + 1:
 			dir = op - opGap
-			a.Gap(dir, seq[dir], uint64(n))
+			a.Gap(dir, seq[dir], uint64(len(octets)))
 		default:
 			buf = buf[:0]
 			switch op {
@@ -79,7 +84,7 @@ func play(a *Association, in []byte, f func(*Event)) {
 			buf = append(buf, octets...)
 			a.TPDU(TPDU{Dir: dir, Seq: seq[dir], Offset: uint64(seq[dir]), Frame: frame, Octets: buf})
 		}
-		seq[dir] += uint32(n)
+		seq[dir] += uint32(len(octets))
 		for a.Next(&e) {
 			f(&e)
 		}

@@ -2,7 +2,6 @@ package association
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"reflect"
 	"testing"
@@ -18,17 +17,15 @@ func plainly(a *Association, in []byte, every int) (out []string) {
 	var lent [][]byte
 	var seq [2]uint32
 	for frame := uint64(1); len(in) >= 3; frame++ {
-		op, n := in[0]%numOps, int(binary.BigEndian.Uint16(in[1:]))
-		in = in[3:]
-		n = min(n, len(in))
-		octets := in[:n]
-		in = in[n:]
+		var op byte
+		var octets []byte
+		op, octets, in = firstOperation(in)
 		dir := (op + op/opDT) & 1
 		switch op {
 		case opEnd:
 			a.End(0, int64(frame))
 		case opGap, opGap + 1:
-			a.Gap(dir, seq[dir], uint64(n))
+			a.Gap(dir, seq[dir], uint64(len(octets)))
 		default:
 			b := append([]byte(nil), octets...)
 			switch {

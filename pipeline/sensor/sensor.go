@@ -855,7 +855,7 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 		// tells all and is to be looked into anyway.
 		if association.Mute(it.Octets, &s.secrets.tpdu) {
 			if st.probes >= maxProbes {
-				st.probed = true
+				s.settle(c, association.ClassUnknown)
 			}
 			return
 		}
