@@ -305,6 +305,39 @@ func Credible(prefix []byte) bool {
 	return len(prefix) < 3 || prefix[1] == 0 || known[prefix[2]] || prefix[1] == 0xFF
 }
 
+// MayResume reports whether a TSDU that begins with the octets of prefix may hold an
+// ACTIVITY RESUME; whole says that it is no longer. It is true where prefix is too
+// short to tell.
+func MayResume(prefix []byte, whole bool) bool {
+	// GIVE TOKENS without a parameter, and DATA TRANSFER, as most begin.
+	return (len(prefix) < 3 || [3]byte(prefix) != [3]byte{1, 0, 1}) && mayResume(prefix, whole)
+}
+
+func mayResume(prefix []byte, whole bool) bool {
+	for p := 0; p < len(prefix); {
+		si := prefix[p]
+		if si >= uint8(len(identifiers)) {
+			return false
+		}
+		kind := identifiers[si].first
+		if p > 0 {
+			kind = identifiers[si].later
+		}
+		switch kind {
+		case ActivityResume:
+			return true
+		case DataTransfer, Expedited, TypedData, None:
+			return false // Nothing follows that is read.
+		}
+		_, to, ok := length(prefix, p+1, len(prefix))
+		if !ok {
+			return !whole
+		}
+		p = to
+	}
+	return !whole
+}
+
 // known is the parameters that may come first in a category 1 SPDU.
 var known = [256]bool{
 	pgiConnection: true, pgiConnectAccept: true, piSyncType: true, piToken: true, piTransport: true, piRequirements: true,

@@ -378,8 +378,9 @@ func FuzzIterate(f *testing.F) {
 		before := bytes.Clone(in)
 		it := Iterate(in)
 		var s SPDU
-		end := 0
+		end, resumes := 0, false
 		for it.Next(&s) {
+			resumes = resumes || s.Kind == ActivityResume
 			if s.Start != end || s.End <= s.Start || s.End > len(in) {
 				t.Fatalf("SPDU %d to %d behind %d of %d", s.Start, s.End, end, len(in))
 			}
@@ -401,7 +402,40 @@ func FuzzIterate(f *testing.F) {
 			t.Fatal("the input was changed")
 		}
 		Credible(in)
+		if resumes {
+			if !MayResume(in, true) {
+				t.Fatal("an activity is resumed")
+			}
+			for i := range min(len(in), 256) {
+				if !MayResume(in[:i], false) {
+					t.Fatalf("an activity is resumed, and the first %d octets say that none is", i)
+				}
+			}
+		}
 	})
+}
+
+func TestMayResume(t *testing.T) {
+	for _, tt := range []struct {
+		name, hex   string
+		whole, want bool
+	}{
+		{"nothing", "", false, true},
+		{"nothing, whole", "", true, false},
+		{"GIVE TOKENS alone", "0100", false, true},
+		{"GIVE TOKENS, DATA TRANSFER", "01000100", false, false},
+		{"GIVE TOKENS, DATA TRANSFER that has what resumes", "010001001d00", true, false},
+		{"GIVE TOKENS, MINOR SYNC POINT, cut", "010031052a", false, true},
+		{"GIVE TOKENS, MINOR SYNC POINT", "010031032a0130", true, false},
+		{"GIVE TOKENS with a token item, ACTIVITY RESUME", "01031001031d02", false, true},
+		{"ACTIVITY RESUME by itself", "1d00", true, true},
+		{"behind a MINOR SYNC POINT", "010031032a01301d", false, true},
+		{"another protocol", "7b7d", false, false},
+	} {
+		if got := MayResume(unhex(t, tt.hex), tt.whole); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
 }
 
 func TestAllocations(t *testing.T) {

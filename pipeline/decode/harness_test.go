@@ -130,9 +130,16 @@ func (r *recorder) Publish(_ context.Context, _ bus.Key, rec *record.Buffer) err
 // decoded returns the rows and counts that a pool makes of records.
 func decoded(t testing.TB, cfg Config, records [][]byte) (tables, Stats) {
 	t.Helper()
-	b := memory.New(1 << 30)
 	got := newGatherer()
-	p := New(cfg, b, got)
+	stats := decodedInto(t, cfg, records, got)
+	return got.tables, stats
+}
+
+// decodedInto has a pool decode records into a sink.
+func decodedInto(t testing.TB, cfg Config, records [][]byte, into Sink) Stats {
+	t.Helper()
+	b := memory.New(1 << 30)
+	p := New(cfg, b, into)
 	go func() {
 		for _, rec := range records {
 			buf := record.NewBuffer()
@@ -146,7 +153,7 @@ func decoded(t testing.TB, cfg Config, records [][]byte) (tables, Stats) {
 	if err := p.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return got.tables, p.Stats()
+	return p.Stats()
 }
 
 // direct is a bus whose other end is one shard, without a queue between.

@@ -2,16 +2,22 @@ package decode
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"x400flow/bench/generate"
 	"x400flow/bench/mutate"
 	"x400flow/pipeline/capture"
+	"x400flow/pipeline/record"
 	"x400flow/pipeline/sensor"
+	"x400flow/schema"
 )
 
 // passage are the columns that say how segments came by, not what streams hold.
@@ -87,6 +93,74 @@ func TestAnyCutting(t *testing.T) {
 				same(t, got, want)
 			})
 		}
+	}
+}
+
+// late is a gatherer that takes its time, now more and now less, so that shards get
+// ahead of each other.
+type late struct{ *gatherer }
+
+func (l late) Write(ctx context.Context, b *schema.Batch, ack func()) error {
+	time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
+	return l.gatherer.Write(ctx, b, ack)
+}
+
+// shuffled gives the records of connections in another order, but each connection's
+// own as they are, and all others at the end.
+func shuffled(recs [][]byte, seed uint64) (out [][]byte) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	var others, turns [][]byte
+	of := map[[16]byte][][]byte{}
+	for _, b := range recs {
+		if k, id, err := record.Peek(b); err == nil && k == record.KindConnection {
+			of[id] = append(of[id], b)
+			turns = append(turns, id[:])
+		} else {
+			others = append(others, b)
+		}
+	}
+	// What is far apart stays so: a record moves by some twenty places.
+	at := make(map[int]float64, len(turns))
+	order := make([]int, len(turns))
+	for i := range turns {
+		order[i], at[i] = i, float64(i)+20*random.Float64()
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(at[a], at[b]) })
+	for _, i := range order {
+		id := [16]byte(turns[i])
+		out = append(out, of[id][0])
+		of[id] = of[id][1:]
+	}
+	return append(out, others...)
+}
+
+// TestResumedWhileOpen has activities resumed in another association while records of
+// the first are still to come, with more of the same activity or without: as many
+// shards as may be, of which some lag behind, give the rows that one gives.
+func TestResumedWhileOpen(t *testing.T) {
+	recs := records(t, sensor.Config{MaxItems: 2}, frames(t, generated(t, 120, func(o *generate.Options) {
+		o.RecoverRate, o.LinkFailRate, o.SegmentRate, o.InterruptRate, o.AccessRate = 0.7, 0.5, 1, 0.3, 0
+	})))
+	surrendered := 0
+	for seed := range uint64(4) {
+		in := shuffled(recs, seed)
+		want, _ := decoded(t, Config{}, in)
+		for _, id := range want.column("messages_store", "resumed_from") {
+			if strings.Trim(id, "0-") != "" {
+				surrendered++
+			}
+		}
+		for _, workers := range []int{2, 5, 16} {
+			got := late{newGatherer()}
+			decodedInto(t, Config{Workers: workers, BatchRows: 1}, in, got)
+			same(t, got.tables, want)
+			if t.Failed() {
+				t.Fatalf("seed %d, %d workers", seed, workers)
+			}
+		}
+	}
+	if surrendered < 20 {
+		t.Errorf("%d messages were resumed in another association", surrendered)
 	}
 }
 

@@ -11,8 +11,9 @@ import "sync"
 // Holds are added at once and released when the rows that follow from the
 // release are durable.
 type lane struct {
-	number int32
-	order  *order
+	number  int32
+	order   *order
+	resumes uint64 // The last record that may resume an activity, 0 for none; the dispatcher's.
 
 	mu    sync.Mutex
 	first uint64 // The record that held[head] is.

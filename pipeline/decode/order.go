@@ -6,11 +6,12 @@ import "sync"
 // order in which they were received, and every shard does its own in that order.
 //
 // It exists for one case: an activity that is resumed in another association
-// (X.228 7.6) finds its first half in a table that all shards share, and what it
-// finds must not depend on how far the other shards have come. So it waits until
-// all that was received earlier over the same lane is done. That cannot deadlock:
-// of the shards that wait, the one whose job was received first waits for none of
-// the others.
+// (X.228 7.6) finds its first half in a table that all shards share, or open in a
+// connection of another one, and what it finds must not depend on how far the other
+// shards have come. So it waits until all that was received earlier over the same lane
+// is done; and all that is received later waits for it, where a record's head says that
+// an activity may be resumed in it. Others wait for nobody. That cannot deadlock: of the
+// shards that wait, the one whose job was received first waits for none of the others.
 type order struct {
 	mu      sync.Mutex
 	moved   sync.Cond

@@ -165,6 +165,7 @@ type job struct {
 	delivery bus.Delivery
 	octets   int64         // Of Pool.queued, that the record has.
 	key      connKey       // Of a connection's record.
+	after    uint64        // The last record of the lane before it that may resume an activity, 0 for none.
 	beat     beat          // Of jobBeat, and of a heartbeat's record.
 	done     chan struct{} // Of jobFlush and jobLeave, closed when they are done.
 }
@@ -314,6 +315,10 @@ func (p *Pool) job(l *lane, d bus.Delivery) (j job, shard int, kind record.Kind)
 	case record.KindConnection:
 		shard = int(head.Conn.ID[0]) % len(p.workers)
 		j.key = connKey{l, p.name(head.Sensor), head.Epoch, head.Conn.Start, head.Conn.ID}
+		j.after = l.resumes
+		if head.Resumes {
+			l.resumes = j.number
+		}
 	case record.KindHeartbeat:
 		j.beat = beat{p.name(head.Sensor), head.Epoch, head.Beat.To}
 	}

@@ -279,6 +279,11 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 		w.job = j
 		switch j.kind {
 		case jobRecord:
+			if j.after != 0 {
+				// It may take what is open in this record's connection, or find no such
+				// thing that only begins here.
+				w.waitBefore(j.after + 1)
+			}
 			err = w.do(ctx, j)
 			w.pool.queued.Release(j.octets)
 		case jobBeat:
@@ -453,10 +458,6 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 	}
 	w.touch(c)
 	w.time = rec.Time
-	if rec.End != record.Open && c.held != 0 {
-		// What was received earlier may resume what is open here.
-		w.wait()
-	}
 	w.busy = c
 	if c.quiet {
 		w.pool.known.Add(1)
@@ -567,10 +568,13 @@ func (w *worker) index(c *connection, open bool) {
 // wait returns when all that was received before the job in hand is done. Other
 // shards may take what is open of this one's connections meanwhile, but for the
 // one that it is busy with.
-func (w *worker) wait() bool {
+func (w *worker) wait() bool { return w.waitBefore(w.job.number) }
+
+// waitBefore is wait for what was received before another record of the lane.
+func (w *worker) waitBefore(number uint64) bool {
 	w.mu.Unlock()
 	defer w.mu.Lock()
-	return w.job.lane.order.wait(w.job.number)
+	return w.job.lane.order.wait(number)
 }
 
 // openSince returns the lane's record in which the oldest of what is open

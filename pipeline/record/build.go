@@ -58,6 +58,13 @@ func AppendSource(b []byte, name string) []byte {
 	return protowire.AppendString(b, name)
 }
 
+// AppendResumes appends that no activity is resumed in a connection's record, before
+// BeginConnection. A 1 put at b[at] says that one may be.
+func AppendResumes(b []byte) (out []byte, at int) {
+	b = protowire.AppendTag(b, fResumes, protowire.VarintType)
+	return append(b, 0), len(b)
+}
+
 // BeginConnection appends what a connection's record says before its items.
 // The time is what the items' times are relative to, so it must come first;
 // the preamble is items that AppendItem made with base 0.

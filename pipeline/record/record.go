@@ -188,6 +188,7 @@ const (
 	fHeartbeat
 	fCapture
 	fWithin
+	fResumes
 )
 
 // field is one protobuf field: v for varint and fixed types, b for bytes.
@@ -625,7 +626,9 @@ type Head struct {
 	Sensor []byte
 	Epoch  int64
 	Conn   Connection // Of a connection's record.
-	Beat   Heartbeat  // Of a heartbeat.
+	// Resumes says that an activity may be resumed in it, perhaps another association's.
+	Resumes bool
+	Beat    Heartbeat // Of a heartbeat.
 }
 
 // Peek reads of an encoded record its kind and, of a connection's record, the
@@ -652,6 +655,8 @@ func ReadHead(b []byte) (h Head, err error) {
 			h.Sensor = f.b
 		case fEpoch:
 			h.Epoch = int64(f.v)
+		case fResumes:
+			h.Resumes = f.v != 0
 		case fConnection:
 			if h.Kind == KindConnection && h.Conn.decode(f.b) {
 				return h, nil

@@ -160,6 +160,14 @@ func TestPeek(t *testing.T) {
 	if h, err := ReadHead(sample()); h.Kind != KindConnection || h.Conn != sampleConn || string(h.Sensor) != string(r.Sensor) || h.Epoch != r.Epoch || err != nil {
 		t.Errorf("got %+v, %v", h, err)
 	}
+	resumes, at := AppendResumes(Begin(nil, &Header{Kind: KindConnection}))
+	resumes = BeginConnection(resumes, &sampleConn, 3, sampleConn.Start)
+	for i := range byte(2) {
+		resumes[at] = i
+		if h, err := ReadHead(resumes); h.Resumes != (i == 1) || h.Conn != sampleConn || err != nil {
+			t.Errorf("got %+v, %v", h, err)
+		}
+	}
 	if h, err := ReadHead(Begin(nil, &Header{Kind: KindCapture})); h.Kind != KindCapture || err != nil {
 		t.Errorf("got %+v, %v", h, err)
 	}

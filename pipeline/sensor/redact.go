@@ -5,6 +5,7 @@ import (
 
 	"x400flow/osi/association"
 	"x400flow/osi/cotp"
+	"x400flow/osi/session"
 	"x400flow/pipeline/record"
 	"x400flow/pipeline/tcp"
 	"x400flow/x411"
@@ -38,6 +39,7 @@ type tsdu struct {
 	current current // The TSDU under way.
 	held    []chunk // Its user data that is held back.
 	last    place   // Where the last of that came from.
+	resumes bool    // A TSDU of which octets are in the record under way may resume an activity.
 }
 
 // current is what is known of a TSDU under way.
@@ -49,6 +51,7 @@ type current struct {
 	judged  bool // Its first octets have told whether they invoke an operation that carries credentials.
 	cleared bool // They do not.
 	secret  bool // They do.
+	resumes bool // It may resume an activity.
 	size    int  // Octets held.
 }
 
@@ -89,6 +92,18 @@ func (x *scratch) opening(t *tsdu, nsdu []byte) association.Class {
 
 // held reports whether a TSDU keeps the record from being published.
 func (st *conn) held() bool { return len(st.dir[0].tsdu.held)+len(st.dir[1].tsdu.held) > 0 }
+
+// mayResume reports whether an activity may be resumed in the record under way, which is
+// about to be published.
+func (st *conn) mayResume() bool {
+	may := st.preambleResumes
+	for i := range st.dir {
+		t := &st.dir[i].tsdu
+		may = may || t.resumes
+		t.resumes = t.current.resumes
+	}
+	return may
+}
 
 func credentialSPDU(si byte) bool { return si >= siREFUSE && si <= siOVERFLOWAccept }
 
@@ -169,8 +184,10 @@ func (t *tsdu) pass(user []byte, eot bool) bool {
 		if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
 			return false
 		}
+		resumes := session.MayResume(user, eot)
+		t.resumes = t.resumes || resumes
 		if !eot {
-			*x = current{open: true, begun: true, first: user[0], judged: true, cleared: true}
+			*x = current{open: true, begun: true, first: user[0], judged: true, cleared: true, resumes: resumes}
 		}
 		return true
 	}
@@ -187,8 +204,10 @@ func (s *Sensor) data(c *openConn, dir uint8, user chunk, eot bool) {
 	x := &t.current
 	x.open = true
 	if !x.begun && user.len > 0 {
-		x.begun, x.first = true, st.rec.B[user.at]
-		if t.unsure && !st.muted && !association.Begins(st.rec.B[user.at:user.at+user.len], eot) {
+		octets := st.rec.B[user.at : user.at+user.len]
+		x.begun, x.first, x.resumes = true, octets[0], session.MayResume(octets, eot)
+		t.resumes = t.resumes || x.resumes
+		if t.unsure && !st.muted && !association.Begins(octets, eot) {
 			// The association will pass over it as well.
 			x.first, x.blind = siCONNECT, true
 		}

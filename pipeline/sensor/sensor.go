@@ -200,7 +200,11 @@ type conn struct {
 	preambleSize int    // Their octets.
 	preambleCut  bool
 	preambleDone bool
-	opening      int // Where this record's items begin, while they may be preamble.
+	// preambleResumes says that an activity may be resumed in the preamble.
+	preambleResumes bool
+	opening         int // Where this record's items begin, while they may be preamble.
+
+	resumes int // Where this record says whether an activity may be resumed in it.
 
 	class  *association.Association // Until it is known whether this is X.400.
 	probes int                      // TPDUs that it has seen.
@@ -950,6 +954,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 	st.items = 0
 	st.sources = st.sources[:0]
 	st.rec = s.begin(record.KindConnection)
+	st.rec.B, st.resumes = record.AppendResumes(st.rec.B)
 	st.rec.B = record.BeginConnection(st.rec.B, &record.Connection{
 		ID: st.id, Client: c.Client, Server: c.Server, MidStream: c.MidStream, Start: c.Start,
 	}, st.number, now)
@@ -988,6 +993,9 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	if !st.preambleDone {
 		s.savePreamble(st)
 	}
+	if st.mayResume() {
+		st.rec.B[st.resumes] = 1
+	}
 	s.pending -= len(st.rec.B)
 	counters := [2]record.Counters{counters(&c.Counters[0]), counters(&c.Counters[1])}
 	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
@@ -1012,6 +1020,7 @@ func (s *Sensor) forget(c *openConn) {
 // savePreamble keeps copies of the record's items for the preamble of later
 // ones.
 func (s *Sensor) savePreamble(st *conn) {
+	st.preambleResumes = st.preambleResumes || st.dir[0].tsdu.resumes || st.dir[1].tsdu.resumes
 	var it record.Item
 	for rest, ok := record.NextItem(st.rec.B[st.opening:], &it, st.base); ok; rest, ok = record.NextItem(rest, &it, st.base) {
 		if st.preambleSize+len(it.Octets) > s.cfg.MaxPreamble {
