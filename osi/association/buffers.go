@@ -192,30 +192,36 @@ type view struct {
 }
 
 // sub returns octets[from:to] as a view.
-func (v view) sub(from, to int) view {
+func (v *view) sub(from, to int) view {
 	return view{v.octets[from:to], v.base + from, v.marks}
 }
 
 // place returns where octet i stood. i may be len(octets): the octet behind.
-func (v view) place(i int) Place {
+func (v *view) place(i int) (p Place) {
+	v.placeInto(&p, i)
+	return p
+}
+
+// placeInto puts into p where octet i stood, field by field: what was just written in
+// parts is slow to read as a whole.
+func (v *view) placeInto(p *Place, i int) {
 	i += v.base
 	n := len(v.marks) - 1
 	if n < 0 {
-		return Place{}
+		*p = Place{}
+		return
 	}
 	if n > 0 {
 		n = sort.Search(len(v.marks), func(k int) bool { return v.marks[k].at > i }) - 1
 		n = max(n, 0)
 	}
 	m := &v.marks[n]
-	p := m.Place
-	p.Seq += uint32(i - m.at)
-	p.Offset += uint64(i - m.at)
-	return p
+	p.Seq, p.Offset = m.Seq+uint32(i-m.at), m.Offset+uint64(i-m.at)
+	p.Time, p.Frame, p.Source = m.Time, m.Frame, m.Source
 }
 
 // last returns where the last octet stood.
-func (v view) last() Place { return v.place(max(len(v.octets)-1, 0)) }
+func (v *view) last() Place { return v.place(max(len(v.octets)-1, 0)) }
 
 // borrowed are octets of TPDUs that last until Detach, in order. Between two uses it
 // has no memory.
@@ -302,7 +308,7 @@ func (a *Association) join(j *joiner, v view, expect func([]byte) int) {
 		j.buf = a.grow(old, n, old, expect)
 		a.giveBack(old)
 	}
-	j.marks = append(j.marks, mark{at, v.place(0)})
+	j.mark(at, &v)
 	// The other marks that fall into v.
 	for i := range v.marks {
 		m := &v.marks[i]
@@ -311,6 +317,14 @@ func (a *Association) join(j *joiner, v view, expect func([]byte) int) {
 		}
 	}
 	j.buf = append(j.buf, v.octets...)
+}
+
+// mark notes that octet at of the whole is the first one of v.
+func (j *joiner) mark(at int, v *view) {
+	j.marks = append(j.marks, mark{})
+	m := &j.marks[len(j.marks)-1]
+	m.at = at
+	v.placeInto(&m.Place, 0)
 }
 
 func (j *joiner) view() view { return view{j.buf, 0, j.marks} }

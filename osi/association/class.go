@@ -248,8 +248,7 @@ func remoteDesktop(variable []byte) bool {
 }
 
 // open looks at the first octets of a TSDU.
-func (a *Association) open(dir uint8, v view) {
-	b := v.octets
+func (a *Association) open(b []byte) {
 	if a.class.X400() || a.facts.Proposed || len(b) == 0 {
 		return
 	}

@@ -21,7 +21,7 @@ const (
 // and begins with those of v; the others are borrowed in the TSDU that is being joined. For
 // any other plain returns false, having changed nothing, and tsdu is to take it; of these
 // it does what tsdu does.
-func (a *Association) plain(dir uint8, v view, size int) bool {
+func (a *Association) plain(dir uint8, v *view, size int) bool {
 	d, b := &a.dir[dir], v.octets
 	if a.general || len(b) < 7 || !a.class.X400() || d.segment != session.None || len(d.tsdu.buf) > 0 {
 		return false
@@ -53,12 +53,13 @@ func (a *Association) plain(dir uint8, v view, size int) bool {
 }
 
 // plainData is plain for data (X.225 8.3.11).
-func (a *Association) plainData(dir uint8, v view, size int) bool {
+func (a *Association) plainData(dir uint8, v *view, size int) bool {
 	t := &a.transfer[dir]
 	if a.facts.Mode != ModeNormal || !t.active || t.bad != WhyNone {
 		return false
 	}
-	n := nested{front: front{b: v.octets, at: 4}, end: size}
+	var n nested
+	n.b, n.at, n.end = v.octets, 4, size
 	context, ok := n.transfer()
 	if !ok || a.defined && !a.accepted(context) || t.size()+n.end-n.at > a.cfg.MaxAPDU {
 		return false
@@ -87,10 +88,11 @@ func (a *Association) plainData(dir uint8, v view, size int) bool {
 	}
 	if !t.begun {
 		t.begun = true
-		t.origin = Origin{a.cfg.Connection, dir, v.place(n.at)}
+		t.origin.Connection, t.origin.Dir = a.cfg.Connection, dir
+		v.placeInto(&t.origin.Place, n.at)
 	}
 	t.pieces++
-	t.last = v.place(n.end - 1)
+	v.placeInto(&t.last, n.end-1)
 	return true
 }
 

@@ -150,7 +150,7 @@ func TestPlain(t *testing.T) {
 				a.borrow(&a.dir[0].tsdu.borrowed, whole[cut:])
 				v = a.dir[0].tsdu.front()
 			}
-			if got := a.plain(0, v, len(whole)); got != want {
+			if got := a.plain(0, &v, len(whole)); got != want {
 				t.Errorf("%s, cut at %d: %t", test.name, cut, got)
 			} else if after := [2]any{a.transfer[0].size(), a.transfer[0].pieces}; !got && !reflect.DeepEqual(before, after) {
 				t.Errorf("%s, cut at %d: %v became %v", test.name, cut, before, after)

@@ -169,10 +169,8 @@ func (a *Association) TPDU(in TPDU) {
 	a.settle()
 	in.Dir &= 1
 	a.record, a.from = in.Record, in.Record
-	// Field by field: what was just written in parts is slow to read as a whole.
-	m := &a.one[0]
+	m := &a.one[0] // Field by field, as in placeInto.
 	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = 0, in.Seq, in.Offset, in.Time, in.Frame, in.Source
-	v := view{in.Octets, 0, a.one[:]}
 	if a.NotX400() {
 		a.count(in.Dir)
 		if !a.sure {
@@ -182,9 +180,9 @@ func (a *Association) TPDU(in TPDU) {
 	}
 	if user, eot, ok := cotp.Data(in.Octets); ok {
 		a.count(in.Dir)
-		a.dt(in.Dir, v.sub(len(in.Octets)-len(user), len(in.Octets)), eot)
+		a.dt(in.Dir, &view{user, len(in.Octets) - len(user), a.one[:]}, eot)
 	} else {
-		a.transports(in.Dir, v)
+		a.transports(in.Dir, view{in.Octets, 0, a.one[:]})
 	}
 	if !a.cfg.Lasting {
 		a.detach()
@@ -240,7 +238,8 @@ func (a *Association) transport(dir uint8, v view) {
 		}
 	case cotp.DT, cotp.ED:
 		a.facts.TPDUs[dir]++
-		a.dt(dir, v.sub(len(v.octets)-len(t.User), len(v.octets)), t.EOT)
+		user := v.sub(len(v.octets)-len(t.User), len(v.octets))
+		a.dt(dir, &user, t.EOT)
 	case cotp.DR:
 		if !a.facts.Proposed && !a.facts.Inferred && a.facts.TPDUs == [2]uint64{} {
 			e := a.emit(Refusal, dir, v.place(0))
@@ -253,7 +252,7 @@ func (a *Association) transport(dir uint8, v view) {
 }
 
 // dt takes the user data of one DT TPDU.
-func (a *Association) dt(dir uint8, v view, eot bool) {
+func (a *Association) dt(dir uint8, v *view, eot bool) {
 	d := &a.dir[dir]
 	if d.skip {
 		d.skip = !eot
@@ -271,12 +270,12 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 		return
 	}
 	if !d.open {
-		if a.open(dir, v); a.NotX400() {
+		if a.open(v.octets); a.NotX400() {
 			return
 		}
 		if eot {
 			if len(v.octets) > 0 && !a.plain(dir, v, len(v.octets)) {
-				a.tsdu(dir, v)
+				a.tsdu(dir, *v)
 			}
 			return
 		}
@@ -293,14 +292,14 @@ func (a *Association) dt(dir uint8, v view, eot bool) {
 	}
 	if a.cfg.Lasting {
 		a.borrow(&d.tsdu.borrowed, v.octets)
-		d.tsdu.marks = append(d.tsdu.marks, mark{size - len(v.octets), v.place(0)})
+		d.tsdu.mark(size-len(v.octets), v)
 	} else {
-		a.join(&d.tsdu, v, totalTSDU)
+		a.join(&d.tsdu, *v, totalTSDU)
 	}
 	if eot {
 		d.open = false
 		a.from = d.tsduSince
-		if !a.plain(dir, d.tsdu.front(), size) {
+		if front := d.tsdu.front(); !a.plain(dir, &front, size) {
 			a.tsdu(dir, a.whole(d))
 		}
 		a.ends(&d.tsdu)

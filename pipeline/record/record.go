@@ -443,10 +443,10 @@ func (it *Item) plain(b []byte, base int64) (n int) {
 	if p != end {
 		return 0
 	}
-	*it = Item{
-		Kind: kind, Dir: uint8(head >> 24), Sequence: sequence, Time: base + protowire.DecodeZigZag(at),
-		Offset: offset, Frame: frame, Octets: octets,
-	}
+	// Field by field: a whole Item would be made first, and then copied.
+	it.Kind, it.Dir, it.Resync = kind, uint8(head>>24), false
+	it.Sequence, it.Time, it.Offset, it.Frame = sequence, base+protowire.DecodeZigZag(at), offset, frame
+	it.Octets, it.Lost, it.Redacted, it.Digest, it.Source = octets, 0, 0, nil, 0
 	return end
 }
 
