@@ -228,6 +228,16 @@ func (f *front) enter() bool {
 	return ok
 }
 
+// contextID reads a presentation context identifier of one octet, as nearly all have.
+func (f *front) contextID() (id int64, ok bool) {
+	i := f.at
+	if len(f.b)-i < 4 || f.b[i] != 0x02 || f.b[i+1] != 1 || f.b[i+2] >= 0x80 {
+		return 0, false
+	}
+	f.at += 3
+	return int64(f.b[i+2]), true
+}
+
 // maxSkipped bounds a value that is passed over: an identifier, a number.
 const maxSkipped = 32
 

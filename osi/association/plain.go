@@ -9,15 +9,21 @@ import (
 // The fronts of TSDUs of two SPDUs, of which the first is a GIVE TOKENS or PLEASE
 // TOKENS without parameters (X.225 6.3.7).
 const (
-	frontData     = 0x0100_0100 // DATA TRANSFER without parameters.
-	frontSync     = 0x0100_31   // MINOR SYNC POINT.
-	frontSyncAck  = 0x0200_32   // MINOR SYNC ACK.
-	piSerial      = 42          // Its only parameter.
+	frontData    = 0x0100_0100 // DATA TRANSFER without parameters.
+	frontStart   = 0x0100_2d   // ACTIVITY START.
+	frontEnd     = 0x0100_29   // ACTIVITY END.
+	frontEndAck  = 0x0200_2a   // ACTIVITY END ACK.
+	frontSync    = 0x0100_31   // MINOR SYNC POINT.
+	frontSyncAck = 0x0200_32   // MINOR SYNC ACK.
+	piActivity   = 41          // The only parameter of a START,
+	piSerial     = 42          // and of the others.
+
 	maxSerialSize = 6
 )
 
-// plain takes a TSDU of the forms that nearly all have while APDUs are on their way: a
-// piece of one in an RTTR, or a checkpoint or its acknowledgement. It is size octets long
+// plain takes a TSDU of the forms that nearly all have once an association is there: the
+// start or the end of an activity, a piece of an APDU in an RTTR, a checkpoint, or an
+// acknowledgement. It is size octets long
 // and begins with those of v; the others are borrowed in the TSDU that is being joined. For
 // any other plain returns false, having changed nothing, and tsdu is to take it; of these
 // it does what tsdu does.
@@ -29,7 +35,16 @@ func (a *Association) plain(dir uint8, v *view, size int) bool {
 	if binary.BigEndian.Uint32(b) == frontData {
 		return a.plainData(dir, v, size)
 	}
-	if len(b) != size || int(b[3]) != size-4 || b[4] != piSerial || int(b[5]) != size-6 || size-6 > maxSerialSize {
+	if len(b) != size || int(b[3]) != size-4 || int(b[5]) != size-6 {
+		return false
+	}
+	kind := binary.BigEndian.Uint32(b) >> 8
+	if b[4] == piActivity && kind == frontStart && size < 0xff {
+		a.known(dir)
+		a.begin(dir, v.place(2), b[6:])
+		return true
+	}
+	if b[4] != piSerial || size-6 > maxSerialSize {
 		return false
 	}
 	serial := uint32(0)
@@ -39,11 +54,13 @@ func (a *Association) plain(dir uint8, v *view, size int) bool {
 		}
 		serial = serial*10 + uint32(c-'0')
 	}
-	switch binary.BigEndian.Uint32(b) >> 8 {
+	switch kind {
+	case frontEnd:
+		a.finishTransfer(dir, v.place(2), v.sub(2, size))
 	case frontSync:
 		a.foreignData = 0
 		a.checkpoint(dir, serial, true)
-	case frontSyncAck:
+	case frontSyncAck, frontEndAck:
 		a.foreignData = 0
 		a.transfer[1-dir].acknowledged = true
 	default:
@@ -133,11 +150,8 @@ func (n *nested) transfer() (context int64, ok bool) {
 	if !n.enter(0x61) || !n.enter(0x30) {
 		return 0, false
 	}
-	// The presentation context identifier has one octet nearly always.
-	if i := n.at; len(n.b)-i < 4 || n.b[i] != 0x02 || n.b[i+1] != 1 || n.b[i+2] >= 0x80 {
+	if context, ok = n.contextID(); !ok {
 		return 0, false
 	}
-	context = int64(n.b[n.at+2])
-	n.at += 3
 	return context, (n.enter(0xa0) || n.enter(0x81)) && n.enter(0x04) && n.at < n.end && n.at < len(n.b)
 }

@@ -126,7 +126,11 @@ func TestPlain(t *testing.T) {
 		{"checkpoint of two kinds", "0100 31[0f[01] 2a[31]]", false},
 		{"checkpoint without digits", "0100 31[2a[3a]]", false},
 		{"long serial number", "0100 31[2a[31323334353637]]", false},
-		{"end of activity", "0100 29[2a[31]]", false},
+		{"end of activity", "0100 29[2a[31]]", true},
+		{"its acknowledgement", "0200 2a[2a[31]]", true},
+		{"beginning of activity", "0100 2d[29[020102]]", true},
+		{"beginning with user data", "0100 2d[29[020102] c1[ab]]", false},
+		{"beginning without identifier", "0100 2d[2a[31]]", false},
 	}
 	begin := (&script{tb: t}).open("4141").start(0, 1).list
 	for _, test := range tests {

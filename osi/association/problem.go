@@ -54,8 +54,10 @@ const maxEvents = 1024
 // emit queues an event and returns it to be filled in. It is valid until the
 // next emit.
 func (a *Association) emit(kind EventKind, dir uint8, at Place) *Event {
-	a.events = append(a.events, Event{Kind: kind, Dir: dir, At: at, Reason: -1, Inferred: a.facts.Inferred, Since: a.from})
-	return &a.events[len(a.events)-1]
+	a.events = append(a.events, Event{})
+	e := &a.events[len(a.events)-1]
+	e.Kind, e.Dir, e.At, e.Reason, e.Inferred, e.Since = kind, dir, at, -1, a.facts.Inferred, a.from
+	return e
 }
 
 // problem queues a Problem about octet at of v.

@@ -529,6 +529,14 @@ func (a *Association) Surrender(k Key) (*Suspended, bool) {
 // EXTERNAL that it is in normal mode, 0 without, and tells the class where the
 // opening was not seen.
 func (a *Association) deliver(octets []byte) (context int64) {
+	if a.class.X400() && a.class != ClassX400 {
+		if a.facts.Mode != ModeNormal {
+			return 0
+		}
+		if context, ok := indirect(octets); ok {
+			return context
+		}
+	}
 	var d ber.Decoder
 	c := d.Reset(octets)
 	var e, f ber.Element
@@ -576,6 +584,17 @@ func (a *Association) deliver(octets []byte) (context int64) {
 		a.setClass(ClassP3, false)
 	}
 	return context
+}
+
+// indirect returns the presentation context of an EXTERNAL whose first field that is, in
+// one octet, as in nearly all (X.690 8.18). The end of the value, which may be of
+// indefinite length and long, is not looked for.
+func indirect(octets []byte) (context int64, ok bool) {
+	f := front{b: octets}
+	if f.tag() != 0x28 || !f.enter() {
+		return 0, false
+	}
+	return f.contextID()
 }
 
 // operation makes an Operation of an APDU event whose octets are a ROSE APDU,
