@@ -27,6 +27,8 @@ type Scratch struct {
 	marks [][]mark   // Without a view.
 	lists [][][]byte // Of no borrowed.
 
+	checkpoints []checkpoint // Of no transfer; for more than keptCheckpoints.
+
 	tpdu cotp.TPDU
 	one  [1]mark
 	spdu session.SPDU

@@ -86,17 +86,13 @@ func (a *Association) Reset(cfg Config) {
 	}
 	a.cfg = cfg
 	contexts := a.facts.Contexts[:0]
-	a.facts = Facts{ApplicationProtocol: -1, Contexts: contexts}
+	a.facts = Facts{}
+	a.facts.ApplicationProtocol, a.facts.Contexts = -1, contexts
 	a.class, a.sure, a.foreignData, a.markers = ClassEmpty, false, 0, 0
 	a.problems = 0
 	for i := range a.dir {
 		a.dir[i] = direction{}
-		t := &a.transfer[i]
-		kept := t.checkpoints[:0]
-		if cap(kept) > keptCheckpoints {
-			kept = nil
-		}
-		*t = transfer{checkpoints: kept, activity: t.activity[:0]}
+		a.transfer[i].clear()
 	}
 	a.arena = a.arena[:0]
 	a.defined, a.finishing, a.established, a.confirmed, a.agreed = false, false, false, false, false

@@ -37,8 +37,9 @@ type transfer struct {
 	since         uint64
 }
 
-// keptCheckpoints bounds the memory that an association which is used again keeps for
-// them. Otherwise each of thousands would grow to what the largest transfer needed.
+// keptCheckpoints bounds the memory that an association keeps for those of its next
+// transfer. Otherwise each of thousands would grow to what the largest needed. More is
+// the Scratch's, one list at a time.
 const keptCheckpoints = 32
 
 // maxCheckpoints is how many checkpoints are remembered: a sender resumes from
@@ -48,6 +49,14 @@ const maxCheckpoints = 1024
 // maxHeadless is how much is kept, as evidence, of a transfer whose beginning
 // was not seen.
 const maxHeadless = 4096
+
+// clear makes a new transfer of an old one, keeping its memory. It is emptied where it is:
+// a literal would be made elsewhere and copied.
+func (t *transfer) clear() {
+	checkpoints, activity := t.checkpoints[:0], t.activity[:0]
+	*t = transfer{}
+	t.checkpoints, t.activity = checkpoints, activity
+}
 
 // size is how many octets came so far.
 func (t *transfer) size() int { return len(t.buf) + t.borrowed.size }
@@ -68,8 +77,9 @@ func (a *Association) begin(dir uint8, at Place, activity []byte) *transfer {
 		a.unfinished(dir, Superseded, at)
 	}
 	a.endTransfer(t)
-	*t = transfer{active: true, at: at, last: at, exception: -1, serial: 1, since: a.from,
-		checkpoints: t.checkpoints[:0], activity: append(t.activity[:0], activity...)}
+	t.clear()
+	t.active, t.at, t.last, t.exception, t.serial, t.since = true, at, at, -1, 1, a.from
+	t.activity = append(t.activity, activity...)
 	a.foreignData = 0
 	return t
 }
@@ -209,6 +219,9 @@ func (a *Association) checkpoint(dir uint8, serial uint32, have bool) {
 		n := copy(t.checkpoints, t.checkpoints[maxCheckpoints/2:])
 		t.checkpoints = t.checkpoints[:n]
 	}
+	if n := len(t.checkpoints); n == keptCheckpoints && n == cap(t.checkpoints) && a.checkpoints != nil {
+		t.checkpoints, a.checkpoints = append(a.checkpoints, t.checkpoints...), nil
+	}
 	t.checkpoints = append(t.checkpoints, checkpoint{serial, t.size()})
 	t.serial = serial + 1
 }
@@ -300,6 +313,9 @@ func (a *Association) describe(e *Event, t *transfer) {
 func (a *Association) endTransfer(t *transfer) {
 	a.give(t)
 	a.forgo(&t.borrowed)
+	if cap(t.checkpoints) > keptCheckpoints {
+		a.checkpoints, t.checkpoints = t.checkpoints[:0], nil
+	}
 	t.active = false
 }
 

@@ -660,7 +660,7 @@ func displaced(t *testing.T, cfg Config) {
 
 // After each record it is asked what is open since when.
 func TestOpenSinceDoesNotAllocate(t *testing.T) {
-	c := &connection{assoc: new(association.Association)}
+	c := &connection{assoc: new(association.Association), text: new(facts)}
 	state := c.assoc.AppendState(nil)
 	if n := testing.AllocsPerRun(100, func() { c.openSince(); state = c.assoc.AppendState(state[:0]) }); n > 0 {
 		t.Errorf("%v allocations", n)

@@ -19,7 +19,7 @@ type caller struct {
 
 func newCaller(t testing.TB) *caller {
 	w := contentWorker(Config{})
-	c := &connection{assoc: association.New(association.Config{})}
+	c := &connection{assoc: association.New(association.Config{}), text: new(facts)}
 	c.assoc.SetClass(association.ClassP3)
 	return &caller{w: w, c: c}
 }

@@ -27,7 +27,7 @@ const stateForm = 2
 
 // state passes the parts of a connection's state that are texts and numbers.
 func (c *connection) state(text func(*[]byte), number func(*uint64)) {
-	t, r := &c.text, &c.row
+	t, r := c.text, &c.row
 	for _, v := range [...]*[]byte{&t.source, &t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind} {
 		text(v)
 	}

@@ -642,7 +642,7 @@ const maxScratch = 1 << 20
 
 // associationRow appends the row of a connection as it stands.
 func (w *worker) associationRow(c *connection) {
-	f, t, r := c.assoc.Facts(), &c.text, &c.row
+	f, t, r := c.assoc.Facts(), c.text, &c.row
 	class := c.assoc.Class()
 	t.context, t.contextName = t.context[:0], t.contextName[:0]
 	if len(f.ApplicationContext) > 0 {
@@ -690,9 +690,10 @@ func (w *worker) associationRow(c *connection) {
 	t.acse = w.appendACSE(t.acse[:0], f)
 	r.ACSE, r.RTSE = t.acse, f.RTSEText
 	r.Muted = c.muted
-	row := *r
-	row.ProblemsSuppressed += f.ProblemsLeftOut
-	w.batch.Associations.Append(&row)
+	suppressed := r.ProblemsSuppressed
+	r.ProblemsSuppressed += f.ProblemsLeftOut
+	w.batch.Associations.Append(r)
+	r.ProblemsSuppressed = suppressed
 }
 
 func (w *worker) heartbeat(rec *record.Record) {

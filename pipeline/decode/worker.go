@@ -136,7 +136,7 @@ type connection struct {
 	since          int64
 	sinceClock     time.Time
 
-	text facts
+	text *facts
 	row  schema.Association
 
 	// What assoc calls; they stay when the connection is reused.
@@ -753,7 +753,7 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	if n := len(w.idle); n > 0 {
 		c, w.idle = w.idle[n-1], w.idle[:n-1]
 	} else {
-		c = &connection{assoc: new(association.Association)}
+		c = &connection{assoc: new(association.Association), text: new(facts)}
 		c.suspend = func(a *association.Suspended) { w.suspend(c, a) }
 		c.resume = func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) }
 	}
@@ -770,7 +770,7 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		Resume:      c.resume,
 	}
 	c.assoc.Reset(c.config)
-	t := &c.text
+	t := c.text
 	t.sensor = append(t.sensor[:0], rec.Sensor...)
 	t.source = t.source[:0]
 	if len(rec.Sources) > 0 {
@@ -779,12 +779,11 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	t.client = rec.Conn.Client.Addr().AppendTo(t.client[:0])
 	t.server = rec.Conn.Server.Addr().AppendTo(t.server[:0])
 	t.community = appendCommunityID(t.community[:0], rec.Conn.Client, rec.Conn.Server)
-	c.row = schema.Association{
-		Association: c.key.id, CommunityID: t.community,
-		ClientPort: rec.Conn.Client.Port(), ServerPort: rec.Conn.Server.Port(),
-		FirstSeen: rec.Conn.Start, LastSeen: rec.Conn.Start, MidStream: rec.Conn.MidStream,
-		Ended: record.Open.String(), DecoderVersion: Version,
-	}
+	r := &c.row // Of a new connection, or cleared by reuse.
+	r.Association, r.CommunityID = c.key.id, t.community
+	r.ClientPort, r.ServerPort = rec.Conn.Client.Port(), rec.Conn.Server.Port()
+	r.FirstSeen, r.LastSeen, r.MidStream = rec.Conn.Start, rec.Conn.Start, rec.Conn.MidStream
+	r.Ended, r.DecoderVersion = record.Open.String(), Version
 	w.conns[c.key] = c
 	w.pool.open.Add(1)
 	w.touch(c)
@@ -810,7 +809,10 @@ func (w *worker) reuse(c *connection) {
 		return
 	}
 	c.text.reset()
-	*c = connection{assoc: c.assoc, text: c.text, suspend: c.suspend, resume: c.resume}
+	// Cleared where it is: a literal of its size would be made elsewhere and copied.
+	assoc, text, suspend, resume := c.assoc, c.text, c.suspend, c.resume
+	*c = connection{}
+	c.assoc, c.text, c.suspend, c.resume = assoc, text, suspend, resume
 	w.idle = append(w.idle, c)
 }
 
