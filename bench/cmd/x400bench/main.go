@@ -3,7 +3,7 @@
 //
 //	x400bench                      everything; make bench
 //	x400bench -only 'BER|Native'   the groups whose names match
-//	x400bench -only 'whole|memory|growth'   into the archive; what memory and time grow with
+//	x400bench -only 'whole|memory|growth|workers'   into the archive; what memory and time grow with; two workers
 //	x400bench -messages 20000      of a larger corpus
 //	x400bench -case ch-go          one case, as JSON; -cpuprofile writes its profile
 //
@@ -118,7 +118,10 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err := memoryCurve(ctx, o, out); err != nil {
 		return err
 	}
-	return growthCurve(ctx, o, out)
+	if err := growthCurve(ctx, o, out); err != nil {
+		return err
+	}
+	return workers(ctx, o, out)
 }
 
 // profile takes the corpus from capture to Native blocks, with and without contents

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,8 @@ type result struct {
 	CPU     time.Duration // Of this process and of those it ran.
 	Wall    time.Duration
 	Mallocs uint64
-	Peak    int64 // Octets resident at most, of the process that worked.
+	Peak    int64   // Octets resident at most, of the process that worked.
+	Idle    float64 // Of a flow: the part of its cores' time in which it had nothing to do.
 }
 
 // perUnit is the CPU time of a unit in nanoseconds.
@@ -102,6 +104,15 @@ func cpuTime() time.Duration {
 		}
 	}
 	return sum
+}
+
+// idle is the part of the cores' time since its start in which this process had nothing
+// that could run. Time that it could not have because others ran is none of it.
+func idle() float64 {
+	runtime.GC() // Brings what is counted up to date.
+	s := []metrics.Sample{{Name: "/cpu/classes/idle:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"}}
+	metrics.Read(s)
+	return s[0].Value.Float64() / s[1].Value.Float64()
 }
 
 // peak is the most memory that was resident, in octets.
