@@ -371,9 +371,17 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 		s.stats.Duplicates++
 		return nil
 	}
-	s.table.Segment(seg)
-	if err := s.drain(ctx, iv); err != nil {
-		return err
+	if ev := s.table.InOrder(seg); ev != nil {
+		if len(ev.Data) > 0 {
+			if err := s.run(ctx, ev); err != nil {
+				return err
+			}
+		}
+	} else {
+		s.table.Segment(seg)
+		if err := s.drain(ctx, iv); err != nil {
+			return err
+		}
 	}
 	for s.state > s.cfg.MaxState && s.table.Evict() {
 		if err := s.drain(ctx, iv); err != nil {
@@ -583,23 +591,9 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 			s.stats.Connections++
 			st.reset(c.MidStream, ev.File, &s.buffers)
 		case tcp.Data:
-			d := &st.dir[ev.Dir]
-			d.base = ev.Seq - uint32(ev.Offset)
-			if st.muted {
-				continue
-			}
-			n, err := s.plain(ctx, ev)
-			if err != nil {
+			if err := s.run(ctx, ev); err != nil {
 				return err
 			}
-			st.framer[ev.Dir].Push(ev.Offset+uint64(n), ev.Data[n:])
-			if n == len(ev.Data) {
-				continue
-			}
-			if err := s.units(ctx); err != nil {
-				return err
-			}
-			s.measure(st)
 		case tcp.Gap:
 			s.stats.Gaps++
 			s.stats.LostOctets += ev.Lost
@@ -632,6 +626,29 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 			}
 		}
 	}
+	return nil
+}
+
+// run takes a run of octets.
+func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
+	st := &ev.Conn.State
+	st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
+	if st.muted {
+		return nil
+	}
+	n, err := s.plain(ctx, ev)
+	if err != nil {
+		return err
+	}
+	st.framer[ev.Dir].Push(ev.Offset+uint64(n), ev.Data[n:])
+	if n == len(ev.Data) {
+		return nil
+	}
+	s.ev = ev
+	if err := s.units(ctx); err != nil {
+		return err
+	}
+	s.measure(st)
 	return nil
 }
 

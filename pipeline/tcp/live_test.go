@@ -27,7 +27,7 @@ func TestFloodSparesConnections(t *testing.T) {
 	table := NewTable[int](Config{MaxConns: limit})
 	w, l := newWire(), &log{t: t}
 	feed := func(s *capture.Segment) {
-		table.Segment(s)
+		take(table, s)
 		l.poll(table)
 	}
 	for port := range uint16(10) {
@@ -69,7 +69,7 @@ func TestUnanswered(t *testing.T) {
 	table := NewTable[int](Config{})
 	w, l := newWire(), &log{t: t}
 	for _, s := range []*capture.Segment{from(w, 1, syn, ""), from(w, 2, syn, ""), from(w, 2, ack, ""), from(w, 3, ack, "x")} {
-		table.Segment(s)
+		take(table, s)
 		l.poll(table)
 	}
 	table.Advance(w.now + int64(4*time.Minute))
@@ -96,7 +96,7 @@ func TestAdvanceTellsHoles(t *testing.T) {
 	for _, s := range []capture.Segment{
 		w.up(syn, 99, 0, ""), w.up(ack, 100, 0, "ab"), w.up(ack, 104, 0, "ef"), w.up(ack, 110, 0, "kl"),
 	} {
-		table.Segment(&s)
+		take(table, &s)
 		l.poll(table)
 	}
 	table.Advance(w.now + int64(59*time.Second))
@@ -129,7 +129,7 @@ func TestClockIsNotCaptureTime(t *testing.T) {
 		}
 		s := w.up(ack, seq, 0, "abc")
 		seq += 3
-		table.Segment(&s)
+		take(table, &s)
 		l.poll(table)
 	}
 	feed(0, false)
@@ -171,7 +171,7 @@ func TestOneOctetSegments(t *testing.T) {
 			s = w.up(syn, 1<<23, 0, "")
 		}
 		binary.BigEndian.PutUint16(s.Key.LoIP[2:], uint16(i%64)) // Of many connections.
-		table.Segment(&s)
+		take(table, &s)
 		for ev := table.Next(); ev != nil; ev = table.Next() {
 		}
 		if held := table.Counters().Held; held > limit {

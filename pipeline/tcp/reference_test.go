@@ -85,7 +85,7 @@ func reassemble(t testing.TB, name string) []*stream {
 			t.Fatal(err)
 		}
 		if d.Decode(&f, &s) {
-			table.Segment(&s)
+			take(table, &s)
 			poll()
 		}
 	}
@@ -273,11 +273,9 @@ func FuzzTable(f *testing.F) {
 			if b[1]&16 != 0 {
 				s.Payload = payload[:int(b[4])*3]
 			}
-			table.Segment(&s)
-			// What plain takes is taken as general takes it.
-			if c := other.take(&s); c != nil {
-				other.general(c, &s)
-			}
+			take(table, &s)
+			// What InOrder takes is taken as Segment takes it.
+			other.Segment(&s)
 			sameTables(t, table, other)
 			l.poll(table)
 			if b[1]&32 != 0 {

@@ -81,6 +81,7 @@ type Table[T any] struct {
 	buried []tombRef // From oldest on, in the order they were buried.
 	oldest int
 
+	inOrder Event[T] // What InOrder gave last.
 	queue   []Event[T]
 	polled  int
 	release [][]byte   // Buffers that queued events refer to.
@@ -204,35 +205,16 @@ func (t *Table[T]) End() {
 // Segment takes a segment in. All events of the one before must have been
 // polled; those that were not are lost.
 func (t *Table[T]) Segment(s *capture.Segment) {
-	if c := t.take(s); c != nil && !t.plain(c, s) {
-		t.general(c, s)
-	}
-}
-
-// take begins with a segment and returns its connection; nil where it is of none.
-func (t *Table[T]) take(s *capture.Segment) *Conn[T] {
 	t.begin()
-	now := s.Time
-	if t.cfg.Clock != nil {
-		now = t.cfg.Clock()
-	}
-	t.pass(now)
-
-	c := t.last
-	if c == nil || !same(&c.Key, &s.Key) {
-		if c = t.conns[s.Key]; c == nil {
-			if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s) {
-				t.counters.Stray++
-				return nil
-			}
-			c = t.open(s)
+	t.pass(t.clock(s))
+	c := t.find(&s.Key)
+	if c == nil {
+		if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s) {
+			t.counters.Stray++
+			return
 		}
+		c = t.open(s)
 	}
-	return c
-}
-
-// general takes any segment.
-func (t *Table[T]) general(c *Conn[T], s *capture.Segment) {
 	if s.Flags&capture.SYN != 0 && !t.syn(c, s) {
 		t.counters.Replaced++
 		t.close(c, ReasonReplaced)
@@ -247,6 +229,22 @@ func (t *Table[T]) general(c *Conn[T], s *capture.Segment) {
 	t.counters.Replaced++
 	t.close(c, ReasonReplaced)
 	t.segment(t.open(s), s)
+}
+
+// clock returns the time that a segment brings.
+func (t *Table[T]) clock(s *capture.Segment) int64 {
+	if t.cfg.Clock != nil {
+		return t.cfg.Clock()
+	}
+	return s.Time
+}
+
+// find returns the connection that is held by a key, nil where none is.
+func (t *Table[T]) find(k *capture.FlowKey) *Conn[T] {
+	if c := t.last; c != nil && same(&c.Key, k) {
+		return c
+	}
+	return t.conns[*k]
 }
 
 // same is a == b without a call.
@@ -401,40 +399,54 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 	return true
 }
 
-// plain takes what nearly all segments are: octets that are next in their direction, or
-// none, in a connection in which nothing waits. It does what general would, without
-// looking for what is not there. Of any other segment it reports false and has done
-// nothing.
-func (t *Table[T]) plain(c *Conn[T], s *capture.Segment) bool {
-	if s.Flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || s.Missing != 0 {
-		return false
+// InOrder takes a segment in if it is what nearly all are: octets that are next in their
+// direction, or none, in a connection in which nothing waits. It does what Segment would,
+// without looking for what is not there and without queuing an event: it returns that
+// of the octets, which has no Data where there are none. Of any other segment it returns
+// nil and has done nothing; that is for Segment.
+func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
+	now := t.clock(s)
+	if s.Flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || s.Missing != 0 ||
+		now >= t.due || now < t.latest {
+		return nil
+	}
+	c := t.find(&s.Key)
+	if c == nil {
+		return nil
 	}
 	d := c.dir(s)
 	h, o := &c.half[d], &c.half[1-d]
 	if !h.known || s.Seq != h.seq(h.next) || h.fin || o.fin || len(h.held) != 0 || len(o.held) != 0 {
-		return false
+		return nil
 	}
 	acked := o.acked
 	if o.known {
 		if acked = o.offset(s.Ack); acked > o.next {
-			return false // What the sender had is to come first.
+			return nil // What the sender had is to come first.
 		}
 	}
+	if len(t.queue) > 0 {
+		t.begin()
+	}
+	t.now, t.latest = now, now
 	stage := silent
 	if len(s.Payload) > 0 {
-		h.wild, stage = 0, talking
+		h.wild, h.lags, stage = 0, false, talking
 	}
 	t.saw(c, s, stage)
 	n := &c.Counters[d]
 	n.Packets++
 	n.Octets += uint64(len(s.Payload))
+	n.Delivered += uint64(len(s.Payload))
 	if acked > o.acked {
-		o.acked, o.ackedAt = acked, t.now
+		o.acked, o.ackedAt = acked, now
 	}
-	if len(s.Payload) > 0 {
-		t.data(c, d, s.Payload, s.Time, s.Frame, s.File)
-	}
-	return true
+	ev := &t.inOrder
+	ev.Kind, ev.Dir, ev.Conn, ev.Data = Data, d, c, s.Payload
+	ev.Seq, ev.Offset = s.Seq, uint64(h.next)
+	ev.Time, ev.Frame, ev.File = s.Time, s.Frame, s.File
+	h.next += int64(len(s.Payload))
+	return ev
 }
 
 // saw notes that s is the connection's last segment.
@@ -703,16 +715,9 @@ func (t *Table[T]) hold(c *Conn[T], d Dir, i int, from int64, b []byte, s *captu
 func (t *Table[T]) data(c *Conn[T], d Dir, b []byte, time int64, frame uint64, file int32) {
 	h := &c.half[d]
 	c.Counters[d].Delivered += uint64(len(b))
-	if len(t.queue) == cap(t.queue) {
-		t.queue = slices.Grow(t.queue, 1)
-	}
-	// Filled where it stands: an Event is too large to be copied for each segment.
-	t.queue = t.queue[:len(t.queue)+1]
-	ev := &t.queue[len(t.queue)-1]
-	ev.Kind, ev.Dir, ev.Reason = Data, d, 0
-	ev.Conn, ev.Data, ev.Lost = c, b, 0
-	ev.Seq, ev.Offset = h.seq(h.next), uint64(h.next)
-	ev.Time, ev.Frame, ev.File = time, frame, file
+	t.queue = append(t.queue, Event[T]{
+		Kind: Data, Dir: d, Conn: c, Data: b, Seq: h.seq(h.next), Offset: uint64(h.next), Time: time, Frame: frame, File: file,
+	})
 	h.next += int64(len(b))
 	h.lags = false
 }
