@@ -82,6 +82,7 @@ type Reader struct {
 	// pcap
 	scale     int64 // Nanoseconds in a unit of the fraction.
 	recordLen int
+	usual     bool  // Little-endian, with headers of 16 octets and the lengths in order.
 	swapped   uint8 // Order of the two lengths: 0 as now, 1 swapped, 2 to be guessed.
 	link      LinkType
 
@@ -247,6 +248,7 @@ func (r *Reader) begin() error {
 	}
 	// The upper bits of the network field tell of frame check sequences.
 	r.link = LinkType(r.order.u32(b[20:]))
+	r.usual = r.order == little && r.recordLen == 16 && r.swapped == 0
 	r.use(24)
 	return nil
 }
@@ -326,33 +328,38 @@ func (r *Reader) discard(n int64) error {
 // short ends where it was cut, and File.Truncated says so. Any other error is
 // final too, but for ErrWait, which comes from the reader given to NewReader.
 func (r *Reader) Next(f *Frame) error {
-	if r.err != nil {
-		return r.err
+	if !r.buffered(f) {
+		if err := r.next(f); err != nil {
+			return err
+		}
 	}
-	var err error
-	if r.format == pcap {
-		err = r.nextPcap(f)
+	c := &r.file
+	c.Frames++
+	c.Octets += uint64(len(f.Data))
+	if c.Frames == 1 {
+		c.First, c.Last = f.Time, f.Time
 	} else {
+		c.First, c.Last = min(c.First, f.Time), max(c.Last, f.Time)
+	}
+	f.Number, f.File = c.Frames, 0
+	return nil
+}
+
+// next is Next for any frame.
+func (r *Reader) next(f *Frame) (err error) {
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.format == pcap:
+		err = r.nextPcap(f)
+	default:
 		err = r.nextBlock(f)
 	}
-	if err == ErrWait {
-		return err
-	}
-	if err != nil {
+	if err != nil && err != ErrWait {
 		r.err = r.finish(err)
 		return r.err
 	}
-	r.file.Frames++
-	r.file.Octets += uint64(len(f.Data))
-	if r.file.Frames == 1 {
-		r.file.First, r.file.Last = f.Time, f.Time
-	} else {
-		r.file.First = min(r.file.First, f.Time)
-		r.file.Last = max(r.file.Last, f.Time)
-	}
-	f.Number = r.file.Frames
-	f.File = 0
-	return nil
+	return err
 }
 
 // finish turns what ended the reading into what Next returns, and reads the
@@ -382,14 +389,32 @@ func (r *Reader) damaged(what string) error {
 	return &DamagedError{Name: r.file.Name, Offset: r.off, What: what}
 }
 
+// buffered reads what nearly all frames are, straight through: a record of a usual pcap
+// file that is in the buffer to its end. Of any other it reports false and has done nothing.
+func (r *Reader) buffered(f *Frame) bool {
+	const header = 16
+	b := r.buf[r.r:r.w]
+	if !r.usual || len(b) < header {
+		return false
+	}
+	h := (*[header]byte)(b)
+	n, length := binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
+	whole := header + int(n)
+	if n > MaxRecord || length > math.MaxInt32 || whole > len(b) {
+		return false
+	}
+	f.Data, f.Length = b[header:whole], int(max(n, length))
+	f.Time = int64(binary.LittleEndian.Uint32(h[:]))*1e9 + int64(binary.LittleEndian.Uint32(h[4:]))*r.scale
+	f.Link, f.Iface = r.link, 0
+	r.r += whole
+	r.off += int64(whole)
+	return true
+}
+
 func (r *Reader) nextPcap(f *Frame) error {
-	// Nearly every record is in the buffer already: it is looked for there first.
-	h := r.buf[r.r:r.w]
-	if len(h) < r.recordLen {
-		var err error
-		if h, err = r.fill(r.recordLen); err != nil {
-			return err
-		}
+	h, err := r.peek(r.recordLen)
+	if err != nil {
+		return err
 	}
 	sec, frac := r.order.u32(h), r.order.u32(h[4:])
 	n, length := r.order.u32(h[8:]), r.order.u32(h[12:])
@@ -400,11 +425,8 @@ func (r *Reader) nextPcap(f *Frame) error {
 		return r.damaged("a record of " + fmt.Sprint(n) + " octets")
 	}
 	whole := r.recordLen + int(n)
-	if len(h) < whole {
-		var err error
-		if h, err = r.fill(whole); err != nil {
-			return err
-		}
+	if h, err = r.peek(whole); err != nil {
+		return err
 	}
 	f.Data = h[r.recordLen:whole]
 	f.Length = max(int(n), int(min(length, math.MaxInt32)))
@@ -638,7 +660,7 @@ func (r *Reader) sofar() File {
 // Close closes the file, if Open opened it.
 func (r *Reader) Close() error {
 	if r.err == nil {
-		r.err = os.ErrClosed
+		r.err, r.usual = os.ErrClosed, false
 	}
 	if r.zstd != nil {
 		r.zstd.Close()

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -605,6 +606,10 @@ func FuzzReader(f *testing.F) {
 		again, _, aerr := read(t, oneByOne{bytes.NewReader(in)})
 		if total <= 1<<16 && len(again) != total {
 			t.Fatalf("got %d frames, then %d (%v)", total, len(again), aerr)
+		}
+		// Then no record was in the buffer to its end when it was asked for.
+		if lines, _, _ := read(t, bytes.NewReader(in)); !slices.Equal(lines, again) {
+			t.Fatalf("got %q, then %q", lines, again)
 		}
 	})
 }

@@ -216,11 +216,13 @@ func (s *Source) Next(f *Frame) error {
 	if n := s.last; n != nil {
 		if len(s.open) == 1 && s.next == len(s.files) {
 			// The only file that is left: its frames are not compared with others'.
-			if n.err = n.reader.Next(f); n.err == nil {
+			err := n.reader.Next(f)
+			if err == nil {
 				f.File = int32(n.index)
 				s.count(n)
 				return nil
 			}
+			n.err = err
 			if err := s.ended(n); err != nil {
 				return err
 			}
