@@ -352,7 +352,7 @@ func (s *Sensor) opened(c *openConn, dir uint8, first byte) {
 	}
 	// ACCEPT or REFUSE ends the preamble; anything else says that the
 	// connection was first seen in the middle.
-	s.savePreamble(st)
+	s.markPreamble(st)
 	st.preambleDone = true
 }
 

@@ -203,6 +203,7 @@ type conn struct {
 	// preambleResumes says that an activity may be resumed in the preamble.
 	preambleResumes bool
 	opening         int // Where this record's items begin, while they may be preamble.
+	preambleEnd     int // Where those of them end that are, as long as they are not kept.
 
 	resumes int // Where this record says whether an activity may be resumed in it.
 
@@ -673,8 +674,10 @@ func (s *Sensor) measure(st *conn) {
 
 func (s *Sensor) close(ctx context.Context, c *openConn) error {
 	st := &c.State
-	s.state -= st.size
-	st.size = 0
+	defer func() {
+		s.state -= st.size
+		st.size = 0
+	}()
 	if st.class != nil {
 		s.probes.Put(st.class)
 		st.class = nil
@@ -1008,8 +1011,12 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 		s.source(st, st.file) // The frame at hand may be of another connection.
 	}
 	if !st.preambleDone {
-		s.savePreamble(st)
+		s.markPreamble(st)
 	}
+	if end == record.Open {
+		s.savePreamble(st) // Most connections have no further record.
+	}
+	st.preambleEnd = 0
 	if st.mayResume() {
 		st.rec.B[st.resumes] = 1
 	}
@@ -1034,12 +1041,24 @@ func (s *Sensor) forget(c *openConn) {
 	c.State.place = 0
 }
 
-// savePreamble keeps copies of the record's items for the preamble of later
-// ones.
-func (s *Sensor) savePreamble(st *conn) {
+// markPreamble notes that the record's items so far are of the preamble.
+func (s *Sensor) markPreamble(st *conn) {
 	st.preambleResumes = st.preambleResumes || st.dir[0].tsdu.resumes || st.dir[1].tsdu.resumes
+	st.preambleEnd = len(st.rec.B)
+	if st.preambleSize+st.preambleEnd-st.opening > s.cfg.MaxPreamble {
+		s.savePreamble(st) // Not all of it, perhaps, which this record is to tell.
+	}
+}
+
+// savePreamble keeps copies of the items that are marked, for the preamble of later
+// records.
+func (s *Sensor) savePreamble(st *conn) {
+	if st.preambleEnd == 0 {
+		return
+	}
 	var it record.Item
-	for rest, ok := record.NextItem(st.rec.B[st.opening:], &it, st.base); ok; rest, ok = record.NextItem(rest, &it, st.base) {
+	fields := st.rec.B[st.opening:st.preambleEnd]
+	for rest, ok := record.NextItem(fields, &it, st.base); ok; rest, ok = record.NextItem(rest, &it, st.base) {
 		if st.preambleSize+len(it.Octets) > s.cfg.MaxPreamble {
 			st.preambleCut = true
 			st.preambleDone = true
@@ -1049,6 +1068,8 @@ func (s *Sensor) savePreamble(st *conn) {
 		it.Source = 0
 		st.preamble, _ = record.AppendItem(st.preamble, &it, 0)
 	}
+	st.preambleEnd = 0
+	s.measure(st)
 }
 
 func counters(c *tcp.Counters) record.Counters {
