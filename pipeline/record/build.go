@@ -114,10 +114,43 @@ func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
 }
 
 // AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
-// is to be said but what it is given: nearly all are such, and filling an Item for each
-// costs as much as coding it.
-func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) (out []byte, at int) {
-	return appendFields(b, fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
+// is to be said but what it is given, with a time relative to the record's. Nearly all are
+// such, so numbers are coded in as many octets as nearly all take, whatever their value:
+// then each has its place.
+func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
+	const front = 31
+	size, t := front-3+len(octets), protowire.EncodeZigZag(time)
+	if size >= 1<<14 || t >= 1<<35 || offset|frame >= 1<<28 {
+		b, _ = appendFields(b, fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
+		return b
+	}
+	at := len(b)
+	b = slices.Grow(b, front+len(octets))[:at+front+len(octets)]
+	h := (*[front]byte)(b[at:])
+	h[0] = itemTag
+	binary.LittleEndian.PutUint16(h[1:], varint2(size))
+	binary.LittleEndian.PutUint32(h[3:], 1<<3|uint32(TPDU)<<8|2<<3<<16|uint32(dir&1)<<24)
+	h[7] = 3 << 3
+	binary.LittleEndian.PutUint32(h[8:], varint4(t)|0x80<<24)
+	h[12] = byte(t >> 28)
+	h[13] = 4<<3 | byte(protowire.Fixed32Type)
+	binary.LittleEndian.PutUint32(h[14:], sequence)
+	h[18] = 5 << 3
+	binary.LittleEndian.PutUint32(h[19:], varint4(offset))
+	h[23] = 6 << 3
+	binary.LittleEndian.PutUint32(h[24:], varint4(frame))
+	h[28] = 7<<3 | byte(protowire.BytesType)
+	binary.LittleEndian.PutUint16(h[29:], varint2(len(octets)))
+	copy(b[at+front:], octets)
+	return b
+}
+
+// varint2 returns the two octets of a varint of 14 bits.
+func varint2(v int) uint16 { return uint16(v&0x7f | v<<1&0x7f00 | 0x80) }
+
+// varint4 returns the four octets of a varint of the low 28 bits of v.
+func varint4(v uint64) uint32 {
+	return uint32(v)&0x7f | uint32(v)<<1&0x7f00 | uint32(v)<<2&0x7f0000 | uint32(v)<<3&0x7f000000 | 0x808080
 }
 
 // AppendPreamble appends it as an item of earlier records.

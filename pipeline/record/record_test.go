@@ -403,6 +403,37 @@ func TestPlainItem(t *testing.T) {
 	}
 }
 
+// AppendTPDU says what AppendItem says, on both sides of where it codes as that does.
+func TestAppendTPDU(t *testing.T) {
+	var numbers []uint64
+	for shift := range 64 {
+		numbers = append(numbers, 1<<shift-1, 1<<shift)
+	}
+	check := func(want Item) {
+		t.Helper()
+		const base = 1_500_000_000_000_000_000
+		first := []byte{0xaa}
+		b := AppendTPDU(first, want.Dir, want.Time-base, want.Sequence, want.Offset, want.Frame, want.Octets)[1:]
+		var f field
+		var got Item
+		if n := f.any(b); n != len(b) || f.num != fItems || !got.decode(f.b, base) || !reflect.DeepEqual(got, want) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+		if n := got.plain(append(b, make([]byte, plainFront)...), base); n > 0 && (n != len(b) || !reflect.DeepEqual(got, want)) {
+			t.Fatalf("got %+v in one pass, want %+v", got, want)
+		} else if n == 0 && len(want.Octets) < 16_000 && want.Offset|want.Frame < 1<<28 && max(want.Time-base, base-want.Time) < 1<<34 {
+			t.Fatalf("%+v is not read in one pass", want)
+		}
+	}
+	for i, v := range numbers {
+		check(Item{Kind: TPDU, Dir: uint8(i & 1), Sequence: uint32(v), Time: int64(1_500_000_000_000_000_000 + v), Offset: v, Frame: 1, Octets: []byte{1, 2, 3}})
+		check(Item{Kind: TPDU, Sequence: 7, Time: int64(1_500_000_000_000_000_000 - v), Offset: 4, Frame: v, Octets: []byte{1, 2, 3}})
+	}
+	for _, n := range []int{1, 3, 98, 99, 100, 127, 128, 16354, 16355, 16356, 16383, 16384, 65531} {
+		check(Item{Kind: TPDU, Dir: 1, Sequence: 7, Time: 1_500_000_000_123_456_789, Offset: 4, Frame: 1, Octets: bytes.Repeat([]byte{0x55}, n)})
+	}
+}
+
 func TestPutUint(t *testing.T) {
 	for bit := range 64 {
 		for _, v := range []uint64{1<<bit - 1, 1 << bit, 1<<bit + 1, 0x9e3779b97f4a7c15 >> bit} {

@@ -739,7 +739,7 @@ func (s *Sensor) plain(ctx context.Context, ev *tcp.Event[conn]) (n int, err err
 		s.stats.TPDUs++
 		at := ev.Offset + uint64(n) + tpkt.HeaderLen
 		before := len(st.rec.B)
-		st.rec.B, _ = record.AppendTPDU(st.rec.B, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
+		st.rec.B = record.AppendTPDU(st.rec.B, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
 		s.pending += len(st.rec.B) - before
 		st.items++
 		n += total
