@@ -35,8 +35,8 @@ type Field struct {
 
 type field = Field
 
-// segment is one step of the path to the value being read. index counts where
-// name is empty.
+// segment is one step of the path to the value being read; kind says which of the
+// others it is.
 type segment struct {
 	name  string
 	tag   ber.Tag
@@ -87,6 +87,11 @@ type decoder struct {
 	member   ber.Element
 	memberIn ber.Cursor
 
+	// trace are the elements of the trace rendered last, traceCost how many elements
+	// of the encoding were read for them.
+	trace     []TraceElement
+	traceCost int
+
 	keys []Range
 
 	// prefix stands before every path.
@@ -114,6 +119,7 @@ func (d *decoder) start(in []byte, l *Limits) ber.Cursor {
 	d.oids = reuse(d.oids, keep/24)
 	d.attrs = reuse(d.attrs, keep/128)
 	d.rdns = reuse(d.rdns, keep/96)
+	d.trace = reuse(d.trace, keep/640)
 	d.keys = reuse(d.keys, keep/16)
 	d.prefix = nil
 	d.depth = 0
@@ -145,19 +151,26 @@ func reuse[T any](s []T, keep int) []T {
 	return s[:0]
 }
 
-func (d *decoder) push(name string) { d.pushSegment(segment{name: name}) }
+func (d *decoder) push(name string) {
+	if d.depth < maxPath {
+		s := &d.path[d.depth]
+		s.name, s.kind = name, segmentName
+	}
+	d.depth++
+}
 
 func (d *decoder) pushIndex(i int) {
-	d.pushSegment(segment{index: i, kind: segmentIndex})
+	if d.depth < maxPath {
+		s := &d.path[d.depth]
+		s.index, s.kind = i, segmentIndex
+	}
+	d.depth++
 }
 
 func (d *decoder) pushTag(t ber.Tag) {
-	d.pushSegment(segment{tag: t, kind: segmentTag})
-}
-
-func (d *decoder) pushSegment(s segment) {
 	if d.depth < maxPath {
-		d.path[d.depth] = s
+		s := &d.path[d.depth]
+		s.tag, s.kind = t, segmentTag
 	}
 	d.depth++
 }

@@ -594,6 +594,27 @@ func (a *APDU) trace(c *ber.Cursor, e *ber.Element, dst []TraceElement) []TraceE
 	return dst
 }
 
+// rendered returns the trace of which x, just read, has the text. dst is empty, and is used
+// for that or another.
+func (a *APDU) rendered(x *Extension, dst []TraceElement) []TraceElement {
+	d := &a.d
+	kept := len(a.Trace) + len(a.InternalTrace) + len(a.SubjectTrace)
+	_, left := d.valueIn.Left(&d.value)
+	if x.Err == CodeNone && d.traceCost <= left && kept+len(d.trace) <= orDefault(a.Limits.Trace, DefaultTrace) {
+		d.valueIn.Spend(d.traceCost)
+		dst, d.trace = d.trace, dst
+		return dst
+	}
+	// Not all of it was read, or not all of it is wanted. What is wrong inside has been
+	// told already.
+	told, unknown := d.failures, d.unknown
+	d.push("value")
+	dst = a.trace(&d.valueIn, &d.value, dst)
+	d.pop()
+	d.failures, d.unknown = told, unknown
+	return dst
+}
+
 var traceElementFields = []field{
 	{"global-domain-identifier", tagDomain, 0, true},
 	{"mta-name", ber.TagIA5String, 1, false},
@@ -764,22 +785,11 @@ func (a *APDU) extensionSet(c *ber.Cursor, e *ber.Element, envelope bool) []Exte
 			x, ok := d.extension(&in, &f)
 			if ok && envelope && x.Number == extensionInternalTrace && len(a.InternalTrace) == 0 &&
 				d.value.Tag == ber.TagSequence {
-				// What is wrong inside has been told already.
-				told := d.failures
-				unknown := d.unknown
-				d.push("value")
-				a.InternalTrace = a.trace(&d.valueIn, &d.value, a.InternalTrace)
-				d.pop()
-				d.failures = told
-				d.unknown = unknown
+				a.InternalTrace = a.rendered(&x, a.InternalTrace)
 			}
 			if ok && a.Kind >= KindSubmission && x.Number == extensionTrace && len(a.Trace) == 0 && d.value.Tag == tagTrace {
 				// A delivery tells the trace in this way.
-				told, unknown := d.failures, d.unknown
-				d.push("value")
-				a.Trace = a.trace(&d.valueIn, &d.value, a.Trace)
-				d.pop()
-				d.failures, d.unknown = told, unknown
+				a.Trace = a.rendered(&x, a.Trace)
 			}
 			a.extensions = append(a.extensions, x)
 		}

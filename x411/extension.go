@@ -560,11 +560,14 @@ func renderNamesAndTimes(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) 
 	return dst
 }
 
-// renderTrace renders trace and internal trace elements, separated by "; ".
+// renderTrace renders trace and internal trace elements, separated by "; ", and leaves those
+// that it has read in d.trace.
 func renderTrace(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
+	d.trace = d.trace[:0]
 	if !d.is(e, ber.TagSequence, tagTrace) {
 		return dst
 	}
+	_, before := c.Left(e)
 	in := c.Enter(e)
 	var f ber.Element
 	for i := 0; in.Next(&f); i++ {
@@ -576,13 +579,16 @@ func renderTrace(d *decoder, dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 		}
 		d.pushIndex(i)
 		if d.is(&f, ber.TagSequence) {
-			var t TraceElement
-			d.traceElement(&in, &f, &t)
+			d.trace = append(d.trace, TraceElement{})
+			t := &d.trace[len(d.trace)-1]
+			d.traceElement(&in, &f, t)
 			dst = t.append(dst)
 		}
 		d.pop()
 	}
 	d.end(&in)
+	_, left := c.Left(e)
+	d.traceCost = before - left
 	return dst
 }
 

@@ -2,6 +2,7 @@ package x411
 
 import (
 	"hash/maphash"
+	"slices"
 	"unsafe"
 
 	"x400flow/osi/ber"
@@ -135,12 +136,11 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 		}
 		return e.Content[s.at:][:s.length:s.length]
 	}
+	d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
 	for i := range x.parts {
-		p := &x.parts[i]
-		d.attrs = append(d.attrs, Attribute{
-			Kind: p.kind, Form: p.form, Number: p.number,
-			Type: of(p.typ), Value: of(p.value), Raw: of(p.raw), Language: of(p.language),
-		})
+		p, a := &x.parts[i], &d.attrs[first+i]
+		a.Kind, a.Form, a.Number = p.kind, p.form, p.number
+		a.Type, a.Value, a.Raw, a.Language = of(p.typ), of(p.value), of(p.raw), of(p.language)
 	}
 	n.Present = true
 	n.Octets = Range{e.Offset, e.End}
