@@ -45,22 +45,22 @@ func (w *worker) inner(m *schema.Message, octets []byte) {
 func (w *worker) innerMessage(m *schema.Message, x *ipm.Message) {
 	in, b := &w.inside, w.batch
 	r := &in.ipm
-	*r = schema.IPM{
-		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-		Path: x.Path, Depth: uint32(x.Depth), Kind: x.Kind.String(), MTSID: m.ID.Text, ContentType: x.Type,
-		Size: uint64(x.Size), Status: x.Status.String(), UnknownFields: uint32(x.UnknownFields), FirstUnknown: x.FirstUnknown,
-		IPMID: x.ID.Text, IPMIDUser: x.ID.User.Text, IPMIDLocal: x.ID.Local,
-		OriginatorDescriptor: x.Originator.Text, Originator: orName(&x.Originator.Name, &in.dda[0]),
-		OriginatorFreeForm: x.Originator.FreeForm, OriginatorTelephone: x.Originator.Telephone,
-		Subject: x.Subject, AutoForwarded: x.AutoForwarded,
-		ExpiryTime: instant(&x.ExpiryTime), ReplyTime: instant(&x.ReplyTime),
-		RecipientCount: uint32(len(x.Recipients)), BodyPartCount: uint32(len(x.Parts)), ExtensionCount: uint32(len(x.Extensions)),
-		IntendedRecipient: x.Intended.Text, ConversionEITs: x.ConversionEITs.Text,
-		AutoForwardComment: x.Comment, ReceiptTime: instant(&x.ReceiptTime), SupplReceiptInfo: x.Supplementary,
-		ReturnedIPM: x.Returned, InnerType: x.Inner.Type, InnerContent: x.Inner.Content,
-		Signer: x.Inner.Signer, Signers: uint32(x.Inner.Signers),
-		ATSSource: x.ATS.Source, ATSPriority: x.ATS.Priority, ATSFilingTime: x.ATS.FilingTime, ATSOHI: x.ATS.OHI,
-	}
+	*r = schema.IPM{}
+	r.APDU, r.OriginTime, r.CapturedAt, r.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+	r.Path, r.Depth, r.Kind, r.MTSID, r.ContentType = x.Path, uint32(x.Depth), x.Kind.String(), m.ID.Text, x.Type
+	r.Size, r.Status, r.UnknownFields, r.FirstUnknown = uint64(x.Size), x.Status.String(), uint32(x.UnknownFields), x.FirstUnknown
+	r.IPMID, r.IPMIDUser, r.IPMIDLocal = x.ID.Text, x.ID.User.Text, x.ID.Local
+	r.OriginatorDescriptor = x.Originator.Text
+	orName(&r.Originator, &x.Originator.Name, &in.dda[0])
+	r.OriginatorFreeForm, r.OriginatorTelephone = x.Originator.FreeForm, x.Originator.Telephone
+	r.Subject, r.AutoForwarded = x.Subject, x.AutoForwarded
+	r.ExpiryTime, r.ReplyTime = instant(&x.ExpiryTime), instant(&x.ReplyTime)
+	r.RecipientCount, r.BodyPartCount, r.ExtensionCount = uint32(len(x.Recipients)), uint32(len(x.Parts)), uint32(len(x.Extensions))
+	r.IntendedRecipient, r.ConversionEITs = x.Intended.Text, x.ConversionEITs.Text
+	r.AutoForwardComment, r.ReceiptTime, r.SupplReceiptInfo = x.Comment, instant(&x.ReceiptTime), x.Supplementary
+	r.ReturnedIPM, r.InnerType, r.InnerContent = x.Returned, x.Inner.Type, x.Inner.Content
+	r.Signer, r.Signers = x.Inner.Signer, uint32(x.Inner.Signers)
+	r.ATSSource, r.ATSPriority, r.ATSFilingTime, r.ATSOHI = x.ATS.Source, x.ATS.Priority, x.ATS.FilingTime, x.ATS.OHI
 	if m.Kind == "report" {
 		r.Returned, r.MTSID = true, m.Subject.Text
 	}
@@ -119,24 +119,24 @@ func code(t *text, v int32, name func(int32) string) []byte {
 
 func (w *worker) innerRecipient(m *schema.Message, x *ipm.Message, y *ipm.Recipient, position uint32) {
 	in := &w.inside
+	r := &in.to
 	in.requests.b = y.Requests.AppendNames(in.requests.b[:0])
-	in.to = schema.IPMRecipient{
-		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-		Path: x.Path, Position: position, Role: y.Role.String(), Descriptor: y.Descriptor.Text,
-		Name: orName(&y.Descriptor.Name, &in.dda[1]), FreeFormName: y.Descriptor.FreeForm, TelephoneNumber: y.Descriptor.Telephone,
-		NotificationRequests: in.requests.b, ReplyRequested: y.ReplyRequested, Precedence: y.Precedence,
-	}
-	w.batch.IPMRecipients.Append(&in.to)
+	*r = schema.IPMRecipient{}
+	r.APDU, r.OriginTime, r.CapturedAt, r.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+	r.Path, r.Position, r.Role, r.Descriptor = x.Path, position, y.Role.String(), y.Descriptor.Text
+	r.FreeFormName, r.TelephoneNumber = y.Descriptor.FreeForm, y.Descriptor.Telephone
+	orName(&r.Name, &y.Descriptor.Name, &in.dda[1])
+	r.NotificationRequests, r.ReplyRequested, r.Precedence = in.requests.b, y.ReplyRequested, y.Precedence
+	w.batch.IPMRecipients.Append(r)
 }
 
 func (w *worker) innerExtension(m *schema.Message, x *ipm.Message, y *ipm.Extension, position uint32) {
 	in := &w.inside
 	e := &in.ext
-	*e = schema.IPMExtension{
-		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-		Path: x.Path, Position: position, Scope: y.Scope.String(), Owner: uint32(y.Owner), OID: y.OID, Name: y.Name,
-		Value: y.Value, Raw: y.Raw, OctetOffset: uint64(y.Offset),
-	}
+	*e = schema.IPMExtension{}
+	e.APDU, e.OriginTime, e.CapturedAt, e.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+	e.Path, e.Position, e.Scope, e.Owner, e.OID, e.Name = x.Path, position, y.Scope.String(), uint32(y.Owner), y.OID, y.Name
+	e.Value, e.Raw, e.OctetOffset = y.Value, y.Raw, uint64(y.Offset)
 	if y.Err != x411.CodeNone {
 		e.Error = y.Err.String()
 	}
@@ -185,18 +185,17 @@ func (w *worker) innerExtension(m *schema.Message, x *ipm.Message, y *ipm.Extens
 func (w *worker) bodyPart(m *schema.Message, x *ipm.Message, y *ipm.BodyPart) {
 	in := &w.inside
 	p := &in.part
-	*p = schema.BodyPart{
-		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-		Path: x.Path, Position: uint32(y.Number), Kind: y.Kind, Extended: y.Extended, TypeOID: y.Type, Parameters: y.Parameters,
-		Size:          uint64(y.Size),
-		ContentOffset: uint64(y.DataAt.Start), ContentLength: uint64(y.DataAt.Len()),
-		IsText: y.IsText, Charset: y.Charset, Registrations: y.Registrations, TextReason: y.Reason,
-		Pages: bounded(y.Pages), Duration: bounded(y.Duration),
-		FileName: y.File.Name, FileSize: uint64(max(y.File.Size, 0)),
-		FileCreated: instant(&y.File.Created), FileModified: instant(&y.File.Modified),
-		FileApplication: y.File.Application, FileDocumentType: y.File.DocumentType,
-		InnerType: y.Inner.Type, InnerContent: y.Inner.Content, Signer: y.Inner.Signer,
-	}
+	*p = schema.BodyPart{}
+	p.APDU, p.OriginTime, p.CapturedAt, p.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+	p.Path, p.Position, p.Kind, p.Extended, p.TypeOID, p.Parameters = x.Path, uint32(y.Number), y.Kind, y.Extended, y.Type, y.Parameters
+	p.Size = uint64(y.Size)
+	p.ContentOffset, p.ContentLength = uint64(y.DataAt.Start), uint64(y.DataAt.Len())
+	p.IsText, p.Charset, p.Registrations, p.TextReason = y.IsText, y.Charset, y.Registrations, y.Reason
+	p.Pages, p.Duration = bounded(y.Pages), bounded(y.Duration)
+	p.FileName, p.FileSize = y.File.Name, uint64(max(y.File.Size, 0))
+	p.FileCreated, p.FileModified = instant(&y.File.Created), instant(&y.File.Modified)
+	p.FileApplication, p.FileDocumentType = y.File.Application, y.File.DocumentType
+	p.InnerType, p.InnerContent, p.Signer = y.Inner.Type, y.Inner.Content, y.Inner.Signer
 	if !w.pool.cfg.EnvelopeOnly {
 		p.Text = y.Text
 		if y.Reason != "" {

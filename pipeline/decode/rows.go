@@ -339,19 +339,18 @@ func (w *worker) transferred(c *connection) {
 func (w *worker) sighted(c *connection, m *schema.Message) {
 	ev := &w.ev
 	facts := c.assoc.Facts()
-	*m = schema.Message{
-		Transfer: transferID(&ev.Origin), Association: c.key.id,
-		Sensor: c.text.sensor, Source: w.pool.sources.name(ev.Origin.Source), Direction: direction(ev.Dir),
-		FirstFrame: ev.Origin.Frame, LastFrame: ev.Last.Frame,
-		StreamOffset: ev.Origin.Offset, StreamEnd: ev.Last.Offset + 1, TCPSequence: ev.Origin.Seq,
-		CapturedAt: ev.Origin.Time, CapturedUntil: ev.Last.Time,
-		SourceAddress: c.text.client, SourcePort: c.row.ClientPort,
-		DestinationAddress: c.text.server, DestinationPort: c.row.ServerPort,
-		SendingMTA: c.text.initiator, ReceivingMTA: c.text.responder,
-		Protocol: protocolName(c.assoc.Class()), Mode: modeName(facts.Mode),
-		Inferred: ev.Inferred, OneDirection: facts.OneDirection, Interruptions: uint32(ev.Interruptions),
-		Resumed: ev.Interruptions > 0,
-	}
+	*m = schema.Message{}
+	m.Transfer, m.Association = transferID(&ev.Origin), c.key.id
+	m.Sensor, m.Source, m.Direction = c.text.sensor, w.pool.sources.name(ev.Origin.Source), direction(ev.Dir)
+	m.FirstFrame, m.LastFrame = ev.Origin.Frame, ev.Last.Frame
+	m.StreamOffset, m.StreamEnd, m.TCPSequence = ev.Origin.Offset, ev.Last.Offset+1, ev.Origin.Seq
+	m.CapturedAt, m.CapturedUntil = ev.Origin.Time, ev.Last.Time
+	m.SourceAddress, m.SourcePort = c.text.client, c.row.ClientPort
+	m.DestinationAddress, m.DestinationPort = c.text.server, c.row.ServerPort
+	m.SendingMTA, m.ReceivingMTA = c.text.initiator, c.text.responder
+	m.Protocol, m.Mode = protocolName(c.assoc.Class()), modeName(facts.Mode)
+	m.Inferred, m.OneDirection, m.Interruptions = ev.Inferred, facts.OneDirection, uint32(ev.Interruptions)
+	m.Resumed = ev.Interruptions > 0
 	if ev.Dir == association.FromServer {
 		m.SourceAddress, m.DestinationAddress = m.DestinationAddress, m.SourceAddress
 		m.SourcePort, m.DestinationPort = m.DestinationPort, m.SourcePort
@@ -463,7 +462,7 @@ func (w *worker) envelope(m *schema.Message, octets []byte) x411.Status {
 		m.Priority, m.PriorityPresent = a.Priority.Name(), a.PriorityPresent
 	}
 	if !a.Report() {
-		m.Originator = orName(&a.Originator, &w.row.dda[0])
+		orName(&m.Originator, &a.Originator, &w.row.dda[0])
 		w.indicators(m)
 	}
 	for i := range a.Extensions {
@@ -523,17 +522,17 @@ func (w *worker) children(m *schema.Message) {
 
 func (w *worker) recipient(m *schema.Message, x *x411.Recipient, position uint32, subject []byte) {
 	r := &w.row.rcpt
-	*r = schema.Recipient{
-		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-		Position: position, Kind: m.Kind, MTSID: m.ID.Text, SubjectMTSID: subject,
-		Number: int32(x.Number), Name: orName(&x.Name, &w.row.dda[1]),
-		Responsibility:                  x.Indicators&x411.Responsibility != 0,
-		OriginatingMTAReport:            x.Indicators&x411.OriginatingMTAReport != 0,
-		OriginatingMTANonDeliveryReport: x.Indicators&x411.OriginatingMTANonDeliveryReport != 0,
-		OriginatorReport:                x.Indicators&x411.OriginatorReport != 0,
-		OriginatorNonDeliveryReport:     x.Indicators&x411.OriginatorNonDeliveryReport != 0,
-		IndicatorBits:                   uint32(x.Indicators), ReasonCode: -1, DiagnosticCode: -1,
-	}
+	*r = schema.Recipient{}
+	r.APDU, r.OriginTime, r.CapturedAt, r.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+	r.Position, r.Kind, r.MTSID, r.SubjectMTSID = position, m.Kind, m.ID.Text, subject
+	r.Number = int32(x.Number)
+	orName(&r.Name, &x.Name, &w.row.dda[1])
+	r.Responsibility = x.Indicators&x411.Responsibility != 0
+	r.OriginatingMTAReport = x.Indicators&x411.OriginatingMTAReport != 0
+	r.OriginatingMTANonDeliveryReport = x.Indicators&x411.OriginatingMTANonDeliveryReport != 0
+	r.OriginatorReport = x.Indicators&x411.OriginatorReport != 0
+	r.OriginatorNonDeliveryReport = x.Indicators&x411.OriginatorNonDeliveryReport != 0
+	r.IndicatorBits, r.ReasonCode, r.DiagnosticCode = uint32(x.Indicators), -1, -1
 	if x.ExplicitConversion >= 0 {
 		r.ExplicitConversion = named(&w.row.number[0], x.ExplicitConversion.Name(), int64(x.ExplicitConversion))
 	}
@@ -572,15 +571,14 @@ func (w *worker) traces(m *schema.Message, elements []x411.TraceElement, scope, 
 	for i := range elements {
 		x := &elements[i]
 		t := &w.row.trace
-		*t = schema.TraceElement{
-			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-			Scope: scope, Level: level, Seq: uint32(i + 1), Kind: m.Kind, MTSID: m.ID.Text,
-			Domain: domain(&x.Domain), MTAName: x.MTAName, ArrivalTime: instant(&x.ArrivalTime),
-			ArrivalTimeRaw: x.ArrivalTime.Raw, RoutingAction: x.RoutingAction.Name(),
-			Attempted: domain(&x.AttemptedDomain), AttemptedMTA: x.AttemptedMTA,
-			DeferredTime: instant(&x.DeferredTime), ConvertedEITs: x.ConvertedEITs.Text,
-			OtherActions: x.OtherActions.AppendNames(w.row.number[0].reset().b),
-		}
+		*t = schema.TraceElement{}
+		t.APDU, t.OriginTime, t.CapturedAt, t.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+		t.Scope, t.Level, t.Seq, t.Kind, t.MTSID = scope, level, uint32(i+1), m.Kind, m.ID.Text
+		t.Domain, t.MTAName, t.ArrivalTime = domain(&x.Domain), x.MTAName, instant(&x.ArrivalTime)
+		t.ArrivalTimeRaw, t.RoutingAction = x.ArrivalTime.Raw, x.RoutingAction.Name()
+		t.Attempted, t.AttemptedMTA = domain(&x.AttemptedDomain), x.AttemptedMTA
+		t.DeferredTime, t.ConvertedEITs = instant(&x.DeferredTime), x.ConvertedEITs.Text
+		t.OtherActions = x.OtherActions.AppendNames(w.row.number[0].reset().b)
 		w.row.number[0].b = t.OtherActions
 		w.batch.Trace.Append(t)
 	}
@@ -590,14 +588,13 @@ func (w *worker) extensions(m *schema.Message, list []x411.Extension, scope stri
 	for i := range list {
 		x := &list[i]
 		e := &w.row.ext
-		*e = schema.Extension{
-			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-			Scope: scope, Owner: owner, Position: uint32(i + 1), Number: x.Number, OID: x.OID, Name: x.Name,
-			CriticalForSubmission: x.Critical&x411.CriticalForSubmission != 0,
-			CriticalForTransfer:   x.Critical&x411.CriticalForTransfer != 0,
-			CriticalForDelivery:   x.Critical&x411.CriticalForDelivery != 0,
-			Value:                 x.Value, Raw: x.Raw, OctetOffset: uint64(w.row.base + x.Offset),
-		}
+		*e = schema.Extension{}
+		e.APDU, e.OriginTime, e.CapturedAt, e.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+		e.Scope, e.Owner, e.Position, e.Number, e.OID, e.Name = scope, owner, uint32(i+1), x.Number, x.OID, x.Name
+		e.CriticalForSubmission = x.Critical&x411.CriticalForSubmission != 0
+		e.CriticalForTransfer = x.Critical&x411.CriticalForTransfer != 0
+		e.CriticalForDelivery = x.Critical&x411.CriticalForDelivery != 0
+		e.Value, e.Raw, e.OctetOffset = x.Value, x.Raw, uint64(w.row.base+x.Offset)
 		if x.Err != x411.CodeNone {
 			e.Error = x.Err.String()
 		}
@@ -610,10 +607,9 @@ func (w *worker) extensions(m *schema.Message, list []x411.Extension, scope stri
 func (w *worker) contents(m *schema.Message, in []byte) {
 	a := &w.apdu
 	k := &w.row.body
-	*k = schema.Content{
-		APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version,
-		Kind: "none", Kept: true, Head: in, ContentInline: true,
-	}
+	*k = schema.Content{}
+	k.APDU, k.OriginTime, k.CapturedAt, k.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
+	k.Kind, k.Kept, k.Head, k.ContentInline = "none", true, in, true
 	if a.Content.Present {
 		k.Kind = "content"
 		if a.Report() {
@@ -790,11 +786,10 @@ func domain(d *x411.DomainIdentifier) schema.Domain {
 	return schema.Domain{Text: d.Text, Country: d.Country, ADMD: d.ADMD, PRMD: d.PRMD}
 }
 
-// orName makes the columns of an OR-name; dda is where its domain-defined
+// orName fills in the columns of an OR-name; dda is where its domain-defined
 // attributes are put together.
-func orName(n *x411.ORName, dda *text) schema.ORName {
+func orName(to *schema.ORName, n *x411.ORName, dda *text) {
 	a := &n.Address
-	af, form := ipm.AFAddress(a)
 	dda.reset()
 	for i := range a.Attributes {
 		if x := &a.Attributes[i]; x.Kind == x411.AttrDDA {
@@ -804,13 +799,13 @@ func orName(n *x411.ORName, dda *text) schema.ORName {
 			dda.octets(x.Type).str("=").octets(x.Value)
 		}
 	}
-	return schema.ORName{
-		Text: n.Text, Key: n.Key, Country: a.Country, ADMD: a.ADMD, PRMD: a.PRMD, Organization: a.Organization,
-		OU1: a.Units[0], OU2: a.Units[1], OU3: a.Units[2], OU4: a.Units[3], CommonName: a.CommonName,
-		Surname: a.Surname, GivenName: a.GivenName, Initials: a.Initials, Generation: a.Generation,
-		X121: a.X121, TerminalID: a.TerminalID, TerminalType: a.TerminalType, NumericID: a.NumericID,
-		DDA: dda.bytes(), DirectoryName: n.DirectoryName, AF: af, AFForm: form,
-	}
+	to.Text, to.Key, to.DDA, to.DirectoryName = n.Text, n.Key, dda.bytes(), n.DirectoryName
+	to.Country, to.ADMD, to.PRMD, to.Organization = a.Country, a.ADMD, a.PRMD, a.Organization
+	to.OU1, to.OU2, to.OU3, to.OU4 = a.Units[0], a.Units[1], a.Units[2], a.Units[3]
+	to.CommonName, to.Surname, to.GivenName, to.Initials = a.CommonName, a.Surname, a.GivenName, a.Initials
+	to.Generation, to.NumericID = a.Generation, a.NumericID
+	to.X121, to.TerminalID, to.TerminalType = a.X121, a.TerminalID, a.TerminalType
+	to.AF, to.AFForm = ipm.AFAddress(a)
 }
 
 // named is a code's name, or its number where it has none.
