@@ -1,6 +1,7 @@
 package x411
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -309,6 +310,20 @@ func texts(a *APDU) int {
 	return n
 }
 
+// ownInternalTrace returns the octets that the internal trace of an envelope was read of,
+// nil where they are not all of it or there may be others.
+func ownInternalTrace(a *APDU) (own []byte) {
+	for i := range a.Extensions {
+		if x := &a.Extensions[i]; x.Number == extensionInternalTrace {
+			if own != nil || x.Err != CodeNone || len(x.Raw) == 0 || x.Raw[0] != seq {
+				return nil
+			}
+			own = x.Raw
+		}
+	}
+	return own
+}
+
 func FuzzAPDU(f *testing.F) {
 	for _, name := range realNames(f) {
 		if in := realOctets(f, name); len(in) < 4096 {
@@ -345,6 +360,24 @@ func FuzzAPDU(f *testing.F) {
 		for i := range a.Extensions {
 			if x := &a.Extensions[i]; !utf8.Valid(x.Value) || len(x.Value) > DefaultText {
 				t.Errorf("extension %d: %q", x.Number, x.Value)
+			}
+		}
+		if own := ownInternalTrace(&a); own != nil {
+			// It was read for the extension's text: reading it for itself gives the same.
+			again.reset()
+			c := again.d.start(own, &again.Limits)
+			var e ber.Element
+			c.Next(&e)
+			if again.InternalTrace = again.trace(&c, &e, again.InternalTrace); again.d.failures == 0 {
+				for i := range a.InternalTrace {
+					a.InternalTrace[i].Octets = Range{}
+				}
+				for i := range again.InternalTrace {
+					again.InternalTrace[i].Octets = Range{}
+				}
+				if !reflect.DeepEqual(again.InternalTrace, a.InternalTrace) {
+					t.Errorf("internal trace %+v, want %+v", a.InternalTrace, again.InternalTrace)
+				}
 			}
 		}
 		if texts(&a) > 64*len(in)+4096 {
