@@ -86,8 +86,8 @@ func (in *inserter) encode(parts []schema.Columnar) encoded {
 	return t
 }
 
-// InsertSettings returns the settings with which rows are inserted.
-func InsertSettings() clickhouse.Settings {
+// insertSettings returns the settings with which rows are inserted.
+func insertSettings() clickhouse.Settings {
 	return clickhouse.Settings{
 		// An acknowledged block is in a part on every shard concerned: neither queued
 		// on disk for a shard nor in a server's memory.
@@ -105,8 +105,8 @@ func InsertSettings() clickhouse.Settings {
 // send inserts the rows of one table, as often as it takes.
 func (in *inserter) send(t *encoded) error {
 	m, name := in.w.metrics, label(t.table)
-	settings := InsertSettings()
-	body, ctx := t.native, in.w.ctx
+	settings := insertSettings()
+	body, packed := t.native, false
 	if in.w.store.remote {
 		// Only ever serves to repeat this very block, the answer to which was
 		// lost: the token is the digest of all its values. It takes effect on
@@ -118,14 +118,14 @@ func (in *inserter) send(t *encoded) error {
 		// repetition, one that has not takes it.
 		settings["insert_deduplication_token"] = token(t.table, t.native)
 		var err error
-		if body, ctx, err = in.pack(t.native); err != nil {
+		if body, packed, err = in.pack(t.native); err != nil {
 			return &RefusedError{Table: name, Err: err}
 		}
 	}
 	for attempt := 1; ; attempt++ {
 		m.attempts.WithLabelValues(name).Inc()
 		start := time.Now()
-		err := in.w.store.conn.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "Native", t.statement, &reader{pieces: body})
+		err := in.w.store.insert(in.w.ctx, settings, t.statement, &reader{pieces: body}, delivery{octets(body), packed})
 		m.seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
 		if err == nil {
 			m.inserts.WithLabelValues(name).Inc()
@@ -154,12 +154,11 @@ func (in *inserter) send(t *encoded) error {
 const packedAtOnce = 1 << 20
 
 // pack compresses the rows for the network, as the target says, in ClickHouse's own
-// framing, and returns the context that says so to sayPacked. Other compressions are
-// clickhouse-go's.
-func (in *inserter) pack(native [][]byte) ([][]byte, context.Context, error) {
+// framing, and reports whether it did. Other compressions are clickhouse-go's.
+func (in *inserter) pack(native [][]byte) (body [][]byte, packed bool, err error) {
 	c := in.w.store.options.Compression
 	if c == nil || c.Method != clickhouse.CompressionLZ4 && c.Method != clickhouse.CompressionZSTD {
-		return native, in.w.ctx, nil
+		return native, false, nil
 	}
 	if in.packer == nil {
 		in.packer = compress.NewWriter(compress.Level(c.Level), compress.Method(c.Method))
@@ -168,12 +167,12 @@ func (in *inserter) pack(native [][]byte) ([][]byte, context.Context, error) {
 	for _, piece := range native {
 		for part := range slices.Chunk(piece, packedAtOnce) {
 			if err := in.packer.Compress(part); err != nil {
-				return nil, nil, err
+				return nil, false, err
 			}
 			in.packed = append(in.packed, in.packer.Data...)
 		}
 	}
-	return [][]byte{in.packed}, context.WithValue(in.w.ctx, packed{}, true), nil
+	return [][]byte{in.packed}, true, nil
 }
 
 // reader reads pieces, of which many are short: it fills what it is given.
@@ -196,20 +195,56 @@ func (r *reader) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// packed marks the context of an insert whose body is compressed.
-type packed struct{}
+// Insert inserts rows that are ready, in Native format and so many octets, with the settings
+// of a Writer. The statement is "INSERT INTO table (columns)".
+func (s *Store) Insert(ctx context.Context, statement string, rows io.Reader, octets int64) error {
+	return s.insert(ctx, insertSettings(), statement, rows, delivery{octets, false})
+}
 
-// sayPacked tells the server of such a body. A setting of the statement would not do:
-// clickhouse-go has it in its greeting of a new connection, too.
-type sayPacked struct{ next http.RoundTripper }
+func (s *Store) insert(ctx context.Context, settings clickhouse.Settings, statement string, rows io.Reader, d delivery) error {
+	return s.conn.InsertFormat(delivering(ctx, settings, d), "Native", statement, rows)
+}
 
-func (s sayPacked) RoundTrip(r *http.Request) (*http.Response, error) {
-	if q := r.URL.Query(); r.Context().Value(packed{}) != nil && q.Has("query") {
+// delivering returns a context for clickhouse-go, from which telling knows d.
+func delivering(ctx context.Context, settings clickhouse.Settings, d delivery) context.Context {
+	return context.WithValue(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), delivery{}, d)
+}
+
+// delivery is what clickhouse-go does not know of the body of an insert. A zero one is
+// its key in the context of the request.
+type delivery struct {
+	octets int64
+	// packed says that it is compressed in ClickHouse's own framing.
+	packed bool
+}
+
+// telling completes the requests of inserts. A setting of the statement would not do to tell
+// of such compression: clickhouse-go has it in its greeting of a new connection, too.
+type telling struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t telling) RoundTrip(r *http.Request) (*http.Response, error) {
+	q := r.URL.Query()
+	if d, ok := r.Context().Value(delivery{}).(delivery); ok && q.Has("query") {
 		r = r.Clone(r.Context())
-		q.Set("decompress", "1")
-		r.URL.RawQuery = q.Encode()
+		if r.Header.Get("Content-Encoding") == "" {
+			// Of unknown length it would be sent in chunks, each with three system calls.
+			r.ContentLength = d.octets
+		}
+		if d.packed {
+			q.Set("decompress", "1")
+			r.URL.RawQuery = q.Encode()
+		}
 	}
-	return s.next.RoundTrip(r)
+	return t.next.RoundTrip(r)
+}
+
+// octets returns how many octets pieces have.
+func octets(pieces [][]byte) (n int64) {
+	for _, p := range pieces {
+		n += int64(len(p))
+	}
+	return n
 }
 
 // token returns the digest of a table's rows.

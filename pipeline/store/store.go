@@ -93,7 +93,7 @@ func Open(o Options) (*Store, error) {
 		if s.options.Compression == nil {
 			s.options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 		}
-		s.options.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return sayPacked{t}, nil }
+		s.options.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return telling{t}, nil }
 		s.name = strings.Join(s.options.Addr, ",") + "/" + s.options.Auth.Database
 	} else {
 		if o.Target == "" {
@@ -112,7 +112,7 @@ func Open(o Options) (*Store, error) {
 			// A proxy of the environment is not for a socket.
 			TransportFunc: func(t *http.Transport) (http.RoundTripper, error) {
 				t.Proxy = nil
-				return t, nil
+				return telling{t}, nil
 			},
 		}
 	}

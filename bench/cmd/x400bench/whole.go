@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"golang.org/x/sync/errgroup"
 
 	"x400flow/bench/stages"
@@ -202,7 +201,10 @@ type blocks struct {
 	rows  int64
 }
 
-type blockFile struct{ name, statement string }
+type blockFile struct {
+	name, statement string
+	octets          int64
+}
 
 // writeBlocks writes the rows of the corpus to files, in blocks as the store makes them.
 func writeBlocks(ctx context.Context, o *options, corpus *stages.Corpus, envelope bool) (*blocks, error) {
@@ -213,7 +215,7 @@ func writeBlocks(ctx context.Context, o *options, corpus *stages.Corpus, envelop
 	flush := func() {
 		for _, parts := range block.All() {
 			native = schema.AppendNative(native[:0], parts...)
-			f := blockFile{name: filepath.Join(o.dir, fmt.Sprintf("block-%v-%03d.native", envelope, len(all.files)))}
+			f := blockFile{name: filepath.Join(o.dir, fmt.Sprintf("block-%v-%03d.native", envelope, len(all.files))), octets: int64(len(native))}
 			var names []string
 			for _, c := range parts[0].Columns() {
 				names = append(names, c.Name)
@@ -239,7 +241,6 @@ func writeBlocks(ctx context.Context, o *options, corpus *stages.Corpus, envelop
 
 // insertBlocks inserts the files as a store's writer does, and as many at a time.
 func insertBlocks(ctx context.Context, st *store.Store, all *blocks) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(store.InsertSettings()))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(store.DefaultInserters)
 	for _, f := range all.files {
@@ -249,7 +250,7 @@ func insertBlocks(ctx context.Context, st *store.Store, all *blocks) error {
 				return err
 			}
 			defer r.Close()
-			return st.Conn().InsertFormat(ctx, "Native", f.statement, r)
+			return st.Insert(ctx, f.statement, r, f.octets)
 		})
 	}
 	return g.Wait()
