@@ -97,7 +97,7 @@ func (o *options) define() *flag.FlagSet {
 	flags.StringVar(&o.filter, "f", "", "libpcap `filter` on frames as captured; not needed to find the ports, and it misses tagged frames and fragments")
 	flags.StringVar(&o.sensor, "sensor", host, "`name` of this sensor in every row")
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content, or envelope: no text and no octets of contents, but headings, sizes and digests")
-	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
+	flags.IntVar(&o.workers, "workers", defaultWorkers(), "decoding `goroutines`; by default half of the cores")
 	flags.BoolVar(&o.reread, "reread", false, "read captures that are archived already")
 	flags.StringVar(&o.group, "socket-group", "", "`group` that may use the archive's socket")
 	flags.DurationVar(&o.drain, "drain", 30*time.Second, "`time` that storing what was read may take after an interruption")
@@ -119,6 +119,11 @@ func (o *options) define() *flag.FlagSet {
 	}
 	return flags
 }
+
+// defaultWorkers is half of the cores: reading a capture, digesting it and sending rows take one
+// more for each one or two that decode, and the archive's engine as much as all that. Each
+// worker more has its own rows that wait to be sent, and names that it has read before.
+func defaultWorkers() int { return max(runtime.GOMAXPROCS(0)/2, 1) }
 
 func main() {
 	engine.Main()

@@ -165,6 +165,9 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	default:
 		wo, batch := store.Within(int(o.memory))
 		wo.Rows, wo.Registerer, wo.Log = o.block, mon.Registerer(), log
+		if !o.lasts() {
+			wo.Queue = fewQueued
+		}
 		writer = st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
@@ -236,6 +239,10 @@ func (o *options) onBus() int {
 	}
 	return o.share(128)
 }
+
+// fewQueued is how many batches of rows wait where captures are read: beside the block that
+// is being collected, more keep nobody busy, and are memory to be touched for the first time.
+const fewQueued = 2
 
 // share is one of so many parts of -memory, a megabyte at least.
 func (o *options) share(parts int) int { return max(int(o.memory)/parts, 1<<20) }
