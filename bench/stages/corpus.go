@@ -51,10 +51,10 @@ func Make(dir string, messages int, real string) (*Corpus, error) {
 	c := &Corpus{Dir: dir, Real: real}
 	var err error
 	o := Options(messages)
-	if c.Capture, c.Summary, err = make1(dir, fmt.Sprintf("corpus-%d", messages), o); err != nil {
+	if c.Capture, c.Summary, err = make1(dir, fmt.Sprintf("corpus-%d", messages), true, o); err != nil {
 		return nil, err
 	}
-	if c.Lossy, _, err = make1(dir, fmt.Sprintf("lossy-%d", messages), Lossy(o)); err != nil {
+	if c.Lossy, _, err = make1(dir, fmt.Sprintf("lossy-%d", messages), true, Lossy(o)); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(c.Capture)
@@ -70,13 +70,25 @@ func Make(dir string, messages int, real string) (*Corpus, error) {
 	return c, nil
 }
 
-func make1(dir, name string, o generate.Options) (capture string, s ledger.Summary, err error) {
+// MakeOne generates the capture in order alone, without a ledger.
+func MakeOne(dir string, messages int) (*Corpus, error) {
+	c := &Corpus{Dir: dir}
+	var err error
+	c.Capture, c.Summary, err = make1(dir, fmt.Sprintf("only-%d", messages), false, Options(messages))
+	return c, err
+}
+
+func make1(dir, name string, ledgered bool, o generate.Options) (capture string, s ledger.Summary, err error) {
 	capture = filepath.Join(dir, name+".pcap")
 	noted := filepath.Join(dir, name+".json")
 	if b, err := os.ReadFile(noted); err == nil {
 		return capture, s, json.Unmarshal(b, &s)
 	}
-	if s, err = Generate(capture, filepath.Join(dir, name+".jsonl"), o); err != nil {
+	truth := ""
+	if ledgered {
+		truth = filepath.Join(dir, name+".jsonl")
+	}
+	if s, err = Generate(capture, truth, o); err != nil {
 		return "", s, err
 	}
 	b, err := json.Marshal(s)
