@@ -25,6 +25,14 @@ const linger = 500 * time.Millisecond
 // something: refresh of capture time, and linger by the clock.
 const refresh = int64(time.Second)
 
+// To count what a batch has takes as long as a few TPDUs do. So it is looked at so many
+// times until it has its octets, and often enough for rows that each come of leastRow
+// octets of a record.
+const (
+	looks    = 64
+	leastRow = 8
+)
+
 // maxEvidence is how many octets a problem row holds.
 const maxEvidence = 4 << 10
 
@@ -71,6 +79,7 @@ type worker struct {
 	time         int64      // Capture time of the last record.
 	begun        time.Time  // When the batch was.
 	worked       bool       // Since the timer last ran out.
+	look, unseen int        // After how many octets of records to see whether the batch is full, and how many came.
 	releases     []hold     // Due when the batch is durable.
 	row          rows
 	ops          operations
@@ -206,6 +215,7 @@ func newWorker(p *Pool, shard int) *worker {
 		sessions: make(map[sessionKey]*connection), asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
+		look:  min(p.cfg.BatchOctets/looks, p.cfg.BatchRows*leastRow),
 	}
 	w.ready()
 	w.last.prev, w.last.next = &w.last, &w.last
@@ -310,7 +320,10 @@ func (w *worker) doAll(ctx context.Context) (flushed bool, err error) {
 			continue
 		}
 		j.lane.order.done(w.shard)
-		if w.full(1) {
+		if w.unseen < w.look {
+			continue
+		}
+		if w.unseen = 0; w.full(1) {
 			if err := w.between(ctx, false); err != nil {
 				return false, err
 			}
@@ -404,6 +417,7 @@ func (w *worker) tell(c *connection) {
 func (w *worker) do(ctx context.Context, j *job) error {
 	rec := &w.rec
 	w.sourceNumber = 0
+	w.unseen += len(j.delivery.Record.B)
 	err := rec.Decode(j.delivery.Record.B)
 	if err == nil && rec.Kind == record.KindConnection && j.key.lane == nil {
 		err = record.ErrMalformed
