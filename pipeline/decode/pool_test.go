@@ -247,8 +247,7 @@ func (d *direct) again() {
 		h.lane.release(h.record)
 	}
 	w.releases = w.releases[:0]
-	clear(w.ended.number)
-	w.ended.ring = w.ended.ring[:0]
+	w.ended.Clear()
 	w.batch.Reset()
 }
 

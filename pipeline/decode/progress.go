@@ -125,7 +125,7 @@ func (w *worker) ask(ctx context.Context, jobs []job) error {
 		if j.kind != jobRecord || j.key.lane == nil || w.conns[j.key] != nil {
 			continue
 		}
-		if _, ended := w.ended.last(j.key); ended || w.asked[j.key] {
+		if _, ended := w.ended.Get(j.key); ended || w.asked[j.key] {
 			continue
 		}
 		w.asked[j.key] = true
@@ -236,48 +236,4 @@ func (w *worker) restore(c *connection) {
 	c.givenUp = c.told.GivenUp
 	c.quiet = false
 	c.told = store.Progress{}
-}
-
-// tombs remembers the last record of connections that ended lately, so that
-// records that are delivered twice are known as such.
-type tombs struct {
-	number map[connKey]uint64
-	ring   []connKey
-	next   int
-}
-
-// maxTombs bounds the connections that a shard remembers so.
-const maxTombs = 4096
-
-func (t *tombs) add(k connKey, number uint64) {
-	if t.number == nil {
-		t.number = make(map[connKey]uint64)
-	}
-	if len(t.ring) < maxTombs {
-		t.ring = append(t.ring, k)
-	} else {
-		delete(t.number, t.ring[t.next])
-		t.ring[t.next] = k
-		t.next = (t.next + 1) % maxTombs
-	}
-	t.number[k] = number
-}
-
-func (t *tombs) last(k connKey) (number uint64, ok bool) {
-	number, ok = t.number[k]
-	return number, ok
-}
-
-// forget forgets the connections of a lane.
-func (t *tombs) forget(l *lane) {
-	kept := t.ring[:0]
-	for _, k := range t.ring {
-		if k.lane == l {
-			delete(t.number, k)
-		} else {
-			kept = append(kept, k)
-		}
-	}
-	clear(t.ring[len(kept):])
-	t.ring, t.next = kept, 0
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"x400flow/osi/association"
+	"x400flow/pipeline/latest"
 	"x400flow/pipeline/record"
 	"x400flow/pipeline/store"
 	"x400flow/schema"
@@ -56,7 +57,9 @@ type worker struct {
 	limit          int           // Connections kept.
 	room, buffered int           // Octets kept for what is open: how many may be, and are.
 	idle           []*connection // Ended ones, for reuse.
-	ended          tombs
+	// ended has the last record of connections that ended lately, so that records
+	// that are delivered twice are known as such.
+	ended *latest.Map[connKey, uint64]
 
 	// What the archive told of connections that are not known yet.
 	asked  map[connKey]bool
@@ -88,6 +91,9 @@ type worker struct {
 
 	inside inside
 }
+
+// maxEnded bounds the connections that ended of which a shard remembers the last record.
+const maxEnded = 4096
 
 // connKey tells connections apart, as each sensor sees them. Its start does
 // where one that was given up as silent goes on, under the same identifier.
@@ -211,7 +217,7 @@ type run struct {
 
 func newWorker(p *Pool, shard int) *worker {
 	w := &worker{
-		pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[connKey]*connection),
+		pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[connKey]*connection), ended: latest.New[connKey, uint64](maxEnded),
 		sessions: make(map[sessionKey]*connection), asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
@@ -454,7 +460,7 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 	rec := &w.rec
 	c := w.conns[j.key]
 	if c == nil {
-		if last, ok := w.ended.last(j.key); ok && rec.Number <= last {
+		if last, ok := w.ended.Get(j.key); ok && rec.Number <= last {
 			w.pool.repeats.Add(1)
 			return nil
 		}
@@ -498,7 +504,7 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 		w.unanswered(c, 0)
 		c.ended = true
 		c.row.Ended = rec.End.String()
-		w.ended.add(c.key, c.number)
+		w.ended.Add(c.key, c.number)
 		if !c.quiet {
 			w.pool.countClass(className(c))
 		}
@@ -670,7 +676,11 @@ func (w *worker) leave(l *lane) {
 			w.remove(c)
 		}
 	}
-	w.ended.forget(l)
+	for key := range w.ended.All() {
+		if key.lane == l {
+			w.ended.Delete(key)
+		}
+	}
 }
 
 // beat gives up what is open of connections, and what is suspended, that a

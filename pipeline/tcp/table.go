@@ -8,6 +8,7 @@ import (
 
 	"x400flow/osi/buffers"
 	"x400flow/pipeline/capture"
+	"x400flow/pipeline/latest"
 )
 
 const (
@@ -37,7 +38,6 @@ const (
 // A tomb remembers where a closed connection ended, so that what still comes of
 // it opens no other.
 type tomb struct {
-	id    uint64
 	start int64
 	time  int64
 	known [2]bool // By direction from Lo, from Hi.
@@ -58,11 +58,6 @@ const (
 // A list is connections in order of their last segment.
 type list[T any] struct{ oldest, newest *Conn[T] }
 
-type tombRef struct {
-	key capture.FlowKey
-	id  uint64
-}
-
 // A Table holds connections and puts their segments in order.
 type Table[T any] struct {
 	cfg      Config
@@ -77,9 +72,7 @@ type Table[T any] struct {
 	held                   int
 	pool                   buffers.Pool
 
-	tombs  map[capture.FlowKey]tomb
-	buried []tombRef // From oldest on, in the order they were buried.
-	oldest int
+	tombs *latest.Map[capture.FlowKey, tomb]
 
 	inOrder Event[T] // What InOrder gave last.
 	queue   []Event[T]
@@ -109,7 +102,7 @@ func NewTable[T any](cfg Config) *Table[T] {
 		idle:     [stages]int64{int64(cfg.HandshakeTimeout), idle, idle, idle},
 		gapAfter: int64(cfg.GapTimeout),
 		conns:    map[capture.FlowKey]*Conn[T]{},
-		tombs:    map[capture.FlowKey]tomb{},
+		tombs:    latest.New[capture.FlowKey, tomb](maxTombs),
 	}
 }
 
@@ -126,7 +119,7 @@ func (t *Table[T]) Each(f func(key capture.FlowKey, start int64)) {
 	for key, c := range t.conns {
 		f(key, c.Start)
 	}
-	for key, g := range t.tombs {
+	for key, g := range t.tombs.All() {
 		if t.now-g.time <= tombTime {
 			f(key, g.start)
 		}
@@ -254,7 +247,7 @@ func same(a, b *capture.FlowKey) bool {
 
 // afterEnd reports whether s belongs to a connection that was closed.
 func (t *Table[T]) afterEnd(s *capture.Segment) bool {
-	g, ok := t.tombs[s.Key]
+	g, ok := t.tombs.Get(s.Key)
 	if !ok || t.now-g.time > tombTime {
 		return false
 	}
@@ -309,7 +302,7 @@ func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	if len(t.conns) >= t.cfg.MaxConns {
 		t.evict(opening, silent, talking, preferred)
 	}
-	delete(t.tombs, s.Key)
+	t.tombs.Delete(s.Key)
 	t.nextID++
 	t.counters.Opened++
 	t.due = min(t.due, t.now+t.idle[opening])
@@ -900,7 +893,7 @@ func (t *Table[T]) close(c *Conn[T], reason Reason) {
 }
 
 func (t *Table[T]) bury(c *Conn[T]) {
-	g := tomb{id: c.ID, start: c.Start, time: t.now}
+	g := tomb{start: c.Start, time: t.now}
 	for i := range c.half {
 		h := &c.half[i]
 		k := i // Direction from Lo is 0: the client's, unless the client is Hi.
@@ -909,24 +902,13 @@ func (t *Table[T]) bury(c *Conn[T]) {
 		}
 		g.known[k], g.seq[k] = h.known, h.seq(h.next)
 	}
-	for n := len(t.buried) - t.oldest; n == maxTombs || n >= sureTombs && !t.remembered(&t.buried[t.oldest]); n-- {
-		if was := &t.buried[t.oldest]; t.tombs[was.key].id == was.id {
-			delete(t.tombs, was.key)
+	for key, was := range t.tombs.All() {
+		if t.tombs.Len() < sureTombs || t.now-was.time <= tombTime {
+			break
 		}
-		t.oldest++
+		t.tombs.Delete(key)
 	}
-	if n := len(t.buried); n == cap(t.buried) && t.oldest > n/2 {
-		t.buried = t.buried[:copy(t.buried, t.buried[t.oldest:])]
-		t.oldest = 0
-	}
-	t.tombs[c.Key] = g
-	t.buried = append(t.buried, tombRef{c.Key, c.ID})
-}
-
-// remembered reports whether a tomb is there, and its time not over.
-func (t *Table[T]) remembered(r *tombRef) bool {
-	g, ok := t.tombs[r.key]
-	return ok && g.id == r.id && t.now-g.time <= tombTime
+	t.tombs.Add(c.Key, g)
 }
 
 // pass tells the time, and closes connections that have been silent too long.
