@@ -26,7 +26,10 @@ type Flow struct {
 	// its first frame, then every one its second.
 	Copies int
 	// Again is how often as many other connections follow when these have ended.
-	Again    int
+	Again int
+	// Copied, if not 0, has frames only copied, each behind the one before in a buffer of
+	// so many octets that its connection has. Units are frames.
+	Copied   int
 	Workers  int
 	Envelope bool
 	Native   bool // To Native blocks, too.
@@ -35,6 +38,9 @@ type Flow struct {
 
 // Run takes the flow once. Units are messages, reports and probes.
 func (f *Flow) Run(ctx context.Context) (Count, error) {
+	if f.Copied > 0 {
+		return f.copied()
+	}
 	b := memory.New(0)
 	out := new(sink)
 	var native []byte
@@ -67,6 +73,28 @@ func (f *Flow) Run(ctx context.Context) (Count, error) {
 	if err == nil && st.Problems > 0 && !f.Problems {
 		err = fmt.Errorf("%d problems", st.Problems)
 	}
+	return n, err
+}
+
+func (f *Flow) copied() (n Count, err error) {
+	type buffer struct {
+		octets []byte
+		at     int
+	}
+	buffers := make([]buffer, f.Copies)
+	err = f.frames(func(fr *capture.Frame) error {
+		b := &buffers[n.Units%int64(f.Copies)]
+		if b.octets == nil {
+			b.octets = make([]byte, f.Copied)
+		}
+		if b.at+len(fr.Data) > f.Copied {
+			b.at = 0
+		}
+		b.at += copy(b.octets[b.at:], fr.Data)
+		n.Units++
+		n.Octets += int64(len(fr.Data))
+		return nil
+	})
 	return n, err
 }
 

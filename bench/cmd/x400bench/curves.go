@@ -23,6 +23,10 @@ const (
 	enoughOctets = 40 << 20
 )
 
+// copied is how many octets the buffer of a connection has in the growth curve's
+// yardstick: as many as one takes that is in the middle of a message.
+const copied = 20 << 10
+
 // taken is a flow, and whether it is to be taken once, since its memory is wanted.
 type taken struct {
 	stages.Flow
@@ -188,7 +192,7 @@ func growthCurve(ctx context.Context, o *options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprint(out, "\nGrowth, from capture to columns: interleaved connections, `-keep envelope`, one core:\n\n"+
-		"| connections | messages | CPU µs a message | peak MB | of it a connection, kB |\n|---:|---:|---:|---:|---:|\n")
+		"| connections | messages | CPU µs a message | peak MB | of it a connection, kB | *copied, µs a message* | *peak MB* |\n|---:|---:|---:|---:|---:|---:|---:|\n")
 	base := int64(0)
 	// As many messages with few connections as with 10,000 of them.
 	for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
@@ -199,8 +203,15 @@ func growthCurve(ctx context.Context, o *options, out io.Writer) error {
 		if base == 0 {
 			base = r.Peak
 		}
-		fmt.Fprintf(out, "| %d | %d | %.1f | %.0f | %.1f |\n", n, r.Units, r.perUnit()/1e3, float64(r.Peak)/1e6, float64(r.Peak-base)/float64(n)/1e3)
+		// What the machine takes to do as little as can be with these octets in as many places.
+		c, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Again: max(10_000/n-1, 0), Copied: copied}, 1)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "| %d | %d | %.1f | %.0f | %.1f | %.2f | %.0f |\n", n, r.Units, r.perUnit()/1e3, float64(r.Peak)/1e6, float64(r.Peak-base)/float64(n)/1e3,
+			float64(c.CPU)/float64(c.Octets)*float64(r.Octets)/float64(r.Units)/1e3, float64(c.Peak)/1e6)
 	}
+	fmt.Fprintf(out, "\nCopied: the same frames, each behind the one before in a buffer of %d kB that its connection has, and nothing else.\n", copied>>10)
 	fmt.Fprint(out, "\nSizes of contents, `-keep content`, one core:\n\n| octets | messages | CPU µs a message | CPU ns an octet | peak MB |\n|---:|---:|---:|---:|---:|\n")
 	for _, size := range []int{1000, 10_000, 100_000, 1_000_000, 10_000_000} {
 		messages := min(2000, max(5, 60_000_000/size))
