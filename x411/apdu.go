@@ -407,7 +407,7 @@ type APDU struct {
 	MoreExtensions int
 	MoreBilateral  int
 
-	d          decoder
+	d          *decoder
 	extensions []Extension
 }
 
@@ -422,7 +422,12 @@ func (a *APDU) Decode(octets []byte) Status {
 // to encrypt them (X.411 8.5.10). Neither tags nor lengths are in a range, so that
 // the APDU reads as before when the ranges are overwritten. It lives until the next
 // Decode.
-func (a *APDU) Keys() []Range { return a.d.keys }
+func (a *APDU) Keys() []Range {
+	if a.d == nil {
+		return nil
+	}
+	return a.d.keys
+}
 
 // AppendContent appends the content to dst, joining the segments of a
 // constructed one. It may be called until the next Decode.

@@ -5,6 +5,9 @@ import "x400flow/osi/ber"
 // reset empties a but for its limits and what can be used again. The divisors
 // are about the sizes of the elements.
 func (a *APDU) reset() {
+	if a.d == nil {
+		a.d = new(decoder)
+	}
 	keep := orDefault(a.Limits.Arena, DefaultArena)
 	*a = APDU{
 		Limits:        a.Limits,
@@ -24,7 +27,7 @@ func (a *APDU) reset() {
 
 func (a *APDU) decode(octets []byte) {
 	a.reset()
-	d := &a.d
+	d := a.d
 	d.names = a.Names
 	c := d.start(octets, &a.Limits)
 	a.Status = StatusFailed
@@ -53,7 +56,7 @@ func (a *APDU) decode(octets []byte) {
 // external reads the EXTERNAL (X.690 8.18) that wraps the MTS-APDU in normal
 // mode.
 func (a *APDU) external(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	a.External.Present = true
 	in := c.Enter(e)
 	var f ber.Element
@@ -106,7 +109,7 @@ func (a *APDU) external(c *ber.Cursor, e *ber.Element) {
 // mtsAPDU reads e as an MTS-APDU (X.411 12.2). Status becomes StatusOK where it
 // has an envelope.
 func (a *APDU) mtsAPDU(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	a.Octets = Range{e.Offset, e.End}
 	if !e.Constructed {
 		d.fail(CodeNotAPDU, e.Offset)
@@ -143,7 +146,7 @@ var messageFields = []field{
 // message reads a message or a submission, with the given fields and those of its
 // envelope.
 func (a *APDU) message(c *ber.Cursor, e *ber.Element, fields, envelope []field) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -201,7 +204,7 @@ var probeEnvelopeFields = []field{
 
 // envelope reads the envelope of a message or a probe, with the given fields.
 func (a *APDU) envelope(c *ber.Cursor, e *ber.Element, fields []field) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -267,7 +270,7 @@ func (a *APDU) content(c *ber.Cursor, e *ber.Element) {
 
 // segments returns how many octets the segments of e hold together.
 func (a *APDU) segments(c *ber.Cursor, e *ber.Element) int {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var s ber.Element
 	n := 0
@@ -574,7 +577,7 @@ func (d *decoder) appendTeletexParameters(dst []byte, c *ber.Cursor, e *ber.Elem
 // trace reads the contents of a TraceInformation under whatever tag and appends
 // its elements to dst.
 func (a *APDU) trace(c *ber.Cursor, e *ber.Element, dst []TraceElement) []TraceElement {
-	d := &a.d
+	d := a.d
 	limit := orDefault(a.Limits.Trace, DefaultTrace)
 	in := c.Enter(e)
 	var f ber.Element
@@ -597,7 +600,7 @@ func (a *APDU) trace(c *ber.Cursor, e *ber.Element, dst []TraceElement) []TraceE
 // rendered returns the trace of which x, just read, has the text. dst is empty, and is used
 // for that or another.
 func (a *APDU) rendered(x *Extension, dst []TraceElement) []TraceElement {
-	d := &a.d
+	d := a.d
 	kept := len(a.Trace) + len(a.InternalTrace) + len(a.SubjectTrace)
 	_, left := d.valueIn.Left(&d.value)
 	if x.Err == CodeNone && d.traceCost <= left && kept+len(d.trace) <= orDefault(a.Limits.Trace, DefaultTrace) {
@@ -690,7 +693,7 @@ func (d *decoder) traceElement(c *ber.Cursor, e *ber.Element, t *TraceElement) {
 
 // bilateral reads per-domain-bilateral-information.
 func (a *APDU) bilateral(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	for i := 0; in.Next(&f); i++ {
@@ -770,7 +773,7 @@ func (d *decoder) bilateralElement(c *ber.Cursor, e *ber.Element, b *BilateralIn
 // extensionSet reads a SET OF ExtensionField and returns its elements. In the
 // envelope, internal trace is read into its own slice, too.
 func (a *APDU) extensionSet(c *ber.Cursor, e *ber.Element, envelope bool) []Extension {
-	d := &a.d
+	d := a.d
 	first := len(a.extensions)
 	limit := orDefault(a.Limits.Extensions, DefaultExtensions)
 	in := c.Enter(e)
@@ -822,7 +825,7 @@ var reportedRecipientFields = []field{
 
 // recipients reads per-recipient-fields, each with the given fields.
 func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, fields []field) {
-	d := &a.d
+	d := a.d
 	limit := orDefault(a.Limits.Recipients, DefaultRecipients)
 	in := c.Enter(e)
 	var f ber.Element
@@ -854,7 +857,7 @@ func (a *APDU) addRecipient(e *ber.Element) *Recipient {
 }
 
 func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields []field) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -989,7 +992,7 @@ func (d *decoder) reportType(c *ber.Cursor, e *ber.Element, r *Recipient) {
 
 // report reads the two SETs of a Report (X.411 12.2.1.3).
 func (a *APDU) report(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	sets := 0
@@ -1028,7 +1031,7 @@ var reportEnvelopeFields = []field{
 }
 
 func (a *APDU) reportEnvelope(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -1067,7 +1070,7 @@ var reportContentFields = []field{
 
 // reportContent reads what a report says of its subject, with the given fields.
 func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element, fields []field) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)

@@ -11,7 +11,7 @@ import "x400flow/osi/ber"
 // also in a.Status. All that is said of [APDU.Decode] holds.
 func (a *APDU) DecodeArgument(kind Kind, argument []byte) Status {
 	a.reset()
-	d := &a.d
+	d := a.d
 	d.names = a.Names
 	c := d.start(argument, &a.Limits)
 	a.Status = StatusFailed
@@ -36,7 +36,7 @@ func (a *APDU) DecodeArgument(kind Kind, argument []byte) Status {
 }
 
 func (a *APDU) argument(kind Kind, c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	want := ber.TagSet
 	if kind == KindSubmission || kind == KindDelivery {
 		want = ber.TagSequence
@@ -121,7 +121,7 @@ var deliveryEnvelopeFields = []field{
 }
 
 func (a *APDU) delivery(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	seen := a.deliveryEnvelope(c, e)
 	d.complete(deliveryEnvelopeFields, seen, e.Offset)
 }
@@ -129,7 +129,7 @@ func (a *APDU) delivery(c *ber.Cursor, e *ber.Element) {
 // deliveryEnvelope reads a MessageDeliveryEnvelope and a content behind it, and
 // returns what was there.
 func (a *APDU) deliveryEnvelope(c *ber.Cursor, e *ber.Element) (seen uint32) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	for {
@@ -172,7 +172,7 @@ var otherDeliveryFields = []field{
 }
 
 func (a *APDU) deliveryFields(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f, others ber.Element
 	var intended ORName
@@ -228,7 +228,7 @@ func (a *APDU) deliveryFields(c *ber.Cursor, e *ber.Element) {
 }
 
 func (a *APDU) otherRecipients(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	limit := orDefault(a.Limits.Recipients, DefaultRecipients)
 	names := c.Enter(e)
 	var f ber.Element
@@ -285,7 +285,7 @@ const (
 // the entry. Status is StatusFailed where they have neither envelope nor
 // content.
 func (a *APDU) fetch(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
 	for in.Next(&f) {
@@ -307,7 +307,7 @@ func (a *APDU) fetch(c *ber.Cursor, e *ber.Element) {
 
 // entry reads an EntryInformation: its number, and its attributes.
 func (a *APDU) entry(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var f, g ber.Element
 	for in.Next(&f) {
@@ -328,7 +328,7 @@ func (a *APDU) entry(c *ber.Cursor, e *ber.Element) {
 // attribute reads one Attribute of a stored message: a type and a SEQUENCE OF its
 // values, of which these have one.
 func (a *APDU) attribute(c *ber.Cursor, e *ber.Element) {
-	d := &a.d
+	d := a.d
 	in := c.Enter(e)
 	var t, values, v ber.Element
 	if !in.Next(&t) || t.Tag != ber.TagOID || !in.Next(&values) {
