@@ -108,9 +108,9 @@ func decodesInto(envelope bool, keep func(*schema.Batch) bool) func(context.Cont
 		pool := decode.New(decode.Config{Workers: 1, EnvelopeOnly: envelope}, b, out)
 		ended := make(chan error, 1)
 		go func() { ended <- pool.Run(ctx) }()
-		done := func() int64 {
+		done := func() (records, messages int64) {
 			s := pool.Stats()
-			return int64(s.Messages + s.Probes + s.Reports)
+			return int64(s.Records), int64(s.Messages + s.Probes + s.Reports)
 		}
 		all := int64(c.Summary.Messages + c.Summary.Probes + c.Summary.Reports)
 		octets := int64(0)
@@ -135,16 +135,23 @@ func decodesInto(envelope bool, keep func(*schema.Batch) bool) func(context.Cont
 				return nil
 			},
 			Round: func() (Count, error) {
-				before, rows := done(), out.taken()
+				records, messages := done()
+				rows := out.taken()
 				for _, buf := range buffers {
 					if err := b.Publish(ctx, bus.Key{}, buf); err != nil {
 						return Count{}, err
 					}
 				}
-				// Rows of the last ones are taken with the next round's.
-				for deadline := time.Now().Add(time.Minute); done() < before+all; time.Sleep(100 * time.Microsecond) {
+				// Every record is waited for, since the next round overwrites them. Rows
+				// of the last ones are taken with the next round's.
+				for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Microsecond) {
+					r, m := done()
+					if r == records+int64(len(buffers)) && m == messages+all {
+						break
+					}
 					if time.Now().After(deadline) {
-						return Count{}, fmt.Errorf("%d of %d messages were decoded", done()-before, all)
+						return Count{}, fmt.Errorf("%d of %d messages in %d of %d records were decoded",
+							m-messages, all, r-records, len(buffers))
 					}
 				}
 				return Count{Units: all, Octets: octets, Rows: out.taken() - rows}, nil
