@@ -108,10 +108,8 @@ func decodesInto(envelope bool, keep func(*schema.Batch) bool) func(context.Cont
 		pool := decode.New(decode.Config{Workers: 1, EnvelopeOnly: envelope}, b, out)
 		ended := make(chan error, 1)
 		go func() { ended <- pool.Run(ctx) }()
-		done := func() (records, messages int64) {
-			s := pool.Stats()
-			return int64(s.Records), int64(s.Messages + s.Probes + s.Reports)
-		}
+		taken := int64(0) // Records that the pool was given.
+		messages := func(s decode.Stats) int64 { return int64(s.Messages + s.Probes + s.Reports) }
 		all := int64(c.Summary.Messages + c.Summary.Probes + c.Summary.Reports)
 		octets := int64(0)
 		for _, rec := range records {
@@ -135,24 +133,28 @@ func decodesInto(envelope bool, keep func(*schema.Batch) bool) func(context.Cont
 				return nil
 			},
 			Round: func() (Count, error) {
-				records, messages := done()
-				rows := out.taken()
+				before, rows := messages(pool.Stats()), out.taken()
 				for _, buf := range buffers {
 					if err := b.Publish(ctx, bus.Key{}, buf); err != nil {
 						return Count{}, err
 					}
 				}
+				taken += int64(len(buffers))
 				// Every record is waited for, since the next round overwrites them. Rows
 				// of the last ones are taken with the next round's.
 				for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Microsecond) {
-					r, m := done()
-					if r == records+int64(len(buffers)) && m == messages+all {
+					// A record is queued before it is counted.
+					given := int64(pool.Stats().Records)
+					queued := pool.Stats().Queued
+					if given == taken && queued == 0 {
 						break
 					}
 					if time.Now().After(deadline) {
-						return Count{}, fmt.Errorf("%d of %d messages in %d of %d records were decoded",
-							m-messages, all, r-records, len(buffers))
+						return Count{}, fmt.Errorf("%d records were not decoded in a minute", taken-given+int64(queued))
 					}
+				}
+				if n := messages(pool.Stats()) - before; n != all {
+					return Count{}, fmt.Errorf("%d of %d messages were decoded", n, all)
 				}
 				return Count{Units: all, Octets: octets, Rows: out.taken() - rows}, nil
 			},

@@ -22,6 +22,7 @@ var (
 	givenUpDesc     = describe("silent_connections_given_up_total", "Connections given up as silent, or for others, while something was open.")
 	displacedDesc   = describe("connections_displaced_total", "Connections let go to stay within the bound.")
 	openDesc        = describe("connections", "Connections kept.")
+	queuedDesc      = describe("queued_records", "Records and heartbeats that shards have not done yet.")
 	waitingDesc     = describe("unacknowledged_records", "Records that are not durable, or that something open began in or before.")
 	connectionsDesc = describe("connections_total", "Connections ended, by what they carried.", "class")
 )
@@ -34,7 +35,7 @@ func (p *Pool) Collector() prometheus.Collector { return collector{p} }
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		recordsDesc, repeatsDesc, knownDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, resumedDesc, evictedDesc,
-		givenUpDesc, displacedDesc, openDesc, waitingDesc, connectionsDesc,
+		givenUpDesc, displacedDesc, openDesc, queuedDesc, waitingDesc, connectionsDesc,
 	} {
 		ch <- d
 	}
@@ -60,6 +61,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count(givenUpDesc, s.GivenUp)
 	count(displacedDesc, s.Displaced)
 	ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(s.Open))
+	ch <- prometheus.MustNewConstMetric(queuedDesc, prometheus.GaugeValue, float64(s.Queued))
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))
 	// Classes are those that package association tells apart, so they are few.
 	for class, n := range s.Connections {

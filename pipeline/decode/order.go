@@ -75,6 +75,17 @@ func (o *order) stop() {
 	o.mu.Unlock()
 }
 
+// queued returns how many jobs are not done.
+func (o *order) queued() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for _, f := range o.shards {
+		n += len(f.jobs) - f.head
+	}
+	return n
+}
+
 func (o *order) past(job uint64) bool {
 	for i := range o.shards {
 		if f := &o.shards[i]; f.head < len(f.jobs) && f.jobs[f.head] < job {

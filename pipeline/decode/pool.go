@@ -125,6 +125,7 @@ type Stats struct {
 	GivenUp     uint64 // Connections of which something open was given up.
 	Displaced   uint64 // Connections let go to stay within the bound.
 	Open        int    // Connections kept.
+	Queued      int    // Records and heartbeats that shards have not done yet.
 	Waiting     int    // Records not acknowledged.
 }
 
@@ -267,7 +268,6 @@ func (p *Pool) dispatch(ctx context.Context) error {
 			d.Ack()
 			continue
 		}
-		p.records.Add(1)
 		j, shard, kind := p.job(l, d)
 		switch kind {
 		case record.KindHeartbeat:
@@ -301,6 +301,7 @@ func (p *Pool) dispatch(ctx context.Context) error {
 		if err := p.give(ctx, shard, j); err != nil {
 			return err
 		}
+		p.records.Add(1)
 	}
 }
 
@@ -400,8 +401,9 @@ func (p *Pool) settle(ctx context.Context, kind jobKind, l *lane) error {
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	classes := maps.Clone(p.classes)
-	waiting := 0
+	queued, waiting := 0, 0
 	for _, l := range p.lanes {
+		queued += l.order.queued()
 		waiting += l.waiting()
 	}
 	p.mu.Unlock()
@@ -410,7 +412,7 @@ func (p *Pool) Stats() Stats {
 		Messages: p.messages.Load(), Probes: p.probes.Load(), Reports: p.reports.Load(),
 		Problems: p.problems.Load(), Unfinished: p.unfinished.Load(), Resumed: p.resumed.Load(), Connections: classes,
 		Evicted: p.shelf.evictions(), GivenUp: p.givenUp.Load(), Displaced: p.displaced.Load(),
-		Open: int(p.open.Load()), Waiting: waiting,
+		Open: int(p.open.Load()), Queued: queued, Waiting: waiting,
 	}
 }
 

@@ -47,12 +47,15 @@ func TestQueuedIsBounded(t *testing.T) {
 		if n := records - b.InFlight()/octets; n != 1+queued+1 {
 			t.Errorf("%d records were received while the store took no rows, want %d", n, 1+queued+1)
 		}
+		if n := p.Stats().Queued; n != queued {
+			t.Errorf("%d records are said to be queued, want %d", n, queued)
+		}
 		close(s.gate)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if n := p.Stats().Records; n != records {
-			t.Errorf("%d records of %d", n, records)
+		if s := p.Stats(); s.Records != records || s.Queued != 0 {
+			t.Errorf("%d records of %d, and %d queued", s.Records, records, s.Queued)
 		}
 	})
 }
