@@ -82,7 +82,10 @@ func make1(dir, name string, ledgered bool, o generate.Options) (capture string,
 	capture = filepath.Join(dir, name+".pcap")
 	noted := filepath.Join(dir, name+".json")
 	if b, err := os.ReadFile(noted); err == nil {
-		return capture, s, json.Unmarshal(b, &s)
+		if err := json.Unmarshal(b, &s); err != nil {
+			return "", s, fmt.Errorf("%s: %w", noted, err)
+		}
+		return capture, s, asFromDisk(capture)
 	}
 	truth := ""
 	if ledgered {
@@ -98,7 +101,8 @@ func make1(dir, name string, ledgered bool, o generate.Options) (capture string,
 	return capture, s, os.WriteFile(noted, b, 0o644)
 }
 
-// Generate writes one capture, and its ledger unless that has no name.
+// Generate writes one capture, and its ledger unless that has no name. The capture is
+// in the page cache then, as if it had been read from a disk.
 func Generate(capture, ledgerName string, o generate.Options) (s ledger.Summary, err error) {
 	f, err := os.Create(capture)
 	if err != nil {
@@ -117,5 +121,8 @@ func Generate(capture, ledgerName string, o generate.Options) (s ledger.Summary,
 	if s, err = generate.Run(o, out); err != nil {
 		return s, err
 	}
-	return s, f.Close()
+	if err := f.Close(); err != nil {
+		return s, err
+	}
+	return s, asFromDisk(capture)
 }
