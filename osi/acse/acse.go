@@ -5,9 +5,9 @@
 // APDU, and fields whose value is not of their type. Unknown fields are counted
 // and skipped.
 //
-// Nothing is copied, but for constructed octet strings in user information,
-// which are left as they are and marked. An APDU refers to its input. It is for
-// one goroutine; nothing is allocated.
+// Nothing is copied: constructed octet strings in user information are left as
+// they are and marked. An APDU refers to its input and is for one goroutine. Nothing
+// is allocated but once, for the ends of elements, by an APDU's first Decode.
 package acse
 
 import "x400flow/osi/ber"
@@ -80,6 +80,23 @@ type APDU struct {
 	Externals     [MaxExternals]External
 	ExternalCount int
 	Unknown       int
+
+	d ber.Decoder
+}
+
+// maxSpans is how many ends of nested elements of indefinite length are kept.
+const maxSpans = 16
+
+func (a *APDU) reset() {
+	// One more than were counted may have been begun.
+	clear(a.Externals[:min(a.ExternalCount+1, MaxExternals)])
+	a.Kind, a.Fields, a.ApplicationContext = None, nil, nil
+	a.CalledAPTitle, a.CalledAEQualifier = nil, nil
+	a.CallingAPTitle, a.CallingAEQualifier = nil, nil
+	a.Mechanism, a.Authentication = nil, Range{}
+	a.Result, a.Diagnostic, a.Source = -1, -1, 0
+	a.Reason, a.AbortSource = -1, -1
+	a.ExternalCount, a.Unknown = 0, 0
 }
 
 // Code says why octets could not be decoded.
@@ -141,9 +158,9 @@ var providerDiagnostics = [...]string{"null", "no reason given", "no common ACSE
 // Decode decodes in, one APDU. On failure at is the offset of the octet at
 // fault, and a holds what could be read.
 func (a *APDU) Decode(in []byte) (code Code, at int) {
-	*a = APDU{Kind: None, Result: -1, Diagnostic: -1, Reason: -1, AbortSource: -1}
-	var d ber.Decoder
-	top := d.Reset(in)
+	a.reset()
+	a.d.Remember(maxSpans)
+	top := a.d.Reset(in)
 	var e ber.Element
 	if !top.Next(&e) {
 		if top.Code() == ber.None {
@@ -272,12 +289,17 @@ func number(dst *int64, content []byte) Code {
 func (a *APDU) user(c *ber.Cursor, list *ber.Element) (Code, int) {
 	items := c.Enter(list)
 	var item, e ber.Element
+	var spare External
 	for items.Next(&item) {
-		x := External{Indirect: -1}
 		if item.Tag != ber.TagExternal {
 			a.Unknown++
 			continue
 		}
+		x := &spare
+		if a.ExternalCount < MaxExternals {
+			x = &a.Externals[a.ExternalCount]
+		}
+		*x = External{Indirect: -1}
 		fields := items.Enter(&item)
 		for fields.Next(&e) {
 			switch e.Tag {
@@ -302,9 +324,6 @@ func (a *APDU) user(c *ber.Cursor, list *ber.Element) (Code, int) {
 		}
 		if fields.Code() != ber.None {
 			return berCode(fields.Code()), fields.ErrOffset()
-		}
-		if a.ExternalCount < MaxExternals {
-			a.Externals[a.ExternalCount] = x
 		}
 		a.ExternalCount++
 	}

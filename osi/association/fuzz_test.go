@@ -244,3 +244,22 @@ func TestSecrets(t *testing.T) {
 		t.Error("what cannot be understood is understood")
 	}
 }
+
+func BenchmarkSecrets(b *testing.B) {
+	var opening [][]byte
+	n := 0
+	for _, tsdu := range captured.TSDUs(b) {
+		if tsdu[0] >= 12 && tsdu[0] <= 16 {
+			opening = append(opening, tsdu)
+			n += len(tsdu)
+		}
+	}
+	var x Secrets
+	b.SetBytes(int64(n))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, tsdu := range opening {
+			x.Find(tsdu)
+		}
+	}
+}

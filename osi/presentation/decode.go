@@ -6,8 +6,8 @@ import "x400flow/osi/ber"
 // failure at is the offset of the octet at fault, and p holds what could be read.
 func (p *PPDU) Decode(kind Kind, in []byte) (code Code, at int) {
 	p.reset(kind)
-	var d ber.Decoder
-	top := d.Reset(in)
+	p.d.Remember(maxSpans)
+	top := p.d.Reset(in)
 	var e ber.Element
 	if !top.Next(&e) {
 		if top.Code() == ber.None {
@@ -53,8 +53,9 @@ func (p *PPDU) followed(in []byte, e *ber.Element) bool {
 }
 
 func (p *PPDU) reset(kind Kind) {
-	clear(p.Contexts[:min(p.ContextCount, MaxContexts)])
-	clear(p.Results[:min(p.ResultCount, MaxContexts)])
+	// One more than were counted may have been begun.
+	clear(p.Contexts[:min(p.ContextCount+1, MaxContexts)])
+	clear(p.Results[:min(p.ResultCount+1, MaxContexts)])
 	p.Kind, p.Mode, p.Provider = kind, Unknown, false
 	p.Calling, p.Called, p.Responding = nil, nil, nil
 	p.ContextCount, p.ResultCount = 0, 0
@@ -180,8 +181,13 @@ func integer(content []byte) (int64, Code) {
 func (p *PPDU) definitions(c *ber.Cursor, list *ber.Element) (Code, int) {
 	items := c.Enter(list)
 	var item, e, t ber.Element
+	var spare Context
 	for items.Next(&item) {
-		x := Context{ID: -1}
+		x := &spare
+		if p.ContextCount < MaxContexts {
+			x = &p.Contexts[p.ContextCount]
+		}
+		*x = Context{ID: -1}
 		fields := items.Enter(&item)
 		for fields.Next(&e) {
 			switch e.Tag {
@@ -211,9 +217,6 @@ func (p *PPDU) definitions(c *ber.Cursor, list *ber.Element) (Code, int) {
 		if fields.Code() != ber.None {
 			return berCode(fields.Code()), fields.ErrOffset()
 		}
-		if p.ContextCount < MaxContexts {
-			p.Contexts[p.ContextCount] = x
-		}
 		p.ContextCount++
 	}
 	return berCode(items.Code()), items.ErrOffset()
@@ -223,8 +226,13 @@ func (p *PPDU) definitions(c *ber.Cursor, list *ber.Element) (Code, int) {
 func (p *PPDU) results(c *ber.Cursor, list *ber.Element) (Code, int) {
 	items := c.Enter(list)
 	var item, e ber.Element
+	var spare Result
 	for items.Next(&item) {
-		r := Result{Result: -1, Reason: -1}
+		r := &spare
+		if p.ResultCount < MaxContexts {
+			r = &p.Results[p.ResultCount]
+		}
+		*r = Result{Result: -1, Reason: -1}
 		fields := items.Enter(&item)
 		for fields.Next(&e) {
 			var ok = true
@@ -244,9 +252,6 @@ func (p *PPDU) results(c *ber.Cursor, list *ber.Element) (Code, int) {
 		}
 		if fields.Code() != ber.None {
 			return berCode(fields.Code()), fields.ErrOffset()
-		}
-		if p.ResultCount < MaxContexts {
-			p.Results[p.ResultCount] = r
 		}
 		p.ResultCount++
 	}
@@ -271,7 +276,6 @@ func (p *PPDU) defaults(c *ber.Cursor, seq *ber.Element) (Code, int) {
 // UserData walks the presentation data values of User-data (X.226 8.4).
 type UserData struct {
 	d       ber.Decoder
-	in      []byte
 	top     ber.Cursor
 	lists   ber.Cursor
 	inside  bool
@@ -293,7 +297,7 @@ func (u *UserData) Reset(in []byte) {
 	if cap(u.scratch) > maxScratch {
 		u.scratch = nil
 	}
-	u.in = in
+	u.d.Remember(maxSpans)
 	u.top = u.d.Reset(in)
 	u.inside = false
 	u.code, u.at = OK, 0

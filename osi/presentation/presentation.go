@@ -13,8 +13,9 @@
 // first [MaxContexts] are kept, all are counted.
 //
 // Nothing is copied but for constructed strings, which UserData joins in memory
-// of its own and reuses; nothing is allocated otherwise. What is given refers to
-// the input. A PPDU and a UserData are for one goroutine.
+// of its own and reuses; nothing is allocated otherwise but once, for the ends of
+// elements. What is given refers to the input. A PPDU and a UserData are for one
+// goroutine.
 package presentation
 
 import "x400flow/osi/ber"
@@ -97,7 +98,13 @@ type PPDU struct {
 	RTSEStart int
 
 	Unknown int // Fields that are not of X.226.
+
+	d ber.Decoder
 }
+
+// maxSpans is how many ends of nested elements of indefinite length are kept: two for
+// each of seven contexts, and those around them.
+const maxSpans = 20
 
 // Form is the alternative in which a presentation data value is sent (X.226
 // 8.4.2).

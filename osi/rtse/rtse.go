@@ -11,8 +11,8 @@
 // APDU, or without their connection data. Unknown fields are counted.
 //
 // Nothing is copied or allocated, but for the segments of a constructed octet
-// string, which are joined in memory that the APDU keeps for reuse. An APDU
-// refers to its input and is for one goroutine.
+// string and the ends of nested elements, which stand in memory that the APDU keeps
+// for reuse. An APDU refers to its input and is for one goroutine.
 package rtse
 
 import (
@@ -98,6 +98,7 @@ type APDU struct {
 
 	Unknown int
 
+	d       ber.Decoder
 	scratch []byte
 }
 
@@ -256,19 +257,27 @@ func name(names []string, n int64) string {
 // large sent in segments.
 const maxScratch = 256 << 10
 
+// maxSpans is how many ends of nested elements of indefinite length are kept.
+const maxSpans = 8
+
 func (a *APDU) reset() {
 	if cap(a.scratch) > maxScratch {
 		a.scratch = nil
 	}
-	*a = APDU{WindowSize: 3, Protocol: -1, Reason: -1, Priority: -1, scratch: a.scratch}
+	a.d.Remember(maxSpans)
+	a.Kind, a.End = None, 0
+	a.CheckpointSize, a.WindowSize, a.DialogueMode, a.Protocol = 0, 3, 0, -1
+	a.Data, a.Session, a.User, a.UserStart = Absent, Identifier{}, nil, 0
+	a.Reason, a.Reflected, a.Priority = -1, nil, -1
+	a.Octets, a.Start, a.Last, a.Joined = nil, 0, 0, false
+	a.Unknown = 0
 }
 
 // Decode decodes the APDU at the front of in. On failure at is the offset of
 // the octet at fault.
 func (a *APDU) Decode(in []byte) (code Code, at int) {
 	a.reset()
-	var d ber.Decoder
-	top := d.Reset(in)
+	top := a.d.Reset(in)
 	var e ber.Element
 	if !top.Next(&e) {
 		if top.Code() == ber.None {
@@ -315,8 +324,7 @@ func (a *APDU) Decode(in []byte) (code Code, at int) {
 func (a *APDU) DecodeComponents(kind Kind, in []byte) (code Code, at int) {
 	a.reset()
 	a.Kind, a.End = kind, len(in)
-	var d ber.Decoder
-	fields := d.Reset(in)
+	fields := a.d.Reset(in)
 	return a.components(&fields, 0)
 }
 
