@@ -95,7 +95,7 @@ type Bind struct {
 	UnknownFields int
 	FirstUnknown  []byte
 
-	d    decoder
+	d    *decoder
 	text []byte
 }
 
@@ -131,8 +131,13 @@ const (
 )
 
 func (b *Bind) decode(octets []byte, role BindRole, ms bool) {
-	*b = Bind{Role: role, Wrapped: -1, Error: -1, MS: ms, d: b.d, text: b.text[:0]}
-	d := &b.d
+	d, text := b.d, b.text[:0]
+	if d == nil {
+		d = new(decoder)
+	}
+	*b = Bind{} // One with fields would be made on the stack and copied.
+	b.Role, b.MS, b.Wrapped, b.Error = role, ms, -1, -1
+	b.d, b.text = d, text
 	var limits Limits
 	c := d.start(octets, &limits)
 	d.push("bind")
@@ -162,7 +167,7 @@ func (b *Bind) decode(octets []byte, role BindRole, ms bool) {
 
 // top takes the tags of RTSE and ROSE from e and reads the value inside.
 func (b *Bind) top(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	if e.Tag == ber.Context(0) && e.Constructed {
 		in, inner, ok := d.only(c, e)
 		if ok {
@@ -174,7 +179,7 @@ func (b *Bind) top(c *ber.Cursor, e *ber.Element) {
 }
 
 func (b *Bind) wrapped(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	switch e.Tag {
 	case ber.Context(roseArgument):
 		b.Role = BindArgument
@@ -194,7 +199,7 @@ func (b *Bind) wrapped(c *ber.Cursor, e *ber.Element) {
 }
 
 func (b *Bind) value(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	switch {
 	case e.Tag == ber.TagNull && !e.Constructed:
 		b.Status = StatusOK
@@ -226,7 +231,7 @@ var mtaBindFields = []field{
 }
 
 func (b *Bind) mtaBind(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -296,7 +301,7 @@ var msBindErrorNames = [...]string{
 
 // qualifiedError reads the qualified-error of an ms-bind-error.
 func (b *Bind) qualifiedError(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	in := c.Enter(e)
 	var f ber.Element
 	for in.Next(&f) {
@@ -312,7 +317,7 @@ func (b *Bind) qualifiedError(c *ber.Cursor, e *ber.Element) {
 }
 
 func (b *Bind) mtsBind(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	b.MTS = true
 	fields := mtsBindFields
 	switch {
@@ -393,7 +398,7 @@ func (d *decoder) appendMessagesWaiting(dst []byte, c *ber.Cursor, e *ber.Elemen
 // credentials tells the kind and length of Credentials (X.411 8.2), reads nothing of
 // simple ones, and of others what is no secret.
 func (b *Bind) credentials(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	if !e.Constructed {
 		// X.411 of 1984: password [1] IMPLICIT IA5String.
 		b.Credentials = CredentialsSimpleIA5
@@ -496,7 +501,7 @@ func (d *decoder) leaves(c *ber.Cursor, e *ber.Element) int {
 }
 
 func (b *Bind) securityContext(c *ber.Cursor, e *ber.Element) {
-	d := &b.d
+	d := b.d
 	in := c.Enter(e)
 	var f ber.Element
 	d.out = d.out[:0]

@@ -112,6 +112,16 @@ func TestBindAllocations(t *testing.T) {
 	}
 }
 
+func BenchmarkBind(b *testing.B) {
+	in := unhex(b, p20Argument)
+	var x Bind
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Decode(in, BindArgument)
+	}
+}
+
 // redacted returns a copy of in with the ranges overwritten.
 func redacted(in []byte, ranges []Range) []byte {
 	out := bytes.Clone(in)
