@@ -580,8 +580,8 @@ func activityStart(b []byte, id int) []byte {
 	return appendSPDU(give(b), siActivityStart, appendParam(nil, piActivity, activityID(id)))
 }
 
-// activityResume appends ACTIVITY RESUME (X.225 8.3.20). The old session connection identifier is
-// named where the activity began in another association.
+// activityResume appends ACTIVITY RESUME (X.225 8.3.30). The old session connection identifier is
+// named where the activity began in another association, and with Options.NameOwn always.
 func activityResume(b []byte, oldID, serial, id int, old *sessionRef) []byte {
 	var link []byte
 	if old != nil {

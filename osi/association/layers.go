@@ -276,12 +276,12 @@ const maxSessionID = 3 * 65
 // sessionID appends the normal form of a session connection identifier, as in
 // Key. It is empty when there is none.
 func sessionID(dst []byte, r *session.Reference) []byte {
+	if !r.Named() {
+		return dst
+	}
 	calling := r.Calling
 	if calling == nil {
 		calling = r.Called // In ACCEPT the acceptor returns the reference there.
-	}
-	if calling == nil && r.Common == nil {
-		return dst
 	}
 	for _, part := range [...][]byte{calling, r.Common, r.Additional} {
 		part = bare(part)

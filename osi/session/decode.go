@@ -306,8 +306,8 @@ func Credible(prefix []byte) bool {
 }
 
 // MayResume reports whether a TSDU that begins with the octets of prefix may hold an
-// ACTIVITY RESUME; whole says that it is no longer. It is true where prefix is too
-// short to tell.
+// ACTIVITY RESUME of an activity that was begun in another session connection; whole
+// says that it is no longer. It is true where prefix is too short to tell.
 func MayResume(prefix []byte, whole bool) bool {
 	// GIVE TOKENS without a parameter, and DATA TRANSFER, as most begin.
 	return (len(prefix) < 3 || [3]byte(prefix) != [3]byte{1, 0, 1}) && mayResume(prefix, whole)
@@ -324,8 +324,6 @@ func mayResume(prefix []byte, whole bool) bool {
 			kind = identifiers[si].later
 		}
 		switch kind {
-		case ActivityResume:
-			return true
 		case DataTransfer, Expedited, TypedData, None:
 			return false // Nothing follows that is read.
 		}
@@ -333,9 +331,20 @@ func mayResume(prefix []byte, whole bool) bool {
 		if !ok {
 			return !whole
 		}
+		if kind == ActivityResume && links(prefix[p:to]) {
+			return true
+		}
 		p = to
 	}
 	return !whole
+}
+
+// links reports whether an ACTIVITY RESUME names a session connection, or may do so once
+// what follows its front is overwritten, which a damaged one may be.
+func links(spdu []byte) bool {
+	var s SPDU
+	it := Iterate(spdu)
+	return !it.Next(&s) || s.Link.Named()
 }
 
 // known is the parameters that may come first in a category 1 SPDU.

@@ -156,6 +156,9 @@ type Reference struct {
 	Calling, Called, Common, Additional []byte
 }
 
+// Named reports whether it names a session connection.
+func (r *Reference) Named() bool { return r.Calling != nil || r.Called != nil || r.Common != nil }
+
 // Parameter is a parameter that has no field of its own, or whose value cannot
 // be read. Group is its PGI, 0 without one.
 type Parameter struct {

@@ -378,9 +378,8 @@ func FuzzIterate(f *testing.F) {
 		before := bytes.Clone(in)
 		it := Iterate(in)
 		var s SPDU
-		end, resumes := 0, false
+		end := 0
 		for it.Next(&s) {
-			resumes = resumes || s.Kind == ActivityResume
 			if s.Start != end || s.End <= s.Start || s.End > len(in) {
 				t.Fatalf("SPDU %d to %d behind %d of %d", s.Start, s.End, end, len(in))
 			}
@@ -402,7 +401,7 @@ func FuzzIterate(f *testing.F) {
 			t.Fatal("the input was changed")
 		}
 		Credible(in)
-		if resumes {
+		if resumesAnother(in) {
 			if !MayResume(in, true) {
 				t.Fatal("an activity is resumed")
 			}
@@ -412,7 +411,26 @@ func FuzzIterate(f *testing.F) {
 				}
 			}
 		}
+		// A sensor asks before it overwrites what it cannot read, but for its front.
+		for i := range min(len(in), 32) {
+			starred := append(bytes.Clone(in[:i]), bytes.Repeat([]byte("*"), len(in)-i)...)
+			if resumesAnother(starred) && !MayResume(in, true) {
+				t.Fatalf("an activity is resumed once what follows %d octets is overwritten", i)
+			}
+		}
 	})
+}
+
+// resumesAnother reports whether a TSDU has an ACTIVITY RESUME that names a session connection.
+func resumesAnother(tsdu []byte) bool {
+	it := Iterate(tsdu)
+	var s SPDU
+	for it.Next(&s) {
+		if s.Kind == ActivityResume && s.Link.Named() {
+			return true
+		}
+	}
+	return false
 }
 
 func TestMayResume(t *testing.T) {
@@ -427,9 +445,13 @@ func TestMayResume(t *testing.T) {
 		{"GIVE TOKENS, DATA TRANSFER that has what resumes", "010001001d00", true, false},
 		{"GIVE TOKENS, MINOR SYNC POINT, cut", "010031052a", false, true},
 		{"GIVE TOKENS, MINOR SYNC POINT", "010031032a0130", true, false},
-		{"GIVE TOKENS with a token item, ACTIVITY RESUME", "01031001031d02", false, true},
-		{"ACTIVITY RESUME by itself", "1d00", true, true},
-		{"behind a MINOR SYNC POINT", "010031032a01301d", false, true},
+		{"GIVE TOKENS with a token item, ACTIVITY RESUME, cut", "01031001031d022104", false, true},
+		{"ACTIVITY RESUME by itself", "1d0621040b024142", true, true},
+		{"of the same connection", "1d05210329014129023030", true, false},
+		{"of the same connection, and then of another", "1d0521032901411d0621040b024142", true, true},
+		{"behind a MINOR SYNC POINT", "010031032a01301d0621040b024142", false, true},
+		{"of parameters that cannot be read", "1d05210329ff41", true, true},
+		{"cut behind a MINOR SYNC POINT", "010031032a01301d", false, true},
 		{"another protocol", "7b7d", false, false},
 	} {
 		if got := MayResume(unhex(t, tt.hex), tt.whole); got != tt.want {

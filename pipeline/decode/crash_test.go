@@ -406,6 +406,9 @@ func traffic(t testing.TB) map[string][][]byte {
 	make("link failed", 24, small, func(o *generate.Options) {
 		o.Seed, o.SegmentRate, o.RecoverRate, o.LinkFailRate, o.MTAs, o.Domains = 9, 1, 0.4, 0.8, 3, 2
 	})
+	make("resumed here and elsewhere", 10, small, func(o *generate.Options) {
+		o.Seed, o.SegmentRate, o.RecoverRate, o.LinkFailRate, o.InterruptRate, o.MTAs, o.Domains, o.NameOwn = 11, 1, 0.4, 0.5, 0.5, 3, 2, true
+	})
 	make("mid-stream", 20, small, func(o *generate.Options) {
 		o.Seed, o.MidStreamRate, o.OneWayRate, o.NoiseRate, o.OpenRate = 4, 0.6, 0.2, 0.2, 0.3
 	})

@@ -136,18 +136,28 @@ func shuffled(recs [][]byte, seed uint64) (out [][]byte) {
 
 // TestResumedWhileOpen has activities resumed in another association while records of
 // the first are still to come, with more of the same activity or without: as many
-// shards as may be, of which some lag behind, give the rows that one gives.
+// shards as may be, of which some lag behind, give the rows that one gives. Others are
+// resumed in their own association, which they name or do not name.
 func TestResumedWhileOpen(t *testing.T) {
+	for _, named := range []bool{false, true} {
+		t.Run(fmt.Sprintf("named %v", named), func(t *testing.T) { resumedWhileOpen(t, named) })
+	}
+}
+
+func resumedWhileOpen(t *testing.T, named bool) {
 	recs := records(t, sensor.Config{MaxItems: 2}, frames(t, generated(t, 120, func(o *generate.Options) {
-		o.RecoverRate, o.LinkFailRate, o.SegmentRate, o.InterruptRate, o.AccessRate = 0.7, 0.5, 1, 0.3, 0
+		o.RecoverRate, o.LinkFailRate, o.SegmentRate, o.InterruptRate, o.AccessRate, o.NameOwn = 0.6, 0.5, 1, 0.4, 0, named
 	})))
-	surrendered := 0
-	for seed := range uint64(4) {
+	surrendered, own := 0, 0
+	for seed := range uint64(2) {
 		in := shuffled(recs, seed)
 		want, _ := decoded(t, Config{}, in)
-		for _, id := range want.column("messages_store", "resumed_from") {
-			if strings.Trim(id, "0-") != "" {
+		for _, m := range want["messages_store"] {
+			switch {
+			case strings.Trim(m.columns["resumed_from"], "0-") != "":
 				surrendered++
+			case m.columns["resumed"] == "true":
+				own++
 			}
 		}
 		for _, workers := range []int{2, 5, 16} {
@@ -159,8 +169,8 @@ func TestResumedWhileOpen(t *testing.T) {
 			}
 		}
 	}
-	if surrendered < 20 {
-		t.Errorf("%d messages were resumed in another association", surrendered)
+	if surrendered < 20 || own < 20 {
+		t.Errorf("%d messages were resumed in another association, %d in their own", surrendered, own)
 	}
 }
 

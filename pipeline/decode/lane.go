@@ -13,7 +13,7 @@ import "sync"
 type lane struct {
 	number  int32
 	order   *order
-	resumes uint64 // The last record that may resume an activity, 0 for none; the dispatcher's.
+	resumes uint64 // The last record that may resume another connection's activity, 0 for none; the dispatcher's.
 
 	mu    sync.Mutex
 	first uint64 // The record that held[head] is.

@@ -10,8 +10,10 @@ import "sync"
 // connection of another one, and what it finds must not depend on how far the other
 // shards have come. So it waits until all that was received earlier over the same lane
 // is done; and all that is received later waits for it, where a record's head says that
-// an activity may be resumed in it. Others wait for nobody. That cannot deadlock: of the
-// shards that wait, the one whose job was received first waits for none of the others.
+// an activity of another session connection may be resumed in it. One that names none is
+// looked for in its own association alone, which one shard has. Others wait for nobody.
+// That cannot deadlock: of the shards that wait, the one whose job was received first
+// waits for none of the others.
 type order struct {
 	mu      sync.Mutex
 	moved   sync.Cond

@@ -166,7 +166,7 @@ type job struct {
 	delivery bus.Delivery
 	octets   int64         // Of Pool.queued, that the record has.
 	key      connKey       // Of a connection's record.
-	after    uint64        // The last record of the lane before it that may resume an activity, 0 for none.
+	after    uint64        // The last record of the lane before it that may resume another connection's activity, 0 for none.
 	beat     beat          // Of jobBeat, and of a heartbeat's record.
 	done     chan struct{} // Of jobFlush and jobLeave, closed when they are done.
 }

@@ -58,8 +58,8 @@ func AppendSource(b []byte, name string) []byte {
 	return protowire.AppendString(b, name)
 }
 
-// AppendResumes appends that no activity is resumed in a connection's record, before
-// BeginConnection. A 1 put at b[at] says that one may be.
+// AppendResumes appends that no activity of another session connection is resumed in a
+// connection's record, before BeginConnection. A 1 put at out[at] says that one may be.
 func AppendResumes(b []byte) (out []byte, at int) {
 	b = protowire.AppendTag(b, fResumes, protowire.VarintType)
 	return append(b, 0), len(b)

@@ -626,7 +626,7 @@ type Head struct {
 	Sensor []byte
 	Epoch  int64
 	Conn   Connection // Of a connection's record.
-	// Resumes says that an activity may be resumed in it, perhaps another association's.
+	// Resumes says that an activity of another session connection may be resumed in it.
 	Resumes bool
 	Beat    Heartbeat // Of a heartbeat.
 }

@@ -39,7 +39,7 @@ type tsdu struct {
 	current current // The TSDU under way.
 	held    []chunk // Its user data that is held back.
 	last    place   // Where the last of that came from.
-	resumes bool    // A TSDU of which octets are in the record under way may resume an activity.
+	resumes bool    // A TSDU of which octets are in the record under way may resume another connection's activity.
 }
 
 // current is what is known of a TSDU under way.
@@ -51,7 +51,7 @@ type current struct {
 	judged  bool // Its first octets have told whether they invoke an operation that carries credentials.
 	cleared bool // They do not.
 	secret  bool // They do.
-	resumes bool // It may resume an activity.
+	resumes bool // It may resume another connection's activity.
 	size    int  // Octets held.
 }
 
@@ -93,8 +93,8 @@ func (x *scratch) opening(t *tsdu, nsdu []byte) association.Class {
 // held reports whether a TSDU keeps the record from being published.
 func (st *conn) held() bool { return len(st.dir[0].tsdu.held)+len(st.dir[1].tsdu.held) > 0 }
 
-// mayResume reports whether an activity may be resumed in the record under way, which is
-// about to be published.
+// mayResume reports whether another connection's activity may be resumed in the record
+// under way, which is about to be published.
 func (st *conn) mayResume() bool {
 	may := st.preambleResumes
 	for i := range st.dir {
