@@ -168,6 +168,50 @@ func TestPreamble(t *testing.T) {
 	}
 }
 
+// TestPreamblesLeaveRoom has many connections at once, whose preambles alone are as much
+// as may be pending: each record has several items all the same.
+func TestPreamblesLeaveRoom(t *testing.T) {
+	const connections, rounds = 50, 20
+	connect, accept := opening(t, "p20", 0), opening(t, "p20", 1)
+	var wires []*wire
+	opened := 0
+	for i := range connections {
+		w := newWire(uint16(2000 + i)).open()
+		w.send(0, connect, 2048, 1400).send(1, accept, 2048, 1400)
+		opened = len(w.frames)
+		for range rounds {
+			w.send(0, data(10), 1000, 1000)
+		}
+		wires = append(wires, w)
+	}
+	k := new(keep)
+	s := New(Config{
+		MaxPending: connections * (len(connect) + len(accept)), MaxAge: time.Hour,
+		Decoder: capture.DecoderConfig{Ports: []uint16{102}},
+	}, k)
+	before := 0
+	for i := range opened + rounds {
+		if i == opened {
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before = len(k.records)
+		}
+		for _, w := range wires {
+			if err := s.Frame(t.Context(), &w.frames[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(k.records) - before; n > connections*rounds/2 {
+		t.Errorf("%d records of %d items", n, connections*rounds)
+	}
+	read(t, k.records)
+}
+
 // TestMuted stops publishing what is certainly not X.400, and goes on counting.
 func TestMuted(t *testing.T) {
 	w := newWire(2000).open()

@@ -85,7 +85,7 @@ type Config struct {
 
 	MaxRecord   int           // Octets of a record before it is cut.
 	MaxItems    int           // Items of a record before it is cut.
-	MaxPending  int           // Octets of all records not yet published.
+	MaxPending  int           // Octets of all records not yet published, without their preambles.
 	MaxPreamble int           // Octets of a connection's preamble.
 	MaxHeld     int           // Octets of a TSDU held back until it can be redacted.
 	MaxState    int           // Octets kept for all connections; beyond, the longest silent one is given up.
@@ -197,6 +197,7 @@ type conn struct {
 	place   int // In Sensor.dirty, from 1; 0 if not there.
 
 	preamble     []byte // Items of earlier records, as fields of a record with time 0.
+	preambleThen int    // How many octets of it are of records before the one under way.
 	preambleSize int    // Their octets.
 	preambleCut  bool
 	preambleDone bool
@@ -985,10 +986,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 		}
 	}
 	st.rec.B = record.AppendWithin(st.rec.B, within)
-	var it record.Item
-	for rest, ok := record.NextItem(st.preamble, &it, 0); ok; rest, ok = record.NextItem(rest, &it, 0) {
-		st.rec.B = record.AppendPreamble(st.rec.B, &it, now)
-	}
+	st.preambleThen = len(st.preamble)
 	st.opening = len(st.rec.B)
 	s.pending += len(st.rec.B)
 	if st.place == 0 {
@@ -1021,6 +1019,13 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 		st.rec.B[st.resumes] = 1
 	}
 	s.pending -= len(st.rec.B)
+	// Only now: with many connections, those of records under way would leave
+	// Config.MaxPending no room for items, and each item would be published by itself.
+	var it record.Item
+	earlier := st.preamble[:st.preambleThen]
+	for rest, ok := record.NextItem(earlier, &it, 0); ok; rest, ok = record.NextItem(rest, &it, 0) {
+		st.rec.B = record.AppendPreamble(st.rec.B, &it, st.base)
+	}
 	counters := [2]record.Counters{counters(&c.Counters[0]), counters(&c.Counters[1])}
 	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
 	rec := st.rec
