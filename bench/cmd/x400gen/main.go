@@ -129,6 +129,12 @@ func set(o *generate.Options, s string) error {
 			return err
 		}
 		f.SetFloat(x)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return err
+		}
+		f.SetBool(b)
 	default:
 		return fmt.Errorf("%s cannot be set here", name)
 	}
