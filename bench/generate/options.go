@@ -66,6 +66,7 @@ type Options struct {
 	SegmentRate   float64 // Of associations, those that cut APDUs at checkpoints.
 	InterruptRate float64 // Of segmented transfers, interrupted and resumed in the same association.
 	NameOwn       bool    // These name their own session connection, as those in another one name the first.
+	SameReference bool    // Session connections of an MTA within an hour have the same identifier, so that the ledger may not hold.
 	RecoverRate   float64 // Of segmented transfers, broken off with the association and resumed in another.
 	LinkFailRate  float64 // Of these, the first connection just falls silent.
 	DiscardRate   float64 // Of segmented transfers, discarded and never sent again.

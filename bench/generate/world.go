@@ -192,8 +192,12 @@ func (w *world) arrived(m *message, at time.Time) {
 	}
 }
 
-// ref makes a session connection identifier that no other association has.
+// ref makes a session connection identifier that no other association has, but with
+// Options.SameReference.
 func (w *world) ref(m *mta, at time.Time, normal bool) sessionRef {
+	if w.options.SameReference {
+		return sessionRef{calling: m.short, at: at.Truncate(time.Hour), t61: m.t61 || !normal}
+	}
 	at = at.Truncate(time.Second)
 	if at.Equal(m.lastRef) {
 		m.refs++

@@ -514,26 +514,46 @@ func (a *Association) Begun() (session string) {
 	return ""
 }
 
-// Surrender gives away a transfer that is interrupted or under way, because it
-// was resumed in another association before the end of this one was seen.
-func (a *Association) Surrender(k Key) (*Suspended, bool) {
+// Holds reports whether Surrender would find a transfer.
+func (a *Association) Holds(k Key) bool {
+	interrupted, under := a.held(k)
+	return interrupted >= 0 || under >= 0
+}
+
+// held returns the place of the interrupted transfer that a key names, or the direction
+// of the one under way, and -1 for what there is not.
+func (a *Association) held(k Key) (interrupted, under int) {
 	for i, s := range a.suspended {
 		if s.is(k) {
-			a.suspended = append(a.suspended[:i], a.suspended[i+1:]...)
-			return s, true
+			return i, -1
 		}
 	}
 	if k.Session == "" {
-		return nil, false
+		return -1, -1
 	}
-	for dir := range uint8(2) {
+	for dir := range a.transfer {
 		t := &a.transfer[dir]
-		if !t.active || t.headless ||
-			(k.Session != string(a.facts.SessionID) || k.Activity != string(t.activity)) && k != t.first {
-			continue
+		if t.active && !t.headless &&
+			(k.Session == string(a.facts.SessionID) && k.Activity == string(t.activity) || k == t.first) {
+			return -1, dir
 		}
+	}
+	return -1, -1
+}
+
+// Surrender gives away a transfer that is interrupted or under way, because it
+// was resumed in another association before the end of this one was seen.
+func (a *Association) Surrender(k Key) (*Suspended, bool) {
+	interrupted, under := a.held(k)
+	switch {
+	case interrupted >= 0:
+		s := a.suspended[interrupted]
+		a.suspended = append(a.suspended[:interrupted], a.suspended[interrupted+1:]...)
+		return s, true
+	case under >= 0:
+		t := &a.transfer[under]
 		a.detach()
-		s := a.toSuspended(t, dir)
+		s := a.toSuspended(t, uint8(under))
 		s.untold++
 		t.active = false
 		return s, true

@@ -139,14 +139,18 @@ func shuffled(recs [][]byte, seed uint64) (out [][]byte) {
 // shards as may be, of which some lag behind, give the rows that one gives. Others are
 // resumed in their own association, which they name or do not name.
 func TestResumedWhileOpen(t *testing.T) {
-	for _, named := range []bool{false, true} {
-		t.Run(fmt.Sprintf("named %v", named), func(t *testing.T) { resumedWhileOpen(t, named) })
-	}
+	t.Run("unnamed", func(t *testing.T) { resumedWhileOpen(t, func(*generate.Options) {}) })
+	t.Run("named", func(t *testing.T) { resumedWhileOpen(t, func(o *generate.Options) { o.NameOwn = true }) })
+	// Several connections have what may be resumed, and are told apart by nothing.
+	t.Run("same", func(t *testing.T) {
+		resumedWhileOpen(t, func(o *generate.Options) { o.NameOwn, o.SameReference, o.Concurrent = true, true, 40 })
+	})
 }
 
-func resumedWhileOpen(t *testing.T, named bool) {
+func resumedWhileOpen(t *testing.T, change func(*generate.Options)) {
 	recs := records(t, sensor.Config{MaxItems: 2}, frames(t, generated(t, 120, func(o *generate.Options) {
-		o.RecoverRate, o.LinkFailRate, o.SegmentRate, o.InterruptRate, o.AccessRate, o.NameOwn = 0.6, 0.5, 1, 0.4, 0, named
+		o.RecoverRate, o.LinkFailRate, o.SegmentRate, o.InterruptRate, o.AccessRate = 0.6, 0.5, 1, 0.4, 0
+		change(o)
 	})))
 	surrendered, own := 0, 0
 	for seed := range uint64(2) {

@@ -49,8 +49,8 @@ type worker struct {
 	mu    sync.Mutex
 	busy  *connection // The one whose record that job is.
 	conns map[connKey]*connection
-	// sessions are the connections of which something is open.
-	sessions map[sessionKey]*connection
+	// sessions are the newest of the connections of which something is open.
+	sessions map[sessionKey]*namesake
 	// The connections by when they were last heard of: last.next is the longest
 	// silent.
 	last           connection
@@ -109,6 +109,9 @@ func (k *connKey) reading() store.Reading {
 	return store.Reading{Association: k.id, Sensor: k.sensor, Epoch: k.epoch, Start: k.start}
 }
 
+// maxNamesakes bounds the connections of a shard in which an activity is looked for.
+const maxNamesakes = 64
+
 // sessionKey is a session connection identifier by its hash, among those that a
 // sensor sees. What is found by it is compared in full.
 type sessionKey struct {
@@ -140,8 +143,8 @@ type connection struct {
 	told        store.Progress
 
 	held uint64 // The lane's record that is held for what is open, 0 for none.
-	// sessions are the keys by which worker.sessions has it while held is not 0.
-	sessions   [2]sessionKey
+	// sessions are its places in worker.sessions while held is not 0.
+	sessions   [2]namesake
 	buffered   int // Octets kept for what is open, as counted in worker.buffered.
 	prev, next *connection
 
@@ -218,7 +221,7 @@ type run struct {
 func newWorker(p *Pool, shard int) *worker {
 	w := &worker{
 		pool: p, shard: shard, queue: make(chan job, queueLength), conns: make(map[connKey]*connection), ended: latest.New[connKey, uint64](maxEnded),
-		sessions: make(map[sessionKey]*connection), asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
+		sessions: make(map[sessionKey]*namesake), asked: make(map[connKey]bool), found: make(map[store.Reading]store.Progress),
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
 		look:  min(p.cfg.BatchOctets/looks, p.cfg.BatchRows*leastRow),
@@ -565,24 +568,53 @@ func (w *worker) hold(c *connection, due []hold) []hold {
 
 // index has a connection found by its session connection, or no longer.
 func (w *worker) index(c *connection, open bool) {
-	for i, k := range c.sessions {
-		if k.lane != nil && w.sessions[k] == c {
-			delete(w.sessions, k)
-		}
-		c.sessions[i] = sessionKey{}
+	for i := range c.sessions {
+		w.leaveSession(&c.sessions[i])
 	}
 	if !open {
 		return
 	}
 	if id := c.assoc.Facts().SessionID; len(id) > 0 {
-		c.sessions[0] = sessionKey{c.key.lane, c.key.sensor, maphash.Bytes(w.pool.seed, id)}
-		w.sessions[c.sessions[0]] = c
+		w.joinSession(&c.sessions[0], c, maphash.Bytes(w.pool.seed, id))
 	}
 	// A sender may name it by where it was begun, too.
 	if id := c.assoc.Begun(); id != "" {
-		c.sessions[1] = sessionKey{c.key.lane, c.key.sensor, maphash.String(w.pool.seed, id)}
-		w.sessions[c.sessions[1]] = c
+		w.joinSession(&c.sessions[1], c, maphash.String(w.pool.seed, id))
 	}
+}
+
+// namesake is a connection's place among those whose session connection has the same
+// identifier. X.228 8.1 has each differ, by the MTA's name and the time; but two that one
+// MTA opens in the same second may not, where it adds nothing else.
+type namesake struct {
+	key          sessionKey
+	of           *connection // nil where it has no place.
+	older, newer *namesake
+}
+
+func (w *worker) joinSession(s *namesake, c *connection, id uint64) {
+	*s = namesake{key: sessionKey{c.key.lane, c.key.sensor, id}, of: c}
+	if s.older = w.sessions[s.key]; s.older != nil {
+		s.older.newer = s
+	}
+	w.sessions[s.key] = s
+}
+
+func (w *worker) leaveSession(s *namesake) {
+	switch {
+	case s.of == nil:
+		return
+	case s.newer != nil:
+		s.newer.older = s.older
+	case s.older != nil:
+		w.sessions[s.key] = s.older
+	default:
+		delete(w.sessions, s.key)
+	}
+	if s.older != nil {
+		s.older.newer = s.newer
+	}
+	*s = namesake{}
 }
 
 // wait returns when all that was received before the job in hand is done. Other
@@ -879,26 +911,37 @@ func (w *worker) resume(c *connection, k association.Key) (*association.Suspende
 }
 
 // surrender takes an activity from the connection that it is open in, whichever
-// shard has that, and holds its record.
+// shard has that, and holds its record. Of several, it is the one in which something is
+// open since the latest record, so that it does not depend on how many shards there are.
 func (w *worker) surrender(c *connection, k association.Key) (a *association.Suspended, in [16]byte, ok bool) {
 	key := sessionKey{c.key.lane, c.key.sensor, maphash.String(w.pool.seed, k.Session)}
 	// No two shards wait for each other.
 	w.mu.Unlock()
 	defer w.mu.Lock()
+	var shard *worker
+	var first *connection
 	for _, o := range w.pool.workers {
 		o.mu.Lock()
-		if first := o.sessions[key]; first != nil && first != o.busy {
-			if a, ok = first.assoc.Surrender(k); ok {
-				in = first.key.id
-				key.lane.hold(a.Since)
-				w.releases = o.hold(first, w.releases)
-				o.count(first)
+		n := 0
+		for s := o.sessions[key]; s != nil && n < maxNamesakes; s = s.older {
+			n++
+			if s.of != o.busy && (first == nil || s.of.held > first.held) && s.of.assoc.Holds(k) {
+				shard, first = o, s.of
 			}
 		}
 		o.mu.Unlock()
-		if ok {
-			break
-		}
+	}
+	if first == nil {
+		return nil, in, false
+	}
+	// The others do nothing that was received later before this is done.
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if a, ok = first.assoc.Surrender(k); ok {
+		in = first.key.id
+		key.lane.hold(a.Since)
+		w.releases = shard.hold(first, w.releases)
+		shard.count(first)
 	}
 	return a, in, ok
 }
