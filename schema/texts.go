@@ -40,24 +40,21 @@ func put[T string | []byte](c *Texts, row int, v T) {
 		c.refer(row, append([]byte(nil), v...))
 		return
 	}
-	n, empty := len(c.octets), row-c.rows
-	need := n + empty + binary.MaxVarintLen64 + len(v)
-	if need > cap(c.octets) {
+	if c.rows != row {
+		c.pad(row)
+	}
+	n := len(c.octets)
+	if need := n + binary.MaxVarintLen64 + len(v); need > cap(c.octets) {
 		c.grow(need)
 	}
-	b := c.octets[:need]
-	if empty > 0 {
-		clear(b[n : n+empty])
-		n += empty
+	c.rows = row + 1
+	if len(v) < 0x80 { // Most, and one octet tells their length.
+		c.octets = c.octets[:n+1+len(v)]
+		c.octets[n] = byte(len(v))
+		copy(c.octets[n+1:], v)
+		return
 	}
-	if len(v) < 0x80 {
-		b[n] = byte(len(v))
-		n++
-	} else {
-		n += binary.PutUvarint(b[n:], uint64(len(v)))
-	}
-	n += copy(b[n:], v)
-	c.octets, c.rows = b[:n], row+1
+	c.octets = append(binary.AppendUvarint(c.octets, uint64(len(v))), v...)
 }
 
 // lay is put for what may be a large part of one of the buffers, which is not copied.
