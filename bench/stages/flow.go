@@ -59,7 +59,7 @@ func (f *Flow) Run(ctx context.Context) (Count, error) {
 	ports := []uint16{102}
 	s := sensor.New(sensor.Config{
 		Name: sensorName, Source: func(int32) string { return f.Capture },
-		Decoder: capture.DecoderConfig{Ports: ports}, TCP: tcp.Config{Ports: ports, MaxConns: limits},
+		Decoder: capture.DecoderConfig{Ports: ports}, TCP: tcp.Config{Ports: ports, MaxConns: limits}, PendingEach: sensor.UsualPendingEach,
 	}, b)
 	var n Count
 	take := func(fr *capture.Frame) error {

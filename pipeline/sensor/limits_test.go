@@ -212,6 +212,44 @@ func TestPreamblesLeaveRoom(t *testing.T) {
 	read(t, k.records)
 }
 
+// TestPendingEach has many connections send in turns: what waits is bounded by how many
+// they are.
+func TestPendingEach(t *testing.T) {
+	const connections, rounds, each = 50, 40, 300
+	var wires []*wire
+	for i := range connections {
+		w := newWire(uint16(2000 + i)).open()
+		for range rounds {
+			w.send(0, data(10), 1000, 1000)
+		}
+		wires = append(wires, w)
+	}
+	k := new(keep)
+	s := New(Config{
+		MaxPending: 1, PendingEach: each, MaxAge: time.Hour,
+		Decoder: capture.DecoderConfig{Ports: []uint16{102}},
+	}, k)
+	most := 0
+	for i := range wires[0].frames {
+		for _, w := range wires {
+			if err := s.Frame(t.Context(), &w.frames[i]); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, s.pending)
+		}
+	}
+	if most > connections*each+1 || most < connections*each/2 {
+		t.Errorf("%d octets were pending at most, of %d that may be", most, connections*each+1)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(k.records); n > connections*rounds/4 {
+		t.Errorf("%d records of %d items", n, connections*rounds)
+	}
+	read(t, k.records)
+}
+
 // TestMuted stops publishing what is certainly not X.400, and goes on counting.
 func TestMuted(t *testing.T) {
 	w := newWire(2000).open()

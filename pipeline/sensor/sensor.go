@@ -8,8 +8,8 @@
 //
 // The octets of a frame are copied once, into the record. What is held is
 // bounded: per connection by [Config.MaxRecord] and what a TSDU that may hold
-// credentials needs, in all by [Config.MaxPending]. Where records are cut
-// depends on these, what they say does not.
+// credentials needs, in all by [Config.MaxPending] and [Config.PendingEach]. Where
+// records are cut depends on these, what they say does not.
 //
 // A Sensor belongs to one goroutine. Several may share live traffic, spread over
 // them by the hosts at both ends; see [Config.Elsewhere].
@@ -45,6 +45,10 @@ const (
 	DefaultMaxAge      = time.Second
 	DefaultHeartbeat   = time.Minute
 )
+
+// UsualPendingEach is a Config.PendingEach with which the items of many connections are not
+// published one by one: a record costs its decoder about as much as ten items.
+const UsualPendingEach = 4 << 10
 
 // evidence is how many octets of a run that is no TPKT are published; the rest
 // is counted.
@@ -86,6 +90,7 @@ type Config struct {
 	MaxRecord   int           // Octets of a record before it is cut.
 	MaxItems    int           // Items of a record before it is cut.
 	MaxPending  int           // Octets of all records not yet published, without their preambles.
+	PendingEach int           // Octets that these may have more for each connection that has one; 0 for none.
 	MaxPreamble int           // Octets of a connection's preamble.
 	MaxHeld     int           // Octets of a TSDU held back until it can be redacted.
 	MaxState    int           // Octets kept for all connections; beyond, the longest silent one is given up.
@@ -397,14 +402,17 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 // of capture times that was set back far makes no record wait for it.
 func (s *Sensor) due(ctx context.Context) error {
 	waited := s.now - s.dirtySince
-	if len(s.dirty) > 0 && (s.pending > s.cfg.MaxPending || waited > int64(s.cfg.MaxAge) || waited < -int64(s.cfg.MaxAge)) {
+	if len(s.dirty) > 0 && (s.pending > s.maxPending() || waited > int64(s.cfg.MaxAge) || waited < -int64(s.cfg.MaxAge)) {
 		return s.Flush(ctx)
 	}
 	return nil
 }
 
+// maxPending is how many octets of records may wait now.
+func (s *Sensor) maxPending() int { return s.cfg.MaxPending + s.cfg.PendingEach*len(s.dirty) }
+
 // Flush publishes what is pending, but for TSDUs held back for redaction. Where
-// these alone exceed Config.MaxPending they are overwritten and published, too.
+// these alone exceed what may wait they are overwritten and published, too.
 func (s *Sensor) Flush(ctx context.Context) error { return s.flush(ctx, s.now) }
 
 func (s *Sensor) flush(ctx context.Context, now int64) error {
@@ -424,7 +432,7 @@ func (s *Sensor) flush(ctx context.Context, now int64) error {
 	}
 	clear(s.dirty[len(keep):])
 	s.dirty, s.dirtySince = keep, now
-	if s.pending <= s.cfg.MaxPending {
+	if s.pending <= s.maxPending() {
 		return nil
 	}
 	for _, c := range s.dirty {

@@ -194,9 +194,10 @@ func growthCurve(ctx context.Context, o *options, out io.Writer) error {
 	fmt.Fprint(out, "\nGrowth, from capture to columns: interleaved connections, `-keep envelope`, one core:\n\n"+
 		"| connections | messages | CPU µs a message | peak MB | of it a connection, kB | *copied, µs a message* | *peak MB* |\n|---:|---:|---:|---:|---:|---:|---:|\n")
 	base := int64(0)
-	// As many messages with few connections as with 10,000 of them.
+	// As many messages with few connections as with 40,000 of them, so that what memory's
+	// first use takes is spread over many.
 	for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
-		r, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Again: max(10_000/n-1, 0), Workers: 1, Envelope: true}, 1)
+		r, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Again: max(40_000/n-1, 0), Workers: 1, Envelope: true}, 1)
 		if err != nil {
 			return err
 		}
@@ -204,7 +205,7 @@ func growthCurve(ctx context.Context, o *options, out io.Writer) error {
 			base = r.Peak
 		}
 		// What the machine takes to do as little as can be with these octets in as many places.
-		c, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Again: max(10_000/n-1, 0), Copied: copied}, 1)
+		c, err := bestFlow(ctx, o, stages.Flow{Capture: name, Copies: n, Again: max(40_000/n-1, 0), Copied: copied}, 1)
 		if err != nil {
 			return err
 		}
