@@ -508,11 +508,11 @@ func (a *association) transferAll(d int, m *message, t *transfer, old *sessionRe
 		t.see(s, from, keptEnd, c.position(d))
 		t.offset, t.serial, t.oldID, t.how = kept, acked, id, "resumed"
 		c.wait(1_000_000, 100_000_000)
-		var old *sessionRef
+		var own *sessionRef
 		if o.NameOwn {
-			old = &a.setup.ref
+			own = &a.setup.ref
 		}
-		a.transferAll(d, m, t, old)
+		a.transferAll(d, m, t, own)
 		return
 	case "recover":
 		a.c.flush(d)

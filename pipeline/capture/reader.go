@@ -394,7 +394,7 @@ func (r *Reader) damaged(what string) error {
 func (r *Reader) buffered(f *Frame) bool {
 	const header = 16
 	b := r.buf[r.r:r.w]
-	if !r.usual || len(b) < header {
+	if !r.usual || r.err != nil || len(b) < header {
 		return false
 	}
 	h := (*[header]byte)(b)
@@ -660,7 +660,7 @@ func (r *Reader) sofar() File {
 // Close closes the file, if Open opened it.
 func (r *Reader) Close() error {
 	if r.err == nil {
-		r.err, r.usual = os.ErrClosed, false
+		r.err = os.ErrClosed
 	}
 	if r.zstd != nil {
 		r.zstd.Close()
