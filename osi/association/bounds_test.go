@@ -129,7 +129,8 @@ func TestAllocations(t *testing.T) {
 					apdus := 0
 					run := func() {
 						for i := range s.list {
-							a.TPDU(tpdu(&s.list[i]))
+							in := tpdu(&s.list[i])
+							a.TPDU(&in)
 							for a.Next(&e) {
 								if e.Kind == APDU {
 									apdus++
@@ -173,7 +174,8 @@ func BenchmarkAssociation(b *testing.B) {
 			for b.Loop() {
 				a.Reset(Config{})
 				for i := range list {
-					a.TPDU(tpdu(&list[i]))
+					in := tpdu(&list[i])
+					a.TPDU(&in)
 					for a.Next(&e) {
 					}
 				}

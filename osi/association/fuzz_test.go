@@ -82,7 +82,7 @@ func play(a *Association, in []byte, f func(*Event)) {
 				dir, buf = op-opPart, append(buf, 2, 0xF0, 0)
 			}
 			buf = append(buf, octets...)
-			a.TPDU(TPDU{Dir: dir, Seq: seq[dir], Offset: uint64(seq[dir]), Frame: frame, Octets: buf})
+			a.TPDU(&TPDU{Dir: dir, Seq: seq[dir], Offset: uint64(seq[dir]), Frame: frame, Octets: buf})
 		}
 		seq[dir] += uint32(len(octets))
 		for a.Next(&e) {
@@ -185,7 +185,7 @@ func FuzzSecrets(f *testing.F) {
 		ok := x.Find(in)
 		if class := x.Class(); class != ClassUnknown {
 			a.Reset(Config{})
-			a.TPDU(TPDU{Octets: append([]byte{2, 0xf0, 0x80}, in...)})
+			a.TPDU(&TPDU{Octets: append([]byte{2, 0xf0, 0x80}, in...)})
 			if !ok || !a.Definite() || a.Class() != class {
 				t.Fatalf("%t: class %s, of an association %s, definite: %t", ok, class, a.Class(), a.Definite())
 			}

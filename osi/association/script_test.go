@@ -86,7 +86,8 @@ func feed(a *Association, list []captured.TPKT) (out []told) {
 		if p := &list[i]; p.Lost > 0 {
 			a.Gap(p.Dir, p.Seq, p.Lost)
 		} else {
-			a.TPDU(tpdu(p))
+			in := tpdu(p)
+			a.TPDU(&in)
 		}
 		out = append(out, drain(a)...)
 	}

@@ -161,24 +161,24 @@ func (a *Association) Next(ev *Event) bool {
 }
 
 // TPDU takes the next TPKT's content. Events must be drained after it.
-func (a *Association) TPDU(in TPDU) {
+func (a *Association) TPDU(in *TPDU) {
 	a.settle()
-	in.Dir &= 1
+	dir := in.Dir & 1
 	a.record, a.from = in.Record, in.Record
 	m := &a.one[0] // Field by field, as in placeInto.
 	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = 0, in.Seq, in.Offset, in.Time, in.Frame, in.Source
 	if a.NotX400() {
-		a.count(in.Dir)
+		a.count(dir)
 		if !a.sure {
 			a.refine(in.Octets)
 		}
 		return
 	}
 	if user, eot, ok := cotp.Data(in.Octets); ok {
-		a.count(in.Dir)
-		a.dt(in.Dir, &view{user, len(in.Octets) - len(user), a.one[:]}, eot)
+		a.count(dir)
+		a.dt(dir, &view{user, len(in.Octets) - len(user), a.one[:]}, eot)
 	} else {
-		a.transports(in.Dir, view{in.Octets, 0, a.one[:]})
+		a.transports(dir, view{in.Octets, 0, a.one[:]})
 	}
 	if !a.cfg.Lasting {
 		a.detach()

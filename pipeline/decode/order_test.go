@@ -137,7 +137,7 @@ func read(a *association.Association, items []record.Item) {
 	for i := range items {
 		switch it := &items[i]; it.Kind {
 		case record.TPDU:
-			a.TPDU(association.TPDU{Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets})
+			a.TPDU(&association.TPDU{Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets})
 		case record.Gap:
 			a.Gap(it.Dir, it.Sequence, it.Lost)
 		case record.Skipped:

@@ -1009,7 +1009,7 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 }
 
 func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
-	c.assoc.TPDU(association.TPDU{
+	c.assoc.TPDU(&association.TPDU{
 		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame,
 		Source: w.sourceOf(rec, it), Record: w.job.number, Octets: it.Octets,
 	})

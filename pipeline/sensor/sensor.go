@@ -904,7 +904,7 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 	if it.Kind == record.Skipped {
 		st.class.Outside(it.Octets)
 	} else {
-		st.class.TPDU(association.TPDU{
+		st.class.TPDU(&association.TPDU{
 			Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets,
 		})
 		for st.class.Next(&s.event) {
