@@ -3293,8 +3293,8 @@ type Contents struct {
 	Tail          Texts
 	ContentInline []bool
 
-	rows    int
-	adopted [][]byte
+	rows int
+	held held
 }
 
 // Append copies the row.
@@ -3307,16 +3307,16 @@ func (b *Contents) Append(r *Content) {
 		put(&b.Kind, b.rows, r.Kind)
 	}
 	if len(r.Content) > 0 {
-		b.Content.lay(b.rows, r.Content, b.adopted)
+		b.Content.lay(b.rows, r.Content, &b.held)
 	}
 	b.Size = append(b.Size, r.Size)
 	put(&b.SHA256, b.rows, r.SHA256[:])
 	b.Kept = append(b.Kept, r.Kept)
 	if len(r.Head) > 0 {
-		b.Head.lay(b.rows, r.Head, b.adopted)
+		b.Head.lay(b.rows, r.Head, &b.held)
 	}
 	if len(r.Tail) > 0 {
-		b.Tail.lay(b.rows, r.Tail, b.adopted)
+		b.Tail.lay(b.rows, r.Tail, &b.held)
 	}
 	b.ContentInline = append(b.ContentInline, r.ContentInline)
 	b.rows++
@@ -3338,8 +3338,7 @@ func (b *Contents) Reset() {
 	b.Tail.reset()
 	b.ContentInline = b.ContentInline[:0]
 	b.rows = 0
-	clear(b.adopted)
-	b.adopted = b.adopted[:0]
+	b.held.reset()
 }
 
 // Rows returns the number of rows.
@@ -6147,8 +6146,8 @@ type BodyParts struct {
 	NestedPath       Texts
 	Error            Texts
 
-	rows    int
-	adopted [][]byte
+	rows int
+	held held
 }
 
 // Append copies the row.
@@ -6158,7 +6157,7 @@ func (b *BodyParts) Append(r *BodyPart) {
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
 	if len(r.Path) > 0 {
-		b.Path.lay(b.rows, r.Path, b.adopted)
+		b.Path.lay(b.rows, r.Path, &b.held)
 	}
 	b.Position = append(b.Position, r.Position)
 	if len(r.Kind) > 0 {
@@ -6166,10 +6165,10 @@ func (b *BodyParts) Append(r *BodyPart) {
 	}
 	b.Extended = append(b.Extended, r.Extended)
 	if len(r.TypeOID) > 0 {
-		b.TypeOID.lay(b.rows, r.TypeOID, b.adopted)
+		b.TypeOID.lay(b.rows, r.TypeOID, &b.held)
 	}
 	if len(r.Parameters) > 0 {
-		b.Parameters.lay(b.rows, r.Parameters, b.adopted)
+		b.Parameters.lay(b.rows, r.Parameters, &b.held)
 	}
 	b.Size = append(b.Size, r.Size)
 	put(&b.SHA256, b.rows, r.SHA256[:])
@@ -6177,45 +6176,45 @@ func (b *BodyParts) Append(r *BodyPart) {
 	b.ContentLength = append(b.ContentLength, r.ContentLength)
 	b.IsText = append(b.IsText, r.IsText)
 	if len(r.Charset) > 0 {
-		b.Charset.lay(b.rows, r.Charset, b.adopted)
+		b.Charset.lay(b.rows, r.Charset, &b.held)
 	}
 	if len(r.Registrations) > 0 {
-		b.Registrations.lay(b.rows, r.Registrations, b.adopted)
+		b.Registrations.lay(b.rows, r.Registrations, &b.held)
 	}
 	if len(r.Text) > 0 {
-		b.Text.lay(b.rows, r.Text, b.adopted)
+		b.Text.lay(b.rows, r.Text, &b.held)
 	}
 	if len(r.TextReason) > 0 {
 		put(&b.TextReason, b.rows, r.TextReason)
 	}
 	if len(r.Octets) > 0 {
-		b.Octets.lay(b.rows, r.Octets, b.adopted)
+		b.Octets.lay(b.rows, r.Octets, &b.held)
 	}
 	b.Pages = append(b.Pages, r.Pages)
 	b.Duration = append(b.Duration, r.Duration)
 	if len(r.FileName) > 0 {
-		b.FileName.lay(b.rows, r.FileName, b.adopted)
+		b.FileName.lay(b.rows, r.FileName, &b.held)
 	}
 	b.FileSize = append(b.FileSize, r.FileSize)
 	b.FileCreated = append(b.FileCreated, r.FileCreated)
 	b.FileModified = append(b.FileModified, r.FileModified)
 	if len(r.FileApplication) > 0 {
-		b.FileApplication.lay(b.rows, r.FileApplication, b.adopted)
+		b.FileApplication.lay(b.rows, r.FileApplication, &b.held)
 	}
 	if len(r.FileDocumentType) > 0 {
-		b.FileDocumentType.lay(b.rows, r.FileDocumentType, b.adopted)
+		b.FileDocumentType.lay(b.rows, r.FileDocumentType, &b.held)
 	}
 	if len(r.InnerType) > 0 {
-		b.InnerType.lay(b.rows, r.InnerType, b.adopted)
+		b.InnerType.lay(b.rows, r.InnerType, &b.held)
 	}
 	if len(r.InnerContent) > 0 {
-		b.InnerContent.lay(b.rows, r.InnerContent, b.adopted)
+		b.InnerContent.lay(b.rows, r.InnerContent, &b.held)
 	}
 	if len(r.Signer) > 0 {
-		b.Signer.lay(b.rows, r.Signer, b.adopted)
+		b.Signer.lay(b.rows, r.Signer, &b.held)
 	}
 	if len(r.NestedPath) > 0 {
-		b.NestedPath.lay(b.rows, r.NestedPath, b.adopted)
+		b.NestedPath.lay(b.rows, r.NestedPath, &b.held)
 	}
 	if len(r.Error) > 0 {
 		put(&b.Error, b.rows, r.Error)
@@ -6260,8 +6259,7 @@ func (b *BodyParts) Reset() {
 	b.NestedPath.reset()
 	b.Error.reset()
 	b.rows = 0
-	clear(b.adopted)
-	b.adopted = b.adopted[:0]
+	b.held.reset()
 }
 
 // Rows returns the number of rows.

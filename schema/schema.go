@@ -84,6 +84,8 @@ type Batch struct {
 	Coverage          Coverage
 	Progresses        Progresses
 	Captures          Captures
+
+	seen seen
 }
 
 // Tables is the number of tables.
@@ -101,13 +103,10 @@ func (b *Batch) All() [Tables]Columnar {
 	}
 }
 
-// Adopt makes buffer the batch's until Reset: contents and texts of body parts in it, of
-// Large octets or more, are not copied when their rows are appended. Nobody may write to
-// it any more.
+// Adopt makes buffer the batch's until Reset: contents in it, of Large octets or more, are
+// not copied when their rows are appended. Nobody may write to it any more.
 func (b *Batch) Adopt(buffer []byte) {
-	buffer = buffer[:cap(buffer)]
-	b.Contents.adopted = append(b.Contents.adopted, buffer)
-	b.BodyParts.adopted = append(b.BodyParts.adopted, buffer)
+	b.Contents.held.adopted = append(b.Contents.held.adopted, buffer[:cap(buffer)])
 }
 
 // Reset forgets the rows of every table and keeps the memory.
@@ -115,6 +114,7 @@ func (b *Batch) Reset() {
 	for _, t := range b.All() {
 		t.Reset()
 	}
+	b.seen.reset()
 }
 
 // Held returns about how much memory Reset keeps, whatever rows there are.

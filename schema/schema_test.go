@@ -235,7 +235,13 @@ func FuzzTexts(f *testing.F) {
 				switch {
 				case n == 255 && i%8 == 7:
 					v = own[:Large+i]
-					c.lay(i, v, [][]byte{own})
+					c.lay(i, v, &held{adopted: [][]byte{own}})
+				case n > 50 && i%8 == 5:
+					// Octets of an array that is overwritten are there elsewhere, too.
+					of := bytes.Clone(v)
+					c.lay(i, of[i:], &held{of: of, in: v})
+					clear(of)
+					v = v[i:]
 				case len(v) > 0 && i%2 == 0:
 					put(&c, i, v)
 				case len(v) > 0:

@@ -12,8 +12,9 @@ import (
 type Texts struct {
 	octets []byte
 	rows   int
-	// apart are the texts that are in other memory, in order.
-	apart []apart
+	// apart are the texts that are in other memory, in order, and elsewhere their octets.
+	apart     []apart
+	elsewhere int
 }
 
 // apart is a text whose octets belong to at in the column's.
@@ -24,6 +25,39 @@ type apart struct {
 
 // Large is the size from which octets of an adopted buffer are not copied.
 const Large = 1 << 20
+
+// Shared is the size from which octets that the batch has already are not copied again: a
+// shorter text is sooner copied than sent by itself.
+const Shared = 4 << 10
+
+// held is memory that a batch has until Reset, and that nobody writes to.
+type held struct {
+	adopted [][]byte
+	of, in  []byte // The octets of the one are there in the other, too.
+}
+
+// find returns the memory in which the octets of v are, nil where they are to be copied.
+func (h *held) find(v []byte) []byte {
+	if len(v) < Shared {
+		return nil
+	}
+	if at, ok := within(v, h.of); ok {
+		return h.in[at : at+len(v)]
+	}
+	if len(v) >= Large {
+		for _, buffer := range h.adopted {
+			if _, ok := within(v, buffer); ok {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+func (h *held) reset() {
+	clear(h.adopted)
+	*h = held{adopted: h.adopted[:0]}
+}
 
 const (
 	minTexts = 64
@@ -57,10 +91,10 @@ func put[T string | []byte](c *Texts, row int, v T) {
 	c.octets = append(binary.AppendUvarint(c.octets, uint64(len(v))), v...)
 }
 
-// lay is put for what may be a large part of one of the buffers, which is not copied.
-func (c *Texts) lay(row int, v []byte, buffers [][]byte) {
-	if len(v) >= Large && within(v, buffers) {
-		c.refer(row, v)
+// lay is put for what may be in memory that the batch has, and is not copied then.
+func (c *Texts) lay(row int, v []byte, h *held) {
+	if in := h.find(v); in != nil {
+		c.refer(row, in)
 	} else {
 		put(c, row, v)
 	}
@@ -72,17 +106,21 @@ func (c *Texts) refer(row int, v []byte) {
 	c.octets = binary.AppendUvarint(c.octets, uint64(len(v)))
 	c.rows++
 	c.apart = append(c.apart, apart{len(c.octets), v})
+	c.elsewhere += len(v)
 }
 
-// within reports whether b is part of one of the buffers.
-func within(b []byte, buffers [][]byte) bool {
-	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	for _, own := range buffers {
-		if from := uintptr(unsafe.Pointer(unsafe.SliceData(own))); at >= from && at+uintptr(len(b)) <= from+uintptr(len(own)) {
-			return true
-		}
+// last returns the memory of the last text, which has n octets.
+func (c *Texts) last(n int) []byte {
+	if k := len(c.apart) - 1; k >= 0 && c.apart[k].at == len(c.octets) {
+		return c.apart[k].octets
 	}
-	return false
+	return c.octets[len(c.octets)-n:]
+}
+
+// within returns where in buffer b is, and whether it is part of it.
+func within(b, buffer []byte) (at int, ok bool) {
+	from, to := uintptr(unsafe.Pointer(unsafe.SliceData(buffer))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return int(to - from), to >= from && to+uintptr(len(b)) <= from+uintptr(len(buffer))
 }
 
 // grow makes room for n octets. It makes the memory itself because append would touch all
@@ -111,14 +149,8 @@ func (c *Texts) pad(row int) *Texts {
 	return c
 }
 
-// size is how many octets the texts take, with those in other memory.
-func (c *Texts) size() int {
-	n := len(c.octets)
-	for i := range c.apart {
-		n += len(c.apart[i].octets)
-	}
-	return n
-}
+// size is how many octets the texts have, with those in other memory.
+func (c *Texts) size() int { return len(c.octets) + c.elsewhere }
 
 // Len returns how many texts there are.
 func (c *Texts) Len() int { return c.rows }
@@ -140,5 +172,5 @@ func (c *Texts) Strings() []string {
 func (c *Texts) reset() {
 	c.octets, c.rows = c.octets[:0], 0
 	clear(c.apart)
-	c.apart = c.apart[:0]
+	c.apart, c.elsewhere = c.apart[:0], 0
 }

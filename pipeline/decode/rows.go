@@ -399,7 +399,11 @@ func (w *worker) content(m *schema.Message) {
 		w.row.joined = w.apdu.AppendContent(w.row.joined[:0])
 		w.row.content = w.row.joined
 	}
-	m.ContentSHA256 = sha256.Sum256(w.row.content)
+	if w.pool.cfg.EnvelopeOnly {
+		m.ContentSHA256 = sha256.Sum256(w.row.content)
+	} else {
+		m.ContentSHA256 = w.batch.Digest(w.row.content)
+	}
 }
 
 // without returns a copy of octets in which keys, told from base, are overwritten. It
@@ -621,7 +625,6 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 			cut = a.Content.Encoding
 		}
 		k.Size, k.SHA256 = uint64(len(octets)), m.ContentSHA256
-		w.inner(m, octets)
 		k.Kept = !w.pool.cfg.EnvelopeOnly
 		if k.Kept {
 			k.Content = octets
@@ -630,7 +633,10 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 			k.Head, k.Tail, k.ContentInline = in[:w.row.base+cut.Start], in[w.row.base+cut.End:], false
 		}
 	}
-	w.batch.Contents.Append(k)
+	w.batch.AppendContent(k)
+	if a.Content.Present {
+		w.inner(m, w.row.content)
+	}
 }
 
 // maxScratch bounds the APDUs of which memory is kept for others.

@@ -48,8 +48,8 @@ var groups = map[string]string{
 	"Domain": "Domain", "Attempted": "Domain",
 }
 
-// adopting are the tables with texts that may be left in a buffer that the batch adopts.
-var adopting = map[string]bool{"contents": true, "body_parts": true}
+// holding are the tables with texts that may be in memory that the batch has already.
+var holding = map[string]bool{"contents": true, "body_parts": true}
 
 // texts is the type of a column of texts.
 const texts = "Texts"
@@ -187,8 +187,8 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		}
 	}
 	b.WriteString("\nrows int\n")
-	if adopting[t.Name] {
-		b.WriteString("adopted [][]byte\n")
+	if holding[t.Name] {
+		b.WriteString("held held\n")
 	}
 	b.WriteString("}\n")
 
@@ -200,8 +200,8 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 			fmt.Fprintf(b, "b.%s = append(b.%s, uuid.UUID(%s))\n", f.col, f.col, value)
 		case f.row == "[32]byte":
 			fmt.Fprintf(b, "put(&b.%s, b.rows, %s[:])\n", f.col, value)
-		case f.slice == texts && f.row == "[]byte" && adopting[t.Name]:
-			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(b.rows, %s, b.adopted)\n}\n", value, f.col, value)
+		case f.slice == texts && f.row == "[]byte" && holding[t.Name]:
+			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(b.rows, %s, &b.held)\n}\n", value, f.col, value)
 		case f.slice == texts:
 			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, b.rows, %s)\n}\n", value, f.col, value)
 		default:
@@ -219,8 +219,8 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		}
 	}
 	b.WriteString("b.rows = 0\n")
-	if adopting[t.Name] {
-		b.WriteString("clear(b.adopted)\nb.adopted = b.adopted[:0]\n")
+	if holding[t.Name] {
+		b.WriteString("b.held.reset()\n")
 	}
 	b.WriteString("}\n")
 
