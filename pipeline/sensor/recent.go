@@ -3,6 +3,8 @@ package sensor
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"time"
 
 	"x400flow/pipeline/capture"
@@ -28,6 +30,7 @@ const (
 type recent struct {
 	window int64
 	seed   maphash.Seed
+	keys   [8]uint64
 	seen   []digest // A power of two.
 	// noted counts segments since the table was made, or as many as it holds; displaced,
 	// those of them that pushed out another within the window.
@@ -40,25 +43,16 @@ type digest struct {
 }
 
 func newRecent(window time.Duration) *recent {
-	return &recent{window: int64(window), seed: maphash.MakeSeed(), seen: make([]digest, fewSegments)}
+	r := &recent{window: int64(window), seed: maphash.MakeSeed(), seen: make([]digest, fewSegments)}
+	for i := range r.keys {
+		r.keys[i] = rand.Uint64()
+	}
+	return r
 }
 
 // again reports whether the same segment came before.
 func (r *recent) again(s *capture.Segment) bool {
-	var b [64]byte
-	p := append(append(b[:0], s.Key.LoIP[:]...), s.Key.HiIP[:]...)
-	p = binary.BigEndian.AppendUint16(p, s.Key.LoPort)
-	p = binary.BigEndian.AppendUint16(p, s.Key.HiPort)
-	p = append(p, byte(s.Flags), 0)
-	if s.FromHi {
-		p[len(p)-1] = 1
-	}
-	p = binary.BigEndian.AppendUint16(p, s.Window)
-	p = binary.BigEndian.AppendUint16(p, s.ID)
-	p = binary.BigEndian.AppendUint32(p, s.Seq)
-	p = binary.BigEndian.AppendUint32(p, s.Ack)
-	p = binary.BigEndian.AppendUint64(p, maphash.Bytes(r.seed, s.Payload))
-	sum := maphash.Bytes(r.seed, p)
+	sum := r.sum(s)
 	d := &r.seen[sum&uint64(len(r.seen)-1)]
 	if age := s.Time - d.time; age <= r.window && age >= -r.window && *d != (digest{}) {
 		if d.sum == sum {
@@ -71,6 +65,28 @@ func (r *recent) again(s *capture.Segment) bool {
 		r.grow()
 	}
 	return false
+}
+
+// sum returns a segment's digest. Its place in the table depends on the headers alone,
+// so that it need not be waited for until the payload is digested.
+func (r *recent) sum(s *capture.Segment) uint64 {
+	k := &r.keys
+	word := binary.LittleEndian.Uint64
+	ports := uint64(s.Key.LoPort)<<48 | uint64(s.Key.HiPort)<<32 | uint64(s.Window)<<16 | uint64(s.ID)
+	from := uint64(s.Flags)
+	if s.FromHi {
+		from |= 1 << 8
+	}
+	head := fold(word(s.Key.LoIP[:])^k[0], word(s.Key.LoIP[8:])^k[1]) ^
+		fold(word(s.Key.HiIP[:])^k[2], word(s.Key.HiIP[8:])^k[3]) ^
+		fold(ports^k[4], uint64(s.Seq)<<32|uint64(s.Ack)^k[5])
+	return fold(head^k[6], from^k[7]) ^ maphash.Bytes(r.seed, s.Payload)&^(mostSegments-1)
+}
+
+// fold multiplies, and puts the two halves of the product together.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 // grow doubles the table if it is crowded.
