@@ -107,6 +107,53 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 	return v, false
 }
 
+// NoInvocation reports whether the octets of a TSDU's front show at once, as nearly all
+// do, that FindInvocation finds no operation in it and asks for no more: it begins with
+// tokens and a checkpoint, or it is a transfer with what is no invoke at its front. False
+// says nothing.
+func NoInvocation(tsdu []byte) bool {
+	b := tsdu
+	if len(b) < 4 || b[0] != 1 && b[0] != 2 || b[1] != 0 {
+		return false
+	}
+	if b[2] != 1 {
+		return true // No DATA TRANSFER stands behind GIVE or PLEASE TOKENS.
+	}
+	const most = 4 + 6 + 6 + 3 + 6 + 6 + 1 // Octets up to the tag that tells, with lengths of five.
+	if b[0] != 1 || b[3] != 0 || len(b) < most || b[4] != 0x61 {
+		return false
+	}
+	h := (*[most]byte)(b)
+	at, ok := behind(h, 5)
+	if !ok || h[at] != 0x30 {
+		return false
+	}
+	if at, ok = behind(h, at+1); !ok || h[at] != 0x02 || h[at+1] != 1 || h[at+3] != 0xa0 {
+		return false
+	}
+	if at, ok = behind(h, at+4); !ok {
+		return false
+	}
+	if h[at] == 0x04 {
+		if at, ok = behind(h, at+1); !ok {
+			return false
+		}
+	}
+	t := h[at]
+	return t != 0x04 && t != 0x24 && t != 0x28 && t != 0xa1
+}
+
+// behind returns what is behind a length of at most five octets.
+func behind(h *[32]byte, at int) (next int, ok bool) {
+	switch l := h[at]; {
+	case l <= 0x80:
+		return at + 1, true
+	case l <= 0x84:
+		return at + 1 + int(l&0x7f), true
+	}
+	return 0, false
+}
+
 // DataStart returns where the user information of a TSDU begins that is a DATA
 // TRANSFER (X.225 8.3.11); ok is false for another.
 func DataStart(tsdu []byte) (at int, ok bool) {

@@ -56,6 +56,9 @@ func TestFindInvocation(t *testing.T) {
 			if c.code >= 0 && c.tsdu[v.Argument] != 0x31 {
 				t.Errorf("argument at %d", v.Argument)
 			}
+			if NoInvocation(c.tsdu) && c.code >= 0 {
+				t.Error("no invocation at once")
+			}
 			// Every shorter front says that more is needed, or the same.
 			for n := range len(c.tsdu) {
 				w, more := FindInvocation(c.tsdu[:n])
@@ -67,11 +70,54 @@ func TestFindInvocation(t *testing.T) {
 	}
 }
 
+// TestNoInvocation shows what nearly all TSDUs are found by.
+func TestNoInvocation(t *testing.T) {
+	transfer := func(length byte, octets ...byte) []byte {
+		header := func(tag byte) []byte {
+			switch length {
+			case 0x80:
+				return []byte{tag, 0x80}
+			case 0x81:
+				return []byte{tag, 0x81, 0xf0}
+			}
+			return []byte{tag, 0x84, 0, 0, 1, 0}
+		}
+		b := bytes.Join([][]byte{{1, 0, 1, 0}, header(0x61), header(0x30), {2, 1, 3}, header(0xa0), header(4)}, nil)
+		return append(append(b, octets...), make([]byte, 40)...)
+	}
+	for _, length := range []byte{0x80, 0x81, 0x84} {
+		for first := range 256 {
+			want := first != 0x04 && first != 0x24 && first != 0x28 && first != 0xa1
+			if got := NoInvocation(transfer(length, byte(first))); got != want {
+				t.Errorf("%#x after lengths %#x: %v", first, length, got)
+			}
+		}
+	}
+	for _, checkpoint := range [][]byte{{1, 0, 49, 3, 42, 1, '1'}, {2, 0, 50, 3, 42, 1, '1'}, {1, 0, 41, 3, 42, 1, '1'}} {
+		if !NoInvocation(checkpoint) {
+			t.Errorf("% x", checkpoint)
+		}
+	}
+	if NoInvocation([]byte{1, 0, 1, 0}) || NoInvocation(nil) {
+		t.Error("too short to tell")
+	}
+}
+
 func FuzzFindInvocation(f *testing.F) {
 	f.Add([]byte{1, 0, 1, 0, 0xa1, 9, 2, 1, 1, 2, 1, 8, 0x31, 1, 0})
+	f.Add([]byte{2, 0, 50, 3, 42, 1, '1'})
+	for _, first := range []byte{0xa0, 0xa1, 0x04, 0x28} {
+		invoke := tlv(first, tlv(2, []byte{1}), tlv(2, []byte{8}), make([]byte, 30))
+		f.Add(append([]byte{1, 0, 1, 0}, tlv(0x61, tlv(0x30, tlv(2, []byte{3}), tlv(0xa0, invoke)))...))
+		f.Add(append([]byte{1, 0, 1, 0}, tlv(0x61, tlv(0x30, tlv(2, []byte{3}), tlv(0xa0, tlv(4, invoke))))...))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if v, _ := FindInvocation(b); v.Code >= 0 && (v.Argument < 4 || v.Argument > len(b)) {
+		v, more := FindInvocation(b)
+		if v.Code >= 0 && (v.Argument < 4 || v.Argument > len(b)) {
 			t.Fatalf("argument at %d of %d", v.Argument, len(b))
+		}
+		if NoInvocation(b) && (v.Code >= 0 || more) {
+			t.Fatalf("no invocation, but %+v, %v", v, more)
 		}
 		DataStart(b)
 		Control(b)

@@ -181,8 +181,10 @@ func (t *tsdu) pass(user []byte, eot bool) bool {
 	case len(user) == 0 || credentialSPDU(user[0]):
 		return false
 	default:
-		if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
-			return false
+		if !association.NoInvocation(user) {
+			if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
+				return false
+			}
 		}
 		resumes := session.MayResume(user, eot)
 		t.resumes = t.resumes || resumes
