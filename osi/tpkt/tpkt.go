@@ -98,24 +98,24 @@ const (
 // A Framer cuts one direction. The zero value is ready for a stream seen from
 // its start.
 type Framer struct {
-	pool *buffers.Pool
-	buf  []byte // Held octets are buf[r:]; they stand before in.
-	r    int
-	in   []byte // What is left of the last run.
-	pos  uint64 // Stream offset of the first octet not given yet.
-	want int    // In step, the length of the TPKT of which the beginning is held; 0 where that is not known.
+	// What each run needs comes first: of many connections it comes from memory.
+	state    State
+	resync   bool   // The next TPDU is the first after a break.
+	boundary bool   // In Resync: a header is expected at pos.
+	accepted bool   // A TPKT begins after skip.
+	final    bool   // Nothing follows what is held, but lost octets are missing there.
+	buf      []byte // Held octets are buf[r:]; they stand before in.
+	r        int
+	skip     int    // Octets at the front found to be in no TPKT.
+	pos      uint64 // Stream offset of the first octet not given yet.
+	want     int    // In step, the length of the TPKT of which the beginning is held; 0 where that is not known.
 
-	state      State
-	resync     bool   // The next TPDU is the first after a break.
-	boundary   bool   // In Resync: a header is expected at pos.
+	in         []byte // What is left of the last run.
+	pool       *buffers.Pool
 	skipTo     uint64 // In Resync, if above pos: where a header is expected.
-	skip       int    // Octets at the front found to be in no TPKT.
-	accepted   bool   // A TPKT begins after skip.
 	skipped    uint64 // Octets skipped since the last TPDU.
 	nextSearch uint64 // Stream offset below whose reach a search behind the front is not repeated.
-
-	final bool   // Nothing follows what is held, but
-	lost  uint64 // so many octets are missing there.
+	lost       uint64
 }
 
 // Reset makes the framer new. Those of one goroutine may share a pool, which lends

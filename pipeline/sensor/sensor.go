@@ -186,26 +186,31 @@ type interval struct {
 	beat     record.Heartbeat
 }
 
-// conn is what the sensor keeps of one connection.
+// conn is what the sensor keeps of one connection. As in tcp.Conn, what every run of octets
+// needs comes first, in a cache line, and in one or two of each direction.
 type conn struct {
+	rec          *record.Buffer
+	base         int64
+	items        int
+	sources      []int32
+	sole         int32 // The only one of sources, or noFile.
+	muted        bool
+	probed       bool
+	preambleDone bool
+	preambleCut  bool
+	size         int // What it takes of Config.MaxState.
+
+	dir    [2]direction
+	framer [2]tpkt.Framer
+
 	id     [16]byte
 	file   int32 // It was first seen there.
-	framer [2]tpkt.Framer
-	dir    [2]direction
-
-	rec     *record.Buffer
-	base    int64
-	number  uint64
-	items   int
-	sources []int32
-	muted   bool
-	place   int // In Sensor.dirty, from 1; 0 if not there.
+	number uint64
+	place  int // In Sensor.dirty, from 1; 0 if not there.
 
 	preamble     []byte // Items of earlier records, as fields of a record with time 0.
 	preambleThen int    // How many octets of it are of records before the one under way.
 	preambleSize int    // Their octets.
-	preambleCut  bool
-	preambleDone bool
 	// preambleResumes says that an activity may be resumed in the preamble.
 	preambleResumes bool
 	opening         int // Where this record's items begin, while they may be preamble.
@@ -215,25 +220,26 @@ type conn struct {
 
 	class  *association.Association // Until it is known whether this is X.400.
 	probes int                      // TPDUs that it has seen.
-	probed bool
-	probe  int  // Octets that class was given.
-	access bool // It is P3, P7, or some X.400 other than P1.
-
-	size int // What it takes of Config.MaxState.
+	probe  int                      // Octets that class was given.
+	access bool                     // It is P3, P7, or some X.400 other than P1.
 
 	// Octets of a TSDU just overwritten altogether, and their SHA-256.
 	undecodable int
 	digest      [sha256.Size]byte
 }
 
+// noFile is no file's index.
+const noFile = -1
+
 // direction is what the sensor keeps of one direction of a connection.
 type direction struct {
 	base    uint32 // TCP sequence number of stream offset 0.
-	tsdu    tsdu
-	skipped uint64 // Octets of the run of skipped octets under way.
-	more    uint64 // Those of them that were not published.
-	moreAt  uint64 // Stream offset of the first of these.
 	kind    record.ItemKind
+	skipped uint64 // Octets of the run of skipped octets under way.
+	tsdu    tsdu
+	more    uint64  // Octets of skipped that were not published.
+	moreAt  uint64  // Stream offset of the first of these.
+	_       [8]byte // So that the next one begins a cache line, too.
 }
 
 // What a connection's state keeps for another one.
@@ -244,7 +250,7 @@ const (
 
 // reset makes the state that of a new connection. It keeps memory.
 func (st *conn) reset(midStream bool, file int32, pool *buffers.Pool) {
-	*st = conn{file: file, framer: st.framer, sources: st.sources[:0], preamble: st.preamble[:0], dir: [2]direction{
+	*st = conn{file: file, sole: noFile, framer: st.framer, sources: st.sources[:0], preamble: st.preamble[:0], dir: [2]direction{
 		{tsdu: tsdu{held: st.dir[0].tsdu.held[:0]}}, {tsdu: tsdu{held: st.dir[1].tsdu.held[:0]}},
 	}}
 	if cap(st.preamble) > maxKeptPreamble {
@@ -731,7 +737,7 @@ func (s *Sensor) plain(ctx context.Context, ev *tcp.Event[conn]) (n int, err err
 	st := &ev.Conn.State
 	d := &st.dir[ev.Dir]
 	t := &d.tsdu
-	if !st.probed || !st.preambleDone || st.rec == nil || len(st.sources) != 1 || st.sources[0] != ev.File ||
+	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File ||
 		d.skipped > 0 || !t.settled || t.unsure || t.rest || !st.framer[ev.Dir].Aligned() {
 		return 0, nil
 	}
@@ -945,7 +951,7 @@ func (s *Sensor) append(c *openConn, it *record.Item, file int32) (at int) {
 	if st.rec == nil {
 		s.open(c, it.Time)
 	}
-	if it.Source = 0; len(st.sources) != 1 || st.sources[0] != file {
+	if it.Source = 0; st.sole != file {
 		it.Source = s.source(st, file)
 	}
 	before := len(st.rec.B)
@@ -966,6 +972,9 @@ func (s *Sensor) source(st *conn, file int32) uint32 {
 		return 0
 	}
 	st.sources = append(st.sources, file)
+	if st.sole = noFile; len(st.sources) == 1 {
+		st.sole = file
+	}
 	before := len(st.rec.B)
 	st.rec.B = record.AppendSource(st.rec.B, s.cfg.Source(file))
 	s.pending += len(st.rec.B) - before
@@ -981,7 +990,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 	st.number++
 	st.base = now
 	st.items = 0
-	st.sources = st.sources[:0]
+	st.sources, st.sole = st.sources[:0], noFile
 	st.rec = s.begin(record.KindConnection)
 	st.rec.B, st.resumes = record.AppendResumes(st.rec.B)
 	st.rec.B = record.BeginConnection(st.rec.B, &record.Connection{

@@ -25,27 +25,26 @@ const maxGaps = 8
 type span struct{ from, to int64 }
 
 // A half is one direction of a connection. Its octets are numbered from the
-// one after the SYN, or the first one seen, which is 0.
+// one after the SYN, or the first one seen, which is 0. What each segment needs comes
+// first, in a cache line.
 type half struct {
-	known bool   // A segment was seen: the fields below mean something.
-	done  bool   // The FIN was reached.
-	fin   bool   // The FIN was seen, at finAt.
-	base  uint32 // Sequence number of octet 0.
-	next  int64  // The next octet to give.
-	finAt int64
-	acked int64 // The other side has all before it.
-	// ackedThen is acked as it was before each of the last segments.
-	ackedThen [Patience]int64
-	ackedAt   int64 // When acked moved.
-	cutTo     int64 // The snap length cut off what is between next and it.
-	wild      int   // Segments in a row that were far from next.
-	lags      bool  // What the other side acknowledged did not come: it is waited for no more.
+	known   bool   // A segment was seen: the fields below mean something.
+	done    bool   // The FIN was reached.
+	fin     bool   // The FIN was seen, at finAt.
+	lags    bool   // What the other side acknowledged did not come: it is waited for no more.
+	base    uint32 // Sequence number of octet 0.
+	next    int64  // The next octet to give.
+	acked   int64  // The other side has all before it.
+	ackedAt int64  // When acked moved.
+	wild    int    // Segments in a row that were far from next.
 
 	held  []heldPiece // In order, without overlap.
 	cost  int         // Of held.
-	gaps  []span      // The last ones.
-	since uint64      // Segment count when the FIN came, for the hole before it.
-	when  int64       // Its time.
+	finAt int64
+	cutTo int64  // The snap length cut off what is between next and it.
+	gaps  []span // The last ones.
+	since uint64 // Segment count when the FIN came, for the hole before it.
+	when  int64  // Its time.
 }
 
 func (h *half) seq(off int64) uint32 { return h.base + uint32(off) }

@@ -59,7 +59,7 @@ func TestFloodSparesConnections(t *testing.T) {
 	for port := range uint16(200) {
 		feed(from(w, port+5000, syn|ack, "y"))
 	}
-	if table.conns[l.conns[3].Key] != l.conns[3] || table.conns[l.conns[4].Key] != nil {
+	if table.conns.get(&l.conns[3].Key) != l.conns[3] || table.conns.get(&l.conns[4].Key) != nil {
 		t.Error("another connection gave way than the longest silent one that was not set apart")
 	}
 }

@@ -221,7 +221,7 @@ func TestSameInputSameEvents(t *testing.T) {
 // sameTables compares the events and connections of two tables.
 func sameTables(t *testing.T, a, b *Table[int]) {
 	t.Helper()
-	if len(a.queue) != len(b.queue) || !reflect.DeepEqual(a.Counters(), b.Counters()) || len(a.conns) != len(b.conns) {
+	if len(a.queue) != len(b.queue) || !reflect.DeepEqual(a.Counters(), b.Counters()) || a.conns.len() != b.conns.len() {
 		t.Fatalf("%d events, %+v, and in general %d, %+v", len(a.queue), a.Counters(), len(b.queue), b.Counters())
 	}
 	for i := range a.queue {
@@ -234,9 +234,9 @@ func sameTables(t *testing.T, a, b *Table[int]) {
 			t.Fatalf("event %d is %+v, and in general %+v", i, x, y)
 		}
 	}
-	for key, c := range a.conns {
-		o := b.conns[key]
-		if o == nil || c.ID != o.ID || c.Counters != o.Counters || !reflect.DeepEqual(c.half, o.half) ||
+	for c := range a.conns.all() {
+		o := b.conns.get(&c.Key)
+		if o == nil || c.ID != o.ID || c.Counters != o.Counters || !reflect.DeepEqual(c.half, o.half) || c.ackedThen != o.ackedThen ||
 			c.Last != o.Last || c.seen != o.seen || c.segments != o.segments || c.stage != o.stage || c.frame != o.frame {
 			t.Fatalf("%+v, and in general %+v", c, o)
 		}
@@ -336,7 +336,7 @@ func (t *Table[T]) all() iter.Seq[*Conn[T]] {
 				}
 			}
 		}
-		if n != len(t.conns) {
+		if n != t.conns.len() {
 			panic("a connection is in no list")
 		}
 	}

@@ -63,7 +63,7 @@ type Table[T any] struct {
 	cfg      Config
 	idle     [stages]int64
 	gapAfter int64
-	conns    map[capture.FlowKey]*Conn[T]
+	conns    index[T]
 	last     *Conn[T] // Had the last segment.
 	nextID   uint64
 
@@ -101,7 +101,7 @@ func NewTable[T any](cfg Config) *Table[T] {
 		cfg:      cfg,
 		idle:     [stages]int64{int64(cfg.HandshakeTimeout), idle, idle, idle},
 		gapAfter: int64(cfg.GapTimeout),
-		conns:    map[capture.FlowKey]*Conn[T]{},
+		conns:    newIndex[T](),
 		tombs:    latest.New[capture.FlowKey, tomb](maxTombs),
 	}
 }
@@ -109,15 +109,15 @@ func NewTable[T any](cfg Config) *Table[T] {
 // Counters returns the table's own counters.
 func (t *Table[T]) Counters() TableCounters {
 	c := t.counters
-	c.Held, c.Conns = t.held, len(t.conns)
+	c.Held, c.Conns = t.held, t.conns.len()
 	return c
 }
 
 // Each calls f with each connection of which segments to come depend on those that
 // came: that is held, or that ended less than Remembered ago, in no order.
 func (t *Table[T]) Each(f func(key capture.FlowKey, start int64)) {
-	for key, c := range t.conns {
-		f(key, c.Start)
+	for c := range t.conns.all() {
+		f(c.Key, c.Start)
 	}
 	for key, g := range t.tombs.All() {
 		if t.now-g.time <= tombTime {
@@ -185,11 +185,7 @@ func (t *Table[T]) Advance(now int64) {
 // and every connection is closed, in the order they were first seen.
 func (t *Table[T]) End() {
 	t.begin()
-	all := make([]*Conn[T], 0, len(t.conns))
-	for _, c := range t.conns {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(a, b *Conn[T]) int { return cmp.Compare(a.ID, b.ID) })
+	all := slices.SortedFunc(t.conns.all(), func(a, b *Conn[T]) int { return cmp.Compare(a.ID, b.ID) })
 	for _, c := range all {
 		t.close(c, ReasonEnd)
 	}
@@ -237,12 +233,7 @@ func (t *Table[T]) find(k *capture.FlowKey) *Conn[T] {
 	if c := t.last; c != nil && same(&c.Key, k) {
 		return c
 	}
-	return t.conns[*k]
-}
-
-// same is a == b without a call.
-func same(a, b *capture.FlowKey) bool {
-	return a.LoPort == b.LoPort && a.HiPort == b.HiPort && a.LoIP == b.LoIP && a.HiIP == b.HiIP && a.Family == b.Family
+	return t.conns.get(k)
 }
 
 // afterEnd reports whether s belongs to a connection that was closed.
@@ -299,7 +290,7 @@ func (t *Table[T]) move(c *Conn[T], s stage) {
 
 // open makes a connection of which s is the first segment.
 func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
-	if len(t.conns) >= t.cfg.MaxConns {
+	if t.conns.len() >= t.cfg.MaxConns {
 		t.evict(opening, silent, talking, preferred)
 	}
 	t.tombs.Delete(s.Key)
@@ -326,7 +317,7 @@ func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	if c.clientHi {
 		c.Client, c.Server = c.Server, c.Client
 	}
-	t.conns[c.Key] = c
+	t.conns.add(c)
 	t.last = c
 	t.append(c)
 	t.emit(Event[T]{Kind: Open, Conn: c})
@@ -374,6 +365,9 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 			return false
 		}
 		*h = half{}
+		for i := range c.ackedThen {
+			c.ackedThen[i][d] = 0
+		}
 	case ack && c.HaveISN[1-d]:
 		// Fast Open acknowledges data with the SYN (RFC 7413), so that the
 		// number may be above the first.
@@ -446,10 +440,7 @@ func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
 func (t *Table[T]) saw(c *Conn[T], s *capture.Segment, at stage) {
 	c.Last, c.seen = s.Time, t.now
 	c.segments++
-	for i := range c.half {
-		h := &c.half[i]
-		h.ackedThen[c.segments%Patience] = h.acked
-	}
+	c.ackedThen[c.segments%Patience] = [...]int64{c.half[0].acked, c.half[1].acked}
 	if t.last != c {
 		t.last = c
 	}
@@ -780,7 +771,7 @@ func (t *Table[T]) settle(c *Conn[T], d Dir) bool {
 			p.need, o.lags = 0, true
 			continue
 		}
-		if !over && !t.hopeless(c, h, p.from, p.nth, p.at) {
+		if !over && !t.hopeless(c, d, p.from, p.nth, p.at) {
 			break
 		}
 		if over {
@@ -789,7 +780,7 @@ func (t *Table[T]) settle(c *Conn[T], d Dir) bool {
 		t.gap(c, d, p.from)
 	}
 	if h.fin && !h.done && len(h.held) == 0 {
-		if h.next < h.finAt && t.hopeless(c, h, h.finAt, h.since, h.when) {
+		if h.next < h.finAt && t.hopeless(c, d, h.finAt, h.since, h.when) {
 			t.gap(c, d, h.finAt)
 		}
 		h.done = h.next >= h.finAt
@@ -799,7 +790,7 @@ func (t *Table[T]) settle(c *Conn[T], d Dir) bool {
 
 // hopeless reports whether the hole that ends at to, after which something was
 // seen as the nth segment, will stay.
-func (t *Table[T]) hopeless(c *Conn[T], h *half, to int64, nth uint64, seen int64) bool {
+func (t *Table[T]) hopeless(c *Conn[T], d Dir, to int64, nth uint64, seen int64) bool {
 	waited := t.now - seen
 	if waited >= t.gapAfter {
 		return true
@@ -809,7 +800,8 @@ func (t *Table[T]) hopeless(c *Conn[T], h *half, to int64, nth uint64, seen int6
 	}
 	// The acknowledgement, too, may have been captured before what it
 	// acknowledges.
-	return h.cutTo >= to || h.ackedThen[(c.segments+1)%Patience] >= to ||
+	h := &c.half[d]
+	return h.cutTo >= to || c.ackedThen[(c.segments+1)%Patience][d] >= to ||
 		h.acked >= to && t.now-h.ackedAt >= coveredTime
 }
 
@@ -880,7 +872,7 @@ func (t *Table[T]) close(c *Conn[T], reason Reason) {
 	}
 	t.counters.Closed++
 	t.emit(Event[T]{Kind: Close, Conn: c, Reason: reason})
-	delete(t.conns, c.Key)
+	t.conns.remove(c)
 	if t.last == c {
 		t.last = nil
 	}

@@ -417,7 +417,7 @@ func TestTable(t *testing.T) {
 				if tt.table != (TableCounters{}) && got != tt.table {
 					t.Errorf("got %+v, want %+v", got, tt.table)
 				}
-				if got.Held != 0 || table.heldOldest != nil || len(table.conns) != 0 {
+				if got.Held != 0 || table.heldOldest != nil || table.conns.len() != 0 {
 					t.Errorf("something is left: %+v", got)
 				}
 			}

@@ -1,0 +1,62 @@
+package tcp
+
+import (
+	"testing"
+	"unsafe"
+
+	"x400flow/pipeline/capture"
+)
+
+// TestIndexAlike has three connections whose keys have one hash, and takes them out in
+// each order.
+func TestIndexAlike(t *testing.T) {
+	const hash = 7
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		x := newIndex[int]()
+		conns := make([]*Conn[int], 3)
+		for i := range conns {
+			conns[i] = &Conn[int]{Key: capture.FlowKey{LoPort: uint16(i)}}
+			x.put(hash, conns[i])
+		}
+		held := map[*Conn[int]]bool{conns[0]: true, conns[1]: true, conns[2]: true}
+		for _, i := range order {
+			x.drop(hash, conns[i])
+			delete(held, conns[i])
+			for _, c := range conns {
+				if got := x.at(hash, &c.Key); (got == c) != held[c] || got != nil && got != c {
+					t.Fatalf("%v: without %d, %v is found as %v", order, i, c.Key, got)
+				}
+			}
+			n := 0
+			for c := range x.all() {
+				if n++; !held[c] {
+					t.Fatalf("%v: %v is still there", order, c.Key)
+				}
+			}
+			if n != len(held) || x.len() != n {
+				t.Fatalf("%v: %d connections, of %d, for %d", order, n, x.len(), len(held))
+			}
+		}
+		if len(x.first) != 0 {
+			t.Fatalf("%v: %d places are left", order, len(x.first))
+		}
+	}
+}
+
+// TestLines says which parts of a connection lie in cache lines of their own.
+func TestLines(t *testing.T) {
+	// The allocator puts so much before a value with pointers of more than 512 octets.
+	const header, line = 8, 64
+	var c Conn[[64]byte]
+	for name, at := range map[string]uintptr{
+		"segments": unsafe.Offsetof(c.segments), "half": unsafe.Offsetof(c.half), "ackedThen": unsafe.Offsetof(c.ackedThen),
+		"Counters": unsafe.Offsetof(c.Counters), "State": unsafe.Offsetof(c.State),
+	} {
+		if (header+at)%line != 0 {
+			t.Errorf("%s begins %d octets behind a line's beginning", name, (header+at)%line)
+		}
+	}
+	if n := unsafe.Sizeof(half{}); n%line != 0 {
+		t.Errorf("a direction has %d octets", n)
+	}
+}
