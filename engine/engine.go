@@ -70,8 +70,10 @@ type Options struct {
 	// the directory are given to.
 	Group string
 	// Fsync makes every insert reach the disk before it is acknowledged
-	// (fsync_after_insert), so that it survives a power cut. Without it an
-	// acknowledged insert survives the death of the process, not of the machine.
+	// (fsync_after_insert), and every merge before what it merged is deleted, so that
+	// rows survive a power cut. Without it an acknowledged insert survives the death
+	// of the process, not of the machine, and a power cut may also take older rows
+	// that were merged in the minute before.
 	Fsync bool
 	// StartTimeout bounds how long a dial waits for an engine to come up. Default
 	// 60 s; the dial's context bounds it too.

@@ -309,6 +309,12 @@ const privileges = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE T
 // hundred columns, of each of which a merge would fill a buffer of a megabyte, of every
 // part and of the result. So large parts are merged column by column, whatever their
 // rows, buffers begin small, and parts in one file are written after 16 MiB, not 128.
+//
+// Parts that were merged are deleted within seconds. ClickHouse looks for them every 30
+// to 300 s, and they take some 40 kB of memory each until then, so memory would grow with
+// what was inserted in up to five minutes. They are deleted with no respect to whether the
+// part in their place has reached the disk, which is why o.Fsync makes merges see to it.
+//
 // Statistics of columns are left out: no query of ours is planned by them, and of a
 // text or a content they hold the least and the greatest as they are.
 func writeConfig(dir string, o Options, merges string) (string, error) {
@@ -359,16 +365,21 @@ func writeConfig(dir string, o Options, merges string) (string, error) {
 <text_index_tokens_cache_size>%d</text_index_tokens_cache_size>
 <text_index_header_cache_size>%d</text_index_header_cache_size>
 <text_index_postings_cache_size>%d</text_index_postings_cache_size>
+<max_parts_cleaning_thread_pool_size>2</max_parts_cleaning_thread_pool_size>
 <merge_tree>
 <auto_statistics_types></auto_statistics_types>
 <min_columns_to_activate_adaptive_write_buffer>1</min_columns_to_activate_adaptive_write_buffer>
 <compact_parts_max_bytes_to_buffer>16777216</compact_parts_max_bytes_to_buffer>
 <vertical_merge_algorithm_min_rows_to_activate>1</vertical_merge_algorithm_min_rows_to_activate>
+<cleanup_delay_period>1</cleanup_delay_period>
+<cleanup_delay_period_random_add>0</cleanup_delay_period_random_add>
+<max_cleanup_delay_period>2</max_cleanup_delay_period>
 <fsync_after_insert>%d</fsync_after_insert>
+<min_compressed_bytes_to_fsync_after_merge>%d</min_compressed_bytes_to_fsync_after_merge>
 <fsync_part_directory>%d</fsync_part_directory>
 %s</merge_tree>
 </clickhouse>
-`, esc(users), o.MaxMemory, cache, cache, cache, cache, cache, cache, cache, fsync, fsync, merges),
+`, esc(users), o.MaxMemory, cache, cache, cache, cache, cache, cache, cache, fsync, fsync, fsync, merges),
 	}
 	for path, text := range files {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -64,6 +64,7 @@ func TestWhatIsAllowed(t *testing.T) {
 	h := client(t, dir)
 	for sql, want := range map[string]string{
 		"SELECT value FROM system.merge_tree_settings WHERE name = 'fsync_after_insert'":                           "1\n",
+		"SELECT value FROM system.merge_tree_settings WHERE name = 'max_cleanup_delay_period'":                     "2\n",
 		"SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage'":                          "1073741824\n",
 		"SELECT getSetting('max_threads')":                                                                         "3\n",
 		"SELECT getSetting('query_profiler_cpu_time_period_ns'), getSetting('query_profiler_real_time_period_ns')": "0\t0\n",
@@ -78,6 +79,29 @@ func TestWhatIsAllowed(t *testing.T) {
 		t.Errorf("status %d: %.300s", a.status, a.body)
 	}
 	mustExec(t, c, "SELECT 1")
+}
+
+// With Fsync a merge reaches the disk, since what it merged is deleted.
+func TestMergesReachTheDisk(t *testing.T) {
+	t.Parallel()
+	for _, fsync := range []bool{false, true} {
+		o := small
+		o.Fsync = fsync
+		c := openWith(t, archive(t), o, nil, nil)
+		mustExec(t, c, "CREATE TABLE s (id UInt64, text String) ENGINE = MergeTree ORDER BY id")
+		for range 2 {
+			mustExec(t, c, "INSERT INTO s SELECT number, toString(number) FROM numbers(1000)")
+		}
+		const synced = "SELECT toUInt64(sum(value)) FROM system.events WHERE event = 'FileSync'"
+		before := count(t, c, synced)
+		mustExec(t, c, "OPTIMIZE TABLE s FINAL")
+		if n := count(t, c, "SELECT count() FROM system.parts WHERE table = 's' AND active"); n != 1 {
+			t.Fatalf("%d parts after a merge", n)
+		}
+		if n := count(t, c, synced) - before; (n > 0) != fsync {
+			t.Errorf("Fsync %v: a merge reached the disk with %d files", fsync, n)
+		}
+	}
 }
 
 // Deep nesting is refused, not a crash: libchdb measures its stack.
