@@ -17,6 +17,7 @@ import (
 
 	"x400flow/cmd/internal/config"
 	"x400flow/cmd/internal/confine"
+	"x400flow/cmd/internal/heap"
 	"x400flow/cmd/internal/service"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
@@ -194,6 +195,9 @@ func run(ctx context.Context, o *options, log *slog.Logger, out io.Writer) error
 	if o.again {
 		return again(ctx, o, out)
 	}
+	// Up to three quarters of -row-memory are live, records on the bus and records that wait to
+	// be decoded, and some 8 MiB beside these.
+	heap.Keep(int64(o.rows)/4*3+memory.DefaultLimit+decode.DefaultMaxQueued+32<<20, 100)
 	if o.bus.URL != "" {
 		return runBus(ctx, o, log, out)
 	}

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -123,11 +121,6 @@ func openTaps(o *options, held *confine.Held, cfg sensor.Config, to bus.Publishe
 }
 
 func (t *tapped) run(ctx, drain context.Context) (ended, err error) {
-	if os.Getenv("GOGC") == "" {
-		// What is kept of connections lives for hours: letting as much garbage gather
-		// would double it.
-		debug.SetGCPercent(50)
-	}
 	ended = t.Run(ctx, drain)
 	if drain.Err() != nil {
 		return nil, ended

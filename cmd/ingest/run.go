@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"x400flow/cmd/internal/confine"
+	"x400flow/cmd/internal/heap"
 	"x400flow/cmd/internal/service"
 	"x400flow/engine"
 	"x400flow/pipeline/bus"
@@ -90,6 +91,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		trouble = nil // Decoders know better.
 	}
 
+	heap.Keep(o.heap())
 	b := memory.New(o.onBus())
 	var to bus.Publisher = b
 	var dropped func() uint64
@@ -238,6 +240,19 @@ func (o *options) onBus() int {
 		return o.share(16)
 	}
 	return o.share(128)
+}
+
+// heap is the size of the heap at which garbage is collected, and how much garbage there may
+// be in per cent of what is live. When all is full that may be, up to three quarters of
+// -memory are live, and some 8 MiB that do not depend on it.
+func (o *options) heap() (octets int64, usual int) {
+	octets, usual = int64(o.memory)/4*3+18<<20, 100
+	if o.live.on() {
+		// What is kept of connections lives for hours: letting as much garbage gather
+		// would double it.
+		usual = 50
+	}
+	return octets, usual
 }
 
 // fewQueued is how many batches of rows wait where captures are read: beside the block that

@@ -145,7 +145,7 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprint(out, "\nIngest may have `-memory` of records and rows, and as much garbage as it has of these.\n")
+	fmt.Fprint(out, "\nIngest collects garbage when its heap comes to three quarters of `-memory` and 18 MiB.\n")
 	const huge = 100 << 20
 	fmt.Fprint(out, "\nOne message of 100 MB:\n\n| from capture to | keep | peak MB | without it | copies |\n|---|---|---:|---:|---:|\n")
 	g := stages.Sized(20, 2000)
