@@ -169,6 +169,9 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		wo.Rows, wo.Registerer, wo.Log = o.block, mon.Registerer(), log
 		if !o.lasts() {
 			wo.Queue = fewQueued
+			if !slices.Contains(o.read, "-") {
+				wo.Age = filesAge
+			}
 		}
 		writer = st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
@@ -258,6 +261,11 @@ func (o *options) heap() (octets int64, usual int) {
 // fewQueued is how many batches of rows wait where captures are read: beside the block that
 // is being collected, more keep nobody busy, and are memory to be touched for the first time.
 const fewQueued = 2
+
+// filesAge is how long rows wait for others where captures are read that lie there: so long
+// that blocks are full on a slow or busy machine, too. More and smaller parts cost the
+// archive more.
+const filesAge = 15 * time.Second
 
 // share is one of so many parts of -memory, a megabyte at least.
 func (o *options) share(parts int) int { return max(int(o.memory)/parts, 1<<20) }

@@ -19,7 +19,7 @@ type WriterOptions struct {
 	Rows  int
 	Bytes int
 	// Age is how long a batch may wait for others before its block is inserted
-	// all the same. Default 1 s.
+	// all the same, as soon as an inserter is free. Default 1 s.
 	Age time.Duration
 	// Queue is how many batches may wait for their block. Default 16.
 	Queue int
@@ -244,40 +244,40 @@ func (w *Writer) Err() error { return context.Cause(w.ctx) }
 // Done is closed when the writer has stopped.
 func (w *Writer) Done() <-chan struct{} { return w.ctx.Done() }
 
-// collect makes blocks of batches.
+// collect makes blocks of batches. One that is due by age goes on taking batches until an
+// inserter is free: more inserts of fewer rows would cost an archive that is behind more.
 func (w *Writer) collect() {
 	defer close(w.out)
 	var cur *block
 	var number uint64
+	var due, whole bool // Of cur: it may go, it takes no more.
 	age := time.NewTimer(w.o.Age)
 	age.Stop()
 	defer age.Stop()
-	send := func() bool {
-		age.Stop()
-		b := cur
-		cur = nil
-		b.number = number
-		number++
-		select {
-		case w.out <- b:
-			return true
-		case <-w.ctx.Done():
-			return false
-		}
-	}
 	for {
+		in, out := w.in, w.out
+		if !due {
+			out = nil
+		}
+		if whole {
+			in = nil
+		}
 		select {
-		case it, ok := <-w.in:
+		case it, ok := <-in:
 			if !ok {
 				// Close has flushed; what came after that is without a promise.
 				if cur != nil {
-					send()
+					select {
+					case w.out <- cur:
+					case <-w.ctx.Done():
+					}
 				}
 				return
 			}
 			w.metrics.queued.Set(float64(len(w.in)))
 			if cur == nil {
-				cur = new(block)
+				cur = &block{number: number}
+				number++
 				age.Reset(w.o.Age)
 			}
 			if it.batch != nil {
@@ -289,14 +289,13 @@ func (w *Writer) collect() {
 			if it.ack != nil {
 				cur.acks = append(cur.acks, it.ack)
 			}
-			full := cur.rows >= w.o.Rows || cur.bytes >= w.o.Bytes
-			if (full || it.batch == nil) && !send() {
-				return
-			}
+			whole = it.batch == nil || cur.rows >= w.o.Rows || cur.bytes >= w.o.Bytes
+			due = due || whole
+		case out <- cur:
+			age.Stop()
+			cur, due, whole = nil, false, false
 		case <-age.C:
-			if cur != nil && !send() {
-				return
-			}
+			due = true
 		case <-w.ctx.Done():
 			return
 		}

@@ -239,6 +239,42 @@ func TestWriterMerges(t *testing.T) {
 	}
 }
 
+// What is due by age, but has no inserter, goes on being collected.
+func TestWriterCollectsWhileBusy(t *testing.T) {
+	s, direct, g := behind(t)
+	began, release := make(chan struct{}), make(chan struct{})
+	g.before = func(_ string, n int, _ http.ResponseWriter, _ *http.Request) bool {
+		if n == 1 {
+			close(began)
+			<-release
+		}
+		return false
+	}
+	const age, batches = 5 * time.Millisecond, 6
+	w := s.NewWriter(t.Context(), WriterOptions{Age: age, Inserters: 1})
+	for i := range batches {
+		b := w.Batch()
+		b.Messages.Append(&schema.Message{APDU: [16]byte{byte(i)}})
+		if err := w.Write(t.Context(), b, nil); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			<-began
+		}
+		time.Sleep(2 * age)
+	}
+	close(release)
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, direct, "SELECT count() FROM messages"); got[0] != fmt.Sprint(batches) {
+		t.Errorf("%s messages, want %d", got[0], batches)
+	}
+	if n := g.count["messages_store"]; n != 2 {
+		t.Errorf("%d inserts, want 2: the first batch, and those that came meanwhile", n)
+	}
+}
+
 // The row that says that a capture was read waits for the rows read from it.
 func TestWriterCapturesLast(t *testing.T) {
 	s, direct, g := behind(t)
