@@ -169,7 +169,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		wo.Rows, wo.Registerer, wo.Log = o.block, mon.Registerer(), log
 		if !o.lasts() {
 			wo.Queue = fewQueued
-			if !slices.Contains(o.read, "-") {
+			if lie(o.read) {
 				wo.Age = filesAge
 			}
 		}
@@ -266,6 +266,14 @@ const fewQueued = 2
 // that blocks are full on a slow or busy machine, too. More and smaller parts cost the
 // archive more.
 const filesAge = 15 * time.Second
+
+// lie reports whether captures are all files and folders: rows of a pipe do not wait long.
+func lie(captures []string) bool {
+	return !slices.ContainsFunc(captures, func(name string) bool {
+		st, err := os.Stat(name)
+		return err != nil || !st.Mode().IsRegular() && !st.IsDir()
+	})
+}
 
 // share is one of so many parts of -memory, a megabyte at least.
 func (o *options) share(parts int) int { return max(int(o.memory)/parts, 1<<20) }
