@@ -300,6 +300,27 @@ func TestArchiving(t *testing.T) {
 	})
 }
 
+// An engine that is there without -engine-fsync is not taken for one with it.
+func TestFsync(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "traffic.pcap")
+	if err := os.WriteFile(file, traffic(t, 20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := cmdtest.NewArchive(t, cmdtest.Empty(t))
+	if said, status := runIngest(t, "-r", file, "-store", a.Dir, "-engine-fsync"); status != 0 {
+		t.Fatal(said)
+	}
+	if n := a.Number(t, "SELECT toUInt64(sum(value)) FROM system.events WHERE event = 'FileSync'"); n < 20 {
+		t.Errorf("%d files reached the disk", n)
+	}
+	cmdtest.Stop(t, a.Dir)
+	a.Number(t, countMessages) // Starts an engine as a query would.
+	said, status := runIngest(t, "-reread", "-r", file, "-store", a.Dir, "-engine-fsync")
+	if status != 1 || !strings.Contains(said, a.Dir+": its ClickHouse runs without fsync_after_insert") {
+		t.Errorf("status %d: %s", status, said)
+	}
+}
+
 // TestPipeThatRests has a message archived though no frame follows it.
 func TestPipeThatRests(t *testing.T) {
 	pcap, err := os.ReadFile("../../testdata/mta/p20-pp88-to-pp88-relay.pcap")

@@ -50,13 +50,18 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 			return err
 		}
 		so.Program = "ingest"
-		so.Engine = engine.Options{Group: o.group, MaxMemory: uint64(o.engine)}
+		so.Engine = engine.Options{Group: o.group, MaxMemory: uint64(o.engine), Fsync: o.fsync}
 		if st, err = store.Open(so); err != nil {
 			return err
 		}
 		defer st.Close()
 		if err := st.Migrate(ctx, o.store.Migration()); err != nil {
 			return o.early(ctx, err)
+		}
+		if o.fsync {
+			if err := syncs(ctx, st); err != nil {
+				return o.early(ctx, err)
+			}
 		}
 	}
 	var src source
@@ -230,6 +235,20 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 	}
 	summary(out, in, pool, o)
 	return ended
+}
+
+// syncs returns an error unless the archive has what it acknowledges on disk: an engine
+// that was there already is as whoever started it wanted it.
+func syncs(ctx context.Context, st *store.Store) error {
+	var on string
+	const ask = "SELECT value FROM system.merge_tree_settings WHERE name = 'fsync_after_insert'"
+	if err := st.Conn().QueryRow(ctx, ask).Scan(&on); err != nil {
+		return fmt.Errorf("-engine-fsync: %w", err)
+	}
+	if on != "1" {
+		return fmt.Errorf("%s: its ClickHouse runs without fsync_after_insert: it was started without -engine-fsync, and leaves half a minute after the last command that uses it; a server's is set in its own configuration", st.Name())
+	}
+	return nil
 }
 
 // Rows take three quarters of -memory, records what is left: an eighth those that are not
