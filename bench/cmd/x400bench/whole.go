@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -77,9 +78,14 @@ func whole(ctx context.Context, o *options, best map[string]*result, out io.Writ
 				alone = a
 			}
 		}
+		decoding := "records to columns, " + keep + "s"
+		busy, busyDecoding, err := besideDecoding(ctx, o, decoding, blocks)
+		if err != nil {
+			return err
+		}
 		// The engine alone counts without the client that hands it the files.
 		own := time.Duration(0)
-		for _, stage := range []string{"capture to records, copies looked for", "SHA-256 of the capture", "records to columns, " + keep + "s", "columns to Native"} {
+		for _, stage := range []string{"capture to records, copies looked for", "SHA-256 of the capture", decoding, "columns to Native"} {
 			r := best[stage]
 			switch {
 			case r == nil:
@@ -100,10 +106,15 @@ func whole(ctx context.Context, o *options, best map[string]*result, out io.Writ
 		}
 		line("`-keep "+keep+"`", run)
 		line("*engine alone, ready Native files*", alone)
+		line("*the same, while a process decodes on one core*", busy)
 		if own > 0 {
 			// How much is merged before a run ends is a matter of chance, and of how long it takes.
 			fmt.Fprintf(&verdicts, "\n`-keep %s`: %.2f s of CPU, with merges to their end, are %.2f times engine alone (%.2f s) and stages' own (%.2f s); to be 1.15 at most.\n",
 				keep, run.all().Seconds(), run.all().Seconds()/(alone.all()+own).Seconds(), alone.all().Seconds(), own.Seconds())
+			// In the run the parts share memory and caches, which each has for itself above.
+			engineDearer, stagesDearer := busy.all().Seconds()/alone.all().Seconds(), busyDecoding.perUnit()/best[decoding].perUnit()
+			fmt.Fprintf(&verdicts, "`-keep %s`: while both run side by side, decoding takes %.2f times as much and the engine %.2f times; of the parts so, the run is %.2f times.\n",
+				keep, stagesDearer, engineDearer, run.all().Seconds()/(busy.all().Seconds()+own.Seconds()*stagesDearer))
 		}
 		if t := best["tshark"]; t != nil {
 			want := map[string]int{"envelope": 50, "content": 20}[keep]
@@ -113,6 +124,28 @@ func whole(ctx context.Context, o *options, best map[string]*result, out io.Writ
 	}
 	_, err = io.WriteString(out, verdicts.String())
 	return err
+}
+
+// besideDecoding measures the engine alone while a process beside it decodes the stages'
+// corpus all the time, and what that one takes meanwhile.
+func besideDecoding(ctx context.Context, o *options, decoding string, blocks *blocks) (*wholeResult, *result, error) {
+	var ended atomic.Bool
+	beside := new(result)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for !ended.Load() {
+			r, err := apart(ctx, o, decoding)
+			if err != nil {
+				return err
+			}
+			beside.CPU += r.CPU
+			beside.Units += r.Units
+		}
+		return nil
+	})
+	r, err := archivedAndMerged(ctx, o, func(_ string, st *store.Store) (*exec.Cmd, error) { return nil, insertBlocks(ctx, st, blocks) })
+	ended.Store(true)
+	return r, beside, errors.Join(err, g.Wait())
 }
 
 // buildIngest builds the command as it is shipped.
