@@ -397,8 +397,9 @@ func TestEndUnderTraffic(t *testing.T) {
 	send := devicetest.Pair(t, "tap0", "tap1", 9600)
 	in := generated(t, nil, nil)
 	var k collector
-	stopped := make(chan struct{})
+	stopped, sent := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(sent)
 		// Connections that differ from round to round.
 		for round := uint32(0); ; round++ {
 			for i := range in {
@@ -418,6 +419,7 @@ func TestEndUnderTraffic(t *testing.T) {
 	began := time.Now()
 	_, err := watch(t, Config{Taps: []Tap{{"tap0", []string{"tap0"}}}, Sensors: 2}, &k, func() { time.Sleep(500 * time.Millisecond) })
 	close(stopped)
+	<-sent // Before its socket is closed.
 	if err != nil {
 		t.Error(err)
 	}
