@@ -93,7 +93,6 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(filepath.Join(o.dir, archives))
 	var err error
 	if o.match, err = regexp.Compile(o.only); err != nil {
 		return err
@@ -108,6 +107,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if o.one != "" {
 		return one(ctx, o, corpus, out)
 	}
+	defer os.RemoveAll(filepath.Join(o.dir, archives))
 	best, err := table(ctx, o, corpus, out)
 	if err != nil {
 		return err
