@@ -82,7 +82,10 @@ func make1(dir, name string, ledgered bool, o generate.Options) (capture string,
 	capture = filepath.Join(dir, name+".pcap")
 	noted := filepath.Join(dir, name+".json")
 	if b, err := os.ReadFile(noted); err == nil {
-		return capture, s, json.Unmarshal(b, &s)
+		if err := json.Unmarshal(b, &s); err != nil {
+			return "", s, fmt.Errorf("%s: %w", noted, err)
+		}
+		return capture, s, nil
 	}
 	truth := ""
 	if ledgered {

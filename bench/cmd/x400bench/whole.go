@@ -67,7 +67,7 @@ func whole(ctx context.Context, o *options, best map[string]*result, out io.Writ
 			if err != nil {
 				return err
 			}
-			a, err := archivedAndMerged(ctx, o, func(_ string, st *store.Store) (*exec.Cmd, error) { return nil, insertBlocks(ctx, st, blocks) })
+			a, err := engineAlone(ctx, o, blocks)
 			if err != nil {
 				return err
 			}
@@ -126,6 +126,11 @@ func whole(ctx context.Context, o *options, best map[string]*result, out io.Writ
 	return err
 }
 
+// engineAlone measures the engine with rows that are ready.
+func engineAlone(ctx context.Context, o *options, blocks *blocks) (*wholeResult, error) {
+	return archivedAndMerged(ctx, o, func(_ string, st *store.Store) (*exec.Cmd, error) { return nil, insertBlocks(ctx, st, blocks) })
+}
+
 // besideDecoding measures the engine alone while a process beside it decodes the stages'
 // corpus all the time, and what that one takes meanwhile.
 func besideDecoding(ctx context.Context, o *options, decoding string, blocks *blocks) (*wholeResult, *result, error) {
@@ -143,7 +148,7 @@ func besideDecoding(ctx context.Context, o *options, decoding string, blocks *bl
 		}
 		return nil
 	})
-	r, err := archivedAndMerged(ctx, o, func(_ string, st *store.Store) (*exec.Cmd, error) { return nil, insertBlocks(ctx, st, blocks) })
+	r, err := engineAlone(ctx, o, blocks)
 	ended.Store(true)
 	return r, beside, errors.Join(err, g.Wait())
 }
