@@ -170,19 +170,20 @@ func FuzzAssociation(f *testing.F) {
 	})
 }
 
-// FuzzSecrets: what is found lies within the TSDU, nothing is changed, and the class is
-// what an association tells.
+// FuzzSecrets: what is found lies within the TSDU and is what all layers find one after the
+// other, nothing is changed, and the class is what an association tells.
 func FuzzSecrets(f *testing.F) {
 	for _, b := range captured.TSDUs(f) {
 		if b[0] >= 12 && b[0] <= 16 {
 			f.Add(b)
 		}
 	}
-	var x Secrets
+	var x, y Secrets
 	a := new(Association)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := bytes.Clone(in)
 		ok := x.Find(in)
+		byLayers(t, &x, ok, &y, in)
 		if class := x.Class(); class != ClassUnknown {
 			a.Reset(Config{})
 			a.TPDU(&TPDU{Octets: append([]byte{2, 0xf0, 0x80}, in...)})
@@ -199,6 +200,59 @@ func FuzzSecrets(f *testing.F) {
 			t.Fatal("the TSDU was changed")
 		}
 	})
+}
+
+// byLayers fails unless x, which was given a TSDU and returned ok, found what is found
+// layer by layer.
+func byLayers(t *testing.T, x *Secrets, ok bool, y *Secrets, tsdu []byte) {
+	t.Helper()
+	if len(tsdu) == 0 || tsdu[0] < 12 || tsdu[0] > 16 {
+		return
+	}
+	y.reset()
+	if y.layers(tsdu) != ok || y.UserData != x.UserData || y.Class() != x.Class() ||
+		!slices.Equal(y.Authentication, x.Authentication) || !slices.Equal(y.Binds, x.Binds) {
+		t.Fatalf("%x: found %t %s %v %v %v, by layers %s %v %v %v", tsdu, ok, x.Class(), x.UserData, x.Authentication, x.Binds,
+			y.Class(), y.UserData, y.Authentication, y.Binds)
+	}
+}
+
+// TestStraight: what is found straight is what is found layer by layer, also where an octet
+// is another; and most of what opens a connection is found straight.
+func TestStraight(t *testing.T) {
+	var x, y Secrets
+	tsdus := captured.TSDUs(t)
+	for _, c := range generated(t, 1, 12) { // Some are of indefinite lengths.
+		for i := range c.TPKTs {
+			tsdus = append(tsdus, data(&c.TPKTs[i]))
+		}
+	}
+	opening, straight := 0, 0
+	for _, tsdu := range tsdus {
+		if len(tsdu) == 0 || tsdu[0] != siConnect && tsdu[0] != siAccept {
+			continue
+		}
+		opening++
+		x.reset()
+		if !x.straight(tsdu) {
+			continue
+		}
+		straight++
+		b := bytes.Clone(tsdu)
+		for i, was := range b {
+			for _, now := range []byte{was, was ^ 1, was + 1, was - 1, was ^ 0x20, was ^ 0x80, 0, 1, 0x80, 0x81, 0x82, 0xff} {
+				b[i] = now
+				byLayers(t, &x, x.Find(b), &y, b)
+			}
+			b[i] = was
+		}
+		for n := range b {
+			byLayers(t, &x, x.Find(b[:n]), &y, b[:n])
+		}
+	}
+	if 2*straight < opening {
+		t.Errorf("%d of %d are found straight", straight, opening)
+	}
 }
 
 // TestSecrets: the ranges are the octets of the events, in every capture's bind.

@@ -27,6 +27,11 @@ type Secrets struct {
 
 	class  Class
 	values int // Presentation data values of the TSDU.
+	// context is the application context's name, nil without; abstract are the abstract
+	// syntaxes of so many presentation contexts.
+	context  []byte
+	abstract [presentation.MaxContexts][]byte
+	contexts int
 
 	spdu session.SPDU
 	ppdu presentation.PPDU
@@ -41,16 +46,40 @@ type Secrets struct {
 // whole TSDU if not even session could be decoded, may hold credentials
 // anywhere. It does not keep or change the TSDU.
 func (s *Secrets) Find(tsdu []byte) bool {
-	s.Authentication, s.Binds = s.Authentication[:0], s.Binds[:0]
-	s.UserData, s.class, s.values = Range{}, ClassUnknown, 0
+	s.reset()
 	if len(tsdu) == 0 {
 		return true
 	}
 	switch tsdu[0] {
-	case 12, 13, 14, 15, 16: // REFUSE, CONNECT, ACCEPT, their overflow (X.225 table 8).
+	case siConnect, siAccept:
+		if s.straight(tsdu) {
+			if tsdu[0] == siConnect {
+				s.class = s.proposed(presentation.Normal)
+			}
+			return true
+		}
+		s.reset()
+	case 12, 15, 16: // REFUSE, and what overflows of the others.
 	default:
 		return true
 	}
+	return s.layers(tsdu)
+}
+
+// SPDU identifiers (X.225 table 8).
+const (
+	siConnect = 13
+	siAccept  = 14
+)
+
+func (s *Secrets) reset() {
+	s.Authentication, s.Binds = s.Authentication[:0], s.Binds[:0]
+	s.UserData, s.class, s.values = Range{}, ClassUnknown, 0
+	s.context, s.contexts = nil, 0
+}
+
+// layers is Find for any TSDU that may open a session connection.
+func (s *Secrets) layers(tsdu []byte) bool {
 	s.UserData = Range{0, len(tsdu)}
 	it := session.Iterate(tsdu)
 	p := &s.spdu
@@ -80,7 +109,7 @@ func (s *Secrets) Find(tsdu []byte) bool {
 		return false
 	}
 	if kind == presentation.CP {
-		s.class = s.proposed()
+		s.class = s.proposed(s.ppdu.Mode)
 	}
 	for i := range s.Authentication {
 		s.Authentication[i].Start += p.UserStart
@@ -99,16 +128,14 @@ func (s *Secrets) Find(tsdu []byte) bool {
 func (s *Secrets) Class() Class { return s.class }
 
 // proposed is Class of a CONNECT that was understood.
-func (s *Secrets) proposed() Class {
-	p := &s.ppdu
-	if p.Mode == presentation.X410 {
+func (s *Secrets) proposed(mode presentation.Mode) Class {
+	if mode == presentation.X410 {
 		return protocolClass(s.rtse.Protocol)
 	}
 	if s.values != 1 {
 		return ClassUnknown
 	}
-	class := openingClass(s.acse.ApplicationContext, min(p.ContextCount, presentation.MaxContexts),
-		func(i int) []byte { return p.Contexts[i].Abstract })
+	class := openingClass(s.context, s.contexts, func(i int) []byte { return s.abstract[i] })
 	if class == ClassMMS {
 		return ClassUnknown // It may be ICCP.
 	}
@@ -119,6 +146,10 @@ func (s *Secrets) presentation(kind presentation.Kind, components rtse.Kind, in 
 	p := &s.ppdu
 	if code, _ := p.Decode(kind, in); code != presentation.OK || p.Unknown > 0 {
 		return false
+	}
+	s.contexts = min(p.ContextCount, presentation.MaxContexts)
+	for i := range s.contexts {
+		s.abstract[i] = p.Contexts[i].Abstract
 	}
 	if p.Mode == presentation.X410 {
 		if len(p.RTSE) == 0 && kind == presentation.CPR {
@@ -169,6 +200,7 @@ func (s *Secrets) association(in []byte, base int) bool {
 	if r := a.Authentication; r.End > r.Start {
 		s.Authentication = append(s.Authentication, Range{base + r.Start, base + r.End})
 	}
+	s.context = a.ApplicationContext
 	x400 := s.x400()
 	for i := range a.ExternalCount {
 		x := &a.Externals[i]
@@ -199,14 +231,14 @@ func (s *Secrets) bind(base int) {
 // presentation context says so, or neither says anything.
 func (s *Secrets) x400() bool {
 	named := false
-	if ac := s.acse.ApplicationContext; ac != nil {
-		if bytes.HasPrefix(ac, acPrefix[:2]) {
+	if s.context != nil {
+		if bytes.HasPrefix(s.context, acPrefix[:2]) {
 			return true
 		}
 		named = true
 	}
-	for i := range min(s.ppdu.ContextCount, presentation.MaxContexts) {
-		if bytes.HasPrefix(s.ppdu.Contexts[i].Abstract, asPrefix[:2]) {
+	for _, abstract := range s.abstract[:s.contexts] {
+		if bytes.HasPrefix(abstract, asPrefix[:2]) {
 			return true
 		}
 	}
