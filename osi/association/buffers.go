@@ -39,8 +39,8 @@ type Scratch struct {
 	rtse rtse.APDU
 }
 
-// Buffers are powers of two: those of a Scratch from minBuffer to maxBuffer, those of
-// Config.Buffers up to maxShared. Larger ones, which are seldom, are as large as need be
+// Buffers of a Scratch are those of a pool, from minBuffer to maxBuffer; those of
+// Config.Buffers are powers of two up to maxShared. Larger ones, which are seldom, are as large as need be
 // and left to the collector.
 const (
 	minBuffer = 1 << 10
@@ -89,7 +89,7 @@ func (a *Association) giveBack(b []byte) {
 // grow copies b to a buffer with room for n octets. expect tells of the first octets of
 // the whole how many there will be; as long as few of them have come, that is not believed.
 func (a *Association) grow(b []byte, n int, front []byte, expect func([]byte) int) []byte {
-	size := n // Up to maxShared, it is the next power of two.
+	size := n // Up to maxShared, it is the next size that take has.
 	if n > maxBuffer/2 {
 		if e := expect(front); e > n && e <= 8*n {
 			size = e
