@@ -7,18 +7,27 @@ import (
 	"x400flow/pipeline/capture"
 )
 
-// An index finds connections by their keys. A map by the keys themselves would hold them
-// in places some cache lines long, which with thousands of connections come from memory
-// for each segment. Here the places hold hashes; the key is compared in the connection,
-// which is wanted anyway.
+// fewPlaces is what an index begins with.
+const fewPlaces = 64
+
+// An index finds connections by their keys. Its places hold hashes, and what follows from the
+// hash is where a search begins: with thousands of connections nearly each segment's is one
+// cache line that comes from memory. The key is compared in the connection, which is wanted
+// anyway.
 type index[T any] struct {
-	seed  maphash.Seed
-	first map[uint64]*Conn[T] // By hash of the key. Others of the same hash are Conn.alike.
-	n     int
+	seed   maphash.Seed
+	places []place[T] // A power of two, of which half are empty at least.
+	n      int
+}
+
+// place is empty where it has no connection.
+type place[T any] struct {
+	hash uint64 // Of the connection's key. Others may have the same.
+	conn *Conn[T]
 }
 
 func newIndex[T any]() index[T] {
-	return index[T]{seed: maphash.MakeSeed(), first: make(map[uint64]*Conn[T])}
+	return index[T]{seed: maphash.MakeSeed(), places: make([]place[T], fewPlaces)}
 }
 
 func (x *index[T]) hash(k *capture.FlowKey) uint64 { return maphash.Comparable(x.seed, *k) }
@@ -30,48 +39,69 @@ func (x *index[T]) len() int { return x.n }
 func (x *index[T]) get(k *capture.FlowKey) *Conn[T] { return x.at(x.hash(k), k) }
 
 func (x *index[T]) at(hash uint64, k *capture.FlowKey) *Conn[T] {
-	c := x.first[hash]
-	for c != nil && !same(&c.Key, k) {
-		c = c.alike
+	for i := x.home(hash); ; i = x.next(i) {
+		p := &x.places[i]
+		if p.conn == nil || p.hash == hash && same(&p.conn.Key, k) {
+			return p.conn
+		}
 	}
-	return c
 }
+
+// home is where the search for a hash begins, next where it goes on.
+func (x *index[T]) home(hash uint64) int { return int(hash) & (len(x.places) - 1) }
+func (x *index[T]) next(i int) int       { return (i + 1) & (len(x.places) - 1) }
 
 // add adds a connection whose key none has.
 func (x *index[T]) add(c *Conn[T]) { x.put(x.hash(&c.Key), c) }
 
 func (x *index[T]) put(hash uint64, c *Conn[T]) {
-	c.alike = x.first[hash]
-	x.first[hash] = c
-	x.n++
+	if x.n++; 2*x.n > len(x.places) {
+		was := x.places
+		x.places = make([]place[T], 2*len(was))
+		for _, p := range was {
+			if p.conn != nil {
+				x.fill(p)
+			}
+		}
+	}
+	x.fill(place[T]{hash, c})
+}
+
+// fill puts p into the first empty place.
+func (x *index[T]) fill(p place[T]) {
+	i := x.home(p.hash)
+	for x.places[i].conn != nil {
+		i = x.next(i)
+	}
+	x.places[i] = p
 }
 
 // remove removes a connection that was added.
 func (x *index[T]) remove(c *Conn[T]) { x.drop(x.hash(&c.Key), c) }
 
 func (x *index[T]) drop(hash uint64, c *Conn[T]) {
-	if f := x.first[hash]; f != c {
-		for f.alike != c {
-			f = f.alike
-		}
-		f.alike = c.alike
-	} else if c.alike != nil {
-		x.first[hash] = c.alike
-	} else {
-		delete(x.first, hash)
+	i := x.home(hash)
+	for x.places[i].conn != c {
+		i = x.next(i)
 	}
-	c.alike = nil
+	// What follows moves up, if the search for it passes the place.
+	mask := len(x.places) - 1
+	for k := x.next(i); x.places[k].conn != nil; k = x.next(k) {
+		if (k-x.home(x.places[k].hash))&mask >= (k-i)&mask {
+			x.places[i] = x.places[k]
+			i = k
+		}
+	}
+	x.places[i] = place[T]{}
 	x.n--
 }
 
 // all are the connections, in no order.
 func (x *index[T]) all() iter.Seq[*Conn[T]] {
 	return func(yield func(*Conn[T]) bool) {
-		for _, c := range x.first {
-			for ; c != nil; c = c.alike {
-				if !yield(c) {
-					return
-				}
+		for i := range x.places {
+			if c := x.places[i].conn; c != nil && !yield(c) {
+				return
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math/rand/v2"
 	"testing"
 	"unsafe"
 
@@ -37,9 +38,39 @@ func TestIndexAlike(t *testing.T) {
 				t.Fatalf("%v: %d connections, of %d, for %d", order, n, x.len(), len(held))
 			}
 		}
-		if len(x.first) != 0 {
-			t.Fatalf("%v: %d places are left", order, len(x.first))
+	}
+}
+
+// TestIndex adds and removes connections whose hashes have few values, near the end of the
+// places, and holds the index to a map.
+func TestIndex(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	x, held := newIndex[int](), map[capture.FlowKey]*Conn[int]{}
+	hash := func(k *capture.FlowKey) uint64 { return ^uint64(k.LoPort % 7) }
+	for round := range 20_000 {
+		k := capture.FlowKey{LoPort: uint16(random.IntN(300))}
+		if random.IntN(300) < 20+round/100 { // Many at first, few in the end.
+			if c := held[k]; c != nil {
+				x.drop(hash(&k), c)
+				delete(held, k)
+			}
+		} else if held[k] == nil {
+			c := &Conn[int]{Key: k}
+			x.put(hash(&k), c)
+			held[k] = c
 		}
+		if k.LoPort = uint16(random.IntN(300)); x.at(hash(&k), &k) != held[k] {
+			t.Fatalf("round %d: %v is found as %v", round, k, x.at(hash(&k), &k))
+		}
+	}
+	n := 0
+	for c := range x.all() {
+		if n++; held[c.Key] != c {
+			t.Fatalf("%v is still there", c.Key)
+		}
+	}
+	if n != len(held) || x.len() != n || n == 0 {
+		t.Fatalf("%d connections, of %d, for %d", n, x.len(), len(held))
 	}
 }
 

@@ -191,7 +191,6 @@ type Conn[T any] struct {
 
 	heldOlder *Conn[T] // Among those that hold octets, by when they last came to hold some.
 	heldNewer *Conn[T]
-	alike     *Conn[T] // Another one whose key has the same hash.
 }
 
 // An Event is something that happened to a connection.
