@@ -198,13 +198,10 @@ func (a *Association) recognise(v view) {
 }
 
 // Mute reports whether a TPKT's content is one CR or CC TPDU that tells nothing of what
-// the connection carries. t is overwritten.
-func Mute(octets []byte, t *cotp.TPDU) bool {
-	if len(octets) < 7 || octets[1]&0xE0 != 0xC0 && octets[1]&0xF0 != 0xE0 {
-		return false
-	}
-	n, err := cotp.Decode(octets, t)
-	return err == nil && n == len(octets) && (t.Kind == cotp.CC || t.Kind == cotp.CR && !remoteDesktop(octets[7:]))
+// the connection carries.
+func Mute(octets []byte) bool {
+	kind, ok := cotp.Connecting(octets)
+	return ok && (kind == cotp.CC || !remoteDesktop(octets[7:]))
 }
 
 // Outside takes octets that stand in no TPKT with a TPDU. They may tell what the

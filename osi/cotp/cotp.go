@@ -153,6 +153,17 @@ func Data(nsdu []byte) (user []byte, eot, ok bool) {
 	return nsdu[3:], nsdu[2]&0x80 != 0, true
 }
 
+// Connecting returns the kind of an NSDU that is a CR or CC TPDU and that Decode would
+// read; nothing can follow either (X.224 6.4). ok is false for any other.
+func Connecting(nsdu []byte) (kind Kind, ok bool) {
+	if len(nsdu) < 7 {
+		return 0, false
+	}
+	kind = Kind(nsdu[1] & 0xF0)
+	li := int(nsdu[0])
+	return kind, (kind == CR || kind == CC) && li >= 6 && li < 255 && li < len(nsdu) && fit(nsdu[:li+1], 7)
+}
+
 // Decode decodes the first TPDU of an NSDU. It returns the number of octets
 // that the TPDU takes; further ones may follow (X.224 6.4). On failure err is
 // a Code, n is the offset of the octet at fault, and t holds what stood before
@@ -303,6 +314,14 @@ func (t *TPDU) parameters(h []byte, i int) (int, Code) {
 	return i, 0
 }
 
+// fit reports whether none of the parameters from i on reaches beyond header h.
+func fit(h []byte, i int) bool {
+	for i+1 < len(h) {
+		i += 2 + int(h[i+1])
+	}
+	return i == len(h)
+}
+
 // parameter puts a parameter into its field, if it has one that can hold it.
 func (t *TPDU) parameter(code uint8, v []byte) bool {
 	switch {
@@ -417,10 +436,5 @@ func Credible(prefix []byte, length int) bool {
 	if (kind == CR || kind == CC) && len(prefix) >= 7 && prefix[6]>>4 > 4 {
 		return false
 	}
-	if len(prefix) > li {
-		var t TPDU
-		_, code := t.decode(prefix)
-		return code == 0
-	}
-	return true
+	return len(prefix) <= li || fit(prefix[:li+1], int(fixed[kind>>4])+1)
 }

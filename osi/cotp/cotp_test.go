@@ -182,6 +182,13 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var x TPDU
 		n, err := Decode(in, &x)
+		connecting := err == nil && (x.Kind == CR || x.Kind == CC)
+		if kind, ok := Connecting(in); ok != connecting || ok && (kind != x.Kind || n != len(in)) {
+			t.Fatalf("%v connects: %t, want %t, %v and %d of %d octets", kind, ok, connecting, x.Kind, n, len(in))
+		}
+		if len(in) > 0 && Credible(in, len(in)) && err != nil {
+			t.Fatalf("credible, and %v", err)
+		}
 		if err != nil {
 			if n > len(in) {
 				t.Fatalf("offset %d of %d", n, len(in))

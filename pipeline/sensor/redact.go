@@ -113,7 +113,9 @@ func (s *Sensor) track(c *openConn, it *record.Item, at int) {
 	st := &c.State
 	t := &st.dir[it.Dir].tsdu
 	if user, eot, ok := cotp.Data(it.Octets); !ok {
-		s.follow(c, it.Dir, chunk{at, len(it.Octets)})
+		if _, alone := cotp.Connecting(it.Octets); !alone {
+			s.follow(c, it.Dir, chunk{at, len(it.Octets)})
+		}
 	} else if eot || !t.current.cleared {
 		s.data(c, it.Dir, chunk{at + len(it.Octets) - len(user), len(user)}, eot)
 	} else {

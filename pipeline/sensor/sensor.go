@@ -892,7 +892,7 @@ func (s *Sensor) probe(c *openConn, it *record.Item) {
 	if st.class == nil && it.Kind == record.TPDU {
 		// Nearly all begin with CR and CC, which tell nothing, and with a CONNECT that
 		// tells all and is to be looked into anyway.
-		if association.Mute(it.Octets, &s.secrets.tpdu) {
+		if association.Mute(it.Octets) {
 			if st.probes >= maxProbes {
 				s.settle(c, association.ClassUnknown)
 			}
