@@ -26,6 +26,7 @@ type Map[K comparable, V any] struct {
 type entry[K comparable, V any] struct {
 	key     K
 	value   V
+	hash    uint32
 	deleted bool
 }
 
@@ -41,44 +42,85 @@ func New[K comparable, V any](limit int) *Map[K, V] {
 func (m *Map[K, V]) Len() int { return m.live }
 
 // Add adds a value as the newest. Another one of the key is replaced.
-func (m *Map[K, V]) Add(k K, v V) {
-	m.Delete(k)
-	if m.n == len(m.entries) {
-		if m.n < m.max {
-			m.grow()
-		} else {
-			m.Delete(m.entries[m.oldest].key)
-		}
-	}
-	at := (m.oldest + m.n) & (len(m.entries) - 1)
-	m.entries[at] = entry[K, V]{key: k, value: v}
-	m.n++
-	m.live++
-	slot, _ := m.find(&k)
-	m.index[slot] = uint16(at + 1)
-}
+func (m *Map[K, V]) Add(k K, v V) { m.AddHashed(m.hash(&k), k, v) }
 
 // Get returns the value of a key.
 func (m *Map[K, V]) Get(k K) (v V, ok bool) {
 	if m.live == 0 {
 		return v, false
 	}
-	_, at := m.find(&k)
+	return m.GetHashed(m.hash(&k), k)
+}
+
+// Delete removes the value of a key, where there is one.
+func (m *Map[K, V]) Delete(k K) {
+	if m.live > 0 {
+		m.DeleteHashed(m.hash(&k), k)
+	}
+}
+
+// AddHashed is Add for who has a hash of the key, and has one for each call of the map.
+func (m *Map[K, V]) AddHashed(hash uint32, k K, v V) {
+	m.DeleteHashed(hash, k)
+	if m.n == len(m.entries) {
+		if m.n < m.max {
+			m.grow()
+		} else {
+			m.DropOldest()
+		}
+	}
+	at := (m.oldest + m.n) & (len(m.entries) - 1)
+	m.entries[at] = entry[K, V]{key: k, value: v, hash: hash}
+	m.n++
+	m.live++
+	slot, _ := m.find(hash, &k)
+	m.index[slot] = uint16(at + 1)
+}
+
+// GetHashed is Get with a hash.
+func (m *Map[K, V]) GetHashed(hash uint32, k K) (v V, ok bool) {
+	if m.live == 0 {
+		return v, false
+	}
+	_, at := m.find(hash, &k)
 	if at < 0 {
 		return v, false
 	}
 	return m.entries[at].value, true
 }
 
-// Delete removes the value of a key, where there is one.
-func (m *Map[K, V]) Delete(k K) {
+// DeleteHashed is Delete with a hash.
+func (m *Map[K, V]) DeleteHashed(hash uint32, k K) {
 	if m.live == 0 {
 		return
 	}
-	slot, at := m.find(&k)
-	if at < 0 {
+	if slot, at := m.find(hash, &k); at >= 0 {
+		m.delete(slot, at)
+	}
+}
+
+// Oldest returns the value that was added first of those that are there, nil where none is.
+func (m *Map[K, V]) Oldest() *V {
+	if m.live == 0 {
+		return nil
+	}
+	return &m.entries[m.oldest].value
+}
+
+// DropOldest removes the value that was added first, where there is one.
+func (m *Map[K, V]) DropOldest() {
+	if m.live == 0 {
 		return
 	}
+	slot := m.home(m.entries[m.oldest].hash)
+	for int(m.index[slot]) != m.oldest+1 {
+		slot = (slot + 1) & (len(m.index) - 1)
+	}
+	m.delete(slot, m.oldest)
+}
+
+// delete removes the entry at a place that is found in a slot of the index.
+func (m *Map[K, V]) delete(slot, at int) {
 	m.entries[at] = entry[K, V]{deleted: true}
 	m.live--
 	m.vacate(slot)
@@ -110,10 +152,11 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 
 // find returns where a key stands in the index and its entry's place; where there is none,
 // the empty slot that is the key's, and -1.
-func (m *Map[K, V]) find(k *K) (slot, at int) {
-	slot = m.home(k)
+func (m *Map[K, V]) find(hash uint32, k *K) (slot, at int) {
+	slot = m.home(hash)
 	for m.index[slot] != 0 {
-		if at := int(m.index[slot]) - 1; m.entries[at].key == *k {
+		at := int(m.index[slot]) - 1
+		if e := &m.entries[at]; e.hash == hash && e.key == *k {
 			return slot, at
 		}
 		slot = (slot + 1) & (len(m.index) - 1)
@@ -121,16 +164,17 @@ func (m *Map[K, V]) find(k *K) (slot, at int) {
 	return slot, -1
 }
 
-func (m *Map[K, V]) home(k *K) int {
-	return int(maphash.Comparable(m.seed, *k)) & (len(m.index) - 1)
-}
+func (m *Map[K, V]) hash(k *K) uint32 { return uint32(maphash.Comparable(m.seed, *k)) }
+
+// home is the slot of the index where a hash is looked for first.
+func (m *Map[K, V]) home(hash uint32) int { return int(hash) & (len(m.index) - 1) }
 
 // vacate empties a slot of the index, and moves up what follows so that it is found
 // without the one that was there.
 func (m *Map[K, V]) vacate(slot int) {
 	mask := len(m.index) - 1
 	for next := (slot + 1) & mask; m.index[next] != 0; next = (next + 1) & mask {
-		home := m.home(&m.entries[m.index[next]-1].key)
+		home := m.home(m.entries[m.index[next]-1].hash)
 		if (next-home)&mask >= (next-slot)&mask {
 			m.index[slot] = m.index[next]
 			slot = next
@@ -145,7 +189,9 @@ func (m *Map[K, V]) grow() {
 	size := max(fewEntries, 2*len(was.entries))
 	m.entries, m.index = make([]entry[K, V], size), make([]uint16, 2*size)
 	m.oldest, m.n, m.live = 0, 0, 0
-	for k, v := range was.All() {
-		m.Add(k, v)
+	for i := range was.n {
+		if e := &was.entries[(was.oldest+i)&(len(was.entries)-1)]; !e.deleted {
+			m.AddHashed(e.hash, e.key, e.value)
+		}
 	}
 }

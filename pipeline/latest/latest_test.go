@@ -34,6 +34,15 @@ func TestAgainstPlain(t *testing.T) {
 			// Places of deleted ones count until they are the oldest.
 			want = want[len(want)-m.Len():]
 		}
+		if i%5 == 0 {
+			if v := m.Oldest(); (v != nil) != (len(want) > 0) || v != nil && *v != want[0].v {
+				t.Fatalf("the oldest is %v of %v", v, want)
+			}
+		}
+		if random.IntN(16) == 0 {
+			m.DropOldest()
+			want = want[min(1, len(want)):]
+		}
 		if m.Len() != len(want) || m.n > limit {
 			t.Fatalf("%d entries in %d places, want %d", m.Len(), m.n, len(want))
 		}

@@ -51,9 +51,7 @@ func (x *index[T]) at(hash uint64, k *capture.FlowKey) *Conn[T] {
 func (x *index[T]) home(hash uint64) int { return int(hash) & (len(x.places) - 1) }
 func (x *index[T]) next(i int) int       { return (i + 1) & (len(x.places) - 1) }
 
-// add adds a connection whose key none has.
-func (x *index[T]) add(c *Conn[T]) { x.put(x.hash(&c.Key), c) }
-
+// put adds a connection whose key none has, with its hash.
 func (x *index[T]) put(hash uint64, c *Conn[T]) {
 	if x.n++; 2*x.n > len(x.places) {
 		was := x.places
@@ -76,9 +74,7 @@ func (x *index[T]) fill(p place[T]) {
 	x.places[i] = p
 }
 
-// remove removes a connection that was added.
-func (x *index[T]) remove(c *Conn[T]) { x.drop(x.hash(&c.Key), c) }
-
+// drop removes a connection that was put there with a hash.
 func (x *index[T]) drop(hash uint64, c *Conn[T]) {
 	i := x.home(hash)
 	for x.places[i].conn != c {

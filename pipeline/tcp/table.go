@@ -196,18 +196,21 @@ func (t *Table[T]) End() {
 func (t *Table[T]) Segment(s *capture.Segment) {
 	t.begin()
 	t.pass(t.clock(s))
-	c := t.find(&s.Key)
-	if c == nil {
-		if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s) {
-			t.counters.Stray++
-			return
+	c := t.last
+	if c == nil || !same(&c.Key, &s.Key) {
+		hash := t.conns.hash(&s.Key)
+		if c = t.conns.at(hash, &s.Key); c == nil {
+			if s.Flags&capture.RST != 0 || s.Flags&capture.SYN == 0 && t.afterEnd(s, hash) {
+				t.counters.Stray++
+				return
+			}
+			c = t.open(s, hash)
 		}
-		c = t.open(s)
 	}
 	if s.Flags&capture.SYN != 0 && !t.syn(c, s) {
 		t.counters.Replaced++
 		t.close(c, ReasonReplaced)
-		c = t.open(s)
+		c = t.open(s, c.hash)
 		t.syn(c, s)
 	}
 	if t.segment(c, s) {
@@ -217,7 +220,7 @@ func (t *Table[T]) Segment(s *capture.Segment) {
 	// was not seen.
 	t.counters.Replaced++
 	t.close(c, ReasonReplaced)
-	t.segment(t.open(s), s)
+	t.segment(t.open(s, c.hash), s)
 }
 
 // clock returns the time that a segment brings.
@@ -237,8 +240,8 @@ func (t *Table[T]) find(k *capture.FlowKey) *Conn[T] {
 }
 
 // afterEnd reports whether s belongs to a connection that was closed.
-func (t *Table[T]) afterEnd(s *capture.Segment) bool {
-	g, ok := t.tombs.Get(s.Key)
+func (t *Table[T]) afterEnd(s *capture.Segment, hash uint64) bool {
+	g, ok := t.tombs.GetHashed(uint32(hash), s.Key)
 	if !ok || t.now-g.time > tombTime {
 		return false
 	}
@@ -288,12 +291,12 @@ func (t *Table[T]) move(c *Conn[T], s stage) {
 	t.append(c)
 }
 
-// open makes a connection of which s is the first segment.
-func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
+// open makes a connection of which s is the first segment, with its key's hash.
+func (t *Table[T]) open(s *capture.Segment, hash uint64) *Conn[T] {
 	if t.conns.len() >= t.cfg.MaxConns {
 		t.evict(opening, silent, talking, preferred)
 	}
-	t.tombs.Delete(s.Key)
+	t.tombs.DeleteHashed(uint32(hash), s.Key)
 	t.nextID++
 	t.counters.Opened++
 	t.due = min(t.due, t.now+t.idle[opening])
@@ -303,7 +306,9 @@ func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	} else {
 		c = new(Conn[T])
 	}
-	*c = Conn[T]{State: c.State, ID: t.nextID, Key: s.Key, Start: s.Time, Last: s.Time, seen: t.now, frame: s.Frame, file: s.File}
+	c.renew()
+	c.ID, c.Key, c.hash = t.nextID, s.Key, hash
+	c.Start, c.Last, c.seen, c.frame, c.file = s.Time, s.Time, t.now, s.Frame, s.File
 	switch syn, ack := s.Flags&capture.SYN != 0, s.Flags&capture.ACK != 0; {
 	case syn && !ack:
 		c.clientHi = s.FromHi
@@ -317,11 +322,21 @@ func (t *Table[T]) open(s *capture.Segment) *Conn[T] {
 	if c.clientHi {
 		c.Client, c.Server = c.Server, c.Client
 	}
-	t.conns.add(c)
+	t.conns.put(hash, c)
 	t.last = c
 	t.append(c)
 	t.emit(Event[T]{Kind: Open, Conn: c})
 	return c
+}
+
+// renew clears what an earlier connection left, but for State, which is large and which
+// the user clears.
+func (c *Conn[T]) renew() {
+	c.clientHi, c.closed, c.holds, c.stage = false, false, false, opening
+	c.segments, c.heldAt = 0, 0
+	c.half, c.ackedThen, c.Counters = [2]half{}, [Patience][2]int64{}, [2]Counters{}
+	c.MidStream, c.ISN, c.HaveISN = false, [2]uint32{}, [2]bool{}
+	c.older, c.newer, c.heldOlder, c.heldNewer = nil, nil, nil, nil
 }
 
 // guessClient reports whether Hi is the client of a connection whose SYN was
@@ -872,7 +887,7 @@ func (t *Table[T]) close(c *Conn[T], reason Reason) {
 	}
 	t.counters.Closed++
 	t.emit(Event[T]{Kind: Close, Conn: c, Reason: reason})
-	t.conns.remove(c)
+	t.conns.drop(c.hash, c)
 	if t.last == c {
 		t.last = nil
 	}
@@ -894,13 +909,10 @@ func (t *Table[T]) bury(c *Conn[T]) {
 		}
 		g.known[k], g.seq[k] = h.known, h.seq(h.next)
 	}
-	for key, was := range t.tombs.All() {
-		if t.tombs.Len() < sureTombs || t.now-was.time <= tombTime {
-			break
-		}
-		t.tombs.Delete(key)
+	for t.tombs.Len() >= sureTombs && t.now-t.tombs.Oldest().time > tombTime {
+		t.tombs.DropOldest()
 	}
-	t.tombs.Add(c.Key, g)
+	t.tombs.AddHashed(uint32(c.hash), c.Key, g)
 }
 
 // pass tells the time, and closes connections that have been silent too long.

@@ -182,6 +182,8 @@ type Conn[T any] struct {
 	// that was closed.
 	State T
 
+	hash uint64 // Of Key, by the table's index.
+
 	Client, Server netip.AddrPort
 	// MidStream says that neither SYN was seen when the connection was opened.
 	MidStream bool
