@@ -316,19 +316,10 @@ func AppendCapture(b []byte, c *Capture) []byte {
 }
 
 // appendUints appends a message of numbers, of which the first fixed ones are
-// fixed64 and the others varints.
+// fixed64 and the others varints. They are ten at most, so that its length takes an octet.
 func appendUints(b []byte, num protowire.Number, values []uint64, fixed int) []byte {
-	n := 0
-	for i, v := range values {
-		switch {
-		case i < fixed:
-			n += 9
-		case v != 0:
-			n += sizeUint(v)
-		}
-	}
-	b = protowire.AppendTag(b, num, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(n))
+	b = append(protowire.AppendTag(b, num, protowire.BytesType), 0)
+	from := len(b)
 	for i, v := range values {
 		if i < fixed {
 			b = appendFixed(b, protowire.Number(i+1), int64(v))
@@ -336,6 +327,7 @@ func appendUints(b []byte, num protowire.Number, values []uint64, fixed int) []b
 			b = appendUint(b, protowire.Number(i+1), v)
 		}
 	}
+	b[from-1] = byte(len(b) - from)
 	return b
 }
 
