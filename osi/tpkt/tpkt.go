@@ -48,6 +48,13 @@ const (
 	MaxLen = 65535
 )
 
+// PutHeader writes the header of a TPKT of total octets, header included, at the front
+// of b.
+func PutHeader(b []byte, total int) {
+	b[0], b[1] = 3, 0
+	binary.BigEndian.PutUint16(b[2:], uint16(total))
+}
+
 // NotTPKTOctets is how much goes by without a credible TPKT until a direction
 // is called NotTPKT.
 const NotTPKTOctets = 64 << 10
@@ -225,14 +232,54 @@ func (f *Framer) Aligned() bool {
 	return f.state == InSync && !f.resync && len(f.buf) == f.r && len(f.in) == 0 && f.skip == 0 && !f.final
 }
 
+// Begin takes a run, where Aligned, whose octets from stream offset off on are the
+// beginning of a TPKT that [Data] knows and no more.
+func (f *Framer) Begin(off uint64, run []byte) {
+	f.pos, f.in, f.want = off, run, Data(run)
+	f.hold(f.want)
+}
+
+// Midway reports whether a TPKT is under way of which nothing is to be told but what it
+// holds. Then [Framer.Rest] takes the front of the next run.
+func (f *Framer) Midway() bool { return f.want > 0 && !f.resync && !f.final && len(f.in) == 0 }
+
+// Rest takes what is at the front of a run of the TPKT under way, and returns how many
+// octets that is and, once it is whole, its content and that one's stream offset. Drop
+// lets go of it; otherwise Next gives it.
+func (f *Framer) Rest(run []byte) (n int, content []byte, off uint64) {
+	f.in = run
+	f.hold(f.want)
+	n = len(run) - len(f.in)
+	f.in = nil
+	if f.held() < f.want {
+		return n, nil, 0
+	}
+	return n, f.buf[f.r+HeaderLen : f.r+f.want], f.pos + HeaderLen
+}
+
+// Drop lets go of the TPKT that Rest found whole.
+func (f *Framer) Drop() {
+	f.take(f.want)
+	f.want, f.skipped = 0, 0
+	f.giveBack()
+}
+
 // Whole returns the length of the TPKT at the front of a run if it is there to its end
 // and has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a TPKT is to
 // be expected, nothing else needs to be asked.
 func Whole(run []byte) int {
+	if total := Data(run); total <= len(run) {
+		return total
+	}
+	return 0
+}
+
+// Data is Whole for a TPKT that need not be there to its end.
+func Data(run []byte) int {
 	if len(run) < MinLen || run[0] != 3 || run[1] != 0 || run[4] != 2 || run[5] != byte(cotp.DT) {
 		return 0
 	}
-	if total := int(binary.BigEndian.Uint16(run[2:])); total >= MinLen && total <= len(run) {
+	if total := int(binary.BigEndian.Uint16(run[2:])); total >= MinLen {
 		return total
 	}
 	return 0

@@ -114,19 +114,31 @@ func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
 }
 
 // AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
-// is to be said but what it is given, with a time relative to the record's. Nearly all are
-// such, so numbers are coded in as many octets as nearly all take, whatever their value:
-// then each has its place.
+// is to be said but what it is given, with a time relative to the record's.
 func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
-	const front = 31
-	size, t := front-3+len(octets), protowire.EncodeZigZag(time)
-	if size >= 1<<14 || t >= 1<<35 || offset|frame >= 1<<28 {
-		b, _ = appendFields(b, fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
+	at := len(b)
+	b = slices.Grow(b, TPDUFront+len(octets))[:at+TPDUFront+len(octets)]
+	if !PutTPDU(b[at:], dir, time, sequence, offset, frame) {
+		b, _ = appendFields(b[:at], fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
 		return b
 	}
-	at := len(b)
-	b = slices.Grow(b, front+len(octets))[:at+front+len(octets)]
-	h := (*[front]byte)(b[at:])
+	copy(b[at+TPDUFront:], octets)
+	return b
+}
+
+// TPDUFront is what stands before the octets in an item that PutTPDU makes.
+const TPDUFront = 31
+
+// PutTPDU makes such an item of octets that stand in the record already, from
+// item[TPDUFront] on. Nearly all items are such, so numbers are coded in as many octets as
+// nearly all take, whatever their value: then each has its place. It reports false, and
+// has done nothing, where one takes more.
+func PutTPDU(item []byte, dir uint8, time int64, sequence uint32, offset, frame uint64) bool {
+	size, t := len(item)-3, protowire.EncodeZigZag(time)
+	if size >= 1<<14 || t >= 1<<35 || offset|frame >= 1<<28 {
+		return false
+	}
+	h := (*[TPDUFront]byte)(item)
 	h[0] = itemTag
 	binary.LittleEndian.PutUint16(h[1:], varint2(size))
 	binary.LittleEndian.PutUint32(h[3:], 1<<3|uint32(TPDU)<<8|2<<3<<16|uint32(dir&1)<<24)
@@ -140,9 +152,8 @@ func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame 
 	h[23] = 6 << 3
 	binary.LittleEndian.PutUint32(h[24:], varint4(frame))
 	h[28] = 7<<3 | byte(protowire.BytesType)
-	binary.LittleEndian.PutUint16(h[29:], varint2(len(octets)))
-	copy(b[at+front:], octets)
-	return b
+	binary.LittleEndian.PutUint16(h[29:], varint2(len(item)-TPDUFront))
+	return true
 }
 
 // varint2 returns the two octets of a varint of 14 bits.

@@ -200,6 +200,7 @@ type conn struct {
 	preambleCut  bool
 	size         int // What it takes of Config.MaxState.
 
+	part   part
 	dir    [2]direction
 	framer [2]tpkt.Framer
 
@@ -625,6 +626,9 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 				continue
 			}
 			st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
+			if st.part.want != 0 {
+				s.withdraw(st)
+			}
 			st.framer[ev.Dir].Gap(ev.Lost)
 			if err := s.units(ctx); err != nil {
 				return err
@@ -652,14 +656,11 @@ func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	if st.muted {
 		return nil
 	}
-	n, err := s.plain(ctx, ev)
-	if err != nil {
-		return err
+	n, more := s.plain(ev)
+	if !more {
+		return s.full(ctx, ev.Conn)
 	}
 	st.framer[ev.Dir].Push(ev.Offset+uint64(n), ev.Data[n:])
-	if n == len(ev.Data) {
-		return nil
-	}
 	s.ev = ev
 	if err := s.units(ctx); err != nil {
 		return err
@@ -697,6 +698,9 @@ func (s *Sensor) close(ctx context.Context, c *openConn) error {
 		s.probes.Put(st.class)
 		st.class = nil
 	}
+	if st.part.want != 0 {
+		s.withdraw(st)
+	}
 	if !st.muted {
 		for dir := range st.framer {
 			st.framer[dir].End()
@@ -729,40 +733,132 @@ func endReason(r tcp.Reason) record.EndReason {
 	return record.CaptureEnd
 }
 
-// plain takes the TPKTs at the front of a run that are what nearly all are: in step, whole,
-// with one DT TPDU of an association that has begun, and without credentials. It does
-// what units would, without looking for what is not there, and returns how many octets
-// they are.
-func (s *Sensor) plain(ctx context.Context, ev *tcp.Event[conn]) (n int, err error) {
+// plain takes the TPKTs at the front of a run that are what nearly all are: in step, with
+// one DT TPDU of an association that has begun, and without credentials. It does what
+// units would, without looking for what is not there, and returns how many octets they
+// are, with those of one that goes on in the next run. more says that something is left
+// for units.
+func (s *Sensor) plain(ev *tcp.Event[conn]) (n int, more bool) {
+	st := &ev.Conn.State
+	d, f := &st.dir[ev.Dir], &st.framer[ev.Dir]
+	t := &d.tsdu
+	if st.part.want != 0 && st.part.dir != ev.Dir {
+		s.withdraw(st)
+	}
+	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File ||
+		d.skipped > 0 || !t.settled || t.unsure || t.rest {
+		return 0, true
+	}
+	run := ev.Data
+	switch {
+	case st.part.want != 0:
+		if n, more = s.fillPart(ev); more {
+			return n, true
+		}
+	case f.Midway():
+		var nsdu []byte
+		var at uint64
+		n, nsdu, at = f.Rest(run)
+		if nsdu != nil {
+			if !s.dt(ev, nsdu, at) {
+				return n, true
+			}
+			f.Drop()
+		}
+		s.measure(st)
+	case !f.Aligned():
+		return 0, true
+	}
+	for n < len(run) {
+		at := ev.Offset + uint64(n)
+		total := tpkt.Data(run[n:])
+		if total == 0 {
+			return n, true
+		}
+		if total > len(run)-n {
+			s.startPart(ev, at, run[n:], total)
+			return len(run), false
+		}
+		if !s.dt(ev, run[n+tpkt.HeaderLen:n+total], at+tpkt.HeaderLen) {
+			return n, true
+		}
+		n += total
+	}
+	return n, false
+}
+
+// dt takes a TPKT's content, at a stream offset, that is one DT TPDU without credentials.
+// Of any other it reports false and has done nothing.
+func (s *Sensor) dt(ev *tcp.Event[conn], nsdu []byte, at uint64) bool {
 	st := &ev.Conn.State
 	d := &st.dir[ev.Dir]
-	t := &d.tsdu
-	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File ||
-		d.skipped > 0 || !t.settled || t.unsure || t.rest || !st.framer[ev.Dir].Aligned() {
-		return 0, nil
+	user, eot, ok := cotp.Data(nsdu)
+	if !ok || !d.tsdu.pass(user, eot) {
+		return false
 	}
-	for n < len(ev.Data) && st.rec != nil {
-		total := tpkt.Whole(ev.Data[n:])
-		if total == 0 {
-			break
-		}
-		nsdu := ev.Data[n+tpkt.HeaderLen : n+total]
-		user, eot, ok := cotp.Data(nsdu)
-		if !ok || !t.pass(user, eot) {
-			break
-		}
-		s.stats.TPDUs++
-		at := ev.Offset + uint64(n) + tpkt.HeaderLen
-		before := len(st.rec.B)
-		st.rec.B = record.AppendTPDU(st.rec.B, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
-		s.pending += len(st.rec.B) - before
-		st.items++
-		n += total
-		if err := s.full(ctx, ev.Conn); err != nil {
-			return n, err
-		}
+	before := len(st.rec.B)
+	st.rec.B = record.AppendTPDU(st.rec.B, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
+	s.pending += len(st.rec.B) - before
+	st.items++
+	s.stats.TPDUs++
+	return true
+}
+
+// part is a TPKT of which the beginning came. Its octets are put where the item is to be
+// that it will become, at the end of the record. Whatever else comes first has them withdrawn.
+type part struct {
+	want int     // Octets of its content; 0 where there is none.
+	at   int     // Where the item begins in the record.
+	off  uint64  // Stream offset of the content.
+	dir  tcp.Dir // Its direction.
+}
+
+// startPart takes a run that is the beginning of a TPKT of total octets.
+func (s *Sensor) startPart(ev *tcp.Event[conn], off uint64, run []byte, total int) {
+	st := &ev.Conn.State
+	content := run[tpkt.HeaderLen:]
+	at := len(st.rec.B)
+	st.rec.B = slices.Grow(st.rec.B, record.TPDUFront+len(content))[:at+record.TPDUFront]
+	st.rec.B = append(st.rec.B, content...)
+	st.part = part{want: total - tpkt.HeaderLen, at: at, off: off + tpkt.HeaderLen, dir: ev.Dir}
+	s.pending += len(st.rec.B) - at
+}
+
+// fillPart takes what comes of the part's TPKT, and returns how many octets that is. more says
+// that the TPKT is whole and for units.
+func (s *Sensor) fillPart(ev *tcp.Event[conn]) (n int, more bool) {
+	st := &ev.Conn.State
+	p := &st.part
+	from := p.at + record.TPDUFront
+	n = min(len(ev.Data), from+p.want-len(st.rec.B))
+	st.rec.B = append(st.rec.B, ev.Data[:n]...)
+	s.pending += n
+	if len(st.rec.B)-from < p.want {
+		return n, false
 	}
-	return n, nil
+	d := &st.dir[ev.Dir]
+	user, eot, ok := cotp.Data(st.rec.B[from:])
+	if !ok || !record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), ev.Time-st.base, d.base+uint32(p.off), p.off, ev.Frame) ||
+		!d.tsdu.pass(user, eot) {
+		s.withdraw(st)
+		return n, true
+	}
+	p.want = 0
+	st.items++
+	s.stats.TPDUs++
+	return n, false
+}
+
+// withdraw gives the octets of the part to the framer.
+func (s *Sensor) withdraw(st *conn) {
+	p := &st.part
+	b := st.rec.B[p.at+record.TPDUFront-tpkt.HeaderLen:]
+	tpkt.PutHeader(b, tpkt.HeaderLen+p.want)
+	st.framer[p.dir].Begin(p.off-tpkt.HeaderLen, b)
+	s.pending -= len(st.rec.B) - p.at
+	st.rec.B = st.rec.B[:p.at]
+	p.want = 0
+	s.measure(st)
 }
 
 // units takes what the framer of the event's direction gives.
@@ -951,6 +1047,9 @@ func (s *Sensor) append(c *openConn, it *record.Item, file int32) (at int) {
 	if st.rec == nil {
 		s.open(c, it.Time)
 	}
+	if st.part.want != 0 {
+		s.withdraw(st)
+	}
 	if it.Source = 0; st.sole != file {
 		it.Source = s.source(st, file)
 	}
@@ -1024,6 +1123,9 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 		}
 		s.open(c, c.Last)
 		s.source(st, st.file) // The frame at hand may be of another connection.
+	}
+	if st.part.want != 0 {
+		s.withdraw(st)
 	}
 	if !st.preambleDone {
 		s.markPreamble(st)
