@@ -239,31 +239,6 @@ func (f *Framer) Begin(off uint64, run []byte) {
 	f.hold(f.want)
 }
 
-// Midway reports whether a TPKT is under way of which nothing is to be told but what it
-// holds. Then [Framer.Rest] takes the front of the next run.
-func (f *Framer) Midway() bool { return f.want > 0 && !f.resync && !f.final && len(f.in) == 0 }
-
-// Rest takes what is at the front of a run of the TPKT under way, and returns how many
-// octets that is and, once it is whole, its content and that one's stream offset. Drop
-// lets go of it; otherwise Next gives it.
-func (f *Framer) Rest(run []byte) (n int, content []byte, off uint64) {
-	f.in = run
-	f.hold(f.want)
-	n = len(run) - len(f.in)
-	f.in = nil
-	if f.held() < f.want {
-		return n, nil, 0
-	}
-	return n, f.buf[f.r+HeaderLen : f.r+f.want], f.pos + HeaderLen
-}
-
-// Drop lets go of the TPKT that Rest found whole.
-func (f *Framer) Drop() {
-	f.take(f.want)
-	f.want, f.skipped = 0, 0
-	f.giveBack()
-}
-
 // Whole returns the length of the TPKT at the front of a run if it is there to its end
 // and has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a TPKT is to
 // be expected, nothing else needs to be asked.

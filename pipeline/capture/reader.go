@@ -124,7 +124,8 @@ func (o byteOrder) u64(b []byte) uint64 {
 type meter struct {
 	r   io.Reader
 	n   atomic.Int64
-	sum hash.Hash // nil where somebody else has the digest.
+	all *atomic.Int64 // Counts it too, if not nil.
+	sum hash.Hash     // nil where somebody else has the digest.
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -133,6 +134,9 @@ func (m *meter) Read(p []byte) (int, error) {
 		m.sum.Write(p[:n])
 	}
 	m.n.Add(int64(n))
+	if m.all != nil {
+		m.all.Add(int64(n))
+	}
 	return n, err
 }
 

@@ -63,7 +63,6 @@ type sourceFile struct {
 	frame  Frame // The next to give.
 	info   File
 	err    error
-	seen   int64 // Of its stored octets, what Source.read holds.
 
 	// What Skip was asked with, and of how many octets; none where digested is 0.
 	sum      [sha256.Size]byte
@@ -219,7 +218,6 @@ func (s *Source) Next(f *Frame) error {
 			err := n.reader.Next(f)
 			if err == nil {
 				f.File = int32(n.index)
-				s.count(n)
 				return nil
 			}
 			n.err = err
@@ -251,7 +249,8 @@ func (s *Source) Next(f *Frame) error {
 
 // start opens a file and reads its first frame.
 func (s *Source) start(n *sourceFile) error {
-	if n.reader == nil {
+	opened := n.reader == nil
+	if opened {
 		r, err := Open(n.name)
 		if err != nil {
 			n.info = File{Name: n.name, TotalSize: n.size}
@@ -261,9 +260,12 @@ func (s *Source) start(n *sourceFile) error {
 		if n.digested > 0 {
 			r.raw.sum = nil
 		}
-		n.err = r.Next(&n.frame)
 	}
-	s.count(n)
+	s.read.Add(n.reader.raw.n.Load())
+	n.reader.raw.all = &s.read
+	if opened {
+		n.err = n.reader.Next(&n.frame)
+	}
 	if n.err != nil {
 		return s.finish(n)
 	}
@@ -277,7 +279,6 @@ func (s *Source) advance(n *sourceFile) error {
 		return s.ended(n)
 	}
 	s.last = nil
-	s.count(n)
 	if len(s.open) > 1 {
 		heap.Fix(&s.open, 0)
 	}
@@ -287,7 +288,6 @@ func (s *Source) advance(n *sourceFile) error {
 // ended takes the file at the top of the heap away.
 func (s *Source) ended(n *sourceFile) error {
 	s.last = nil
-	s.count(n)
 	heap.Pop(&s.open)
 	return s.finish(n)
 }
@@ -314,13 +314,6 @@ func (s *Source) finish(n *sourceFile) error {
 		return nil
 	}
 	return fmt.Errorf("capture: %w", n.err)
-}
-
-func (s *Source) count(n *sourceFile) {
-	if now := n.reader.raw.n.Load(); now != n.seen {
-		s.read.Add(now - n.seen)
-		n.seen = now
-	}
 }
 
 // Name returns the name of the file with the index that frames carry.

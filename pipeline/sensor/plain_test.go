@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"bytes"
 	"encoding/binary"
 	"reflect"
 	"testing"
@@ -8,30 +9,73 @@ import (
 	"x400flow/pipeline/record"
 )
 
+// What may come behind the first segment of a TPKT, by bits of the octet before it, of
+// which the lowest is its direction.
+const (
+	opLate = 2 << iota // The rest comes behind the next TPKT of the other direction.
+	opWait             // More than Config.MaxAge goes by in the middle of the rest.
+	opFile             // The rest is in another file.
+	opLost             // The rest is not captured, nor anything that follows.
+)
+
 // segments are the frames of a connection with the TPKTs that in describes, of which each
-// is a direction, a length of two octets and so many octets of NSDU. Each TPKT is sent
-// in segments of first octets and of the rest. All frames are of one time and number.
-func segments(in []byte, first int) *wire {
+// is such an octet, a length of two octets and so many octets of NSDU. Each TPKT is sent
+// in segments of first octets and of the rest. If split, the first octet of each is sent by
+// itself. All frames have one number.
+func segments(in []byte, first int, split bool) *wire {
 	w := newWire(1100).open()
+	times, files := make([]int64, len(w.frames)), make([]int32, len(w.frames))
+	now, file := int64(0), int32(0)
+	send := func(dir int, octets []byte) {
+		if len(octets) > 0 {
+			w.packet(dir, flagACK, octets)
+			times, files = append(times, now), append(files, file)
+		}
+	}
+	var late [2][]byte
 	for len(in) >= 3 {
-		dir := int(in[0] & 1)
+		op, dir := in[0], int(in[0]&1)
 		n := min(int(binary.BigEndian.Uint16(in[1:])), len(in)-3)
 		nsdu := in[3 : 3+n]
 		in = in[3+n:]
 		tpkt := append([]byte{3, 0, byte((n + 4) >> 8), byte(n + 4)}, nsdu...)
-		w.packet(dir, flagACK, tpkt[:min(first, len(tpkt))])
-		if first < len(tpkt) {
-			w.packet(dir, flagACK, tpkt[first:])
+		send(dir, late[dir])
+		front, rest := tpkt[:min(first, len(tpkt))], tpkt[min(first, len(tpkt)):]
+		if split {
+			send(dir, front[:1])
+			front = front[1:]
+		}
+		send(dir, front)
+		send(1-dir, late[1-dir])
+		late = [2][]byte{}
+		if op&opFile != 0 && len(rest) > 0 {
+			file ^= 1
+		}
+		switch {
+		case op&opLost != 0:
+			// A gap is told after some segments, of which there are more if split.
+			in = nil
+		case op&opLate != 0:
+			late[dir] = rest
+		case op&opWait != 0 && len(rest) > 1:
+			now += 2 * int64(DefaultMaxAge)
+			send(dir, rest[:len(rest)/2])
+			send(dir, rest[len(rest)/2:])
+		default:
+			send(dir, rest)
 		}
 	}
+	for dir, rest := range late {
+		send(dir, rest)
+	}
 	for i := range w.frames {
-		w.frames[i].Time, w.frames[i].Number = start, 1
+		w.frames[i].Time, w.frames[i].Number, w.frames[i].File = start+times[i], 1, files[i]
 	}
 	return w
 }
 
-// FuzzPlain: TPKTs that come each in one segment, and are taken the short way where that
-// can be, give the records that they give if none does.
+// FuzzPlain: TPKTs that are taken the short way where that can be, whole or in pieces, give
+// the records that they give if none does.
 func FuzzPlain(f *testing.F) {
 	for _, name := range captures(f) {
 		records, _ := sense(f, Config{}, name)
@@ -45,30 +89,55 @@ func FuzzPlain(f *testing.F) {
 				}
 			}
 		}
-		f.Add(in, byte(0))
-		f.Add(in, byte(7))
+		f.Add(in, byte(0), uint16(1<<15))
+		f.Add(in, byte(7), uint16(20))
 		// Once more, with operations that carry credentials behind the bind.
 		for _, code := range []byte{codeChangeCredentials, codeRegisterMS, 3} {
 			op := []byte{2, 0xf0, 0x80, 1, 0, 1, 0, 0x61, 18, 0x30, 16, 2, 1, 3, 0xa0, 11, 0xa1, 9, 2, 1, 1, 2, 1, code, 0x30, 1, 0x41}
 			in = append(append(in, 0, 0, byte(len(op))), op...)
 		}
-		f.Add(in, byte(0x41))
+		f.Add(in, byte(0x41), uint16(1<<15))
+		f.Add(in, byte(0x41), uint16(12))
+		// Data in both directions, with all that may come in between.
+		data := func(op byte) {
+			dt := append([]byte{2, 0xf0, op >> 4 << 7, 1, 0, 1, 0}, bytes.Repeat([]byte{op}, 90)...)
+			in = append(append(in, op, 0, byte(len(dt))), dt...)
+		}
+		for op := range byte(opLost) {
+			data(op)
+		}
+		for _, op := range []byte{0, opLost} {
+			data(op)
+			f.Add(in, byte(3), uint16(30))
+			f.Add(in, byte(0x3f), uint16(8))
+		}
 	}
-	f.Fuzz(func(t *testing.T, in []byte, limits byte) {
+	f.Fuzz(func(t *testing.T, in []byte, limits byte, first uint16) {
 		cfg := Config{MaxItems: 1 + int(limits&0x3f), MaxHeld: 16 << (limits >> 6 * 2)}
-		got, want := published(t, cfg, segments(in, 1<<16).frames), published(t, cfg, segments(in, 1).frames)
-		for _, r := range [2][]record.Record{got, want} {
-			for i := range r {
-				r[i].Counters = [2]record.Counters{} // The segments.
-				for _, it := range r[i].Items {
-					if it.Kind != record.TPDU && it.Kind != record.Redaction {
-						t.Skip() // Octets in no TPKT are given as they come.
-					}
+		size := 2 + int(first)
+		got, want := published(t, cfg, segments(in, size, false).frames), published(t, cfg, segments(in, size, true).frames)
+		for i := range want {
+			for _, it := range want[i].Items {
+				if it.Kind == record.Skipped || it.Kind == record.Encrypted {
+					t.Skip() // Octets in no TPKT are given as they come.
 				}
 			}
 		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v\nwant %+v", got, want)
+		for _, r := range [2][]record.Record{got, want} {
+			for i := range r {
+				r[i].Counters = [2]record.Counters{} // The segments.
+			}
 		}
+		if reflect.DeepEqual(got, want) {
+			return
+		}
+		for i := range min(len(got), len(want)) {
+			for k := range min(len(got[i].Items), len(want[i].Items)) {
+				if g, w := got[i].Items[k], want[i].Items[k]; !reflect.DeepEqual(g, w) {
+					t.Fatalf("record %d, item %d: got %+v\nwant %+v", i, k, g, w)
+				}
+			}
+		}
+		t.Fatalf("got %+v\nwant %+v", got, want)
 	})
 }

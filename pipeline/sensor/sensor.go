@@ -740,68 +740,52 @@ func endReason(r tcp.Reason) record.EndReason {
 // for units.
 func (s *Sensor) plain(ev *tcp.Event[conn]) (n int, more bool) {
 	st := &ev.Conn.State
-	d, f := &st.dir[ev.Dir], &st.framer[ev.Dir]
+	d := &st.dir[ev.Dir]
 	t := &d.tsdu
-	if st.part.want != 0 && st.part.dir != ev.Dir {
-		s.withdraw(st)
+	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File || d.skipped > 0 ||
+		!t.settled || t.unsure || t.rest || st.part.want != 0 && st.part.dir != ev.Dir {
+		if st.part.want != 0 {
+			s.withdraw(st)
+		}
+		return 0, true
 	}
-	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File ||
-		d.skipped > 0 || !t.settled || t.unsure || t.rest {
+	if !st.framer[ev.Dir].Aligned() {
 		return 0, true
 	}
 	run := ev.Data
-	switch {
-	case st.part.want != 0:
-		if n, more = s.fillPart(ev); more {
-			return n, true
+	if st.part.want != 0 {
+		if n, more = s.fillPart(ev); more || n == len(run) {
+			return n, more
 		}
-	case f.Midway():
-		var nsdu []byte
-		var at uint64
-		n, nsdu, at = f.Rest(run)
-		if nsdu != nil {
-			if !s.dt(ev, nsdu, at) {
-				return n, true
-			}
-			f.Drop()
-		}
-		s.measure(st)
-	case !f.Aligned():
-		return 0, true
 	}
+	b, items := st.rec.B, 0
+	total := 0
 	for n < len(run) {
-		at := ev.Offset + uint64(n)
-		total := tpkt.Data(run[n:])
+		if total = tpkt.Data(run[n:]); total == 0 || total > len(run)-n {
+			break
+		}
+		nsdu := run[n+tpkt.HeaderLen : n+total]
+		user, eot, ok := cotp.Data(nsdu)
+		if !ok || !t.pass(user, eot) {
+			total = 0
+			break
+		}
+		at := ev.Offset + uint64(n) + tpkt.HeaderLen
+		b = record.AppendTPDU(b, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
+		items++
+		n += total
+	}
+	s.pending += len(b) - len(st.rec.B)
+	st.rec.B = b
+	st.items += items
+	s.stats.TPDUs += uint64(items)
+	if n < len(run) {
 		if total == 0 {
 			return n, true
 		}
-		if total > len(run)-n {
-			s.startPart(ev, at, run[n:], total)
-			return len(run), false
-		}
-		if !s.dt(ev, run[n+tpkt.HeaderLen:n+total], at+tpkt.HeaderLen) {
-			return n, true
-		}
-		n += total
+		s.startPart(ev, n, total)
 	}
-	return n, false
-}
-
-// dt takes a TPKT's content, at a stream offset, that is one DT TPDU without credentials.
-// Of any other it reports false and has done nothing.
-func (s *Sensor) dt(ev *tcp.Event[conn], nsdu []byte, at uint64) bool {
-	st := &ev.Conn.State
-	d := &st.dir[ev.Dir]
-	user, eot, ok := cotp.Data(nsdu)
-	if !ok || !d.tsdu.pass(user, eot) {
-		return false
-	}
-	before := len(st.rec.B)
-	st.rec.B = record.AppendTPDU(st.rec.B, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
-	s.pending += len(st.rec.B) - before
-	st.items++
-	s.stats.TPDUs++
-	return true
+	return len(run), false
 }
 
 // part is a TPKT of which the beginning came. Its octets are put where the item is to be
@@ -813,15 +797,15 @@ type part struct {
 	dir  tcp.Dir // Its direction.
 }
 
-// startPart takes a run that is the beginning of a TPKT of total octets.
-func (s *Sensor) startPart(ev *tcp.Event[conn], off uint64, run []byte, total int) {
+// startPart takes what follows n octets of a run: the beginning of a TPKT of total octets.
+func (s *Sensor) startPart(ev *tcp.Event[conn], n, total int) {
 	st := &ev.Conn.State
-	content := run[tpkt.HeaderLen:]
-	at := len(st.rec.B)
-	st.rec.B = slices.Grow(st.rec.B, record.TPDUFront+len(content))[:at+record.TPDUFront]
-	st.rec.B = append(st.rec.B, content...)
-	st.part = part{want: total - tpkt.HeaderLen, at: at, off: off + tpkt.HeaderLen, dir: ev.Dir}
-	s.pending += len(st.rec.B) - at
+	b := st.rec.B
+	content := ev.Data[n+tpkt.HeaderLen:]
+	st.part = part{want: total - tpkt.HeaderLen, at: len(b), off: ev.Offset + uint64(n) + tpkt.HeaderLen, dir: ev.Dir}
+	b = slices.Grow(b, record.TPDUFront+len(content))[:len(b)+record.TPDUFront]
+	st.rec.B = append(b, content...)
+	s.pending += record.TPDUFront + len(content)
 }
 
 // fillPart takes what comes of the part's TPKT, and returns how many octets that is. more says
