@@ -223,6 +223,34 @@ func TestBindHoldsNoPassword(t *testing.T) {
 	}
 }
 
+// TestSimplePassword: where the password of a usual bind stands is where it is found
+// element by element, also where an octet is another or missing.
+func TestSimplePassword(t *testing.T) {
+	for _, s := range []string{p20Argument, p20Result, p31Argument, p31Result} {
+		bind := unhex(t, s)
+		if r, ok := simplePassword(bind); !ok || !bytes.HasPrefix(bind[r.Start:r.End], []byte("pw-")) {
+			t.Errorf("%x: %v, %t", bind, r, ok)
+		}
+		check := func(bind []byte) {
+			got, ok := AppendCredentials(nil, bind)
+			want, understood := redact(nil, bind, true, inBind)
+			if ok != understood || !slices.Equal(got, want) {
+				t.Fatalf("%x: %v, %t; want %v, %t", bind, got, ok, want, understood)
+			}
+		}
+		for i, was := range bind {
+			for octet := range 256 {
+				bind[i] = byte(octet)
+				check(bind)
+			}
+			bind[i] = was
+			check(bind[:i])
+			check(bind[i:])
+			check(slices.Delete(slices.Clone(bind), i, i+1))
+		}
+	}
+}
+
 func FuzzBind(f *testing.F) {
 	for _, s := range []string{p20Argument, p20Result, p31Argument, p31Result} {
 		f.Add(unhex(f, s))
@@ -236,6 +264,9 @@ func FuzzBind(f *testing.F) {
 		ranges, ok := AppendCredentials(nil, in)
 		if !ok && len(ranges) != 0 {
 			t.Error("ranges without ok")
+		}
+		if want, understood := redact(nil, in, true, inBind); understood != ok || !slices.Equal(ranges, want) {
+			t.Errorf("%v, %t; by elements %v, %t", ranges, ok, want, understood)
 		}
 		last := 0
 		for _, r := range ranges {

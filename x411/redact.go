@@ -15,7 +15,32 @@ import "x400flow/osi/ber"
 // followed by further octets, or has credentials of an unknown form; the caller
 // then overwrites all of it.
 func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
+	if r, ok := simplePassword(bind); ok {
+		return append(dst, r), true
+	}
 	return redact(dst, bind, true, inBind)
+}
+
+// simplePassword returns where the password stands in a bind that is, as nearly all are, an
+// argument or result of a name and a simple password, all with lengths of one octet. ok is
+// false for any other.
+func simplePassword(bind []byte) (r Range, ok bool) {
+	n, at := len(bind), 0
+	if n < 10 || n > 2+0x7f {
+		return r, false
+	}
+	if (bind[0] == 0xb0 || bind[0] == 0xb1) && int(bind[1]) == n-2 {
+		at = 2
+	}
+	if bind[at] != 0xa1 || int(bind[at+1]) != n-at-2 || bind[at+2] != 0x80 {
+		return r, false
+	}
+	at += 4 + int(bind[at+3])
+	if at+4 >= n || bind[at] != 0xa1 || int(bind[at+1]) != n-at-2 ||
+		bind[at+2] != byte(ber.TagIA5String) && bind[at+2] != byte(ber.TagOctetString) || int(bind[at+3]) != n-at-4 {
+		return r, false
+	}
+	return Range{at + 4, n}, true
 }
 
 // AppendArgumentCredentials appends to dst the ranges of argument, that of the
