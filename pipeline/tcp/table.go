@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"x400flow/osi/buffers"
@@ -29,7 +30,8 @@ const (
 	sureTombs = 1024
 	// tombTime is how long they are.
 	tombTime = int64(Remembered)
-	// maxSpare bounds the connections whose memory is kept for others.
+	// maxSpare bounds the connections whose memory is kept for others. That of more is
+	// used again until the collector has come by.
 	maxSpare = 64
 	// coveredTime resolves a hole that was acknowledged where no segments do.
 	coveredTime = int64(time.Second)
@@ -80,6 +82,7 @@ type Table[T any] struct {
 	release [][]byte   // Buffers that queued events refer to.
 	closed  []*Conn[T] // Connections whose Close is queued.
 	spare   []*Conn[T] // Memory for new connections.
+	more    sync.Pool  // Of *Conn[T], where spare is full.
 
 	now    int64 // Time of the segment in hand.
 	latest int64 // The highest that it was.
@@ -156,6 +159,8 @@ func (t *Table[T]) reuse() {
 	for i, c := range t.closed {
 		if len(t.spare) < maxSpare {
 			t.spare = append(t.spare, c)
+		} else {
+			t.more.Put(c)
 		}
 		t.closed[i] = nil
 	}
@@ -303,7 +308,7 @@ func (t *Table[T]) open(s *capture.Segment, hash uint64) *Conn[T] {
 	var c *Conn[T]
 	if n := len(t.spare); n > 0 {
 		c, t.spare[n-1], t.spare = t.spare[n-1], nil, t.spare[:n-1]
-	} else {
+	} else if c, _ = t.more.Get().(*Conn[T]); c == nil {
 		c = new(Conn[T])
 	}
 	c.renew()
