@@ -644,22 +644,22 @@ const maxScratch = 1 << 20
 
 // associationRow appends the row of a connection as it stands.
 func (w *worker) associationRow(c *connection) {
-	f, t, r := c.assoc.Facts(), c.text, &c.row
+	f, t, d, r := c.assoc.Facts(), c.text, &w.derived, &c.row
 	class := c.assoc.Class()
-	t.context, t.contextName = t.context[:0], t.contextName[:0]
+	d.context, d.contextName = d.context[:0], d.contextName[:0]
 	if len(f.ApplicationContext) > 0 {
-		t.context, _ = ber.AppendOID(t.context, f.ApplicationContext)
-		t.contextName = append(t.contextName, contextName(t.context)...)
+		d.context, _ = ber.AppendOID(d.context, f.ApplicationContext)
+		d.contextName = append(d.contextName, contextName(d.context)...)
 	} else if f.Mode == association.ModeX410 && f.ApplicationProtocol >= 0 {
-		t.context = strconv.AppendInt(t.context, f.ApplicationProtocol, 10)
+		d.context = strconv.AppendInt(d.context, f.ApplicationProtocol, 10)
 	}
-	t.syntaxes = t.syntaxes[:0]
+	d.syntaxes = d.syntaxes[:0]
 	for i := range f.Contexts {
 		if x := &f.Contexts[i]; x.Accepted || !x.Answered {
-			if len(t.syntaxes) > 0 {
-				t.syntaxes = append(t.syntaxes, ',')
+			if len(d.syntaxes) > 0 {
+				d.syntaxes = append(d.syntaxes, ',')
 			}
-			t.syntaxes, _ = ber.AppendOID(t.syntaxes, x.Abstract)
+			d.syntaxes, _ = ber.AppendOID(d.syntaxes, x.Abstract)
 		}
 	}
 	selector := func(dst *[]byte, v []byte) []byte {
@@ -670,12 +670,12 @@ func (w *worker) associationRow(c *connection) {
 	r.ClientAddress, r.ServerAddress = t.client, t.server
 	r.Inferred, r.OneDirection = f.Inferred, f.OneDirection
 	r.Class, r.Protocol, r.Mode = className(c), protocolName(class), modeName(f.Mode)
-	r.ApplicationContext, r.ApplicationContextName, r.AbstractSyntaxes = t.context, t.contextName, t.syntaxes
-	r.ClientTSAP, r.ServerTSAP = selector(&t.clientTSAP, f.CallingTSAP), selector(&t.serverTSAP, f.CalledTSAP)
-	r.ClientSSAP, r.ServerSSAP = selector(&t.clientSSAP, f.CallingSSAP), selector(&t.serverSSAP, f.CalledSSAP)
-	r.ClientPSAP, r.ServerPSAP = selector(&t.clientPSAP, f.CallingPSAP), selector(&t.serverPSAP, f.CalledPSAP)
+	r.ApplicationContext, r.ApplicationContextName, r.AbstractSyntaxes = d.context, d.contextName, d.syntaxes
+	r.ClientTSAP, r.ServerTSAP = selector(&d.clientTSAP, f.CallingTSAP), selector(&d.serverTSAP, f.CalledTSAP)
+	r.ClientSSAP, r.ServerSSAP = selector(&d.clientSSAP, f.CallingSSAP), selector(&d.serverSSAP, f.CalledSSAP)
+	r.ClientPSAP, r.ServerPSAP = selector(&d.clientPSAP, f.CallingPSAP), selector(&d.serverPSAP, f.CalledPSAP)
 	r.TPDUSize = uint32(f.TPDUSize)
-	r.SessionID = selector(&t.sessionID, f.SessionID)
+	r.SessionID = selector(&d.sessionID, f.SessionID)
 	if f.RTSE {
 		r.CheckpointSize, r.WindowSize = uint32(max(f.CheckpointSize, 0)), uint32(max(f.WindowSize, 0))
 		r.DialogueMode = "monologue"
@@ -686,11 +686,11 @@ func (w *worker) associationRow(c *connection) {
 	r.InitiatorMTA, r.ResponderMTA, r.BindDetail = t.initiator, t.responder, t.detail
 	r.InitiatorBind, r.ResponderBind, r.ReleaseDetail = t.initiatorBind, t.responderBind, t.release
 	for i, v := range [...][]byte{f.CallingAPTitle, f.CallingAEQualifier, f.CalledAPTitle, f.CalledAEQualifier} {
-		t.titles[i] = w.appendTitle(t.titles[i][:0], v)
+		d.titles[i] = w.appendTitle(d.titles[i][:0], v)
 	}
-	r.ClientAPTitle, r.ClientAEQualifier, r.ServerAPTitle, r.ServerAEQualifier = t.titles[0], t.titles[1], t.titles[2], t.titles[3]
-	t.acse = w.appendACSE(t.acse[:0], f)
-	r.ACSE, r.RTSE = t.acse, f.RTSEText
+	r.ClientAPTitle, r.ClientAEQualifier, r.ServerAPTitle, r.ServerAEQualifier = d.titles[0], d.titles[1], d.titles[2], d.titles[3]
+	d.acse = w.appendACSE(d.acse[:0], f)
+	r.ACSE, r.RTSE = d.acse, f.RTSEText
 	r.Muted = c.muted
 	suppressed := r.ProblemsSuppressed
 	r.ProblemsSuppressed += f.ProblemsLeftOut

@@ -57,6 +57,7 @@ type worker struct {
 	limit          int           // Connections kept.
 	room, buffered int           // Octets kept for what is open: how many may be, and are.
 	idle           []*connection // Ended ones, for reuse.
+	spare          sync.Pool     // More of them, until the collector has come by.
 	// ended has the last record of connections that ended lately, so that records
 	// that are delivered twice are known as such.
 	ended *latest.Map[connKey, uint64]
@@ -85,6 +86,7 @@ type worker struct {
 	look, unseen int        // After how many octets of records to see whether the batch is full, and how many came.
 	releases     []hold     // Due when the batch is durable.
 	row          rows
+	derived      derived
 	ops          operations
 	hash         hash.Hash
 	digested     []byte
@@ -164,14 +166,19 @@ type connection struct {
 
 // facts are the row's texts that no record or association holds.
 type facts struct {
-	sensor, source         []byte
-	client, server         []byte
-	community              []byte
-	initiator, responder   []byte
-	initiatorDir           uint8
-	detail, release        []byte
-	initiatorBind          []byte
-	responderBind          []byte
+	sensor, source       []byte
+	client, server       []byte
+	community            []byte
+	initiator, responder []byte
+	initiatorDir         uint8
+	detail, release      []byte
+	initiatorBind        []byte
+	responderBind        []byte
+}
+
+// derived are the row's texts that are made of an association's facts each time it is told.
+// They are a worker's, not each connection's: those of many are in no cache.
+type derived struct {
 	titles                 [4][]byte
 	acse                   []byte
 	context, contextName   []byte
@@ -183,10 +190,8 @@ type facts struct {
 }
 
 // all are the texts that grow with what a connection tells.
-func (t *facts) all() [22]*[]byte {
-	return [...]*[]byte{&t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind,
-		&t.titles[0], &t.titles[1], &t.titles[2], &t.titles[3], &t.acse, &t.context, &t.contextName, &t.syntaxes, &t.sessionID,
-		&t.source, &t.clientTSAP, &t.serverTSAP, &t.clientSSAP, &t.serverSSAP, &t.clientPSAP, &t.serverPSAP}
+func (t *facts) all() [7]*[]byte {
+	return [...]*[]byte{&t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind, &t.source}
 }
 
 // reset empties the texts and keeps their memory.
@@ -808,7 +813,7 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	var c *connection
 	if n := len(w.idle); n > 0 {
 		c, w.idle = w.idle[n-1], w.idle[:n-1]
-	} else {
+	} else if c, _ = w.spare.Get().(*connection); c == nil {
 		c = &connection{assoc: new(association.Association), text: new(facts)}
 		c.suspend = func(a *association.Suspended) { w.suspend(c, a) }
 		c.resume = func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) }
@@ -851,7 +856,8 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 }
 
 // maxIdle bounds the ended connections that a shard keeps for reuse. As many are in use at
-// a time as end within one batch of rows.
+// a time as end within one batch of rows. Where very many end at once, more are reused, but
+// those the collector takes.
 const maxIdle = 1024
 
 // maxIdleOctets is the most memory that one of them keeps: most need a fourth of it. A
@@ -861,7 +867,7 @@ const maxIdleOctets = 16 << 10
 // reuse lets a connection's memory be reused.
 func (w *worker) reuse(c *connection) {
 	c.assoc.Reset(c.config)
-	if len(w.idle) >= maxIdle || c.assoc.Kept()+c.text.kept() > maxIdleOctets {
+	if c.assoc.Kept()+c.text.kept() > maxIdleOctets {
 		return
 	}
 	c.text.reset()
@@ -869,7 +875,11 @@ func (w *worker) reuse(c *connection) {
 	assoc, text, suspend, resume := c.assoc, c.text, c.suspend, c.resume
 	*c = connection{}
 	c.assoc, c.text, c.suspend, c.resume = assoc, text, suspend, resume
-	w.idle = append(w.idle, c)
+	if len(w.idle) < maxIdle {
+		w.idle = append(w.idle, c)
+	} else {
+		w.spare.Put(c)
+	}
 }
 
 // suspend keeps an activity for other associations. All that was received before
