@@ -16,7 +16,7 @@ type Buffer struct {
 
 // fewOctets is what a buffer begins with: where very many connections are in the middle of a
 // record, each has little.
-const fewOctets = 512
+const fewOctets = 1280
 
 var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, fewOctets)} }}
 
