@@ -48,7 +48,7 @@ const (
 
 // UsualPendingEach is a Config.PendingEach with which the items of many connections are not
 // published one by one: a record costs its decoder about as much as ten items.
-const UsualPendingEach = 4 << 10
+const UsualPendingEach = 3 << 10
 
 // evidence is how many octets of a run that is no TPKT are published; the rest
 // is counted.
