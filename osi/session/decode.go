@@ -310,7 +310,7 @@ func Credible(prefix []byte) bool {
 // says that it is no longer. It is true where prefix is too short to tell.
 func MayResume(prefix []byte, whole bool) bool {
 	// GIVE TOKENS without a parameter, and DATA TRANSFER, as most begin.
-	return (len(prefix) < 3 || [3]byte(prefix) != [3]byte{1, 0, 1}) && mayResume(prefix, whole)
+	return (len(prefix) < 3 || prefix[0] != 1 || prefix[1] != 0 || prefix[2] != 1) && mayResume(prefix, whole)
 }
 
 func mayResume(prefix []byte, whole bool) bool {

@@ -141,7 +141,10 @@ func (m *meter) Read(p []byte) (int, error) {
 }
 
 // Open opens a capture file.
-func Open(name string) (*Reader, error) {
+func Open(name string) (*Reader, error) { return open(name, sha256.New()) }
+
+// open is Open with the digest that is to be made of what is read; nil for none.
+func open(name string, sum hash.Hash) (*Reader, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -150,7 +153,7 @@ func Open(name string) (*Reader, error) {
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		size = st.Size()
 	}
-	r, err := NewReader(f, name, size)
+	r, err := newReader(f, name, size, sum)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -162,9 +165,13 @@ func Open(name string) (*Reader, error) {
 // NewReader reads a capture from r. The name is for messages; size is the
 // number of octets that r will give, or -1 where that is not known.
 func NewReader(r io.Reader, name string, size int64) (*Reader, error) {
+	return newReader(r, name, size, sha256.New())
+}
+
+func newReader(r io.Reader, name string, size int64, sum hash.Hash) (*Reader, error) {
 	rd := &Reader{
 		file: File{Name: name, TotalSize: size},
-		raw:  &meter{r: r, sum: sha256.New()},
+		raw:  &meter{r: r, sum: sum},
 		buf:  make([]byte, readSize),
 	}
 	rd.in = rd.raw

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -195,7 +196,7 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os
 			return nil
 		}
 	}
-	r, err := Open(name)
+	r, err := open(name, nil)
 	if err != nil {
 		return err
 	}
@@ -251,15 +252,16 @@ func (s *Source) Next(f *Frame) error {
 func (s *Source) start(n *sourceFile) error {
 	opened := n.reader == nil
 	if opened {
-		r, err := Open(n.name)
+		var sum hash.Hash
+		if n.digested == 0 {
+			sum = sha256.New()
+		}
+		r, err := open(n.name, sum)
 		if err != nil {
 			n.info = File{Name: n.name, TotalSize: n.size}
 			return err
 		}
 		n.reader = r
-		if n.digested > 0 {
-			r.raw.sum = nil
-		}
 	}
 	s.read.Add(n.reader.raw.n.Load())
 	n.reader.raw.all = &s.read

@@ -498,7 +498,7 @@ func (s *Sensor) EndFile(ctx context.Context, index int32, file *capture.File) e
 
 // Largest is the most octets that a record has, but for connections whose TPDUs
 // are so small that what surrounds them exceeds them: a record that is due while
-// TSDUs of both directions are held, with the preamble, and the TPDU that came last.
+// TSDUs of both directions are held, with the preamble, a TPDU, and what came with its end.
 func (c Config) Largest() int {
 	or := func(v, d int) int {
 		if v <= 0 {
@@ -507,7 +507,7 @@ func (c Config) Largest() int {
 		return v
 	}
 	const maxTPKT, headers = 64 << 10, 16 << 10
-	return or(c.MaxRecord, DefaultMaxRecord) + 2*or(c.MaxHeld, DefaultMaxHeld) + or(c.MaxPreamble, DefaultMaxPreamble) + maxTPKT + headers
+	return or(c.MaxRecord, DefaultMaxRecord) + 2*or(c.MaxHeld, DefaultMaxHeld) + or(c.MaxPreamble, DefaultMaxPreamble) + 2*maxTPKT + headers
 }
 
 // Open calls f with each connection that has not ended, or ended just now, and the
@@ -955,10 +955,14 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	return s.full(ctx, c)
 }
 
-// full publishes the connection's record if it is full.
+// full publishes the connection's record if it is full, what is under way left aside.
 func (s *Sensor) full(ctx context.Context, c *openConn) error {
 	st := &c.State
-	if (len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) && !st.held() {
+	size := len(st.rec.B)
+	if st.part.want != 0 {
+		size = st.part.at
+	}
+	if (size >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) && !st.held() {
 		return s.publish(ctx, c, record.Open)
 	}
 	return nil
