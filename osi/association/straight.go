@@ -285,10 +285,14 @@ func tag(b []byte, at int) byte {
 // enter passes over the header of an element and returns where its contents begin and
 // end; the latter is 0 where end-of-contents octets will tell.
 func enter(b []byte, at int, tag byte) (in, end int) {
-	if uint(at) < uint(len(b)) && b[at] == tag {
-		return contents(b, at+1)
+	if uint(at)+1 >= uint(len(b)) || b[at] != tag {
+		return nowhere(b), 0
 	}
-	return nowhere(b), 0
+	in = at + 2
+	if end = in + int(b[at+1]); b[at+1] < 0x80 && end <= len(b) {
+		return in, end
+	}
+	return contents(b, at+1)
 }
 
 // contents reads a length of up to three octets.
