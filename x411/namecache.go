@@ -96,30 +96,37 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements
 	s.recent ^= 1
 	x := &s.names[s.recent]
 	x.hash, x.levels, x.elements = hash, levels, elements
-	x.octets, x.memory, x.parts = append(x.octets[:0], octets...), x.memory[:0], x.parts[:0]
+	x.octets, x.memory = append(x.octets[:0], octets...), x.memory[:0]
+	x.parts = slices.Grow(x.parts, len(attrs))[:len(attrs)]
 	for i := range attrs {
-		a := &attrs[i]
-		x.parts = append(x.parts, knownPart{
-			kind: a.Kind, form: a.Form, number: a.Number,
-			typ: x.place(octets, a.Type), value: x.place(octets, a.Value), raw: x.place(octets, a.Raw), language: x.place(octets, a.Language),
-		})
+		a, p := &attrs[i], &x.parts[i]
+		p.kind, p.form, p.number = a.Kind, a.Form, a.Number
+		x.place(&p.typ, octets, a.Type)
+		x.place(&p.value, octets, a.Value)
+		x.place(&p.raw, octets, a.Raw)
+		x.place(&p.language, octets, a.Language)
 	}
-	x.directory, x.text, x.key = x.place(octets, n.DirectoryName), x.place(octets, n.Text), x.place(octets, n.Key)
+	x.place(&x.directory, octets, n.DirectoryName)
+	x.place(&x.text, octets, n.Text)
+	x.place(&x.key, octets, n.Key)
 }
 
-// place returns where v is, which it keeps unless that is in octets.
-func (x *knownName) place(octets, v []byte) span {
+// place puts into s where v is, which it keeps unless that is in octets. It is put field by
+// field where it stays: what was just written in parts is slow to read as a whole.
+func (x *knownName) place(s *span, octets, v []byte) {
 	if v == nil {
-		return span{length: -1}
+		s.at, s.length = 0, -1
+		return
 	}
+	s.length = int16(len(v))
 	// The addresses are only compared: v is in octets, or in another object.
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
 	if at <= uintptr(len(octets)) && int(at)+len(v) <= len(octets) {
-		return span{int16(at), int16(len(v))}
+		s.at = int16(at)
+		return
 	}
-	end := len(x.memory)
+	s.at = ^int16(len(x.memory))
 	x.memory = append(x.memory, v...)
-	return span{^int16(end), int16(len(v))}
 }
 
 // known makes n the name x, which e is.
