@@ -224,11 +224,11 @@ func (b *Bind) value(c *ber.Cursor, e *ber.Element) {
 }
 
 // mtaBindFields is MTABindArgument and MTABindResult (X.411 12.1.1).
-var mtaBindFields = []field{
+var mtaBindFields = FieldsOf([]field{
 	{"name", ber.Context(0), 0, true},
 	{"credentials", ber.Context(1), 1, true},
 	{"security-context", ber.Context(2), 2, false},
-}
+})
 
 func (b *Bind) mtaBind(c *ber.Cursor, e *ber.Element) {
 	d := b.d
@@ -254,7 +254,7 @@ func (b *Bind) mtaBind(c *ber.Cursor, e *ber.Element) {
 }
 
 // mtsBindFields is MTSBindArgument and MTSBindResult (X.411 8.1.1).
-var mtsBindFields = []field{
+var mtsBindFields = FieldsOf([]field{
 	{"name", tagORName, 0, true},
 	{"name", ber.Context(0), 0, true},
 	{"name", ber.Context(4), 0, true},
@@ -262,12 +262,12 @@ var mtsBindFields = []field{
 	{"credentials", ber.Context(2), 2, false},
 	{"security-context", ber.Context(3), 3, false},
 	{"extensions", ber.Context(5), 4, false},
-}
+})
 
 // msBindFields is MSBindArgument, msBindResultFields MSBindResult (X.413). What is
 // of the store alone has id 5 and up and is passed over.
 var (
-	msBindFields = []field{
+	msBindFields = FieldsOf([]field{
 		{"initiator-name", tagORName, 0, true},
 		{"initiator-credentials", ber.Context(2), 2, true},
 		{"security-context", ber.Context(3), 3, false},
@@ -275,8 +275,8 @@ var (
 		{"ms-configuration-request", ber.Context(5), 6, false},
 		{"ua-registration-identifier", ber.Context(6), 7, false},
 		{"bind-extensions", ber.Context(7), 8, false},
-	}
-	msBindResultFields = []field{
+	})
+	msBindResultFields = FieldsOf([]field{
 		{"responder-credentials", ber.Context(2), 2, true},
 		{"available-auto-actions", ber.Context(3), 5, false},
 		{"available-attribute-types", ber.Context(4), 6, false},
@@ -290,7 +290,7 @@ var (
 		{"unsupported-extensions", ber.Context(12), 14, false},
 		{"ua-registration-id-unknown", ber.Context(13), 15, false},
 		{"service-information", ber.Context(14), 16, false},
-	}
+	})
 )
 
 // msBindErrorNames is BindProblem (X.413).

@@ -35,6 +35,59 @@ type Field struct {
 
 type field = Field
 
+// Fields are those of a SET or SEQUENCE.
+type Fields struct {
+	list []Field
+	// places are the places of fields in list, from 1, by the class and number of the
+	// tag, 0 where no field has it: where in the list a tag is cannot be foretold.
+	places    [4 << placeBits]uint8
+	mandatory uint32 // By ID.
+}
+
+// placeBits is how many bits the number of a field's tag may have.
+const placeBits = 5
+
+// FieldsOf returns the fields of a list. Of several with one tag the first counts.
+func FieldsOf(list []Field) *Fields {
+	f := &Fields{list: list}
+	for i := range list {
+		x := &list[i]
+		if x.Tag.Number()>>placeBits != 0 || x.ID > 31 {
+			panic("x411: field " + x.Name + " has a large tag or ID")
+		}
+		if p := &f.places[uint32(x.Tag.Class())<<placeBits|x.Tag.Number()]; *p == 0 {
+			*p = uint8(i + 1)
+		}
+		if x.Mandatory {
+			f.mandatory |= 1 << x.ID
+		}
+	}
+	return f
+}
+
+// Name returns the name of the first field with an ID, "" where there is none.
+func (f *Fields) Name(id int) string {
+	for i := range f.list {
+		if int(f.list[i].ID) == id {
+			return f.list[i].Name
+		}
+	}
+	return ""
+}
+
+// find returns the field with a tag, nil when there is none.
+func (f *Fields) find(t ber.Tag) *Field {
+	n := t.Number()
+	if n>>placeBits != 0 {
+		return nil
+	}
+	place := f.places[uint32(t.Class())<<placeBits|n]
+	if place == 0 {
+		return nil
+	}
+	return &f.list[place-1]
+}
+
 // segment is one step of the path to the value being read; kind says which of the
 // others it is.
 type segment struct {
@@ -246,9 +299,9 @@ func (d *decoder) end(c *ber.Cursor) {
 // next reads the next element of c that fields names, pushes its name and
 // returns its id; the caller pops. Elements without a field are counted,
 // repeated fields noted. At the end of c it returns -1.
-func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields []field, seen *uint32) int {
+func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields *Fields, seen *uint32) int {
 	for c.Next(e) {
-		f := find(fields, e.Tag)
+		f := fields.find(e.Tag)
 		if f == nil {
 			d.stray(e)
 			continue
@@ -265,19 +318,13 @@ func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields []field, seen *uint
 	return -1
 }
 
-func find(fields []field, t ber.Tag) *field {
-	for i := range fields {
-		if fields[i].Tag == t {
-			return &fields[i]
-		}
-	}
-	return nil
-}
-
 // complete notes the mandatory fields that the element at offset lacks.
-func (d *decoder) complete(fields []field, seen uint32, offset int) {
-	for i := range fields {
-		if f := &fields[i]; f.Mandatory && seen&(1<<f.ID) == 0 {
+func (d *decoder) complete(fields *Fields, seen uint32, offset int) {
+	if fields.mandatory&^seen == 0 {
+		return
+	}
+	for i := range fields.list {
+		if f := &fields.list[i]; f.Mandatory && seen&(1<<f.ID) == 0 {
 			d.failIn(f.Name, CodeMissing, offset)
 			seen |= 1 << f.ID
 		}

@@ -138,14 +138,14 @@ func (a *APDU) mtsAPDU(c *ber.Cursor, e *ber.Element) {
 	}
 }
 
-var messageFields = []field{
+var messageFields = FieldsOf([]field{
 	{"envelope", ber.TagSet, 0, true},
 	{"content", ber.TagOctetString, 1, true},
-}
+})
 
 // message reads a message or a submission, with the given fields and those of its
 // envelope.
-func (a *APDU) message(c *ber.Cursor, e *ber.Element, fields, envelope []field) {
+func (a *APDU) message(c *ber.Cursor, e *ber.Element, fields, envelope *Fields) {
 	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
@@ -170,7 +170,7 @@ func (a *APDU) message(c *ber.Cursor, e *ber.Element, fields, envelope []field) 
 
 // messageEnvelopeFields is MessageTransferEnvelope (X.411 12.2.1.1). All envelopes of
 // messages and probes have the same ids.
-var messageEnvelopeFields = []field{
+var messageEnvelopeFields = FieldsOf([]field{
 	{"message-identifier", tagMTSIdentifier, 0, true},
 	{"originator-name", tagORName, 1, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
@@ -184,10 +184,10 @@ var messageEnvelopeFields = []field{
 	{"per-recipient-fields", ber.Context(2), 9, true},
 	{"trace-information", tagTrace, 10, true},
 	{"extensions", ber.Context(3), 11, false},
-}
+})
 
 // probeEnvelopeFields is ProbeTransferEnvelope (X.411 12.2.1.2).
-var probeEnvelopeFields = []field{
+var probeEnvelopeFields = FieldsOf([]field{
 	{"probe-identifier", tagMTSIdentifier, 0, true},
 	{"originator-name", tagORName, 1, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
@@ -200,10 +200,10 @@ var probeEnvelopeFields = []field{
 	{"per-recipient-fields", ber.Context(2), 9, true},
 	{"trace-information", tagTrace, 10, true},
 	{"extensions", ber.Context(3), 11, false},
-}
+})
 
 // envelope reads the envelope of a message or a probe, with the given fields.
-func (a *APDU) envelope(c *ber.Cursor, e *ber.Element, fields []field) {
+func (a *APDU) envelope(c *ber.Cursor, e *ber.Element, fields *Fields) {
 	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
@@ -289,11 +289,11 @@ func (a *APDU) segments(c *ber.Cursor, e *ber.Element) int {
 	return n
 }
 
-var identifierFields = []field{
+var identifierFields = FieldsOf([]field{
 	{"global-domain-identifier", tagDomain, 0, true},
 	{"local-identifier", ber.TagIA5String, 1, true},
 	{"local-identifier", ber.TagPrintableString, 1, true},
-}
+})
 
 // identifier reads the contents of an MTSIdentifier under whatever tag.
 func (d *decoder) identifier(c *ber.Cursor, e *ber.Element, id *MTSIdentifier) {
@@ -322,13 +322,13 @@ func (d *decoder) identifier(c *ber.Cursor, e *ber.Element, id *MTSIdentifier) {
 	id.Text = d.kept(at)
 }
 
-var domainFields = []field{
+var domainFields = FieldsOf([]field{
 	{"country-name", tagCountry, 0, true},
 	{"administration-domain-name", tagADMD, 1, true},
 	{"private-domain-identifier", ber.TagPrintableString, 2, false},
 	{"private-domain-identifier", ber.TagNumericString, 2, false},
 	{"private-domain-identifier", ber.Context(2), 2, false},
-}
+})
 
 // domain reads the contents of a GlobalDomainIdentifier under whatever tag.
 func (d *decoder) domain(c *ber.Cursor, e *ber.Element, g *DomainIdentifier) {
@@ -431,7 +431,7 @@ func (d *decoder) contentType(c *ber.Cursor, e *ber.Element, t *ContentType) {
 	t.Text = d.kept(at)
 }
 
-var eitFields = []field{
+var eitFields = FieldsOf([]field{
 	{"built-in-encoded-information-types", ber.Context(0), 0, true},
 	// EAN of 1985 sends the BIT STRING with its own tag.
 	{"built-in-encoded-information-types", ber.TagBitString, 0, true},
@@ -440,7 +440,7 @@ var eitFields = []field{
 	// X.411 of 1984.
 	{"presentation-capabilities", ber.Context(3), 3, false},
 	{"extended-encoded-information-types", ber.Context(4), 4, false},
-}
+})
 
 var g3Names = []string{
 	8: "two-dimensional", 9: "fine-resolution", 20: "unlimited-length",
@@ -618,14 +618,14 @@ func (a *APDU) rendered(x *Extension, dst []TraceElement) []TraceElement {
 	return dst
 }
 
-var traceElementFields = []field{
+var traceElementFields = FieldsOf([]field{
 	{"global-domain-identifier", tagDomain, 0, true},
 	{"mta-name", ber.TagIA5String, 1, false},
 	{"mta-name", ber.TagPrintableString, 1, false},
 	{"supplied-information", ber.TagSet, 2, true},
-}
+})
 
-var suppliedInformationFields = []field{
+var suppliedInformationFields = FieldsOf([]field{
 	{"arrival-time", ber.Context(0), 0, true},
 	{"deferred-time", ber.Context(1), 1, false},
 	{"routing-action", ber.Context(2), 2, true},
@@ -633,7 +633,7 @@ var suppliedInformationFields = []field{
 	{"attempted-domain", tagDomain, 4, false},
 	{"attempted-mta", ber.TagIA5String, 5, false},
 	{"converted-encoded-information-types", tagEITs, 6, false},
-}
+})
 
 // traceElement reads a TraceInformationElement or an
 // InternalTraceInformationElement, which differ by the latter's MTA-name.
@@ -711,10 +711,10 @@ func (a *APDU) bilateral(c *ber.Cursor, e *ber.Element) {
 	d.end(&in)
 }
 
-var bilateralDomainFields = []field{
+var bilateralDomainFields = FieldsOf([]field{
 	{"administration-domain-name", ber.Context(0), 0, true},
 	{"private-domain-identifier", ber.Context(1), 1, true},
-}
+})
 
 // bilateralElement reads a PerDomainBilateralInformation. Its third element may
 // be of any type, so position decides.
@@ -804,16 +804,16 @@ func (a *APDU) extensionSet(c *ber.Cursor, e *ber.Element, envelope bool) []Exte
 
 // recipientFields is PerRecipientMessageTransferFields and
 // PerRecipientProbeTransferFields (X.411 12.2.1.1, 12.2.1.2).
-var recipientFields = []field{
+var recipientFields = FieldsOf([]field{
 	{"recipient-name", tagORName, 0, true},
 	{"originally-specified-recipient-number", ber.Context(0), 1, true},
 	{"per-recipient-indicators", ber.Context(1), 2, true},
 	{"explicit-conversion", ber.Context(2), 3, false},
 	{"extensions", ber.Context(3), 4, false},
-}
+})
 
 // reportedRecipientFields is PerRecipientReportTransferFields (X.411 12.2.1.3).
-var reportedRecipientFields = []field{
+var reportedRecipientFields = FieldsOf([]field{
 	{"actual-recipient-name", ber.Context(0), 0, true},
 	{"originally-specified-recipient-number", ber.Context(1), 1, true},
 	{"per-recipient-indicators", ber.Context(2), 2, true},
@@ -821,10 +821,10 @@ var reportedRecipientFields = []field{
 	{"originally-intended-recipient-name", ber.Context(4), 6, false},
 	{"supplementary-information", ber.Context(5), 7, false},
 	{"extensions", ber.Context(6), 4, false},
-}
+})
 
 // recipients reads per-recipient-fields, each with the given fields.
-func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, fields []field) {
+func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, fields *Fields) {
 	d := a.d
 	limit := orDefault(a.Limits.Recipients, DefaultRecipients)
 	in := c.Enter(e)
@@ -856,7 +856,7 @@ func (a *APDU) addRecipient(e *ber.Element) *Recipient {
 	return &a.Recipients[len(a.Recipients)-1]
 }
 
-func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields []field) {
+func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields *Fields) {
 	d := a.d
 	in := c.Enter(e)
 	var f ber.Element
@@ -898,11 +898,11 @@ func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields []f
 	d.complete(fields, seen, e.Offset)
 }
 
-var lastTraceFields = []field{
+var lastTraceFields = FieldsOf([]field{
 	{"arrival-time", ber.Context(0), 0, true},
 	{"report-type", ber.Context(1), 1, true},
 	{"converted-encoded-information-types", tagEITs, 2, false},
-}
+})
 
 // lastTrace reads a LastTraceInformation (X.411 12.2.1.3.1.7).
 func (d *decoder) lastTrace(c *ber.Cursor, e *ber.Element, r *Recipient) {
@@ -930,17 +930,17 @@ func (d *decoder) lastTrace(c *ber.Cursor, e *ber.Element, r *Recipient) {
 	d.complete(lastTraceFields, seen, e.Offset)
 }
 
-var deliveryFields = []field{
+var deliveryFields = FieldsOf([]field{
 	{"message-delivery-time", ber.Context(0), 0, true},
 	{"type-of-MTS-user", ber.Context(1), 1, false},
-}
+})
 
-var nonDeliveryFields = []field{
+var nonDeliveryFields = FieldsOf([]field{
 	{"non-delivery-reason-code", ber.Context(0), 0, true},
 	{"non-delivery-diagnostic-code", ber.Context(1), 1, false},
 	// X.411 of 1984 kept supplementary information here.
 	{"supplementary-information", ber.Context(2), 2, false},
-}
+})
 
 func (d *decoder) reportType(c *ber.Cursor, e *ber.Element, r *Recipient) {
 	in := c.Enter(e)
@@ -1023,12 +1023,12 @@ func (a *APDU) report(c *ber.Cursor, e *ber.Element) {
 	}
 }
 
-var reportEnvelopeFields = []field{
+var reportEnvelopeFields = FieldsOf([]field{
 	{"report-identifier", tagMTSIdentifier, 0, true},
 	{"report-destination-name", tagORName, 1, true},
 	{"trace-information", tagTrace, 2, true},
 	{"extensions", ber.Context(1), 3, false},
-}
+})
 
 func (a *APDU) reportEnvelope(c *ber.Cursor, e *ber.Element) {
 	d := a.d
@@ -1055,7 +1055,7 @@ func (a *APDU) reportEnvelope(c *ber.Cursor, e *ber.Element) {
 	d.complete(reportEnvelopeFields, seen, e.Offset)
 }
 
-var reportContentFields = []field{
+var reportContentFields = FieldsOf([]field{
 	{"subject-identifier", tagMTSIdentifier, 0, true},
 	{"subject-intermediate-trace-information", tagTrace, 1, false},
 	{"original-encoded-information-types", tagEITs, 2, false},
@@ -1066,10 +1066,10 @@ var reportContentFields = []field{
 	{"returned-content", ber.Context(1), 6, false},
 	{"additional-information", ber.Context(2), 7, false},
 	{"extensions", ber.Context(3), 8, false},
-}
+})
 
 // reportContent reads what a report says of its subject, with the given fields.
-func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element, fields []field) {
+func (a *APDU) reportContent(c *ber.Cursor, e *ber.Element, fields *Fields) {
 	d := a.d
 	in := c.Enter(e)
 	var f ber.Element

@@ -88,12 +88,12 @@ func ExtensionName(number int32) string {
 	return standardExtensions[number].name
 }
 
-var extensionFieldFields = []field{
+var extensionFieldFields = FieldsOf([]field{
 	{"type", ber.Context(0), 0, true},
 	{"type", ber.Context(3), 0, true},
 	{"criticality", ber.Context(1), 1, false},
 	{"value", ber.Context(2), 2, false},
-}
+})
 
 // extension reads one ExtensionField (X.411 9.1). Where it has a value, that is
 // left in d.value and d.valueIn.

@@ -66,14 +66,14 @@ func (a *APDU) argument(kind Kind, c *ber.Cursor, e *ber.Element) {
 	}
 }
 
-var submissionFields = []field{
+var submissionFields = FieldsOf([]field{
 	{"envelope", ber.TagSet, 0, true},
 	{"content", ber.TagOctetString, 1, true},
 	{"submission-options", ber.Context(4), 2, false}, // X.413 of 1994.
-}
+})
 
 // messageSubmissionFields is MessageSubmissionEnvelope (X.411 8.2.1.1.1).
-var messageSubmissionFields = []field{
+var messageSubmissionFields = FieldsOf([]field{
 	{"originator-name", tagORName, 1, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
 	{"content-type", tagContentType, 3, true},
@@ -84,11 +84,11 @@ var messageSubmissionFields = []field{
 	{"deferred-delivery-time", ber.Context(0), 7, false},
 	{"per-recipient-fields", ber.Context(1), 13, true},
 	{"extensions", ber.Context(2), 11, false},
-}
+})
 
 // probeSubmissionFields is ProbeSubmissionEnvelope (X.411 8.2.1.2.1), with X.413's
 // submission-options.
-var probeSubmissionFields = []field{
+var probeSubmissionFields = FieldsOf([]field{
 	{"originator-name", tagORName, 1, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
 	{"content-type", tagContentType, 3, true},
@@ -99,26 +99,26 @@ var probeSubmissionFields = []field{
 	{"per-recipient-fields", ber.Context(3), 13, true},
 	{"extensions", ber.Context(2), 11, false},
 	{"submission-options", ber.Context(4), 14, false},
-}
+})
 
 // submittedRecipientFields is PerRecipientMessageSubmissionFields and
 // PerRecipientProbeSubmissionFields (X.411 8.2.1.1.1, 8.2.1.2.1). Its ids are
 // those of recipientFields.
-var submittedRecipientFields = []field{
+var submittedRecipientFields = FieldsOf([]field{
 	{"recipient-name", tagORName, 0, true},
 	{"originator-report-request", ber.Context(0), 2, true},
 	{"explicit-conversion", ber.Context(1), 3, false},
 	{"extensions", ber.Context(2), 4, false},
-}
+})
 
 // deliveryEnvelopeFields is MessageDeliveryArgument, the fields of a
 // MessageDeliveryEnvelope and the content (X.411 8.3.1.1.1).
-var deliveryEnvelopeFields = []field{
+var deliveryEnvelopeFields = FieldsOf([]field{
 	{"message-delivery-identifier", tagMTSIdentifier, 0, true},
 	{"message-delivery-time", ber.TagUTCTime, 1, true},
 	{"other-fields", ber.TagSet, 2, true},
 	{"content", ber.TagOctetString, 3, true},
-}
+})
 
 func (a *APDU) delivery(c *ber.Cursor, e *ber.Element) {
 	d := a.d
@@ -155,7 +155,7 @@ func (a *APDU) deliveryEnvelope(c *ber.Cursor, e *ber.Element) (seen uint32) {
 }
 
 // otherDeliveryFields is OtherMessageDeliveryFields (X.411 Figure 2).
-var otherDeliveryFields = []field{
+var otherDeliveryFields = FieldsOf([]field{
 	{"content-type", ber.Context(0), 0, true},
 	{"content-type", ber.TagOID, 0, true},
 	{"originator-name", tagORName, 1, true},
@@ -169,7 +169,7 @@ var otherDeliveryFields = []field{
 	{"message-submission-time", ber.Context(7), 9, true},
 	{"content-identifier", ber.Context(8), 10, false},
 	{"extensions", ber.Context(9), 11, false},
-}
+})
 
 func (a *APDU) deliveryFields(c *ber.Cursor, e *ber.Element) {
 	d := a.d
@@ -250,7 +250,7 @@ func (a *APDU) otherRecipients(c *ber.Cursor, e *ber.Element) {
 
 // reportDeliveryFields is ReportDeliveryArgument (X.411 8.3.1.2.1). Its ids are
 // those of reportContentFields.
-var reportDeliveryFields = []field{
+var reportDeliveryFields = FieldsOf([]field{
 	{"subject-submission-identifier", tagMTSIdentifier, 0, true},
 	{"original-encoded-information-types", tagEITs, 2, false},
 	{"content-type", tagContentType, 3, false},
@@ -259,18 +259,18 @@ var reportDeliveryFields = []field{
 	{"per-recipient-fields", ber.TagSequence, 9, true},
 	{"returned-content", ber.Context(0), 6, false},
 	{"extensions", ber.Context(1), 10, false},
-}
+})
 
 // deliveredReportFields is PerRecipientReportDeliveryFields (X.411 8.3.1.2.1).
 // Its ids are those of recipientFields.
-var deliveredReportFields = []field{
+var deliveredReportFields = FieldsOf([]field{
 	{"actual-recipient-name", ber.Context(0), 0, true},
 	{"report-type", ber.Context(1), 8, true},
 	{"converted-encoded-information-types", tagEITs, 9, false},
 	{"originally-intended-recipient-name", ber.Context(2), 6, false},
 	{"supplementary-information", ber.Context(3), 7, false},
 	{"extensions", ber.Context(4), 4, false},
-}
+})
 
 // The attribute types of a stored message (X.413 Annex C: id-att) that give a
 // message.

@@ -178,7 +178,7 @@ func (d *decoder) attribute(a Attribute) {
 	d.attrs = append(d.attrs, a)
 }
 
-var standardAttributeFields = []field{
+var standardAttributeFields = FieldsOf([]field{
 	{"country-name", tagCountry, 0, false},
 	{"administration-domain-name", tagADMD, 1, false},
 	{"network-address", ber.Context(0), 2, false},
@@ -188,7 +188,7 @@ var standardAttributeFields = []field{
 	{"numeric-user-identifier", ber.Context(4), 6, false},
 	{"personal-name", ber.Context(5), 7, false},
 	{"organizational-unit-names", ber.Context(6), 8, false},
-}
+})
 
 func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) {
 	in := c.Enter(e)
@@ -351,12 +351,12 @@ func (d *decoder) formAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKin
 	}
 }
 
-var personalNameFields = []field{
+var personalNameFields = FieldsOf([]field{
 	{"surname", ber.Context(0), 0, false},
 	{"given-name", ber.Context(1), 1, false},
 	{"initials", ber.Context(2), 2, false},
 	{"generation-qualifier", ber.Context(3), 3, false},
-}
+})
 
 func (d *decoder) personalName(c *ber.Cursor, e *ber.Element, form Form, number int32) {
 	in := c.Enter(e)
@@ -443,10 +443,10 @@ func (d *decoder) domainDefinedAttribute(c *ber.Cursor, e *ber.Element, form For
 	d.attribute(a)
 }
 
-var extensionAttributeFields = []field{
+var extensionAttributeFields = FieldsOf([]field{
 	{"extension-attribute-type", ber.Context(0), 0, true},
 	{"extension-attribute-value", ber.Context(1), 1, true},
-}
+})
 
 func (d *decoder) extensionAttributeSet(c *ber.Cursor, e *ber.Element) {
 	in := c.Enter(e)
@@ -574,17 +574,17 @@ func (d *decoder) addressLines(c *ber.Cursor, e *ber.Element, number int32) {
 	d.attribute(Attribute{Kind: AttrPDAddress, Form: FormPrintable, Number: number, Value: d.keep(out), Raw: e.Content})
 }
 
-var e1634Fields = []field{
+var e1634Fields = FieldsOf([]field{
 	{"number", ber.Context(0), 0, true},
 	{"sub-address", ber.Context(1), 1, false},
-}
+})
 
-var presentationAddressFields = []field{
+var presentationAddressFields = FieldsOf([]field{
 	{"pSelector", ber.Context(0), 0, false},
 	{"sSelector", ber.Context(1), 1, false},
 	{"tSelector", ber.Context(2), 2, false},
 	{"nAddresses", ber.Context(3), 3, false},
-}
+})
 
 // networkAddress reads an ExtendedNetworkAddress: an E.163/E.164 number with
 // sub-address, or a PresentationAddress (X.520 5.9).

@@ -61,12 +61,12 @@ func (r *Reader) End(c *ber.Cursor) { r.d.end(c) }
 // returns its ID; the caller pops. Elements without a field are counted,
 // repeated ones noted as failures. At the end of c it returns -1. seen has bit n
 // set for the ID n.
-func (r *Reader) Next(c *ber.Cursor, e *ber.Element, fields []Field, seen *uint32) int {
+func (r *Reader) Next(c *ber.Cursor, e *ber.Element, fields *Fields, seen *uint32) int {
 	return r.d.next(c, e, fields, seen)
 }
 
 // Complete notes the mandatory fields that the element at offset lacks.
-func (r *Reader) Complete(fields []Field, seen uint32, offset int) {
+func (r *Reader) Complete(fields *Fields, seen uint32, offset int) {
 	r.d.complete(fields, seen, offset)
 }
 

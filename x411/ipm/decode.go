@@ -286,10 +286,10 @@ func (c *Content) informationObject(i int, cur *ber.Cursor, e *ber.Element) x411
 	return x411.StatusFailed
 }
 
-var ipmFields = []x411.Field{
+var ipmFields = x411.FieldsOf([]x411.Field{
 	{Name: "heading", Tag: ber.TagSet, ID: 0, Mandatory: true},
 	{Name: "body", Tag: ber.TagSequence, ID: 1, Mandatory: true},
-}
+})
 
 // ipm reads an IPM under whatever tag.
 func (c *Content) ipm(i int, cur *ber.Cursor, e *ber.Element) x411.Status {
@@ -317,7 +317,7 @@ func (c *Content) ipm(i int, cur *ber.Cursor, e *ber.Element) x411.Status {
 }
 
 // headingFields is Heading (X.420 7.2; the same tags in X.420 of 1984).
-var headingFields = []x411.Field{
+var headingFields = x411.FieldsOf([]x411.Field{
 	{Name: "this-IPM", Tag: tagIPMIdentifier, ID: 0, Mandatory: true},
 	{Name: "originator", Tag: ber.Context(0), ID: 1},
 	{Name: "authorizing-users", Tag: ber.Context(1), ID: 2},
@@ -335,7 +335,7 @@ var headingFields = []x411.Field{
 	{Name: "sensitivity", Tag: ber.Context(13), ID: 14},
 	{Name: "auto-forwarded", Tag: ber.Context(14), ID: 15},
 	{Name: "extensions", Tag: ber.Context(15), ID: 16},
-}
+})
 
 func (c *Content) heading(i int, cur *ber.Cursor, e *ber.Element) {
 	r := &c.r
@@ -402,11 +402,11 @@ func (c *Content) subject(cur *ber.Cursor, e *ber.Element) []byte {
 	return s
 }
 
-var identifierFields = []x411.Field{
+var identifierFields = x411.FieldsOf([]x411.Field{
 	{Name: "user", Tag: ber.App(0), ID: 0},
 	{Name: "user-relative-identifier", Tag: ber.TagPrintableString, ID: 1, Mandatory: true},
 	{Name: "user-relative-identifier", Tag: ber.TagIA5String, ID: 1, Mandatory: true},
-}
+})
 
 // identifier reads the contents of an IPMIdentifier under whatever tag.
 func (c *Content) identifier(cur *ber.Cursor, e *ber.Element, id *Identifier) {
@@ -461,11 +461,11 @@ func (c *Content) referenceList(cur *ber.Cursor, e *ber.Element, relation Relati
 	r.End(&in)
 }
 
-var descriptorFields = []x411.Field{
+var descriptorFields = x411.FieldsOf([]x411.Field{
 	{Name: "formal-name", Tag: ber.App(0), ID: 0},
 	{Name: "free-form-name", Tag: ber.Context(0), ID: 1},
 	{Name: "telephone-number", Tag: ber.Context(1), ID: 2},
-}
+})
 
 // descriptor reads the contents of an ORDescriptor under whatever tag.
 func (c *Content) descriptor(cur *ber.Cursor, e *ber.Element, d *Descriptor) {
@@ -547,12 +547,12 @@ func (c *Content) recipientList(cur *ber.Cursor, e *ber.Element, role Role) {
 
 // specifierFields is RecipientSpecifier (X.420 7.1.3). The last one is of P772
 // and private use.
-var specifierFields = []x411.Field{
+var specifierFields = x411.FieldsOf([]x411.Field{
 	{Name: "recipient", Tag: ber.Context(0), ID: 0, Mandatory: true},
 	{Name: "notification-requests", Tag: ber.Context(1), ID: 1},
 	{Name: "reply-requested", Tag: ber.Context(2), ID: 2},
 	{Name: "recipient-extensions", Tag: ber.Context(3), ID: 3},
-}
+})
 
 func (c *Content) specifier(cur *ber.Cursor, e *ber.Element, x *Recipient) {
 	r := &c.r
@@ -602,14 +602,14 @@ func precedenceOf(text []byte) int32 {
 }
 
 // ipnFields is IPN (X.420 8).
-var ipnFields = []x411.Field{
+var ipnFields = x411.FieldsOf([]x411.Field{
 	{Name: "choice", Tag: ber.Context(0), ID: 0, Mandatory: true},
 	{Name: "subject-ipm", Tag: tagIPMIdentifier, ID: 1, Mandatory: true},
 	{Name: "ipn-originator", Tag: ber.Context(1), ID: 2},
 	{Name: "ipm-intended-recipient", Tag: ber.Context(2), ID: 3},
 	{Name: "conversion-eits", Tag: ber.App(5), ID: 4},
 	{Name: "notification-extensions", Tag: ber.Context(3), ID: 5},
-}
+})
 
 func (c *Content) ipn(i int, cur *ber.Cursor, e *ber.Element) x411.Status {
 	r := &c.r
@@ -653,19 +653,19 @@ func (c *Content) ipn(i int, cur *ber.Cursor, e *ber.Element) x411.Status {
 // nonReceiptFields is NonReceiptFields (X.420 8.1), receiptFields ReceiptFields
 // (8.2).
 var (
-	nonReceiptFields = []x411.Field{
+	nonReceiptFields = x411.FieldsOf([]x411.Field{
 		{Name: "non-receipt-reason", Tag: ber.Context(0), ID: 0, Mandatory: true},
 		{Name: "discard-reason", Tag: ber.Context(1), ID: 1},
 		{Name: "auto-forward-comment", Tag: ber.Context(2), ID: 2},
 		{Name: "returned-ipm", Tag: ber.Context(3), ID: 3},
 		{Name: "nrn-extensions", Tag: ber.Context(4), ID: 4},
-	}
-	receiptFields = []x411.Field{
+	})
+	receiptFields = x411.FieldsOf([]x411.Field{
 		{Name: "receipt-time", Tag: ber.Context(0), ID: 0, Mandatory: true},
 		{Name: "acknowledgment-mode", Tag: ber.Context(1), ID: 1},
 		{Name: "suppl-receipt-info", Tag: ber.Context(2), ID: 2},
 		{Name: "rn-extensions", Tag: ber.Context(3), ID: 3},
-	}
+	})
 )
 
 func (c *Content) notification(i int, cur *ber.Cursor, e *ber.Element) {

@@ -7,12 +7,12 @@ import (
 
 // deliveryFields is MessageParameters (X.420 7.3.7) and ForwardedContentParameters
 // (X.420 Annex F).
-var deliveryFields = []x411.Field{
+var deliveryFields = x411.FieldsOf([]x411.Field{
 	{Name: "delivery-time", Tag: ber.Context(0), ID: 0},
 	{Name: "delivery-envelope", Tag: ber.Context(1), ID: 1},
 	{Name: "mts-identifier", Tag: ber.Context(2), ID: 2},
 	{Name: "submission-proof", Tag: ber.Context(3), ID: 3},
-}
+})
 
 // deliveryParameters reads into c.delivery.
 func (c *Content) deliveryParameters(cur *ber.Cursor, e *ber.Element) {
@@ -50,7 +50,7 @@ func (c *Content) deliveryParameters(cur *ber.Cursor, e *ber.Element) {
 // otherFields is OtherMessageDeliveryFields (X.411 8.3.1.1.1 and Figure 2). In
 // 1984 the content type and the originator came with their application tags, as
 // they still may.
-var otherFields = []x411.Field{
+var otherFields = x411.FieldsOf([]x411.Field{
 	{Name: "content-type", Tag: ber.Context(0), ID: 0},
 	{Name: "content-type", Tag: ber.App(6), ID: 0},
 	{Name: "content-type", Tag: ber.TagOID, ID: 0},
@@ -67,7 +67,7 @@ var otherFields = []x411.Field{
 	{Name: "content-identifier", Tag: ber.Context(8), ID: 10},
 	{Name: "content-identifier", Tag: ber.App(10), ID: 10},
 	{Name: "extensions", Tag: ber.Context(9), ID: 11},
-}
+})
 
 var (
 	priorityNames     = []string{"normal", "non-urgent", "urgent"}
@@ -86,7 +86,7 @@ func (c *Content) otherFields(out []byte, cur *ber.Cursor, e *ber.Element) []byt
 			return out
 		}
 		if id != 11 {
-			out = x411.AppendItem(out, 0, nameOfField(id))
+			out = x411.AppendItem(out, 0, otherFields.Name(id))
 		}
 		switch id {
 		case 0:
@@ -142,13 +142,4 @@ func (c *Content) otherFields(out []byte, cur *ber.Cursor, e *ber.Element) []byt
 		}
 		r.Pop()
 	}
-}
-
-func nameOfField(id int) string {
-	for i := range otherFields {
-		if int(otherFields[i].ID) == id {
-			return otherFields[i].Name
-		}
-	}
-	return ""
 }

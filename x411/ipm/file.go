@@ -8,14 +8,14 @@ import (
 )
 
 // fileFields is FileTransferParameters (X.420 Annex D).
-var fileFields = []x411.Field{
+var fileFields = x411.FieldsOf([]x411.Field{
 	{Name: "related-stored-file", Tag: ber.Context(0), ID: 0},
 	{Name: "contents-type", Tag: ber.Context(1), ID: 1},
 	{Name: "environment", Tag: ber.Context(2), ID: 2},
 	{Name: "compression", Tag: ber.Context(3), ID: 3},
 	{Name: "file-attributes", Tag: ber.Context(4), ID: 4},
 	{Name: "extensions", Tag: ber.Context(5), ID: 5},
-}
+})
 
 // oidUnstructuredText is the document type of an unstructured text file (ISO
 // 8571-2 FTAM-1).
