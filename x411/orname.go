@@ -3,6 +3,7 @@ package x411
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -172,10 +173,21 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 }
 
 func (d *decoder) attribute(a Attribute) {
-	if a.Value == nil {
-		a.Value = []byte{}
+	d.plainAttribute(a.Kind, a.Form, a.Number, a.Value, a.Raw)
+	x := &d.attrs[len(d.attrs)-1]
+	x.Type, x.Language = a.Type, a.Language
+}
+
+// plainAttribute is attribute for one without type and language. It is filled where it
+// stays: an Attribute would be made first, and then copied.
+func (d *decoder) plainAttribute(kind AttributeKind, form Form, number int32, value, raw []byte) {
+	if value == nil {
+		value = []byte{}
 	}
-	d.attrs = append(d.attrs, a)
+	n := len(d.attrs)
+	d.attrs = slices.Grow(d.attrs, 1)[:n+1]
+	a := &d.attrs[n]
+	a.Kind, a.Form, a.Number, a.Type, a.Value, a.Raw, a.Language = kind, form, number, nil, value, raw, nil
 }
 
 var standardAttributeFields = FieldsOf([]field{
@@ -227,7 +239,7 @@ func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) {
 func (d *decoder) textAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, form Form, number int32) {
 	raw, ok := d.octets(c, e)
 	if ok {
-		d.attribute(Attribute{Kind: kind, Form: form, Number: number, Value: d.ascii(raw), Raw: raw})
+		d.plainAttribute(kind, form, number, d.ascii(raw), raw)
 	}
 }
 
@@ -265,7 +277,7 @@ func (d *decoder) choiceValue(c *ber.Cursor, e *ber.Element, kind AttributeKind,
 func (d *decoder) teletexAttribute(c *ber.Cursor, e *ber.Element, kind AttributeKind, number int32) {
 	raw, ok := d.octets(c, e)
 	if ok {
-		d.attribute(Attribute{Kind: kind, Form: FormTeletex, Number: number, Value: d.teletex(raw), Raw: raw})
+		d.plainAttribute(kind, FormTeletex, number, d.teletex(raw), raw)
 	}
 }
 
