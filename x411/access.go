@@ -633,7 +633,8 @@ func (d *decoder) within(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner be
 	if e.Tag.Class() == ber.Universal {
 		return *c, *e, true
 	}
-	return d.only(c, e)
+	in, ok = d.only(c, e, &inner)
+	return in, inner, ok
 }
 
 // part appends one item of those that begin at.
@@ -778,7 +779,10 @@ func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
 		// A CHOICE of NULL [0] and SEQUENCE OF PerRecipientReport [1].
 		if e.Tag == ber.Context(0) {
 			d.out = append(d.out, "no-correlated-reports"...)
-		} else if in, inner, ok := d.only(c, e); ok {
+			break
+		}
+		var inner ber.Element
+		if in, ok := d.only(c, e, &inner); ok {
 			p.each(partReport, &in, &inner)
 		}
 	case partVerification:
@@ -799,7 +803,8 @@ func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
 		d.end(&in)
 		d.out = append(d.out, '}')
 	case partAddress:
-		if in, inner, ok := d.only(c, e); ok {
+		var inner ber.Element
+		if in, ok := d.only(c, e, &inner); ok {
 			if inner.Tag == ber.Context(0) {
 				p.nested(partX121, &in, &inner)
 			} else {
@@ -837,7 +842,8 @@ func (p *Parameter) value(shape partShape, c *ber.Cursor, e *ber.Element) {
 		case e.Tag == ber.TagSet:
 			p.set(controlParts, c, e)
 		default:
-			if in, inner, ok := d.only(c, e); ok {
+			var inner ber.Element
+			if in, ok := d.only(c, e, &inner); ok {
 				p.set(controlParts, &in, &inner)
 			}
 		}
@@ -932,7 +938,8 @@ func (d *decoder) appendExtensions(dst []byte, c *ber.Cursor, e *ber.Element) []
 			dst = append(dst, ", "...)
 		}
 		d.pushIndex(i)
-		x, _ := d.extension(&in, &f)
+		var x Extension
+		d.extension(&in, &f, &x)
 		d.pop()
 		switch {
 		case x.Name != "":

@@ -169,7 +169,8 @@ func (b *Bind) decode(octets []byte, role BindRole, ms bool) {
 func (b *Bind) top(c *ber.Cursor, e *ber.Element) {
 	d := b.d
 	if e.Tag == ber.Context(0) && e.Constructed {
-		in, inner, ok := d.only(c, e)
+		var inner ber.Element
+		in, ok := d.only(c, e, &inner)
 		if ok {
 			b.wrapped(&in, &inner)
 		}
@@ -192,7 +193,8 @@ func (b *Bind) wrapped(c *ber.Cursor, e *ber.Element) {
 		return
 	}
 	b.Wrapped = int32(e.Tag.Number())
-	in, inner, ok := d.only(c, e)
+	var inner ber.Element
+	in, ok := d.only(c, e, &inner)
 	if ok {
 		b.value(&in, &inner)
 	}
@@ -405,7 +407,8 @@ func (b *Bind) credentials(c *ber.Cursor, e *ber.Element) {
 		b.CredentialLength = len(e.Content)
 		return
 	}
-	in, inner, ok := d.only(c, e)
+	var inner ber.Element
+	in, ok := d.only(c, e, &inner)
 	if !ok {
 		b.Credentials = CredentialsUnknown
 		return

@@ -331,21 +331,22 @@ func (d *decoder) complete(fields *Fields, seen uint32, offset int) {
 	}
 }
 
-// only returns the one element that an explicit tag e holds.
-func (d *decoder) only(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner ber.Element, ok bool) {
+// only reads the one element that an explicit tag e holds into inner, and returns the
+// cursor that it came from.
+func (d *decoder) only(c *ber.Cursor, e, inner *ber.Element) (in ber.Cursor, ok bool) {
 	in = c.Enter(e)
-	if !in.Next(&inner) {
+	if !in.Next(inner) {
 		if in.Code() == ber.None {
 			d.fail(CodeMissing, e.Offset)
 		} else {
 			d.end(&in)
 		}
-		return in, inner, false
+		return in, false
 	}
 	if in.More() {
 		d.fail(CodeTrailing, inner.End)
 	}
-	return in, inner, true
+	return in, true
 }
 
 // integer returns the value of an INTEGER or ENUMERATED whose tag is implicit.
@@ -353,7 +354,8 @@ func (d *decoder) only(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner ber.
 // universal INTEGER is taken for that.
 func (d *decoder) integer(c *ber.Cursor, e *ber.Element) (int64, bool) {
 	if e.Constructed {
-		_, inner, ok := d.only(c, e)
+		var inner ber.Element
+		_, ok := d.only(c, e, &inner)
 		if !ok {
 			return 0, false
 		}
@@ -472,7 +474,8 @@ func (d *decoder) teletex(s []byte) []byte {
 func (d *decoder) oid(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
 	content := e.Content
 	if e.Constructed {
-		_, inner, ok := d.only(c, e)
+		var inner ber.Element
+		_, ok := d.only(c, e, &inner)
 		if !ok {
 			return nil, false
 		}

@@ -1,6 +1,10 @@
 package x411
 
-import "x400flow/osi/ber"
+import (
+	"slices"
+
+	"x400flow/osi/ber"
+)
 
 // reset empties a but for its limits and what can be used again. The divisors
 // are about the sizes of the elements.
@@ -9,20 +13,15 @@ func (a *APDU) reset() {
 		a.d = new(decoder)
 	}
 	keep := orDefault(a.Limits.Arena, DefaultArena)
-	*a = APDU{
-		Limits:        a.Limits,
-		Names:         a.Names,
-		d:             a.d,
-		Bilateral:     reuse(a.Bilateral, keep/128),
-		Trace:         reuse(a.Trace, keep/640),
-		InternalTrace: reuse(a.InternalTrace, keep/640),
-		SubjectTrace:  reuse(a.SubjectTrace, keep/640),
-		Recipients:    reuse(a.Recipients, keep/2048),
-		extensions:    reuse(a.extensions, keep/176),
-		External:      External{ContextID: -1},
-		ContentType:   ContentType{Builtin: -1},
-		ContentLength: -1,
-	}
+	// Cleared where it is: a literal would be made elsewhere and copied.
+	limits, names, d := a.Limits, a.Names, a.d
+	bilateral, recipients, extensions := reuse(a.Bilateral, keep/128), reuse(a.Recipients, keep/2048), reuse(a.extensions, keep/176)
+	trace, internal, subject := reuse(a.Trace, keep/640), reuse(a.InternalTrace, keep/640), reuse(a.SubjectTrace, keep/640)
+	*a = APDU{}
+	a.Limits, a.Names, a.d = limits, names, d
+	a.Bilateral, a.Recipients, a.extensions = bilateral, recipients, extensions
+	a.Trace, a.InternalTrace, a.SubjectTrace = trace, internal, subject
+	a.External.ContextID, a.ContentType.Builtin, a.ContentLength = -1, -1, -1
 }
 
 func (a *APDU) decode(octets []byte) {
@@ -391,7 +390,8 @@ func appendStdPrintable(dst, s []byte) []byte {
 // under one explicit tag.
 func (d *decoder) domainName(c *ber.Cursor, e *ber.Element) []byte {
 	if e.Constructed && e.Tag.Class() != ber.Universal {
-		in, inner, ok := d.only(c, e)
+		var inner ber.Element
+		in, ok := d.only(c, e, &inner)
 		if !ok {
 			return nil
 		}
@@ -785,16 +785,18 @@ func (a *APDU) extensionSet(c *ber.Cursor, e *ber.Element, envelope bool) []Exte
 		}
 		d.pushIndex(i)
 		if d.is(&f, ber.TagSequence) {
-			x, ok := d.extension(&in, &f)
+			n := len(a.extensions)
+			a.extensions = slices.Grow(a.extensions, 1)[:n+1]
+			x := &a.extensions[n]
+			ok := d.extension(&in, &f, x)
 			if ok && envelope && x.Number == extensionInternalTrace && len(a.InternalTrace) == 0 &&
 				d.value.Tag == ber.TagSequence {
-				a.InternalTrace = a.rendered(&x, a.InternalTrace)
+				a.InternalTrace = a.rendered(x, a.InternalTrace)
 			}
 			if ok && a.Kind >= KindSubmission && x.Number == extensionTrace && len(a.Trace) == 0 && d.value.Tag == tagTrace {
 				// A delivery tells the trace in this way.
-				a.Trace = a.rendered(&x, a.Trace)
+				a.Trace = a.rendered(x, a.Trace)
 			}
-			a.extensions = append(a.extensions, x)
 		}
 		d.pop()
 	}
@@ -849,11 +851,13 @@ func (a *APDU) recipients(c *ber.Cursor, e *ber.Element, fields *Fields) {
 
 // addRecipient appends a recipient, whose fields or name e is.
 func (a *APDU) addRecipient(e *ber.Element) *Recipient {
-	a.Recipients = append(a.Recipients, Recipient{
-		Number: -1, ExplicitConversion: -1, UserType: -1, Reason: -1, Diagnostic: -1,
-		Octets: Range{e.Offset, e.End},
-	})
-	return &a.Recipients[len(a.Recipients)-1]
+	n := len(a.Recipients)
+	a.Recipients = slices.Grow(a.Recipients, 1)[:n+1]
+	r := &a.Recipients[n] // Made where it stays.
+	*r = Recipient{}
+	r.Number, r.ExplicitConversion, r.UserType, r.Reason, r.Diagnostic = -1, -1, -1, -1, -1
+	r.Octets = Range{e.Offset, e.End}
+	return r
 }
 
 func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields *Fields) {
@@ -887,7 +891,8 @@ func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields *Fi
 		case 7:
 			r.Supplementary, _ = d.text(&in, &f)
 		case 8:
-			if tc, t, ok := d.only(&in, &f); ok {
+			var t ber.Element
+			if tc, ok := d.only(&in, &f, &t); ok {
 				d.reportType(&tc, &t, r)
 			}
 		case 9:
@@ -919,7 +924,8 @@ func (d *decoder) lastTrace(c *ber.Cursor, e *ber.Element, r *Recipient) {
 			r.ArrivalTime = d.time(&in, &f)
 		case 1:
 			// The tag of a CHOICE is explicit.
-			if tc, t, ok := d.only(&in, &f); ok {
+			var t ber.Element
+			if tc, ok := d.only(&in, &f, &t); ok {
 				d.reportType(&tc, &t, r)
 			}
 		case 2:

@@ -95,10 +95,11 @@ var extensionFieldFields = FieldsOf([]field{
 	{"value", ber.Context(2), 2, false},
 })
 
-// extension reads one ExtensionField (X.411 9.1). Where it has a value, that is
+// extension reads one ExtensionField (X.411 9.1) into x. Where it has a value, that is
 // left in d.value and d.valueIn.
-func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, hasValue bool) {
-	x = Extension{Number: -1, Offset: e.Offset}
+func (d *decoder) extension(c *ber.Cursor, e *ber.Element, x *Extension) (hasValue bool) {
+	*x = Extension{}
+	x.Number, x.Offset = -1, e.Offset
 	failures := d.failures
 	fields := c.Enter(e)
 	var f ber.Element
@@ -120,7 +121,7 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, hasValu
 			v, _ := d.flags(&fields, &f)
 			x.Critical = Criticality(v)
 		case 2:
-			d.valueIn, d.value, hasValue = d.only(&fields, &f)
+			d.valueIn, hasValue = d.only(&fields, &f, &d.value)
 		}
 		d.pop()
 	}
@@ -152,7 +153,7 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element) (x Extension, hasValu
 	if d.failures != failures {
 		x.Err = d.last
 	}
-	return x, hasValue
+	return hasValue
 }
 
 // cutText cuts s to at most n octets without cutting a character.
@@ -454,7 +455,8 @@ func (d *decoder) appendTyped(dst []byte, c *ber.Cursor, e *ber.Element) []byte 
 			oid, _ := d.oid(&in, &f)
 			dst = append(dst, oid...)
 		case ber.Context(1):
-			if vc, v, ok := d.only(&in, &f); ok {
+			var v ber.Element
+			if vc, ok := d.only(&in, &f, &v); ok {
 				dst = append(dst, " ("...)
 				dst = d.appendAny(dst, &vc, &v)
 				dst = append(dst, ')')

@@ -40,7 +40,8 @@ var dnKeywords = [...]dnKeyword{
 // where it is an RDNSequence, else of the one that the tag e holds.
 func (d *decoder) appendName(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	if e.Tag != ber.TagSequence {
-		in, inner, ok := d.only(c, e)
+		var inner ber.Element
+		in, ok := d.only(c, e, &inner)
 		if !ok {
 			return dst
 		}

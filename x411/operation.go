@@ -294,7 +294,8 @@ func (a *APDU) fetch(c *ber.Cursor, e *ber.Element) {
 		}
 		d.push("entry-information")
 		// X.413 tags explicitly.
-		if ec, entry, ok := d.only(&in, &f); ok && d.is(&entry, ber.TagSequence) {
+		var entry ber.Element
+		if ec, ok := d.only(&in, &f, &entry); ok && d.is(&entry, ber.TagSequence) {
 			a.entry(&ec, &entry)
 		}
 		d.pop()

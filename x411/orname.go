@@ -251,7 +251,8 @@ func (d *decoder) choiceAttribute(c *ber.Cursor, e *ber.Element, kind AttributeK
 		d.textAttribute(c, e, kind, FormPrintable, number)
 		return
 	}
-	in, inner, ok := d.only(c, e)
+	var inner ber.Element
+	in, ok := d.only(c, e, &inner)
 	if !ok {
 		return
 	}
@@ -490,7 +491,8 @@ func (d *decoder) extensionAttribute(c *ber.Cursor, e *ber.Element) {
 			} else {
 				d.pushIndex(int(number))
 			}
-			if inner, value, ok := d.only(&in, &f); ok {
+			var value ber.Element
+			if inner, ok := d.only(&in, &f, &value); ok {
 				d.extensionAttributeValue(&inner, &value, number)
 			}
 			d.pop()

@@ -70,9 +70,10 @@ func (r *Reader) Complete(fields *Fields, seen uint32, offset int) {
 	r.d.complete(fields, seen, offset)
 }
 
-// Only returns the one element that an explicit tag e holds.
-func (r *Reader) Only(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner ber.Element, ok bool) {
-	return r.d.only(c, e)
+// Only reads the one element that an explicit tag e holds into inner, and returns the
+// cursor that it came from.
+func (r *Reader) Only(c *ber.Cursor, e, inner *ber.Element) (in ber.Cursor, ok bool) {
+	return r.d.only(c, e, inner)
 }
 
 // Is reports whether e has one of the tags and notes a failure if not.
@@ -89,7 +90,8 @@ func (r *Reader) Code(c *ber.Cursor, e *ber.Element) int32 { return r.d.code(c, 
 func (r *Reader) Bool(c *ber.Cursor, e *ber.Element) bool {
 	content := e.Content
 	if e.Constructed {
-		_, inner, ok := r.d.only(c, e)
+		var inner ber.Element
+		_, ok := r.d.only(c, e, &inner)
 		if !ok {
 			return false
 		}
@@ -165,7 +167,8 @@ func (r *Reader) ContentType(c *ber.Cursor, e *ber.Element, t *ContentType) {
 
 // Extension reads an ExtensionField (X.411 9.1).
 func (r *Reader) Extension(c *ber.Cursor, e *ber.Element) Extension {
-	x, _ := r.d.extension(c, e)
+	var x Extension
+	r.d.extension(c, e, &x)
 	return x
 }
 

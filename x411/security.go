@@ -272,7 +272,8 @@ func (d *decoder) appendToken(dst []byte, c *ber.Cursor, e *ber.Element) []byte 
 			oid, _ = d.oid(&in, &f)
 			dst = append(dst, oid...)
 		case ber.Context(1):
-			tc, t, ok := d.only(&in, &f)
+			var t ber.Element
+			tc, ok := d.only(&in, &f, &t)
 			if !ok {
 				break
 			}
@@ -402,7 +403,8 @@ func (d *decoder) appendSignedData(dst []byte, c *ber.Cursor, e *ber.Element) []
 				dst = appendInt(dst, v)
 			}
 		case ber.Context(1):
-			vc, v, ok := d.only(&in, &f)
+			var v ber.Element
+			vc, ok := d.only(&in, &f, &v)
 			if !ok {
 				break
 			}

@@ -148,7 +148,8 @@ func (p *Parameter) attribute(at int, c *ber.Cursor, e *ber.Element) {
 
 // appendReportType appends the ReportType that the tag e holds.
 func (d *decoder) appendReportType(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
-	in, inner, ok := d.only(c, e)
+	var inner ber.Element
+	in, ok := d.only(c, e, &inner)
 	if !ok {
 		return dst
 	}

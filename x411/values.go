@@ -56,10 +56,10 @@ func (v *Values) End(c *ber.Cursor) { v.d.end(c) }
 // Is reports whether e has the tag t and notes a failure if not.
 func (v *Values) Is(e *ber.Element, t ber.Tag) bool { return v.d.is(e, t) }
 
-// Only returns the one element that an explicit tag e holds, and the cursor that
-// it came from.
-func (v *Values) Only(c *ber.Cursor, e *ber.Element) (in ber.Cursor, inner ber.Element, ok bool) {
-	return v.d.only(c, e)
+// Only reads the one element that an explicit tag e holds into inner, and returns the
+// cursor that it came from.
+func (v *Values) Only(c *ber.Cursor, e, inner *ber.Element) (in ber.Cursor, ok bool) {
+	return v.d.only(c, e, inner)
 }
 
 // Integer returns the value of an INTEGER or ENUMERATED under whatever tag.

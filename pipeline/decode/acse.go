@@ -123,13 +123,15 @@ func (w *worker) appendACSEField(dst []byte, c *ber.Cursor, e *ber.Element, x *a
 	case acseDefinitions, acseResults:
 		return w.appendContexts(dst, c, e, x.shape == acseResults)
 	}
-	in, inner, ok := r.Only(c, e)
+	var inner ber.Element
+	in, ok := r.Only(c, e, &inner)
 	switch {
 	case !ok:
 		return dst
 	case x.shape == acseDiagnostic:
 		source := uint8(inner.Tag.Number())
-		if nc, n, ok := r.Only(&in, &inner); ok {
+		var n ber.Element
+		if nc, ok := r.Only(&in, &inner, &n); ok {
 			v, _ := r.Integer(&nc, &n)
 			dst = append(dst, abortSources[min(max(source, 1), 2)-1]...)
 			dst = append(append(dst, ": "...), acse.Diagnostic(source, v)...)
@@ -145,7 +147,8 @@ func (w *worker) appendACSEField(dst []byte, c *ber.Cursor, e *ber.Element, x *a
 // ones the mechanism. The value itself is not in the archive.
 func (w *worker) appendAuthentication(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 	r := &w.control
-	in, inner, ok := r.Only(c, e)
+	var inner ber.Element
+	in, ok := r.Only(c, e, &inner)
 	if !ok {
 		return append(dst, "present"...)
 	}

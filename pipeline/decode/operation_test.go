@@ -168,7 +168,7 @@ func TestSubmissionRows(t *testing.T) {
 	again := contentWorker(Config{})
 	m := k.w.row.message
 	m.APDU = b.Messages.APDU[0]
-	given := identifier(&x411.MTSIdentifier{Text: []byte(id)})
+	given := schema.MTSIdentifier{Text: []byte(id)}
 	if status := again.operationAgain(&m, operationKind("submission"), &given, nil, apdu); status != x411.StatusOK {
 		t.Fatal(status)
 	}

@@ -432,7 +432,8 @@ func (w *worker) envelope(m *schema.Message, octets []byte) x411.Status {
 		Opened: !m.Inferred, Both: !m.OneDirection && !w.row.unanswered, Decoder: Version, CapturedAt: m.CapturedAt, Sensor: m.Sensor,
 	}.Version()
 	m.DecoderVersion = Version
-	m.Kind, m.ID, m.Status = a.Kind.String(), identifier(&a.ID), status.String()
+	m.Kind, m.Status = a.Kind.String(), status.String()
+	identifier(&m.ID, &a.ID)
 	m.ContentType, m.ContentTypeNumber, m.ContentTypeOID = a.ContentType.Text, a.ContentType.Builtin, a.ContentType.OID
 	m.ContentIdentifier, m.DeferredDelivery = a.ContentID, instant(&a.DeferredDelivery)
 	m.EITs, m.EITsPresent, m.EITsNonBasic = a.OriginalEITs.Text, a.OriginalEITs.Present, a.OriginalEITs.NonBasic
@@ -459,7 +460,7 @@ func (w *worker) envelope(m *schema.Message, octets []byte) x411.Status {
 	switch {
 	case a.Report():
 		m.ReportDestination, m.ReportDestinationKey = a.Destination.Text, a.Destination.Key
-		m.Subject = identifier(&a.SubjectID)
+		identifier(&m.Subject, &a.SubjectID)
 	case a.Kind == x411.KindProbe || a.Kind == x411.KindProbeSubmission:
 		m.ContentSize = max(a.ContentLength, -1)
 	default:
@@ -504,10 +505,12 @@ func (w *worker) children(m *schema.Message) {
 	}
 	for i := range a.Bilateral {
 		x := &a.Bilateral[i]
-		b.Bilaterals.Append(&schema.Bilateral{
+		r := schema.Bilateral{
 			APDU: m.APDU, OriginTime: m.OriginTime, CapturedAt: m.CapturedAt, Version: m.Version, Position: uint32(i + 1),
-			Domain: domain(&x.Domain), Value: x.Text, Raw: x.Value,
-		})
+			Value: x.Text, Raw: x.Value,
+		}
+		domain(&r.Domain, &x.Domain)
+		b.Bilaterals.Append(&r)
 	}
 	w.extensions(m, a.Extensions, scope, 0)
 	w.extensions(m, a.ContentExtensions, "report-content", 0)
@@ -578,10 +581,11 @@ func (w *worker) traces(m *schema.Message, elements []x411.TraceElement, scope, 
 		*t = schema.TraceElement{}
 		t.APDU, t.OriginTime, t.CapturedAt, t.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
 		t.Scope, t.Level, t.Seq, t.Kind, t.MTSID = scope, level, uint32(i+1), m.Kind, m.ID.Text
-		t.Domain, t.MTAName, t.ArrivalTime = domain(&x.Domain), x.MTAName, instant(&x.ArrivalTime)
+		domain(&t.Domain, &x.Domain)
+		domain(&t.Attempted, &x.AttemptedDomain)
+		t.MTAName, t.ArrivalTime = x.MTAName, instant(&x.ArrivalTime)
 		t.ArrivalTimeRaw, t.RoutingAction = x.ArrivalTime.Raw, x.RoutingAction.Name()
-		t.Attempted, t.AttemptedMTA = domain(&x.AttemptedDomain), x.AttemptedMTA
-		t.DeferredTime, t.ConvertedEITs = instant(&x.DeferredTime), x.ConvertedEITs.Text
+		t.AttemptedMTA, t.DeferredTime, t.ConvertedEITs = x.AttemptedMTA, instant(&x.DeferredTime), x.ConvertedEITs.Text
 		t.OtherActions = x.OtherActions.AppendNames(w.row.number[0].reset().b)
 		w.row.number[0].b = t.OtherActions
 		w.batch.Trace.Append(t)
@@ -782,14 +786,14 @@ func contextName(oid []byte) string {
 	return ""
 }
 
-func identifier(id *x411.MTSIdentifier) schema.MTSIdentifier {
-	return schema.MTSIdentifier{
-		Text: id.Text, Country: id.Domain.Country, ADMD: id.Domain.ADMD, PRMD: id.Domain.PRMD, Local: id.Local,
-	}
+// identifier and domain fill in columns where they are: a value would be made elsewhere
+// and copied.
+func identifier(to *schema.MTSIdentifier, id *x411.MTSIdentifier) {
+	to.Text, to.Country, to.ADMD, to.PRMD, to.Local = id.Text, id.Domain.Country, id.Domain.ADMD, id.Domain.PRMD, id.Local
 }
 
-func domain(d *x411.DomainIdentifier) schema.Domain {
-	return schema.Domain{Text: d.Text, Country: d.Country, ADMD: d.ADMD, PRMD: d.PRMD}
+func domain(to *schema.Domain, d *x411.DomainIdentifier) {
+	to.Text, to.Country, to.ADMD, to.PRMD = d.Text, d.Country, d.ADMD, d.PRMD
 }
 
 // orName fills in the columns of an OR-name; dda is where its domain-defined

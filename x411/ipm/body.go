@@ -395,7 +395,7 @@ func (c *Content) external(cur *ber.Cursor, e *ber.Element, x *external) bool {
 		case ber.TagInteger, ber.TagObjectDescriptor:
 		case ber.Context(0):
 			var ok bool
-			x.cur, x.value, ok = r.Only(&in, &f)
+			x.cur, ok = r.Only(&in, &f, &x.value)
 			x.single = true
 			return ok
 		case ber.Context(1), ber.Context(2):

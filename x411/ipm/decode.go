@@ -1,6 +1,8 @@
 package ipm
 
 import (
+	"slices"
+
 	"x400flow/osi/ber"
 	"x400flow/x411"
 )
@@ -145,11 +147,14 @@ func (c *Content) Decode(octets []byte, t *x411.ContentType) x411.Status {
 
 // add appends a message that lies in the one called parent.
 func (c *Content) add(parent int) *Message {
-	c.Messages = append(c.Messages, Message{
-		Parent: parent, Importance: -1, Sensitivity: -1, NonReceiptReason: -1, DiscardReason: -1, Acknowledgment: -1,
-	})
+	n := len(c.Messages)
+	c.Messages = slices.Grow(c.Messages, 1)[:n+1]
 	c.sources = append(c.sources, source{})
-	return &c.Messages[len(c.Messages)-1]
+	m := &c.Messages[n] // Made where it stays.
+	*m = Message{}
+	m.Parent, m.Importance, m.Sensitivity = parent, -1, -1
+	m.NonReceiptReason, m.DiscardReason, m.Acknowledgment = -1, -1, -1
+	return m
 }
 
 // nest appends the message that lies in a body part, or with number 0 at the
@@ -391,7 +396,8 @@ func (c *Content) subject(cur *ber.Cursor, e *ber.Element) []byte {
 		s, _ := r.Teletex(cur, e)
 		return s
 	}
-	in, inner, ok := r.Only(cur, e)
+	var inner ber.Element
+	in, ok := r.Only(cur, e, &inner)
 	if !ok {
 		return nil
 	}
@@ -533,11 +539,14 @@ func (c *Content) recipientList(cur *ber.Cursor, e *ber.Element, role Role) {
 			return
 		case r.Is(&f, ber.TagSet, ber.TagSequence):
 			k := len(c.recipients)
-			c.recipients = append(c.recipients, Recipient{Role: role, Precedence: -1})
+			c.recipients = slices.Grow(c.recipients, 1)[:k+1]
+			x := &c.recipients[k] // Made where it stays.
+			*x = Recipient{}
+			x.Role, x.Precedence = role, -1
 			if role == RoleAuthorizing || role == RoleReply {
-				c.descriptor(&in, &f, &c.recipients[k].Descriptor)
+				c.descriptor(&in, &f, &x.Descriptor)
 			} else {
-				c.specifier(&in, &f, &c.recipients[k])
+				c.specifier(&in, &f, x)
 			}
 		}
 		r.Pop()
@@ -623,7 +632,8 @@ func (c *Content) ipn(i int, cur *ber.Cursor, e *ber.Element) x411.Status {
 		}
 		switch id {
 		case 0:
-			if inner, choice, ok := r.Only(&in, &f); ok {
+			var choice ber.Element
+			if inner, ok := r.Only(&in, &f, &choice); ok {
 				c.notification(i, &inner, &choice)
 			}
 		case 1:

@@ -93,7 +93,8 @@ func (c *Content) pathnameAndVersion(out []byte, cur *ber.Cursor, e *ber.Element
 		switch f.Tag {
 		case ber.Context(0):
 			// The Pathname-Attribute is a CHOICE of incomplete and complete.
-			if v, path, ok := r.Only(&in, &f); ok {
+			var path ber.Element
+			if v, ok := r.Only(&in, &f, &path); ok {
 				out = c.graphicStrings(out, &v, &path, "/")
 			}
 		case ber.Context(1):
@@ -144,7 +145,8 @@ func (c *Content) crossReference(out []byte, cur *ber.Cursor, e *ber.Element) []
 // constraint-set-and-abstract-syntax [1].
 func (c *Content) contentsType(out []byte, p *BodyPart, cur *ber.Cursor, e *ber.Element) []byte {
 	r := &c.r
-	in, choice, ok := r.Only(cur, e)
+	var choice ber.Element
+	in, ok := r.Only(cur, e, &choice)
 	if !ok {
 		return out
 	}
@@ -207,7 +209,8 @@ func (c *Content) environment(out []byte, p *BodyPart, cur *ber.Cursor, e *ber.E
 // descriptive-identifier [1].
 func (c *Content) generalIdentifier(out []byte, cur *ber.Cursor, e *ber.Element) []byte {
 	r := &c.r
-	in, choice, ok := r.Only(cur, e)
+	var choice ber.Element
+	in, ok := r.Only(cur, e, &choice)
 	if !ok {
 		return out
 	}
@@ -310,7 +313,8 @@ func (c *Content) fileAttributes(out []byte, p *BodyPart, cur *ber.Cursor, e *be
 		default:
 			// A CHOICE of no-value-available [0] and a value, which is [1] in ISO
 			// 8571-4.
-			v, value, ok := r.Only(&in, &f)
+			var value ber.Element
+			v, ok := r.Only(&in, &f, &value)
 			if !ok || value.Tag == ber.Context(0) && len(value.Content) == 0 {
 				break
 			}
@@ -352,7 +356,8 @@ func (c *Content) attributeValue(out []byte, p *BodyPart, number uint32, cur *be
 // accessControl appends an Access-Control-Attribute without its passwords.
 func (c *Content) accessControl(out []byte, cur *ber.Cursor, e *ber.Element) []byte {
 	r := &c.r
-	in, choice, ok := r.Only(cur, e)
+	var choice ber.Element
+	in, ok := r.Only(cur, e, &choice)
 	if !ok || !choice.Constructed {
 		return append(out, "no-value-available"...)
 	}
