@@ -27,7 +27,9 @@ type Scratch struct {
 	marks [][]mark   // Without a view.
 	lists [][][]byte // Of no borrowed.
 
-	checkpoints []checkpoint // Of no transfer; for more than keptCheckpoints.
+	// Lists of no transfer: for more than keptCheckpoints, and the one that a transfer had
+	// that needed more.
+	checkpoints, few []checkpoint
 
 	tpdu cotp.TPDU
 	one  [1]mark

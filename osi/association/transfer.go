@@ -2,6 +2,7 @@ package association
 
 import (
 	"bytes"
+	"slices"
 
 	"x400flow/osi/ber"
 	"x400flow/osi/rose"
@@ -219,8 +220,10 @@ func (a *Association) checkpoint(dir uint8, serial uint32, have bool) {
 		n := copy(t.checkpoints, t.checkpoints[maxCheckpoints/2:])
 		t.checkpoints = t.checkpoints[:n]
 	}
-	if n := len(t.checkpoints); n == keptCheckpoints && n == cap(t.checkpoints) && a.checkpoints != nil {
-		t.checkpoints, a.checkpoints = append(a.checkpoints, t.checkpoints...), nil
+	if n := len(t.checkpoints); n == keptCheckpoints && n == cap(t.checkpoints) {
+		few := t.checkpoints
+		t.checkpoints = append(slices.Grow(a.checkpoints, 2*n), few...)
+		a.checkpoints, a.few = nil, few[:0]
 	}
 	t.checkpoints = append(t.checkpoints, checkpoint{serial, t.size()})
 	t.serial = serial + 1
@@ -314,7 +317,7 @@ func (a *Association) endTransfer(t *transfer) {
 	a.give(t)
 	a.forgo(&t.borrowed)
 	if cap(t.checkpoints) > keptCheckpoints {
-		a.checkpoints, t.checkpoints = t.checkpoints[:0], nil
+		a.checkpoints, t.checkpoints, a.few = t.checkpoints[:0], a.few, nil
 	}
 	t.active = false
 }
