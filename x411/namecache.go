@@ -97,7 +97,7 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements
 	x := &s.names[s.recent]
 	x.hash, x.levels, x.elements = hash, levels, elements
 	x.octets, x.memory = append(x.octets[:0], octets...), x.memory[:0]
-	x.parts = slices.Grow(x.parts, len(attrs))[:len(attrs)]
+	x.parts = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)]
 	for i := range attrs {
 		a, p := &attrs[i], &x.parts[i]
 		p.kind, p.form, p.number = a.Kind, a.Form, a.Number
