@@ -400,7 +400,7 @@ func (w *worker) content(m *schema.Message) {
 		w.row.content = w.row.joined
 	}
 	if w.pool.cfg.EnvelopeOnly {
-		m.ContentSHA256 = sha256.Sum256(w.row.content)
+		m.ContentSHA256 = w.seen.digest(w.row.content)
 	} else {
 		m.ContentSHA256 = w.batch.Digest(w.row.content)
 	}

@@ -87,6 +87,7 @@ type worker struct {
 	releases     []hold     // Due when the batch is durable.
 	row          rows
 	derived      derived
+	seen         seen // Where contents are not kept.
 	ops          operations
 	hash         hash.Hash
 	digested     []byte
@@ -230,6 +231,7 @@ func newWorker(p *Pool, shard int) *worker {
 		limit: max(p.cfg.MaxConnections/p.cfg.Workers, 1),
 		room:  max(p.cfg.MaxBuffered/p.cfg.Workers, 2*p.cfg.MaxAPDU),
 		look:  min(p.cfg.BatchOctets/looks, p.cfg.BatchRows*leastRow),
+		seen:  seen{room: min(p.cfg.BatchOctets, maxSeen)},
 	}
 	w.ready()
 	w.last.prev, w.last.next = &w.last, &w.last

@@ -1,0 +1,78 @@
+package decode
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"hash/maphash"
+)
+
+// A content that comes again (see schema.Batch.Digest) is known by comparing it with one that
+// came before. Where contents are not put into a batch, a shard keeps the latest ones for that.
+const (
+	// leastSeen is the size from which contents are kept, mostSeen the part of the memory
+	// for them that one may have.
+	leastSeen = 1 << 10
+	mostSeen  = 8
+	// maxSeen bounds that memory.
+	maxSeen = 4 << 20
+	// seenContents is how many are remembered.
+	seenContents = 4096
+	// seenFront and seenBack are the octets of a content that tell which may be equal.
+	seenFront, seenBack = 256, 64
+	// seenEarns is how many contents may be kept for one that is found: to compare one takes
+	// a tenth of the time that its digest takes, and so does keeping one. Without credit only
+	// one in sixteen is looked for and kept.
+	seenEarns     = 8
+	maxSeenCredit = 512
+)
+
+// seen are contents that came lately.
+type seen struct {
+	room   int // Octets of memory, 0 for none.
+	seed   maphash.Seed
+	memory []byte // nil before the first. What is kept follows each other, round and round.
+	next   int    // Octets of memory used so far, in all rounds.
+	list   []seenContent
+	credit int
+}
+
+// seenContent is a content that began at from, counted as next is. It is there until the
+// memory is used again.
+type seenContent struct {
+	hash       uint64
+	from, size int
+	digest     [sha256.Size]byte
+}
+
+// digest returns the SHA-256 of a content.
+func (s *seen) digest(content []byte) [sha256.Size]byte {
+	n := len(content)
+	if n < leastSeen || n > s.room/mostSeen {
+		return sha256.Sum256(content)
+	}
+	if s.memory == nil {
+		s.seed, s.credit = maphash.MakeSeed(), maxSeenCredit
+		s.memory, s.list = make([]byte, s.room), make([]seenContent, seenContents)
+	}
+	hash := maphash.Bytes(s.seed, content[:seenFront]) + maphash.Bytes(s.seed, content[n-seenBack:])
+	if s.credit == 0 && hash>>60 != 0 {
+		return sha256.Sum256(content)
+	}
+	x := &s.list[hash%seenContents]
+	if x.hash == hash && x.size == n && s.next-x.from <= s.room {
+		if at := x.from % s.room; bytes.Equal(s.memory[at:at+n], content) {
+			s.credit = min(s.credit+seenEarns, maxSeenCredit)
+			return x.digest
+		}
+	}
+	s.credit = max(s.credit-1, 0)
+	at := s.next % s.room
+	if at+n > s.room {
+		s.next += s.room - at
+		at = 0
+	}
+	copy(s.memory[at:], content)
+	x.hash, x.from, x.size, x.digest = hash, s.next, n, sha256.Sum256(content)
+	s.next += n
+	return x.digest
+}
