@@ -622,7 +622,7 @@ func TestDisplaced(t *testing.T) {
 		displaced(t, Config{Workers: 1, BatchRows: 1, MaxConnections: 3})
 	})
 	t.Run("octets", func(t *testing.T) {
-		displaced(t, Config{Workers: 1, BatchRows: 1, MaxAPDU: 2 << 10, MaxBuffered: 1})
+		displaced(t, Config{Workers: 1, BatchRows: 1, MaxAPDU: 1536, MaxBuffered: 1})
 	})
 }
 
