@@ -385,7 +385,7 @@ func differences(got, want string) string {
 func traffic(t testing.TB) map[string][][]byte {
 	t.Helper()
 	all := map[string][][]byte{}
-	small := sensor.Config{MaxRecord: 700, MaxAge: 100 * time.Millisecond}
+	small := sensor.Config{MaxRecord: 300, MaxAge: 100 * time.Millisecond}
 	make := func(name string, messages int, cfg sensor.Config, change func(o *generate.Options)) {
 		o := generate.DefaultOptions()
 		o.Messages, o.PerAssociation, o.Concurrent, o.MTAs = messages, 4, 8, 5
@@ -622,7 +622,7 @@ func TestDisplaced(t *testing.T) {
 		displaced(t, Config{Workers: 1, BatchRows: 1, MaxConnections: 3})
 	})
 	t.Run("octets", func(t *testing.T) {
-		displaced(t, Config{Workers: 1, BatchRows: 1, MaxAPDU: 1536, MaxBuffered: 1})
+		displaced(t, Config{Workers: 1, BatchRows: 1, MaxAPDU: 768, MaxBuffered: 1})
 	})
 }
 
