@@ -227,7 +227,7 @@ func (f *Framer) take(n int) []byte {
 }
 
 // Aligned reports whether the next run begins with a TPKT of which nothing is to be told
-// but what it holds. Then those that [Whole] finds at its front need not be pushed.
+// but what it holds. Then those that [Data] finds at its front need not be pushed.
 func (f *Framer) Aligned() bool {
 	return f.state == InSync && !f.resync && len(f.buf) == f.r && len(f.in) == 0 && f.skip == 0 && !f.final
 }
@@ -239,17 +239,9 @@ func (f *Framer) Begin(off uint64, run []byte) {
 	f.hold(f.want)
 }
 
-// Whole returns the length of the TPKT at the front of a run if it is there to its end
-// and has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a TPKT is to
-// be expected, nothing else needs to be asked.
-func Whole(run []byte) int {
-	if total := Data(run); total <= len(run) {
-		return total
-	}
-	return 0
-}
-
-// Data is Whole for a TPKT that need not be there to its end.
+// Data returns the length of the TPKT at the front of a run, of which the end may be
+// missing, if it has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a
+// TPKT is to be expected, nothing else needs to be asked.
 func Data(run []byte) int {
 	if len(run) < MinLen || run[0] != 3 || run[1] != 0 || run[4] != 2 || run[5] != byte(cotp.DT) {
 		return 0
@@ -263,7 +255,7 @@ func Data(run []byte) int {
 // Next fills u with the next unit and reports whether there was one.
 func (f *Framer) Next(u *Unit) bool {
 	if f.state == InSync && len(f.buf) == f.r && f.skip == 0 {
-		if total := Whole(f.in); total > 0 {
+		if total := Data(f.in); total > 0 && total <= len(f.in) {
 			f.give(u, total)
 			return true
 		}

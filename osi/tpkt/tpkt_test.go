@@ -281,6 +281,46 @@ func TestResynchronisationInRandomContent(t *testing.T) {
 	}
 }
 
+// The beginning of a TPKT may be given apart, with a header made anew.
+func TestBegin(t *testing.T) {
+	list, stream := tpkts(t)
+	at := len(packet(list[0])) // The CONNECT, and the FINISH behind it.
+	total := len(packet(list[1]))
+	if n := Data(stream[at:]); n != total {
+		t.Fatalf("a TPKT of %d octets, want %d", n, total)
+	}
+	for i, want := range []int{0, total, len(packet(list[2])), 0} {
+		if n := Data(packet(list[i])[:7]); n != want {
+			t.Errorf("TPKT %d: %d octets, want %d", i, n, want)
+		}
+	}
+	if n := Data(stream[at : at+6]); n != 0 {
+		t.Errorf("a TPKT of %d octets in six", n)
+	}
+	for cut := MinLen; cut <= total; cut++ {
+		x := &feed{t: t}
+		x.f.Reset(false, new(buffers.Pool))
+		x.push(stream[:at])
+		if !x.f.Aligned() {
+			t.Fatal("not aligned behind a TPKT")
+		}
+		run := bytes.Clone(stream[at : at+cut])
+		clear(run[:HeaderLen])
+		PutHeader(run, total)
+		x.f.Begin(uint64(at), run)
+		clear(run) // It is not kept.
+		if x.f.Aligned() {
+			t.Fatal("aligned in a TPKT")
+		}
+		x.in += uint64(cut)
+		x.push(stream[at+cut:])
+		x.end()
+		if !slices.EqualFunc(x.tpdus, list, bytes.Equal) {
+			t.Fatalf("%d octets given apart: got %q", cut, x.lines)
+		}
+	}
+}
+
 func TestNextDoesNotAllocate(t *testing.T) {
 	_, stream := tpkts(t)
 	var f Framer
