@@ -12,8 +12,8 @@ import (
 // it with one that the batch has, which takes a small part of the time that its digest takes,
 // and is not copied again.
 const (
-	// leastSeen is the size from which contents are looked for.
-	leastSeen = 1 << 10
+	// LeastSeen is the size from which contents are looked for.
+	LeastSeen = 1 << 10
 	// seenContents is how many are remembered.
 	seenContents = 512
 	// seenFront and seenBack are the octets of a content that tell which may be equal.
@@ -40,18 +40,24 @@ type seenContent struct {
 	digest [sha256.Size]byte
 }
 
+// Fingerprint tells which contents, of LeastSeen octets or more, may be equal. It is of few
+// octets, since those that may be are compared.
+func Fingerprint(seed maphash.Seed, content []byte) uint64 {
+	return maphash.Bytes(seed, content[:seenFront]) + maphash.Bytes(seed, content[len(content)-seenBack:])
+}
+
 // Digest returns the SHA-256 of a content, which is taken anew only when the batch
 // does not have that content.
 func (b *Batch) Digest(content []byte) [sha256.Size]byte {
 	s := &b.seen
 	s.content, s.at, s.earlier = content, nil, nil
-	if len(content) < leastSeen {
+	if len(content) < LeastSeen {
 		return sha256.Sum256(content)
 	}
 	if s.list == nil {
 		s.seed, s.list = maphash.MakeSeed(), make([]seenContent, seenContents)
 	}
-	s.hash = maphash.Bytes(s.seed, content[:seenFront]) + maphash.Bytes(s.seed, content[len(content)-seenBack:])
+	s.hash = Fingerprint(s.seed, content)
 	s.at = &s.list[s.hash%seenContents]
 	if s.at.hash == s.hash && bytes.Equal(s.at.octets, content) {
 		s.earlier, s.sum = s.at.octets, s.at.digest

@@ -26,8 +26,8 @@ func TestContentsThatComeAgain(t *testing.T) {
 	alike := bytes.Clone(long)
 	alike[len(alike)/2]++
 	list := [][]byte{
-		random(2, 5000), long, random(2, 5000), alike, long, alike, {}, random(3, leastSeen), random(3, leastSeen),
-		random(4, leastSeen-1), random(4, leastSeen-1), random(5, maxDoubled), random(2, 5001), random(5, maxDoubled), random(2, 5000),
+		random(2, 5000), long, random(2, 5000), alike, long, alike, {}, random(3, LeastSeen), random(3, LeastSeen),
+		random(4, LeastSeen-1), random(4, LeastSeen-1), random(5, maxDoubled), random(2, 5001), random(5, maxDoubled), random(2, 5000),
 	}
 	var b Batch
 	in := make([]byte, 0, len(long))

@@ -250,8 +250,7 @@ func (s *Source) Next(f *Frame) error {
 
 // start opens a file and reads its first frame.
 func (s *Source) start(n *sourceFile) error {
-	opened := n.reader == nil
-	if opened {
+	if n.reader == nil {
 		var sum hash.Hash
 		if n.digested == 0 {
 			sum = sha256.New()
@@ -262,12 +261,10 @@ func (s *Source) start(n *sourceFile) error {
 			return err
 		}
 		n.reader = r
+		n.err = r.Next(&n.frame)
 	}
 	s.read.Add(n.reader.raw.n.Load())
 	n.reader.raw.all = &s.read
-	if opened {
-		n.err = n.reader.Next(&n.frame)
-	}
 	if n.err != nil {
 		return s.finish(n)
 	}

@@ -4,21 +4,19 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"hash/maphash"
+
+	"x400flow/schema"
 )
 
 // A content that comes again (see schema.Batch.Digest) is known by comparing it with one that
 // came before. Where contents are not put into a batch, a shard keeps the latest ones for that.
 const (
-	// leastSeen is the size from which contents are kept, mostSeen the part of the memory
-	// for them that one may have.
-	leastSeen = 1 << 10
-	mostSeen  = 8
+	// mostSeen is the part of the memory for contents that one may have.
+	mostSeen = 8
 	// maxSeen bounds that memory.
 	maxSeen = 4 << 20
 	// seenContents is how many are remembered.
 	seenContents = 4096
-	// seenFront and seenBack are the octets of a content that tell which may be equal.
-	seenFront, seenBack = 256, 64
 	// seenEarns is how many contents may be kept for one that is found: to compare one takes
 	// a tenth of the time that its digest takes, and so does keeping one. Without credit only
 	// one in sixteen is looked for and kept.
@@ -47,14 +45,14 @@ type seenContent struct {
 // digest returns the SHA-256 of a content.
 func (s *seen) digest(content []byte) [sha256.Size]byte {
 	n := len(content)
-	if n < leastSeen || n > s.room/mostSeen {
+	if n < schema.LeastSeen || n > s.room/mostSeen {
 		return sha256.Sum256(content)
 	}
 	if s.memory == nil {
 		s.seed, s.credit = maphash.MakeSeed(), maxSeenCredit
 		s.memory, s.list = make([]byte, s.room), make([]seenContent, seenContents)
 	}
-	hash := maphash.Bytes(s.seed, content[:seenFront]) + maphash.Bytes(s.seed, content[n-seenBack:])
+	hash := schema.Fingerprint(s.seed, content)
 	if s.credit == 0 && hash>>60 != 0 {
 		return sha256.Sum256(content)
 	}

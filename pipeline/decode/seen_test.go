@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"math/rand/v2"
 	"testing"
+
+	"x400flow/schema"
 )
 
 // random returns octets that are the same each time.
@@ -26,7 +28,7 @@ func TestDigestOfContentsSeen(t *testing.T) {
 	in := make([]byte, 0, room)
 	again := 0
 	for i := range 5000 {
-		n := []int{0, leastSeen - 1, leastSeen, leastSeen + 1, 3000, room/mostSeen - 1, room / mostSeen, room/mostSeen + 1, room}[r.IntN(9)]
+		n := []int{0, schema.LeastSeen - 1, schema.LeastSeen, schema.LeastSeen + 1, 3000, room/mostSeen - 1, room / mostSeen, room/mostSeen + 1, room}[r.IntN(9)]
 		want := random(uint64(n+r.IntN(2)), n)
 		if r.IntN(3) == 0 && n > 0 {
 			want[n/2]++ // Looks like another.
@@ -53,14 +55,14 @@ func TestDigestOfContentsSeen(t *testing.T) {
 func TestSeenCredit(t *testing.T) {
 	s := seen{room: maxSeen}
 	for i := range maxSeenCredit + 1000 {
-		s.digest(random(uint64(i), leastSeen))
+		s.digest(random(uint64(i), schema.LeastSeen))
 	}
-	if kept := s.next / leastSeen; kept < maxSeenCredit || kept > maxSeenCredit+1000/4 {
+	if kept := s.next / schema.LeastSeen; kept < maxSeenCredit || kept > maxSeenCredit+1000/4 {
 		t.Errorf("%d contents were kept", kept)
 	}
 	list := make([][]byte, 100)
 	for i := range list {
-		list[i] = random(uint64(1e6+i), leastSeen)
+		list[i] = random(uint64(1e6+i), schema.LeastSeen)
 	}
 	before := 0
 	for range 20 {
@@ -71,7 +73,7 @@ func TestSeenCredit(t *testing.T) {
 			}
 		}
 	}
-	if s.next-before > len(list)/4*leastSeen { // Two of one place take turns.
+	if s.next-before > len(list)/4*schema.LeastSeen { // Two of one place take turns.
 		t.Errorf("%d octets were kept again", s.next-before)
 	}
 }

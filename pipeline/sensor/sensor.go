@@ -626,9 +626,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 				continue
 			}
 			st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
-			if st.part.want != 0 {
-				s.withdraw(st)
-			}
+			s.withdraw(st)
 			st.framer[ev.Dir].Gap(ev.Lost)
 			if err := s.units(ctx); err != nil {
 				return err
@@ -698,9 +696,7 @@ func (s *Sensor) close(ctx context.Context, c *openConn) error {
 		s.probes.Put(st.class)
 		st.class = nil
 	}
-	if st.part.want != 0 {
-		s.withdraw(st)
-	}
+	s.withdraw(st)
 	if !st.muted {
 		for dir := range st.framer {
 			st.framer[dir].End()
@@ -743,13 +739,8 @@ func (s *Sensor) plain(ev *tcp.Event[conn]) (n int, more bool) {
 	d := &st.dir[ev.Dir]
 	t := &d.tsdu
 	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File || d.skipped > 0 ||
-		!t.settled || t.unsure || t.rest || st.part.want != 0 && st.part.dir != ev.Dir {
-		if st.part.want != 0 {
-			s.withdraw(st)
-		}
-		return 0, true
-	}
-	if !st.framer[ev.Dir].Aligned() {
+		!t.settled || t.unsure || t.rest || st.part.want != 0 && st.part.dir != ev.Dir || !st.framer[ev.Dir].Aligned() {
+		s.withdraw(st)
 		return 0, true
 	}
 	run := ev.Data
@@ -833,9 +824,12 @@ func (s *Sensor) fillPart(ev *tcp.Event[conn]) (n int, more bool) {
 	return n, false
 }
 
-// withdraw gives the octets of the part to the framer.
+// withdraw gives the octets of the part, where there is one, to the framer.
 func (s *Sensor) withdraw(st *conn) {
 	p := &st.part
+	if p.want == 0 {
+		return
+	}
 	b := st.rec.B[p.at+record.TPDUFront-tpkt.HeaderLen:]
 	tpkt.PutHeader(b, tpkt.HeaderLen+p.want)
 	st.framer[p.dir].Begin(p.off-tpkt.HeaderLen, b)
@@ -1035,9 +1029,7 @@ func (s *Sensor) append(c *openConn, it *record.Item, file int32) (at int) {
 	if st.rec == nil {
 		s.open(c, it.Time)
 	}
-	if st.part.want != 0 {
-		s.withdraw(st)
-	}
+	s.withdraw(st)
 	if it.Source = 0; st.sole != file {
 		it.Source = s.source(st, file)
 	}
@@ -1112,9 +1104,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 		s.open(c, c.Last)
 		s.source(st, st.file) // The frame at hand may be of another connection.
 	}
-	if st.part.want != 0 {
-		s.withdraw(st)
-	}
+	s.withdraw(st)
 	if !st.preambleDone {
 		s.markPreamble(st)
 	}
