@@ -100,6 +100,21 @@ func KeyOf(a, b netip.AddrPort) (k FlowKey) {
 	return k
 }
 
+// KeyOf4 returns the key of the connection between two ends over IPv4, each its address
+// and port in one number, of which lo is not the greater.
+func KeyOf4(lo, hi uint64) FlowKey {
+	k := FlowKey{Family: 4, LoPort: uint16(lo), HiPort: uint16(hi)}
+	binary.BigEndian.PutUint32(k.LoIP[:], uint32(lo>>16))
+	binary.BigEndian.PutUint32(k.HiIP[:], uint32(hi>>16))
+	return k
+}
+
+// Is4 reports whether k is KeyOf4(lo, hi).
+func (k *FlowKey) Is4(lo, hi uint64) bool {
+	return uint64(binary.BigEndian.Uint32(k.LoIP[:]))<<16|uint64(k.LoPort) == lo &&
+		uint64(binary.BigEndian.Uint32(k.HiIP[:]))<<16|uint64(k.HiPort) == hi && k.Family == 4
+}
+
 // Lo returns the end that sorts first.
 func (k *FlowKey) Lo() netip.AddrPort { return netip.AddrPortFrom(k.addr(&k.LoIP), k.LoPort) }
 
@@ -158,6 +173,15 @@ type Segment struct {
 	Time    int64  // Capture time, nanoseconds since 1970 UTC.
 	Frame   uint64 // Number of the frame (the last fragment's) in its file.
 	File    int32
+}
+
+// Plain fills s with the segment in f, of which Decoder.Plain returned the rest.
+func (s *Segment) Plain(f *Frame, src, dst, numbers uint64, from, to int, flags Flags) {
+	s.Key, s.FromHi = KeyOf4(min(src, dst), max(src, dst)), src > dst
+	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), flags
+	s.ID, s.Window = binary.BigEndian.Uint16(f.Data[plainIP+4:]), binary.BigEndian.Uint16(f.Data[plainTCP+14:])
+	s.Payload, s.Missing = f.Data[from:to], 0
+	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
 }
 
 // Src returns the sender.

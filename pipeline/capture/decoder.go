@@ -118,11 +118,11 @@ func (d *Decoder) PendingDatagrams() int { return len(d.fragments.table) }
 // Decode undoes f's link layer, tunnels and fragments. It reports whether that
 // gave a TCP segment on a wanted port, and if so fills s.
 func (d *Decoder) Decode(f *Frame, s *Segment) bool {
-	d.counters.Frames++
-	if f.Link == LinkEthernet && d.plain(f, s) {
-		d.counters.Segments++
+	if src, dst, numbers, from, to, flags := d.Plain(f); to > 0 {
+		s.Plain(f, src, dst, numbers, from, to, flags)
 		return true
 	}
+	d.counters.Frames++
 	n := d.general(f, s)
 	*n++
 	if n == &d.counters.Segments {
@@ -141,33 +141,40 @@ func (d *Decoder) general(f *Frame, s *Segment) *uint64 {
 	return d.link(f.Link, f.Data)
 }
 
-// plain decodes what nearly all frames are, straight through: a TCP segment on a wanted
+// Where the headers of a plain frame begin, and where they end at least.
+const (
+	plainIP  = 14
+	plainTCP = plainIP + 20
+	plainEnd = plainTCP + 20
+)
+
+// Plain decodes what nearly all frames are, straight through: a TCP segment on a wanted
 // port in an IPv4 packet without options, not a fragment and not cut, in an Ethernet
-// frame without tags. Of any other it reports false and has done nothing.
-func (d *Decoder) plain(f *Frame, s *Segment) bool {
-	const ethernet, ip, tcp = 14, 20, 20
+// frame without tags. It returns its ends, each the address and port in one number, its
+// sequence number above that which it acknowledges, where in the frame its payload is, and
+// its flags: as many values as stay in registers. Of any other frame it returns zeros, and
+// it has done nothing; that is for Decode.
+func (d *Decoder) Plain(f *Frame) (src, dst, numbers uint64, from, to int, flags Flags) {
 	b := f.Data
-	if len(b) < ethernet+ip+tcp {
-		return false
+	if f.Link != LinkEthernet || len(b) < plainEnd {
+		return 0, 0, 0, 0, 0, 0
 	}
-	h := (*[ethernet + ip + tcp]byte)(b)
-	total := int(binary.BigEndian.Uint16(h[16:]))
-	if binary.BigEndian.Uint16(h[12:]) != 0x0800 || h[14] != 4<<4|ip/4 || h[23] != protoTCP ||
-		binary.BigEndian.Uint16(h[20:])&0x3fff != 0 || total > len(b)-ethernet {
-		return false
+	h := (*[plainEnd]byte)(b)
+	total := int(binary.BigEndian.Uint16(h[plainIP+2:]))
+	if binary.BigEndian.Uint16(h[12:]) != 0x0800 || h[plainIP] != 4<<4|5 || h[plainIP+9] != protoTCP ||
+		binary.BigEndian.Uint16(h[plainIP+6:])&0x3fff != 0 || total > len(b)-plainIP {
+		return 0, 0, 0, 0, 0, 0
 	}
-	header := int(h[46]>>4) * 4
-	src, dst := binary.BigEndian.Uint16(h[34:]), binary.BigEndian.Uint16(h[36:])
-	if header < tcp || total < ip+header || !d.wanted(src, dst) {
-		return false
+	header := int(h[plainTCP+12]>>4) * 4
+	srcPort, dstPort := binary.BigEndian.Uint16(h[plainTCP:]), binary.BigEndian.Uint16(h[plainTCP+2:])
+	if header < plainEnd-plainTCP || total < plainTCP-plainIP+header || !d.wanted(srcPort, dstPort) {
+		return 0, 0, 0, 0, 0, 0
 	}
-	s.Seq, s.Ack = binary.BigEndian.Uint32(h[38:]), binary.BigEndian.Uint32(h[42:])
-	s.Flags = Flags(h[47])
-	s.Window, s.ID = binary.BigEndian.Uint16(h[48:]), binary.BigEndian.Uint16(h[18:])
-	s.Payload, s.Missing = b[ethernet+ip+header:ethernet+total], 0
-	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
-	s.FromHi = s.Key.set4(binary.BigEndian.Uint32(h[26:]), src, binary.BigEndian.Uint32(h[30:]), dst)
-	return true
+	d.counters.Frames++
+	d.counters.Segments++
+	src = uint64(binary.BigEndian.Uint32(h[plainIP+12:]))<<16 | uint64(srcPort)
+	dst = uint64(binary.BigEndian.Uint32(h[plainIP+16:]))<<16 | uint64(dstPort)
+	return src, dst, binary.BigEndian.Uint64(h[plainTCP+4:]), plainTCP + header, plainIP + total, Flags(h[plainTCP+13])
 }
 
 // wanted reports whether one of two ports is to be looked at.
@@ -768,9 +775,6 @@ func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort u
 func (k *FlowKey) set4(src uint32, srcPort uint16, dst uint32, dstPort uint16) (fromHi bool) {
 	// An end is one number here: which is greater is as good as random.
 	a, b := uint64(src)<<16|uint64(srcPort), uint64(dst)<<16|uint64(dstPort)
-	lo, hi := min(a, b), max(a, b)
-	*k = FlowKey{Family: 4, LoPort: uint16(lo), HiPort: uint16(hi)}
-	binary.BigEndian.PutUint32(k.LoIP[:], uint32(lo>>16))
-	binary.BigEndian.PutUint32(k.HiIP[:], uint32(hi>>16))
+	*k = KeyOf4(min(a, b), max(a, b))
 	return a > b
 }

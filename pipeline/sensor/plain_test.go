@@ -3,9 +3,14 @@ package sensor
 import (
 	"bytes"
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
+	"x400flow/pipeline/capture"
 	"x400flow/pipeline/record"
 )
 
@@ -72,6 +77,55 @@ func segments(in []byte, first int, split bool) *wire {
 		w.frames[i].Time, w.frames[i].Number, w.frames[i].File = start+times[i], 1, files[i]
 	}
 	return w
+}
+
+// TestStraight: frames that are taken straight through give what they give if none is. Each
+// capture is read twice at once, as one whose frames come from two ports of a switch.
+func TestStraight(t *testing.T) {
+	for _, name := range captures(t) {
+		for _, names := range [][]string{{name}, {name, again(t, name)}} {
+			for _, duplicates := range []time.Duration{0, time.Second} {
+				var kept [2][]capture.FlowKey
+				var records [2][][]byte
+				var stats [2]Stats
+				for i := range records {
+					cfg := Config{Duplicates: duplicates, MaxRecord: 5000, Keep: func(_ *capture.Frame, key *capture.FlowKey) {
+						kept[i] = append(kept[i], *key)
+					}}
+					if i == 1 {
+						cfg.Elsewhere = func(*capture.Segment) bool { return false }
+					}
+					records[i], stats[i] = sense(t, cfg, names...)
+				}
+				if !reflect.DeepEqual(records[0], records[1]) {
+					t.Errorf("%v, %v: other records", names, duplicates)
+				}
+				if stats[0] != stats[1] {
+					t.Errorf("%v, %v: %+v, else %+v", names, duplicates, stats[0], stats[1])
+				}
+				if len(kept[0]) == 0 || !slices.Equal(kept[0], kept[1]) {
+					t.Errorf("%v, %v: other frames are kept", names, duplicates)
+				}
+				if found := stats[0].Duplicates > 0; found != (duplicates > 0 && len(names) > 1) {
+					t.Errorf("%v, %v: %d duplicates", names, duplicates, stats[0].Duplicates)
+				}
+			}
+		}
+	}
+}
+
+// again is a copy of a capture.
+func again(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name = filepath.Join(t.TempDir(), "again-"+filepath.Base(name))
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // FuzzPlain: TPKTs that are taken the short way where that can be, whole or in pieces, give

@@ -154,6 +154,7 @@ type Sensor struct {
 	table   *tcp.Table[conn]
 	seg     capture.Segment
 	ev      *tcp.Event[conn] // In hand.
+	ordered tcp.Event[conn]  // What straight has in hand.
 	unit    tpkt.Unit
 	buffers buffers.Pool // Of the framers.
 	stats   Stats
@@ -321,6 +322,11 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	}
 	iv.beat.Packets++
 	iv.beat.Octets += uint64(len(f.Data))
+	if !f.Known && s.cfg.Elsewhere == nil {
+		if done, err := s.straight(ctx, f, iv); done {
+			return err
+		}
+	}
 	if s.decoder.Decode(f, &s.seg) {
 		if f.Known && (s.cfg.Continues == nil || !s.cfg.Continues(&s.seg)) {
 			return nil
@@ -340,6 +346,53 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 		s.cfg.Keep(f, nil)
 	}
 	return s.due(ctx)
+}
+
+// straight takes a frame as Frame does, if it is a plain one. Numbers and places are
+// handed on in registers: to make a Segment and an Event of each frame would be a tenth
+// of the way.
+func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (done bool, err error) {
+	src, dst, numbers, from, to, flags := s.decoder.Plain(f)
+	if to == 0 {
+		return false, nil
+	}
+	iv.beat.Segments++
+	if s.cfg.Keep != nil {
+		s.seg.Key = capture.KeyOf4(min(src, dst), max(src, dst))
+		s.cfg.Keep(f, &s.seg.Key)
+	}
+	if s.recent != nil {
+		s.seg.Plain(f, src, dst, numbers, from, to, flags)
+		if s.recent.again(&s.seg) {
+			s.stats.Duplicates++
+			return true, s.due(ctx)
+		}
+	}
+	c, dir, offset := s.table.InOrder4(src, dst, numbers, flags, to-from, f)
+	switch {
+	case c == nil:
+		s.seg.Plain(f, src, dst, numbers, from, to, flags)
+		s.table.Segment(&s.seg)
+		err = s.drain(ctx, iv)
+	case to > from:
+		seq, octets := uint32(numbers>>32), f.Data[from:to]
+		c.State.dir[dir].base = seq - uint32(offset)
+		n, more := s.plain(&c.State, dir, octets, offset, f.Time, f.Number, f.File)
+		if !more {
+			err = s.full(ctx, c)
+			break
+		}
+		s.ordered.Conn, s.ordered.Dir, s.ordered.Data, s.ordered.Seq, s.ordered.Offset = c, dir, octets, seq, offset
+		s.ordered.Time, s.ordered.Frame, s.ordered.File = f.Time, f.Number, f.File
+		err = s.rest(ctx, &s.ordered, n)
+	}
+	if err == nil && s.state > s.cfg.MaxState {
+		err = s.shed(ctx, iv)
+	}
+	if err != nil {
+		return true, err
+	}
+	return true, s.due(ctx)
 }
 
 // Segment takes a segment in whose frame another sensor was given.
@@ -397,6 +450,11 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 			return err
 		}
 	}
+	return s.shed(ctx, iv)
+}
+
+// shed gives up the longest silent connections while what is kept for all is too much.
+func (s *Sensor) shed(ctx context.Context, iv *interval) error {
 	for s.state > s.cfg.MaxState && s.table.Evict() {
 		if err := s.drain(ctx, iv); err != nil {
 			return err
@@ -651,12 +709,18 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	st := &ev.Conn.State
 	st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
-	if st.muted {
-		return nil
-	}
-	n, more := s.plain(ev)
+	n, more := s.plain(st, ev.Dir, ev.Data, ev.Offset, ev.Time, ev.Frame, ev.File)
 	if !more {
 		return s.full(ctx, ev.Conn)
+	}
+	return s.rest(ctx, ev, n)
+}
+
+// rest takes what plain left of a run, of which it took n octets.
+func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
+	st := &ev.Conn.State
+	if st.muted {
+		return nil
 	}
 	st.framer[ev.Dir].Push(ev.Offset+uint64(n), ev.Data[n:])
 	s.ev = ev
@@ -734,18 +798,16 @@ func endReason(r tcp.Reason) record.EndReason {
 // units would, without looking for what is not there, and returns how many octets they
 // are, with those of one that goes on in the next run. more says that something is left
 // for units.
-func (s *Sensor) plain(ev *tcp.Event[conn]) (n int, more bool) {
-	st := &ev.Conn.State
-	d := &st.dir[ev.Dir]
+func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, time int64, frame uint64, file int32) (n int, more bool) {
+	d := &st.dir[dir]
 	t := &d.tsdu
-	if !st.probed || !st.preambleDone || st.rec == nil || st.sole != ev.File || d.skipped > 0 ||
-		!t.settled || t.unsure || t.rest || st.part.want != 0 && st.part.dir != ev.Dir || !st.framer[ev.Dir].Aligned() {
+	if st.muted || !st.probed || !st.preambleDone || st.rec == nil || st.sole != file || d.skipped > 0 ||
+		!t.settled || t.unsure || t.rest || st.part.want != 0 && st.part.dir != dir || !st.framer[dir].Aligned() {
 		s.withdraw(st)
 		return 0, true
 	}
-	run := ev.Data
 	if st.part.want != 0 {
-		if n, more = s.fillPart(ev); more || n == len(run) {
+		if n, more = s.fillPart(st, run, time, frame); more || n == len(run) {
 			return n, more
 		}
 	}
@@ -761,8 +823,8 @@ func (s *Sensor) plain(ev *tcp.Event[conn]) (n int, more bool) {
 			total = 0
 			break
 		}
-		at := ev.Offset + uint64(n) + tpkt.HeaderLen
-		b = record.AppendTPDU(b, uint8(ev.Dir), ev.Time-st.base, d.base+uint32(at), at, ev.Frame, nsdu)
+		at := offset + uint64(n) + tpkt.HeaderLen
+		b = record.AppendTPDU(b, uint8(dir), time-st.base, d.base+uint32(at), at, frame, nsdu)
 		items++
 		n += total
 	}
@@ -774,7 +836,7 @@ func (s *Sensor) plain(ev *tcp.Event[conn]) (n int, more bool) {
 		if total == 0 {
 			return n, true
 		}
-		s.startPart(ev, n, total)
+		s.startPart(st, dir, run[n:], offset+uint64(n), total)
 	}
 	return len(run), false
 }
@@ -788,12 +850,11 @@ type part struct {
 	dir  tcp.Dir // Its direction.
 }
 
-// startPart takes what follows n octets of a run: the beginning of a TPKT of total octets.
-func (s *Sensor) startPart(ev *tcp.Event[conn], n, total int) {
-	st := &ev.Conn.State
+// startPart takes a run that is the beginning of a TPKT of total octets.
+func (s *Sensor) startPart(st *conn, dir tcp.Dir, run []byte, offset uint64, total int) {
 	b := st.rec.B
-	content := ev.Data[n+tpkt.HeaderLen:]
-	st.part = part{want: total - tpkt.HeaderLen, at: len(b), off: ev.Offset + uint64(n) + tpkt.HeaderLen, dir: ev.Dir}
+	content := run[tpkt.HeaderLen:]
+	st.part = part{want: total - tpkt.HeaderLen, at: len(b), off: offset + tpkt.HeaderLen, dir: dir}
 	b = slices.Grow(b, record.TPDUFront+len(content))[:len(b)+record.TPDUFront]
 	st.rec.B = append(b, content...)
 	s.pending += record.TPDUFront + len(content)
@@ -801,19 +862,18 @@ func (s *Sensor) startPart(ev *tcp.Event[conn], n, total int) {
 
 // fillPart takes what comes of the part's TPKT, and returns how many octets that is. more says
 // that the TPKT is whole and for units.
-func (s *Sensor) fillPart(ev *tcp.Event[conn]) (n int, more bool) {
-	st := &ev.Conn.State
+func (s *Sensor) fillPart(st *conn, run []byte, time int64, frame uint64) (n int, more bool) {
 	p := &st.part
 	from := p.at + record.TPDUFront
-	n = min(len(ev.Data), from+p.want-len(st.rec.B))
-	st.rec.B = append(st.rec.B, ev.Data[:n]...)
+	n = min(len(run), from+p.want-len(st.rec.B))
+	st.rec.B = append(st.rec.B, run[:n]...)
 	s.pending += n
 	if len(st.rec.B)-from < p.want {
 		return n, false
 	}
-	d := &st.dir[ev.Dir]
+	d := &st.dir[p.dir]
 	user, eot, ok := cotp.Data(st.rec.B[from:])
-	if !ok || !record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), ev.Time-st.base, d.base+uint32(p.off), p.off, ev.Frame) ||
+	if !ok || !record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), time-st.base, d.base+uint32(p.off), p.off, frame) ||
 		!d.tsdu.pass(user, eot) {
 		s.withdraw(st)
 		return n, true

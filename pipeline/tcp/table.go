@@ -76,7 +76,7 @@ type Table[T any] struct {
 
 	tombs *latest.Map[capture.FlowKey, tomb]
 
-	inOrder Event[T] // What InOrder gave last.
+	ordered Event[T] // What InOrder gave last.
 	queue   []Event[T]
 	polled  int
 	release [][]byte   // Buffers that queued events refer to.
@@ -357,8 +357,9 @@ func (t *Table[T]) guessClient(s *capture.Segment) (hi bool) {
 	return s.FromHi // Who speaks first.
 }
 
-func (c *Conn[T]) dir(s *capture.Segment) Dir {
-	if s.FromHi == c.clientHi {
+// dir returns the direction of what the higher end sent, or the lower.
+func (c *Conn[T]) dir(fromHi bool) Dir {
+	if fromHi == c.clientHi {
 		return ToServer
 	}
 	return ToClient
@@ -367,7 +368,7 @@ func (c *Conn[T]) dir(s *capture.Segment) Dir {
 // syn looks at a SYN's initial sequence number. It reports false where the SYN
 // begins another connection than c.
 func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
-	d := c.dir(s)
+	d := c.dir(s.FromHi)
 	h, o := &c.half[d], &c.half[1-d]
 	ack := s.Flags&capture.ACK != 0
 	switch {
@@ -412,24 +413,60 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 // of the octets, which has no Data where there are none. Of any other segment it returns
 // nil and has done nothing; that is for Segment.
 func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
-	now := t.clock(s)
-	if s.Flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || s.Missing != 0 ||
-		now >= t.due || now < t.latest {
+	if s.Missing != 0 {
 		return nil
 	}
 	c := t.find(&s.Key)
 	if c == nil {
 		return nil
 	}
-	d := c.dir(s)
-	h, o := &c.half[d], &c.half[1-d]
-	if !h.known || s.Seq != h.seq(h.next) || h.fin || o.fin || len(h.held) != 0 || len(o.held) != 0 {
+	ev := &t.ordered
+	var ok bool
+	ev.Dir, ev.Offset, ok = t.inOrder(c, s.FromHi, s.Flags, uint64(s.Seq)<<32|uint64(s.Ack), len(s.Payload), s.Time, s.Frame, s.File)
+	if !ok {
 		return nil
+	}
+	ev.Kind, ev.Conn, ev.Data, ev.Seq = Data, c, s.Payload, s.Seq
+	ev.Time, ev.Frame, ev.File = s.Time, s.Frame, s.File
+	return ev
+}
+
+// InOrder4 is InOrder for a segment that capture.Decoder.Plain returned, with n octets. It
+// returns the connection, nil where that is for Segment, and whither the octets go there.
+func (t *Table[T]) InOrder4(src, dst, numbers uint64, flags capture.Flags, n int, f *capture.Frame) (c *Conn[T], d Dir, offset uint64) {
+	lo, hi := min(src, dst), max(src, dst)
+	if c = t.last; c == nil || !c.Key.Is4(lo, hi) {
+		key := capture.KeyOf4(lo, hi)
+		if c = t.conns.get(&key); c == nil {
+			return nil, 0, 0
+		}
+	}
+	d, offset, ok := t.inOrder(c, src > dst, flags, numbers, n, f.Time, f.Number, f.File)
+	if !ok {
+		return nil, 0, 0
+	}
+	return c, d, offset
+}
+
+// inOrder takes a segment of n octets into its connection, if it is what InOrder takes. It
+// returns its direction, and the offset in that of the octets.
+func (t *Table[T]) inOrder(c *Conn[T], fromHi bool, flags capture.Flags, numbers uint64, n int, time int64, frame uint64, file int32) (d Dir, offset uint64, ok bool) {
+	now := time
+	if t.cfg.Clock != nil {
+		now = t.cfg.Clock()
+	}
+	if flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || now >= t.due || now < t.latest {
+		return 0, 0, false
+	}
+	d = c.dir(fromHi)
+	h, o := &c.half[d], &c.half[1-d]
+	if !h.known || uint32(numbers>>32) != h.seq(h.next) || h.fin || o.fin || len(h.held) != 0 || len(o.held) != 0 {
+		return 0, 0, false
 	}
 	acked := o.acked
 	if o.known {
-		if acked = o.offset(s.Ack); acked > o.next {
-			return nil // What the sender had is to come first.
+		if acked = o.offset(uint32(numbers)); acked > o.next {
+			return 0, 0, false // What the sender had is to come first.
 		}
 	}
 	if len(t.queue) > 0 {
@@ -437,41 +474,38 @@ func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
 	}
 	t.now, t.latest = now, now
 	stage := silent
-	if len(s.Payload) > 0 {
+	if n > 0 {
 		h.wild, h.lags, stage = 0, false, talking
 	}
-	t.saw(c, s, stage)
-	n := &c.Counters[d]
-	n.Packets++
-	n.Octets += uint64(len(s.Payload))
-	n.Delivered += uint64(len(s.Payload))
+	t.saw(c, time, frame, file, stage)
+	k := &c.Counters[d]
+	k.Packets++
+	k.Octets += uint64(n)
+	k.Delivered += uint64(n)
 	if acked > o.acked {
 		o.acked, o.ackedAt = acked, now
 	}
-	ev := &t.inOrder
-	ev.Kind, ev.Dir, ev.Conn, ev.Data = Data, d, c, s.Payload
-	ev.Seq, ev.Offset = s.Seq, uint64(h.next)
-	ev.Time, ev.Frame, ev.File = s.Time, s.Frame, s.File
-	h.next += int64(len(s.Payload))
-	return ev
+	offset = uint64(h.next)
+	h.next += int64(n)
+	return d, offset, true
 }
 
-// saw notes that s is the connection's last segment.
-func (t *Table[T]) saw(c *Conn[T], s *capture.Segment, at stage) {
-	c.Last, c.seen = s.Time, t.now
+// saw notes the connection's last segment.
+func (t *Table[T]) saw(c *Conn[T], time int64, frame uint64, file int32, at stage) {
+	c.Last, c.seen = time, t.now
 	c.segments++
 	c.ackedThen[c.segments%Patience] = [...]int64{c.half[0].acked, c.half[1].acked}
 	if t.last != c {
 		t.last = c
 	}
-	c.frame, c.file = s.Frame, s.File
+	c.frame, c.file = frame, file
 	t.move(c, at)
 }
 
 // segment puts a segment into its connection. It reports false, having done
 // nothing, where the segment shows that this is another connection.
 func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
-	d := c.dir(s)
+	d := c.dir(s.FromHi)
 	h, o, n := &c.half[d], &c.half[1-d], &c.Counters[d]
 	seq := s.Seq
 	if s.Flags&capture.SYN != 0 {
@@ -504,14 +538,14 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 		}
 	}
 
+	stage := opening
 	switch {
 	case carries:
-		t.saw(c, s, talking)
+		stage = talking
 	case s.Flags&(capture.SYN|capture.RST) == 0:
-		t.saw(c, s, silent)
-	default:
-		t.saw(c, s, opening)
+		stage = silent
 	}
+	t.saw(c, s.Time, s.Frame, s.File, stage)
 	n.Packets++
 	n.Octets += uint64(len(s.Payload))
 

@@ -3,6 +3,7 @@ package tcp
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -58,10 +59,19 @@ func (w *wire) down(flags capture.Flags, seq, acked uint32, payload string) capt
 
 func (w *wire) later(d time.Duration) { w.now += int64(d) }
 
-// take gives a table a segment, in the short way where it can be, and queues the event that
-// this returned.
+// take gives a table a segment, in one of the two short ways where it can be, and queues
+// the event that this is.
 func take(t *Table[int], s *capture.Segment) {
-	ev := t.InOrder(s)
+	var ev *Event[int]
+	if s.Frame%2 != 0 && s.Key.Family == 4 && s.Missing == 0 {
+		f := capture.Frame{Time: s.Time, Number: s.Frame, File: s.File}
+		src, dst := end4(s.Src()), end4(s.Dst())
+		if c, d, offset := t.InOrder4(src, dst, uint64(s.Seq)<<32|uint64(s.Ack), s.Flags, len(s.Payload), &f); c != nil {
+			ev = &Event[int]{Kind: Data, Dir: d, Conn: c, Data: s.Payload, Seq: s.Seq, Offset: offset, Time: s.Time, Frame: s.Frame, File: s.File}
+		}
+	} else {
+		ev = t.InOrder(s)
+	}
 	if ev == nil {
 		t.Segment(s)
 		return
@@ -70,6 +80,12 @@ func take(t *Table[int], s *capture.Segment) {
 	if len(ev.Data) > 0 {
 		t.queue = append(t.queue, *ev)
 	}
+}
+
+// end4 is an IPv4 address and port in one number.
+func end4(a netip.AddrPort) uint64 {
+	ip := a.Addr().As4()
+	return uint64(binary.BigEndian.Uint32(ip[:]))<<16 | uint64(a.Port())
 }
 
 // A log is what a table said, in a form that can be compared. Runs that follow
