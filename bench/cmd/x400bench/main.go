@@ -63,8 +63,8 @@ func main() {
 	flag.StringVar(&o.one, "case", "", "measure this case alone, in this process")
 	flag.StringVar(&o.flow, "flow", "", "take this flow, as JSON, in this process")
 	flag.StringVar(&o.pgo, "pgo", "", "write a profile of the way from the corpus to Native blocks, for the compiler, to this `file`")
-	flag.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of -case to this `file`")
-	flag.StringVar(&o.memory, "memprofile", "", "write where -case allocates, every allocation, to this `file`")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write the CPU profile of -case or -flow to this `file`")
+	flag.StringVar(&o.memory, "memprofile", "", "write where -case or -flow allocates, every allocation, to this `file`")
 	flag.Parse()
 	if o.memory != "" {
 		runtime.MemProfileRate = 1
@@ -80,7 +80,7 @@ func main() {
 
 func run(ctx context.Context, o *options, out io.Writer) error {
 	if o.flow != "" {
-		return flow(ctx, o, out)
+		return profiled(o, func() error { return flow(ctx, o, out) })
 	}
 	if o.dir == "" {
 		dir, err := os.MkdirTemp("", "x400bench")
@@ -151,11 +151,22 @@ func profile(ctx context.Context, o *options, corpus *stages.Corpus) (err error)
 }
 
 // one measures one case here.
-func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) (err error) {
+func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) error {
 	c, err := stages.Find(o.one)
 	if err != nil {
 		return err
 	}
+	return profiled(o, func() error {
+		r, err := measure(ctx, c, corpus, o.each)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(out).Encode(r)
+	})
+}
+
+// profiled calls f under the profilers that were asked for.
+func profiled(o *options, f func() error) (err error) {
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
 		if err != nil {
@@ -176,9 +187,5 @@ func one(ctx context.Context, o *options, corpus *stages.Corpus, out io.Writer) 
 			}
 		}()
 	}
-	r, err := measure(ctx, c, corpus, o.each)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(r)
+	return f()
 }
