@@ -272,14 +272,18 @@ func (r *Record) Decode(b []byte) error {
 	counters := 0
 	var f field
 	for len(b) > 0 {
-		if b[0] == itemTag && len(r.Items) < MaxItems {
-			last := len(r.Items)
-			r.Items = slices.Grow(r.Items, 1)[:last+1]
-			if n := r.Items[last].plain(b, r.Time); n > 0 {
+		items := &r.Items
+		if b[0] == preambleTag {
+			items = &r.Preamble
+		}
+		if (b[0] == itemTag || b[0] == preambleTag) && len(*items) < MaxItems {
+			last := len(*items)
+			*items = slices.Grow(*items, 1)[:last+1]
+			if n := (*items)[last].plain(b, r.Time); n > 0 {
 				b = b[n:]
 				continue
 			}
-			r.Items = r.Items[:last]
+			*items = (*items)[:last]
 		}
 		n := f.next(b)
 		if n == 0 {
@@ -370,8 +374,10 @@ func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 func NextItem(fields []byte, it *Item, base int64) (rest []byte, ok bool) {
 	var f field
 	for len(fields) > 0 {
-		if n := it.plain(fields, base); n > 0 {
-			return fields[n:], true
+		if fields[0] == itemTag {
+			if n := it.plain(fields, base); n > 0 {
+				return fields[n:], true
+			}
 		}
 		n := f.next(fields)
 		if n == 0 {
@@ -386,7 +392,10 @@ func NextItem(fields []byte, it *Item, base int64) (rest []byte, ok bool) {
 	return nil, false
 }
 
-const itemTag = fItems<<3 | byte(protowire.BytesType)
+const (
+	itemTag     = fItems<<3 | byte(protowire.BytesType)
+	preambleTag = fPreamble<<3 | byte(protowire.BytesType)
+)
 
 // wideUint is how many octets uvarint looks at.
 const wideUint = 8
@@ -394,11 +403,11 @@ const wideUint = 8
 // plainFront is the most that plain looks at before an item's octets.
 const plainFront = (1 + 2) + 5 + wideUint + (1 + 4) + 3*(1+wideUint)
 
-// plain reads the field at the front of b as an item in the form in which AppendItem
+// plain reads the field at the front of b, whose tag is an item's, in the form in which AppendItem
 // writes nearly all, in one pass, and returns the field's length. Of any other it returns 0
 // and leaves it to decode, and what it was.
 func (it *Item) plain(b []byte, base int64) (n int) {
-	if len(b) < plainFront || b[0] != itemTag {
+	if len(b) < plainFront {
 		return 0
 	}
 	// Lengths and numbers take more octets in one item than in the next: a branch on that

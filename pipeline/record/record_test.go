@@ -270,7 +270,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(sample())
 	many := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &sampleConn, 1, 7)
 	for i := range 20 {
-		many, _ = AppendItem(many, &Item{Kind: TPDU, Time: int64(i), Offset: uint64(i), Frame: 1 << i, Octets: make([]byte, 20*i)}, 7)
+		it := Item{Kind: TPDU, Time: int64(i), Offset: uint64(i), Frame: 1 << i, Octets: make([]byte, 20*i)}
+		many, _ = AppendItem(many, &it, 7)
+		many = AppendPreamble(many, &it, 7)
 	}
 	f.Add(many)
 	f.Add([]byte("\x10\x03\xbd\xbd\xbd\xbd00000")) // A field number that is none.
@@ -289,19 +291,26 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("accepted what protobuf refuses: %v", err)
 		}
 		// Items read the short way are what the fields say.
-		var items []Item
+		var items, preamble []Item
 		var f, base field
 		for rest := b; len(rest) > 0; {
 			n := f.any(rest)
-			if rest = rest[n:]; f.num == fTime {
+			switch rest = rest[n:]; f.num {
+			case fTime:
 				base = f
-			} else if f.num == fItems {
+			case fItems:
 				items = append(items, Item{})
 				items[len(items)-1].decode(f.b, int64(base.v))
+			case fPreamble:
+				preamble = append(preamble, Item{})
+				preamble[len(preamble)-1].decode(f.b, int64(base.v))
 			}
 		}
 		if len(items)+len(r.Items) > 0 && !reflect.DeepEqual(items, r.Items) {
 			t.Errorf("items %+v, field by field %+v", r.Items, items)
+		}
+		if len(preamble)+len(r.Preamble) > 0 && !reflect.DeepEqual(preamble, r.Preamble) {
+			t.Errorf("preamble %+v, field by field %+v", r.Preamble, preamble)
 		}
 		octets := 0
 		for i := range r.Items {

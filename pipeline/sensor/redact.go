@@ -350,14 +350,13 @@ func (s *Sensor) join(st *conn, t *tsdu, more chunk) []byte {
 
 // opened moves the preamble on after a whole TSDU.
 func (s *Sensor) opened(c *openConn, dir uint8, first byte) {
-	st := &c.State
 	if first == siCONNECT || first == siCONNECTOverflow || first == siOVERFLOWAccept {
 		return
 	}
 	// ACCEPT or REFUSE ends the preamble; anything else says that the
 	// connection was first seen in the middle.
-	s.markPreamble(st)
-	st.preambleDone = true
+	s.markPreamble(c)
+	c.State.preambleDone = true
 }
 
 // breakTSDU ends a TSDU whose rest will not come.

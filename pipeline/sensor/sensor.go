@@ -210,7 +210,7 @@ type conn struct {
 	number uint64
 	place  int // In Sensor.dirty, from 1; 0 if not there.
 
-	preamble     []byte // Items of earlier records, as fields of a record with time 0.
+	preamble     []byte // Items of earlier records, as fields of a record whose time is the connection's start.
 	preambleThen int    // How many octets of it are of records before the one under way.
 	preambleSize int    // Their octets.
 	// preambleResumes says that an activity may be resumed in the preamble.
@@ -1166,10 +1166,10 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	}
 	s.withdraw(st)
 	if !st.preambleDone {
-		s.markPreamble(st)
+		s.markPreamble(c)
 	}
 	if end == record.Open {
-		s.savePreamble(st) // Most connections have no further record.
+		s.savePreamble(c) // Most connections have no further record.
 	}
 	st.preambleEnd = 0
 	if st.mayResume() {
@@ -1180,7 +1180,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	// Config.MaxPending no room for items, and each item would be published by itself.
 	var it record.Item
 	earlier := st.preamble[:st.preambleThen]
-	for rest, ok := record.NextItem(earlier, &it, 0); ok; rest, ok = record.NextItem(rest, &it, 0) {
+	for rest, ok := record.NextItem(earlier, &it, c.Start); ok; rest, ok = record.NextItem(rest, &it, c.Start) {
 		st.rec.B = record.AppendPreamble(st.rec.B, &it, st.base)
 	}
 	counters := [2]record.Counters{counters(&c.Counters[0]), counters(&c.Counters[1])}
@@ -1204,17 +1204,19 @@ func (s *Sensor) forget(c *openConn) {
 }
 
 // markPreamble notes that the record's items so far are of the preamble.
-func (s *Sensor) markPreamble(st *conn) {
+func (s *Sensor) markPreamble(c *openConn) {
+	st := &c.State
 	st.preambleResumes = st.preambleResumes || st.dir[0].tsdu.resumes || st.dir[1].tsdu.resumes
 	st.preambleEnd = len(st.rec.B)
 	if st.preambleSize+st.preambleEnd-st.opening > s.cfg.MaxPreamble {
-		s.savePreamble(st) // Not all of it, perhaps, which this record is to tell.
+		s.savePreamble(c) // Not all of it, perhaps, which this record is to tell.
 	}
 }
 
 // savePreamble keeps copies of the items that are marked, for the preamble of later
 // records.
-func (s *Sensor) savePreamble(st *conn) {
+func (s *Sensor) savePreamble(c *openConn) {
+	st := &c.State
 	if st.preambleEnd == 0 {
 		return
 	}
@@ -1228,7 +1230,7 @@ func (s *Sensor) savePreamble(st *conn) {
 		}
 		st.preambleSize += len(it.Octets)
 		it.Source = 0
-		st.preamble, _ = record.AppendItem(st.preamble, &it, 0)
+		st.preamble, _ = record.AppendItem(st.preamble, &it, c.Start)
 	}
 	st.preambleEnd = 0
 	s.measure(st)
