@@ -1,6 +1,8 @@
 package association
 
 import (
+	"slices"
+
 	"x400flow/osi/acse"
 	"x400flow/osi/ber"
 	"x400flow/osi/presentation"
@@ -335,7 +337,9 @@ func (a *Association) connect(dir uint8, v, u view) {
 	}
 	f.Mode = ModeNormal
 	a.defined = p.ContextCount > 0
-	for i := range min(p.ContextCount, presentation.MaxContexts) {
+	n := min(p.ContextCount, presentation.MaxContexts)
+	f.Contexts = slices.Grow(f.Contexts, n)
+	for i := range n {
 		c := &p.Contexts[i]
 		f.Contexts = append(f.Contexts, Context{
 			ID: c.ID, Abstract: a.keep(c.Abstract), Transfer: a.keep(c.Transfer), Result: -1, Reason: -1,

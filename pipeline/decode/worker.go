@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"hash/maphash"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -167,9 +168,10 @@ type connection struct {
 
 // facts are the row's texts that no record or association holds.
 type facts struct {
-	sensor, source       []byte
-	client, server       []byte
-	community            []byte
+	// What does not change, in memory of one piece, fixed.
+	sensor, client, server, community, fixed []byte
+
+	source               []byte
 	initiator, responder []byte
 	initiatorDir         uint8
 	detail, release      []byte
@@ -193,6 +195,21 @@ type derived struct {
 // all are the texts that grow with what a connection tells.
 func (t *facts) all() [7]*[]byte {
 	return [...]*[]byte{&t.initiator, &t.responder, &t.detail, &t.release, &t.initiatorBind, &t.responderBind, &t.source}
+}
+
+// usualFixed is what most connections' fixed texts take, with addresses of IPv4.
+const usualFixed = 96
+
+// fix makes the texts that do not change.
+func (t *facts) fix(rec *record.Record) {
+	b := append(slices.Grow(t.fixed[:0], usualFixed), rec.Sensor...)
+	sensor := len(b)
+	b = rec.Conn.Client.Addr().AppendTo(b)
+	client := len(b)
+	b = rec.Conn.Server.Addr().AppendTo(b)
+	server := len(b)
+	b = appendCommunityID(b, rec.Conn.Client, rec.Conn.Server)
+	t.fixed, t.sensor, t.client, t.server, t.community = b, b[:sensor], b[sensor:client], b[client:server], b[server:]
 }
 
 // reset empties the texts and keeps their memory.
@@ -834,14 +851,11 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 	}
 	c.assoc.Reset(c.config)
 	t := c.text
-	t.sensor = append(t.sensor[:0], rec.Sensor...)
+	t.fix(rec)
 	t.source = t.source[:0]
 	if len(rec.Sources) > 0 {
 		t.source = append(t.source, rec.Sources[0]...)
 	}
-	t.client = rec.Conn.Client.Addr().AppendTo(t.client[:0])
-	t.server = rec.Conn.Server.Addr().AppendTo(t.server[:0])
-	t.community = appendCommunityID(t.community[:0], rec.Conn.Client, rec.Conn.Server)
 	r := &c.row // Of a new connection, or cleared by reuse.
 	r.Association, r.CommunityID = c.key.id, t.community
 	r.ClientPort, r.ServerPort = rec.Conn.Client.Port(), rec.Conn.Server.Port()

@@ -1213,6 +1213,10 @@ func (s *Sensor) markPreamble(c *openConn) {
 	}
 }
 
+// preambleRoom is what the items of most preambles take more than in their record, and what
+// appending the last of them wants behind it.
+const preambleRoom = 128
+
 // savePreamble keeps copies of the items that are marked, for the preamble of later
 // records.
 func (s *Sensor) savePreamble(c *openConn) {
@@ -1222,6 +1226,7 @@ func (s *Sensor) savePreamble(c *openConn) {
 	}
 	var it record.Item
 	fields := st.rec.B[st.opening:st.preambleEnd]
+	st.preamble = slices.Grow(st.preamble, min(len(fields), s.cfg.MaxPreamble)+preambleRoom)
 	for rest, ok := record.NextItem(fields, &it, st.base); ok; rest, ok = record.NextItem(rest, &it, st.base) {
 		if st.preambleSize+len(it.Octets) > s.cfg.MaxPreamble {
 			st.preambleCut = true
