@@ -77,7 +77,7 @@ docs: build libchdb
 
 ## bench: every stage beside its yardstick, in one run of a few minutes (docs/performance.md)
 bench: need-tshark libchdb kafka
-	@$(GO) run ./bench/cmd/x400bench $(BENCH)
+	@$(GO) run -pgo bench/ingest.pgo ./bench/cmd/x400bench $(BENCH)
 
 ## pgo: the profile that make build gives the compiler
 pgo:

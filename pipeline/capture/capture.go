@@ -179,7 +179,8 @@ type Segment struct {
 func (s *Segment) Plain(f *Frame, src, dst, numbers uint64, from, to int, flags Flags) {
 	s.Key, s.FromHi = KeyOf4(min(src, dst), max(src, dst)), src > dst
 	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), flags
-	s.ID, s.Window = binary.BigEndian.Uint16(f.Data[plainIP+4:]), binary.BigEndian.Uint16(f.Data[plainTCP+14:])
+	b := f.Data[tagged(f.Data):]
+	s.ID, s.Window = binary.BigEndian.Uint16(b[plainIP+4:]), binary.BigEndian.Uint16(b[plainTCP+14:])
 	s.Payload, s.Missing = f.Data[from:to], 0
 	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
 }

@@ -123,6 +123,10 @@ func (d *Decoder) Decode(f *Frame, s *Segment) bool {
 		return true
 	}
 	d.counters.Frames++
+	if d.plain6(f, s) {
+		d.counters.Segments++
+		return true
+	}
 	n := d.general(f, s)
 	*n++
 	if n == &d.counters.Segments {
@@ -141,16 +145,19 @@ func (d *Decoder) general(f *Frame, s *Segment) *uint64 {
 	return d.link(f.Link, f.Data)
 }
 
-// Where the headers of a plain frame begin, and where they end at least.
+// Where the headers of a plain frame without tags begin, and where they end at least.
 const (
 	plainIP  = 14
 	plainTCP = plainIP + 20
 	plainEnd = plainTCP + 20
+
+	plainTCP6 = plainIP + 40
+	plainEnd6 = plainTCP6 + 20
 )
 
 // Plain decodes what nearly all frames are, straight through: a TCP segment on a wanted
 // port in an IPv4 packet without options, not a fragment and not cut, in an Ethernet
-// frame without tags. It returns its ends, each the address and port in one number, its
+// frame. It returns its ends, each the address and port in one number, its
 // sequence number above that which it acknowledges, where in the frame its payload is, and
 // its flags: as many values as stay in registers. Of any other frame it returns zeros, and
 // it has done nothing; that is for Decode.
@@ -159,9 +166,19 @@ func (d *Decoder) Plain(f *Frame) (src, dst, numbers uint64, from, to int, flags
 	if f.Link != LinkEthernet || len(b) < plainEnd {
 		return 0, 0, 0, 0, 0, 0
 	}
+	tags := 0
+	if t := binary.BigEndian.Uint16(b[12:]); t != etherIPv4 {
+		if !isTag(t) {
+			return 0, 0, 0, 0, 0, 0
+		}
+		if tags = tagged(b); len(b) < tags+plainEnd {
+			return 0, 0, 0, 0, 0, 0
+		}
+		b = b[tags:]
+	}
 	h := (*[plainEnd]byte)(b)
 	total := int(binary.BigEndian.Uint16(h[plainIP+2:]))
-	if binary.BigEndian.Uint16(h[12:]) != 0x0800 || h[plainIP] != 4<<4|5 || h[plainIP+9] != protoTCP ||
+	if binary.BigEndian.Uint16(h[12:]) != etherIPv4 || h[plainIP] != 4<<4|5 || h[plainIP+9] != protoTCP ||
 		binary.BigEndian.Uint16(h[plainIP+6:])&0x3fff != 0 || total > len(b)-plainIP {
 		return 0, 0, 0, 0, 0, 0
 	}
@@ -174,7 +191,46 @@ func (d *Decoder) Plain(f *Frame) (src, dst, numbers uint64, from, to int, flags
 	d.counters.Segments++
 	src = uint64(binary.BigEndian.Uint32(h[plainIP+12:]))<<16 | uint64(srcPort)
 	dst = uint64(binary.BigEndian.Uint32(h[plainIP+16:]))<<16 | uint64(dstPort)
-	return src, dst, binary.BigEndian.Uint64(h[plainTCP+4:]), plainTCP + header, plainIP + total, Flags(h[plainTCP+13])
+	return src, dst, binary.BigEndian.Uint64(h[plainTCP+4:]), tags + plainTCP + header, tags + plainIP + total, Flags(h[plainTCP+13])
+}
+
+// tagged returns how many octets of VLAN tags stand before the EtherType of a frame's
+// content, of the two tags that it may have to be plain.
+func tagged(b []byte) int {
+	n := 0
+	for n < 8 && len(b) >= 14+n && isTag(binary.BigEndian.Uint16(b[12+n:])) {
+		n += 4
+	}
+	return n
+}
+
+// plain6 decodes what nearly all frames with an IPv6 packet are, straight through, without
+// an extension header. Of any other it reports false and has done nothing.
+func (d *Decoder) plain6(f *Frame, s *Segment) bool {
+	if f.Link != LinkEthernet {
+		return false
+	}
+	b := f.Data[tagged(f.Data):]
+	if len(b) < plainEnd6 {
+		return false
+	}
+	h := (*[plainEnd6]byte)(b)
+	n := int(binary.BigEndian.Uint16(h[plainIP+4:]))
+	if binary.BigEndian.Uint16(h[12:]) != etherIPv6 || h[plainIP]>>4 != 6 || h[plainIP+6] != protoTCP || n > len(b)-plainTCP6 {
+		return false
+	}
+	header := int(h[plainTCP6+12]>>4) * 4
+	src, dst := binary.BigEndian.Uint16(h[plainTCP6:]), binary.BigEndian.Uint16(h[plainTCP6+2:])
+	if header < plainEnd6-plainTCP6 || n < header || !d.wanted(src, dst) {
+		return false
+	}
+	s.Seq, s.Ack = binary.BigEndian.Uint32(h[plainTCP6+4:]), binary.BigEndian.Uint32(h[plainTCP6+8:])
+	s.Flags = Flags(h[plainTCP6+13])
+	s.Window, s.ID = binary.BigEndian.Uint16(h[plainTCP6+14:]), 0
+	s.Payload, s.Missing = b[plainTCP6+header:plainTCP6+n], 0
+	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
+	s.FromHi = s.Key.set(true, h[plainIP+8:plainIP+24], src, h[plainIP+24:plainTCP6], dst)
+	return true
 }
 
 // wanted reports whether one of two ports is to be looked at.
@@ -286,26 +342,35 @@ func (d *Decoder) ethernet(b []byte) *uint64 {
 	return d.etherType(binary.BigEndian.Uint16(b[12:]), b[14:])
 }
 
+// EtherTypes.
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+)
+
+// isTag reports whether an EtherType is of IEEE 802.1Q or of its double tags.
+func isTag(t uint16) bool { return t == 0x8100 || t == 0x88a8 || t == 0x9100 || t == 0x9200 }
+
 // etherType goes on with the protocol that an EtherType names.
 func (d *Decoder) etherType(t uint16, b []byte) *uint64 {
 	for {
 		if !d.deeper() {
 			return &d.counters.TooDeep
 		}
-		switch t {
-		case 0x0800:
+		switch {
+		case t == etherIPv4:
 			return d.ipv4(b)
-		case 0x86dd:
+		case t == etherIPv6:
 			return d.ipv6(b)
-		case 0x8100, 0x88a8, 0x9100, 0x9200: // IEEE 802.1Q and its double tags.
+		case isTag(t):
 			if len(b) < 4 {
 				return &d.counters.Short
 			}
 			t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 			continue
-		case 0x8847, 0x8848:
+		case t == 0x8847 || t == 0x8848:
 			return d.mpls(b)
-		case 0x8864:
+		case t == 0x8864:
 			return d.pppoe(b)
 		}
 		if t <= 1500 {
@@ -374,13 +439,12 @@ func credibleIPv6(b []byte) bool {
 // IP.
 func credibleEthernet(b []byte) bool {
 	for i := 12; len(b) > i+2; i += 4 {
-		switch binary.BigEndian.Uint16(b[i:]) {
-		case 0x0800:
+		switch t := binary.BigEndian.Uint16(b[i:]); {
+		case t == etherIPv4:
 			return credibleIPv4(b[i+2:])
-		case 0x86dd:
+		case t == etherIPv6:
 			return credibleIPv6(b[i+2:])
-		case 0x8100, 0x88a8, 0x9100, 0x9200:
-		default:
+		case !isTag(t):
 			return false
 		}
 	}
@@ -757,17 +821,17 @@ func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort u
 	if !v6 {
 		return k.set4(binary.BigEndian.Uint32(src), srcPort, binary.BigEndian.Uint32(dst), dstPort)
 	}
-	k.Family = 6
-	k.LoIP, k.HiIP = [16]byte(src), [16]byte(dst)
-	k.LoPort, k.HiPort = srcPort, dstPort
-	c := cmp.Or(
-		cmp.Compare(binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(dst)),
-		cmp.Compare(binary.BigEndian.Uint64(src[8:]), binary.BigEndian.Uint64(dst[8:])),
-		cmp.Compare(srcPort, dstPort))
-	if fromHi = c > 0; fromHi {
-		k.LoIP, k.HiIP = k.HiIP, k.LoIP
-		k.LoPort, k.HiPort = dstPort, srcPort
+	a, b := binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(dst)
+	if a == b {
+		a, b = binary.BigEndian.Uint64(src[8:]), binary.BigEndian.Uint64(dst[8:])
 	}
+	if a == b {
+		a, b = uint64(srcPort), uint64(dstPort)
+	}
+	if fromHi = a > b; fromHi {
+		src, srcPort, dst, dstPort = dst, dstPort, src, srcPort
+	}
+	k.LoIP, k.HiIP, k.LoPort, k.HiPort, k.Family = [16]byte(src), [16]byte(dst), srcPort, dstPort, 6
 	return fromHi
 }
 

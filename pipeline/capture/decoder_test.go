@@ -524,12 +524,18 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint16(LinkEthernet), pack(f, eth(layers.EthernetTypeIPv4), ip4(layers.IPProtocolUDP), &layers.UDP{DstPort: 4789}, &layers.VXLAN{ValidIDFlag: true}, raw(innerEth(f))), 0)
 	f.Add(uint16(LinkEthernet), frame6(f, 1, layers.IPProtocolTCP, fragment{0, inner4(f)[20:28], true}), 0)
 	d := NewDecoder(DecoderConfig{MaxDatagrams: 8, MaxFragmentOctets: 1 << 17})
+	f.Add(uint16(LinkEthernet), pack(f, eth(layers.EthernetTypeDot1Q), tag(layers.EthernetTypeIPv4), raw(inner4(f))), 0)
+	f.Add(uint16(LinkEthernet), pack(f, eth(layers.EthernetTypeQinQ), tag(layers.EthernetTypeDot1Q), tag(layers.EthernetTypeIPv6), raw(inner6(f))), 0)
+	f.Add(uint16(LinkEthernet), pack(f, eth(layers.EthernetTypeIPv6), raw(inner6(f))), 0)
 	straight := NewDecoder(DecoderConfig{})
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, more int) {
 		var s Segment
 		fr := Frame{Data: slices.Clip(data), Length: len(data) + max(0, more%100000), Link: LinkType(link)}
-		if src, dst, numbers, from, to, flags := straight.Plain(&fr); to > 0 {
+		src, dst, numbers, from, to, flags := straight.Plain(&fr)
+		if to > 0 {
 			s.Plain(&fr, src, dst, numbers, from, to, flags)
+		}
+		if to > 0 || straight.plain6(&fr, &s) {
 			// What is decoded straight through is decoded as any other.
 			var same Segment
 			if n := d.general(&fr, &same); n != &d.counters.Segments || !reflect.DeepEqual(s, same) {
