@@ -14,13 +14,14 @@ import (
 // or unknown are not in it.
 //
 // It is bounded: 256 names, of which none takes more than two kilobytes. While few of the
-// names are found, only one in sixteen is looked for, so that names that are all different
-// cost little. Decoders of one goroutine may share one. The zero value is ready for use.
+// names are found, only a sixteenth of all is looked for, so that names that are all different
+// cost little; which one changes, so that no name is passed over for ever. Decoders of one goroutine may share one. The zero value is ready for use.
 type NameCache struct {
 	seed maphash.Seed
 	sets []nameSet
 	// credit is what names found have earned and those not found have not yet spent.
 	credit int
+	passed uint64 // Names that were not looked for.
 }
 
 const (
@@ -29,6 +30,7 @@ const (
 	maxNameOctets = 512 // Of the contents of a name.
 	maxNameText   = 768 // Of its directory name, text and key.
 	maxNameParts  = 24  // Attributes.
+	perTurn       = 256 // Names that are passed over until others are looked for.
 )
 
 // nameSet are the places that names with one remainder of their hashes have.
@@ -71,7 +73,8 @@ func (k *NameCache) find(octets []byte) (known *knownName, hash uint64, wanted b
 		k.seed, k.sets, k.credit = maphash.MakeSeed(), make([]nameSet, nameSets), maxCredit
 	}
 	hash = maphash.Bytes(k.seed, octets)
-	if k.credit == 0 && hash>>60 != 0 {
+	if k.credit == 0 && hash>>60 != k.passed/perTurn%16 {
+		k.passed++
 		return nil, hash, false
 	}
 	s := &k.sets[hash%nameSets]
