@@ -19,9 +19,10 @@ const (
 	seenContents = 4096
 	// seenEarns is how many contents may be kept for one that is found: to compare one takes
 	// a tenth of the time that its digest takes, and so does keeping one. Without credit only
-	// one in sixteen is looked for and kept.
+	// a sixteenth of all is looked for and kept, another one after seenTurn were passed over.
 	seenEarns     = 8
 	maxSeenCredit = 512
+	seenTurn      = 256
 )
 
 // seen are contents that came lately.
@@ -32,6 +33,7 @@ type seen struct {
 	next   int    // Octets of memory used so far, in all rounds.
 	list   []seenContent
 	credit int
+	passed uint64 // Contents that were not looked for.
 }
 
 // seenContent is a content that began at from, counted as next is. It is there until the
@@ -53,7 +55,8 @@ func (s *seen) digest(content []byte) [sha256.Size]byte {
 		s.memory, s.list = make([]byte, s.room), make([]seenContent, seenContents)
 	}
 	hash := schema.Fingerprint(s.seed, content)
-	if s.credit == 0 && hash>>60 != 0 {
+	if s.credit == 0 && hash>>60 != s.passed/seenTurn%16 {
+		s.passed++
 		return sha256.Sum256(content)
 	}
 	x := &s.list[hash%seenContents]

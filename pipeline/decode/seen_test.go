@@ -97,3 +97,18 @@ func TestSeenAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A single content that comes again is found, however long none did.
+func TestSeenAgain(t *testing.T) {
+	s := seen{room: maxSeen}
+	for i := range maxSeenCredit + 1000 {
+		s.digest(random(uint64(i), schema.LeastSeen))
+	}
+	content := random(1e6, schema.LeastSeen)
+	for range 16*seenTurn + 2 {
+		s.digest(content)
+	}
+	if s.credit == 0 {
+		t.Error("a content that came again was passed over all the time")
+	}
+}
