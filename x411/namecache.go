@@ -15,7 +15,8 @@ import (
 //
 // It is bounded: 256 names, of which none takes more than two kilobytes. While few of the
 // names are found, only a sixteenth of all is looked for, so that names that are all different
-// cost little; which one changes, so that no name is passed over for ever. Decoders of one goroutine may share one. The zero value is ready for use.
+// cost little; which one changes, so that no name is passed over for ever. Decoders of one
+// goroutine may share one. The zero value is ready for use.
 type NameCache struct {
 	seed maphash.Seed
 	sets []nameSet

@@ -819,7 +819,11 @@ func (d *Decoder) tcp(b []byte) *uint64 {
 // sender is Hi.
 func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort uint16) (fromHi bool) {
 	if !v6 {
-		return k.set4(binary.BigEndian.Uint32(src), srcPort, binary.BigEndian.Uint32(dst), dstPort)
+		// An end is one number here: which is greater is as good as random.
+		a := uint64(binary.BigEndian.Uint32(src))<<16 | uint64(srcPort)
+		b := uint64(binary.BigEndian.Uint32(dst))<<16 | uint64(dstPort)
+		*k = KeyOf4(min(a, b), max(a, b))
+		return a > b
 	}
 	a, b := binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(dst)
 	if a == b {
@@ -833,12 +837,4 @@ func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort u
 	}
 	k.LoIP, k.HiIP, k.LoPort, k.HiPort, k.Family = [16]byte(src), [16]byte(dst), srcPort, dstPort, 6
 	return fromHi
-}
-
-// set4 is set for IPv4 addresses.
-func (k *FlowKey) set4(src uint32, srcPort uint16, dst uint32, dstPort uint16) (fromHi bool) {
-	// An end is one number here: which is greater is as good as random.
-	a, b := uint64(src)<<16|uint64(srcPort), uint64(dst)<<16|uint64(dstPort)
-	*k = KeyOf4(min(a, b), max(a, b))
-	return a > b
 }

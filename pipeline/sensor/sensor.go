@@ -385,13 +385,13 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 		s.ordered.Time, s.ordered.Frame, s.ordered.File = f.Time, f.Number, f.File
 		err = s.rest(ctx, &s.ordered, n)
 	}
-	if err == nil && s.state > s.cfg.MaxState {
+	if err == nil {
 		err = s.shed(ctx, iv)
 	}
-	if err != nil {
-		return true, err
+	if err == nil {
+		err = s.due(ctx)
 	}
-	return true, s.due(ctx)
+	return true, err
 }
 
 // Segment takes a segment in whose frame another sensor was given.

@@ -200,7 +200,7 @@ func (t *Table[T]) End() {
 // polled; those that were not are lost.
 func (t *Table[T]) Segment(s *capture.Segment) {
 	t.begin()
-	t.pass(t.clock(s))
+	t.pass(t.clock(s.Time))
 	c := t.last
 	if c == nil || !same(&c.Key, &s.Key) {
 		hash := t.conns.hash(&s.Key)
@@ -228,12 +228,12 @@ func (t *Table[T]) Segment(s *capture.Segment) {
 	t.segment(t.open(s, c.hash), s)
 }
 
-// clock returns the time that a segment brings.
-func (t *Table[T]) clock(s *capture.Segment) int64 {
+// clock returns the time that a segment brings which was captured at one.
+func (t *Table[T]) clock(captured int64) int64 {
 	if t.cfg.Clock != nil {
 		return t.cfg.Clock()
 	}
-	return s.Time
+	return captured
 }
 
 // find returns the connection that is held by a key, nil where none is.
@@ -413,7 +413,7 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 // of the octets, which has no Data where there are none. Of any other segment it returns
 // nil and has done nothing; that is for Segment.
 func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
-	if s.Missing != 0 {
+	if !ordinary(s.Flags) || s.Missing != 0 {
 		return nil
 	}
 	c := t.find(&s.Key)
@@ -422,7 +422,7 @@ func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
 	}
 	ev := &t.ordered
 	var ok bool
-	ev.Dir, ev.Offset, ok = t.inOrder(c, s.FromHi, s.Flags, uint64(s.Seq)<<32|uint64(s.Ack), len(s.Payload), s.Time, s.Frame, s.File)
+	ev.Dir, ev.Offset, ok = t.inOrder(c, s.FromHi, uint64(s.Seq)<<32|uint64(s.Ack), len(s.Payload), s.Time, s.Frame, s.File)
 	if !ok {
 		return nil
 	}
@@ -434,6 +434,9 @@ func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
 // InOrder4 is InOrder for a segment that capture.Decoder.Plain returned, with n octets. It
 // returns the connection, nil where that is for Segment, and whither the octets go there.
 func (t *Table[T]) InOrder4(src, dst, numbers uint64, flags capture.Flags, n int, f *capture.Frame) (c *Conn[T], d Dir, offset uint64) {
+	if !ordinary(flags) {
+		return nil, 0, 0
+	}
 	lo, hi := min(src, dst), max(src, dst)
 	if c = t.last; c == nil || !c.Key.Is4(lo, hi) {
 		key := capture.KeyOf4(lo, hi)
@@ -441,21 +444,23 @@ func (t *Table[T]) InOrder4(src, dst, numbers uint64, flags capture.Flags, n int
 			return nil, 0, 0
 		}
 	}
-	d, offset, ok := t.inOrder(c, src > dst, flags, numbers, n, f.Time, f.Number, f.File)
+	d, offset, ok := t.inOrder(c, src > dst, numbers, n, f.Time, f.Number, f.File)
 	if !ok {
 		return nil, 0, 0
 	}
 	return c, d, offset
 }
 
-// inOrder takes a segment of n octets into its connection, if it is what InOrder takes. It
+// ordinary reports whether a segment acknowledges, and neither begins nor ends anything.
+func ordinary(f capture.Flags) bool {
+	return f&(capture.SYN|capture.FIN|capture.RST|capture.ACK) == capture.ACK
+}
+
+// inOrder takes an ordinary segment of n octets into its connection, if it is what InOrder takes. It
 // returns its direction, and the offset in that of the octets.
-func (t *Table[T]) inOrder(c *Conn[T], fromHi bool, flags capture.Flags, numbers uint64, n int, time int64, frame uint64, file int32) (d Dir, offset uint64, ok bool) {
-	now := time
-	if t.cfg.Clock != nil {
-		now = t.cfg.Clock()
-	}
-	if flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || now >= t.due || now < t.latest {
+func (t *Table[T]) inOrder(c *Conn[T], fromHi bool, numbers uint64, n int, time int64, frame uint64, file int32) (d Dir, offset uint64, ok bool) {
+	now := t.clock(time)
+	if now >= t.due || now < t.latest {
 		return 0, 0, false
 	}
 	d = c.dir(fromHi)
