@@ -242,12 +242,7 @@ func TestArchiving(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The capture's name is that of the file which is read afterwards.
-		cmd := ingest("-r", fifo, "-store", b.Dir, "-sensor", "test", "-block", "300")
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		f := follow(t, "-r", fifo, "-store", b.Dir, "-sensor", "test", "-block", "300")
 		in, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -258,13 +253,14 @@ func TestArchiving(t *testing.T) {
 		for b.Arrived(t) == 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		in.Write(pcap[len(pcap)/2:]) // It ends at a frame, not in a read.
+		f.says(t, "interrupted; storing what was read") // What comes sooner it may read to the end.
+		in.Write(pcap[len(pcap)/2:])                    // It ends at a frame, not in a read.
 		in.Close()
-		if err := cmd.Wait(); err == nil || !strings.Contains(out.String(), "interrupted") {
-			t.Errorf("%v:\n%s", err, &out)
+		if err := <-f.exited; err == nil || !strings.Contains(f.said(t), "interrupted: what was read so far is stored") {
+			t.Errorf("%v:\n%s", err, f.said(t))
 		}
 		if said, status := runIngest(t, "-r", file, "-store", b.Dir, "-sensor", "test"); status != 0 {
 			t.Fatal(said)
