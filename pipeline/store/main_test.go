@@ -35,6 +35,10 @@ func open(t *testing.T) *Store {
 		if err := engine.Stop(ctx, dir); err != nil {
 			t.Error(err)
 		}
+		if t.Failed() {
+			log, err := os.ReadFile(filepath.Join(dir, "engine.log"))
+			t.Logf("what the engine logged, %v:\n%s", err, log)
+		}
 	})
 	return s
 }
