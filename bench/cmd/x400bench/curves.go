@@ -121,7 +121,7 @@ func memoryCurve(ctx context.Context, o *options, out io.Writer) error {
 	}
 	length := o.length
 	if length <= 0 {
-		length = max(o.messages*2/3, 1)
+		length = max(o.messages/2, 1)
 	}
 	fmt.Fprintf(out, "\nMemory, `-keep envelope -memory %s`, into the archive:\n\n| capture | MB | peak MB ingest | peak MB engine |\n|---|---:|---:|---:|\n", o.memoryOf)
 	for _, times := range []int{1, 4, 16} {
