@@ -57,7 +57,7 @@ func main() {
 	flag.IntVar(&o.messages, "messages", 3000, "messages and probes that the corpus originates")
 	flag.IntVar(&o.length, "length", 0, "messages in the shortest of the captures that show memory; 0: half of -messages")
 	flag.StringVar(&o.memoryOf, "memory", "16M", "ingest's -memory where memory is shown: what fills while the shortest capture is read")
-	flag.DurationVar(&o.each, "each", 200*time.Millisecond, "CPU `time` of a measurement, at least; a process makes three, the least counts")
+	flag.DurationVar(&o.each, "each", 700*time.Millisecond, "CPU `time` of a measurement, at least")
 	flag.IntVar(&o.rounds, "rounds", 3, "repetitions of each measurement")
 	flag.StringVar(&o.only, "only", "", "regular `expression`: the groups to measure")
 	flag.StringVar(&o.one, "case", "", "measure this case alone, in this process")

@@ -36,11 +36,7 @@ type result struct {
 // perUnit is the CPU time of a unit in nanoseconds.
 func (r *result) perUnit() float64 { return float64(r.CPU) / float64(r.Units) }
 
-// windows is how many measurements of a case one process makes; the least counts. A
-// host that has other work leaves less for some of them.
-const windows = 3
-
-// measure runs rounds of a case, in each window until they have taken so much CPU time.
+// measure runs rounds of a case until they have taken so much CPU time.
 func measure(ctx context.Context, c stages.Case, corpus *stages.Corpus, atLeast time.Duration) (r result, err error) {
 	run, err := c.Open(ctx, corpus)
 	if err != nil {
@@ -49,6 +45,7 @@ func measure(ctx context.Context, c stages.Case, corpus *stages.Corpus, atLeast 
 	if run.Close != nil {
 		defer func() { err = errors.Join(err, run.Close()) }()
 	}
+	r.Name, r.Unit = c.Name, c.Unit
 	if !c.External {
 		for range max(1, c.Warm) {
 			if _, _, err := round(&run); err != nil {
@@ -61,23 +58,13 @@ func measure(ctx context.Context, c stages.Case, corpus *stages.Corpus, atLeast 
 			return r, fmt.Errorf("the peak of memory cannot be told: %w", err)
 		}
 	}
-	for i := range windows {
-		if i > 0 && c.External {
-			break // Takes long.
+	for r.CPU < atLeast {
+		n, took, err := round(&run)
+		if err != nil {
+			return r, err
 		}
-		var w result
-		for w.CPU < atLeast {
-			n, took, err := round(&run)
-			if err != nil {
-				return r, err
-			}
-			w.Units, w.Octets, w.Rows = w.Units+n.Units, w.Octets+n.Octets, w.Rows+n.Rows
-			w.CPU, w.Wall, w.Mallocs = w.CPU+took.CPU, w.Wall+took.Wall, w.Mallocs+took.Mallocs
-		}
-		if i == 0 || w.perUnit() < r.perUnit() {
-			w.Name, w.Unit = c.Name, c.Unit
-			r = w
-		}
+		r.Units, r.Octets, r.Rows = r.Units+n.Units, r.Octets+n.Octets, r.Rows+n.Rows
+		r.CPU, r.Wall, r.Mallocs = r.CPU+took.CPU, r.Wall+took.Wall, r.Mallocs+took.Mallocs
 	}
 	r.Peak = peak()
 	if c.External {
