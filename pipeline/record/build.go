@@ -110,6 +110,10 @@ func AppendWithin(b []byte, within uint8) []byte {
 // AppendItem appends it to the record begun in b with the given base time, and
 // returns where its octets stand in b, so that they can still be overwritten.
 func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
+	if it.Kind == TPDU && len(it.Octets) > 0 && it.Lost|it.Redacted|uint64(it.Source) == 0 && len(it.Digest) == 0 && !it.Resync {
+		b = AppendTPDU(b, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame, it.Octets)
+		return b, len(b) - len(it.Octets)
+	}
 	return appendItemField(b, fItems, it, base)
 }
 
@@ -117,7 +121,11 @@ func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
 // is to be said but what it is given, with a time relative to the record's.
 func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
 	at := len(b)
-	b = slices.Grow(b, TPDUFront+len(octets))[:at+TPDUFront+len(octets)]
+	end := at + TPDUFront + len(octets)
+	if end > cap(b) {
+		b = slices.Grow(b, end-at)
+	}
+	b = b[:end]
 	if !PutTPDU(b[at:], dir, time, sequence, offset, frame) {
 		b, _ = appendFields(b[:at], fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
 		return b
@@ -134,35 +142,37 @@ const TPDUFront = 31
 // nearly all take, whatever their value: then each has its place. It reports false, and
 // has done nothing, where one takes more.
 func PutTPDU(item []byte, dir uint8, time int64, sequence uint32, offset, frame uint64) bool {
-	size, t := len(item)-3, protowire.EncodeZigZag(time)
-	if size >= 1<<14 || t >= 1<<35 || offset|frame >= 1<<28 {
+	size, t := uint64(len(item)-3), protowire.EncodeZigZag(time)
+	if size>>14|t>>35|(offset|frame)>>28 != 0 {
 		return false
 	}
 	h := (*[TPDUFront]byte)(item)
+	// Several varints are made at once, side by side in a word.
+	places := spread2(spread4(offset|frame<<32)) | 0x00808080_00808080
+	rest := spread2(spread4(t&(1<<28-1))|size<<32|uint64(len(item)-TPDUFront)<<48) | 0x0080_0080_80808080
 	h[0] = itemTag
-	binary.LittleEndian.PutUint16(h[1:], varint2(size))
+	binary.LittleEndian.PutUint16(h[1:], uint16(rest>>32))
 	binary.LittleEndian.PutUint32(h[3:], 1<<3|uint32(TPDU)<<8|2<<3<<16|uint32(dir&1)<<24)
 	h[7] = 3 << 3
-	binary.LittleEndian.PutUint32(h[8:], varint4(t)|0x80<<24)
+	binary.LittleEndian.PutUint32(h[8:], uint32(rest))
 	h[12] = byte(t >> 28)
 	h[13] = 4<<3 | byte(protowire.Fixed32Type)
 	binary.LittleEndian.PutUint32(h[14:], sequence)
 	h[18] = 5 << 3
-	binary.LittleEndian.PutUint32(h[19:], varint4(offset))
+	binary.LittleEndian.PutUint32(h[19:], uint32(places))
 	h[23] = 6 << 3
-	binary.LittleEndian.PutUint32(h[24:], varint4(frame))
+	binary.LittleEndian.PutUint32(h[24:], uint32(places>>32))
 	h[28] = 7<<3 | byte(protowire.BytesType)
-	binary.LittleEndian.PutUint16(h[29:], varint2(len(item)-TPDUFront))
+	binary.LittleEndian.PutUint16(h[29:], uint16(rest>>48))
 	return true
 }
 
-// varint2 returns the two octets of a varint of 14 bits.
-func varint2(v int) uint16 { return uint16(v&0x7f | v<<1&0x7f00 | 0x80) }
+// spread4 makes of the low 28 bits of each half of v two groups of 14 bits, 16 bits apart.
+func spread4(v uint64) uint64 { return v&0x3fff_0000_3fff | v<<2&0x3fff_0000_3fff_0000 }
 
-// varint4 returns the four octets of a varint of the low 28 bits of v.
-func varint4(v uint64) uint32 {
-	return uint32(v)&0x7f | uint32(v)<<1&0x7f00 | uint32(v)<<2&0x7f0000 | uint32(v)<<3&0x7f000000 | 0x808080
-}
+// spread2 makes of each group of 14 bits two of 7, 8 bits apart: what the octets of a
+// varint hold beside their highest bit, which says that another follows.
+func spread2(v uint64) uint64 { return v&0x007f_007f_007f_007f | v<<1&0x7f00_7f00_7f00_7f00 }
 
 // AppendPreamble appends it as an item of earlier records.
 func AppendPreamble(b []byte, it *Item, base int64) []byte {

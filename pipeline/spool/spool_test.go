@@ -54,9 +54,10 @@ func (s *sink) Send(_ context.Context, batch []bus.Message) ([]bus.Message, int,
 		if err := r.Decode(batch[i].Record.B); err != nil {
 			panic(err)
 		}
-		if r.Kind == record.KindHeartbeat {
+		switch r.Kind {
+		case record.KindHeartbeat:
 			s.beats += r.Heartbeat.DroppedSensor
-		} else {
+		case record.KindConnection:
 			s.got = append(s.got, r.Number)
 			if s.keys == nil {
 				s.keys = make(map[uint64]bus.Key)
