@@ -94,11 +94,10 @@ func senseSource(ctx context.Context, src *capture.Source, duplicates time.Durat
 	var n Count
 	var f capture.Frame
 	for {
-		err := src.Next(&f)
-		if errors.Is(err, io.EOF) {
-			return n, s.End(ctx, src.Files())
-		}
-		if err != nil {
+		if err := src.Next(&f); err != nil {
+			if errors.Is(err, io.EOF) {
+				return n, s.End(ctx, src.Files())
+			}
 			return n, err
 		}
 		n.Units++

@@ -107,17 +107,19 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 	return v, false
 }
 
-// NoInvocation reports whether the octets of a TSDU's front show at once, as nearly all
-// do, that FindInvocation finds no operation in it and asks for no more: it begins with
-// tokens and a checkpoint, or it is a transfer with what is no invoke at its front. False
-// says nothing.
-func NoInvocation(tsdu []byte) bool {
+// Usual reports whether the octets of a TSDU's front show at once, as those of nearly all
+// do, that it is no bind, that FindInvocation finds no operation in it and asks for no more,
+// and that session.MayResume is false: it begins with tokens, behind which is one other SPDU
+// than an ACTIVITY RESUME and no more, or a transfer with what is no invoke at its front.
+// whole says that these are all its octets. False says nothing.
+func Usual(tsdu []byte, whole bool) bool {
 	b := tsdu
-	if len(b) < 4 || b[0] != 1 && b[0] != 2 || b[1] != 0 {
+	if len(b) < 4 || b[1] != 0 || b[0] != 1 && b[0] != 2 {
 		return false
 	}
-	if b[2] != 1 {
-		return true // No DATA TRANSFER stands behind GIVE or PLEASE TOKENS.
+	const dataTransfer, activityResume = 1, 29
+	if b[2] != dataTransfer {
+		return whole && len(b) == 4+int(b[3]) && b[3] != 0xff && b[2] != activityResume
 	}
 	const most = 4 + 6 + 6 + 3 + 6 + 6 + 1 // Octets up to the tag that tells, with lengths of five.
 	if b[0] != 1 || b[3] != 0 || len(b) < most || b[4] != 0x61 {

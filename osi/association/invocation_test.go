@@ -3,6 +3,8 @@ package association
 import (
 	"bytes"
 	"testing"
+
+	"x400flow/osi/session"
 )
 
 // tlv is one element, its length in the short form or of two octets.
@@ -56,7 +58,7 @@ func TestFindInvocation(t *testing.T) {
 			if c.code >= 0 && c.tsdu[v.Argument] != 0x31 {
 				t.Errorf("argument at %d", v.Argument)
 			}
-			if NoInvocation(c.tsdu) && c.code >= 0 {
+			if Usual(c.tsdu, true) && c.code >= 0 {
 				t.Error("no invocation at once")
 			}
 			// Every shorter front says that more is needed, or the same.
@@ -70,8 +72,8 @@ func TestFindInvocation(t *testing.T) {
 	}
 }
 
-// TestNoInvocation shows what nearly all TSDUs are found by.
-func TestNoInvocation(t *testing.T) {
+// TestUsual shows what nearly all TSDUs are found by.
+func TestUsual(t *testing.T) {
 	transfer := func(length byte, octets ...byte) []byte {
 		header := func(tag byte) []byte {
 			switch length {
@@ -88,18 +90,24 @@ func TestNoInvocation(t *testing.T) {
 	for _, length := range []byte{0x80, 0x81, 0x84} {
 		for first := range 256 {
 			want := first != 0x04 && first != 0x24 && first != 0x28 && first != 0xa1
-			if got := NoInvocation(transfer(length, byte(first))); got != want {
+			if got := Usual(transfer(length, byte(first)), false); got != want {
 				t.Errorf("%#x after lengths %#x: %v", first, length, got)
 			}
 		}
 	}
 	for _, checkpoint := range [][]byte{{1, 0, 49, 3, 42, 1, '1'}, {2, 0, 50, 3, 42, 1, '1'}, {1, 0, 41, 3, 42, 1, '1'}} {
-		if !NoInvocation(checkpoint) {
+		if !Usual(checkpoint, true) {
 			t.Errorf("% x", checkpoint)
 		}
+		if Usual(checkpoint, false) || Usual(checkpoint[:6], true) {
+			t.Errorf("% x, and more", checkpoint)
+		}
 	}
-	if NoInvocation([]byte{1, 0, 1, 0}) || NoInvocation(nil) {
+	if Usual([]byte{1, 0, 1, 0}, true) || Usual(nil, true) {
 		t.Error("too short to tell")
+	}
+	if Usual([]byte{1, 0, 29, 3, 42, 1, '1'}, true) {
+		t.Error("an activity is resumed")
 	}
 }
 
@@ -116,8 +124,10 @@ func FuzzFindInvocation(f *testing.F) {
 		if v.Code >= 0 && (v.Argument < 4 || v.Argument > len(b)) {
 			t.Fatalf("argument at %d of %d", v.Argument, len(b))
 		}
-		if NoInvocation(b) && (v.Code >= 0 || more) {
-			t.Fatalf("no invocation, but %+v, %v", v, more)
+		for _, whole := range []bool{false, true} {
+			if Usual(b, whole) && (v.Code >= 0 || more || b[0] > 2 || session.MayResume(b, whole)) {
+				t.Fatalf("usual, but %+v, %v", v, more)
+			}
 		}
 		DataStart(b)
 		Control(b)

@@ -150,7 +150,14 @@ func Data(nsdu []byte) (user []byte, eot, ok bool) {
 	if len(nsdu) < 3 || nsdu[0] != 2 || nsdu[1]&^1 != uint8(DT) {
 		return nil, false, false
 	}
-	return nsdu[3:], nsdu[2]&0x80 != 0, true
+	user, eot = DataOf(nsdu)
+	return user, eot, true
+}
+
+// DataOf is Data for an NSDU that is known to be such.
+func DataOf(nsdu []byte) (user []byte, eot bool) {
+	const front = 3
+	return nsdu[front:], nsdu[front-1]&0x80 != 0
 }
 
 // Connecting returns the kind of an NSDU that is a CR or CC TPDU and that Decode would

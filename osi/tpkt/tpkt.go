@@ -239,17 +239,35 @@ func (f *Framer) Begin(off uint64, run []byte) {
 	f.hold(f.want)
 }
 
+// Begun returns what is held of a TPKT that [Data] knows, whose length is total, where
+// there would be nothing else to tell: Begin's inverse, with Drop. Otherwise total is 0.
+func (f *Framer) Begun() (off uint64, octets []byte, total int) {
+	if f.state != InSync || f.resync || f.want == 0 || len(f.in) != 0 || f.skip != 0 || f.final {
+		return 0, nil, 0
+	}
+	return f.pos, f.buf[f.r:], Data(f.buf[f.r:])
+}
+
+// Drop forgets what Begun returned: somebody else has it.
+func (f *Framer) Drop() {
+	f.buf, f.r, f.want = f.buf[:0], 0, 0
+	f.giveBack()
+}
+
 // Data returns the length of the TPKT at the front of a run, of which the end may be
 // missing, if it has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a
 // TPKT is to be expected, nothing else needs to be asked.
 func Data(run []byte) int {
-	if len(run) < MinLen || run[0] != 3 || run[1] != 0 || run[4] != 2 || run[5] != byte(cotp.DT) {
+	if len(run) < MinLen {
 		return 0
 	}
-	if total := int(binary.BigEndian.Uint16(run[2:])); total >= MinLen {
-		return total
+	h := (*[MinLen]byte)(run)
+	front := binary.BigEndian.Uint32(h[:])
+	total := int(front & 0xffff)
+	if front>>16 != 3<<8 || binary.BigEndian.Uint16(h[HeaderLen:]) != 2<<8|uint16(cotp.DT) || total < MinLen {
+		return 0
 	}
-	return 0
+	return total
 }
 
 // Next fills u with the next unit and reports whether there was one.

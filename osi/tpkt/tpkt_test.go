@@ -307,11 +307,23 @@ func TestBegin(t *testing.T) {
 		run := bytes.Clone(stream[at : at+cut])
 		clear(run[:HeaderLen])
 		PutHeader(run, total)
+		if off, octets, n := x.f.Begun(); n != 0 {
+			t.Fatalf("%d octets of %d were begun at %d", len(octets), n, off)
+		}
 		x.f.Begin(uint64(at), run)
 		clear(run) // It is not kept.
 		if x.f.Aligned() {
 			t.Fatal("aligned in a TPKT")
 		}
+		off, octets, n := x.f.Begun()
+		if off != uint64(at) || n != total || !bytes.Equal(octets, stream[at:at+cut]) {
+			t.Fatalf("%d octets of %d were begun at %d", len(octets), n, off)
+		}
+		octets = bytes.Clone(octets)
+		if x.f.Drop(); !x.f.Aligned() {
+			t.Fatal("not aligned without what was begun")
+		}
+		x.f.Begin(uint64(at), octets)
 		x.in += uint64(cut)
 		x.push(stream[at+cut:])
 		x.end()

@@ -176,12 +176,12 @@ type Segment struct {
 }
 
 // Plain fills s with the segment in f, of which Decoder.Plain returned the rest.
-func (s *Segment) Plain(f *Frame, src, dst, numbers uint64, from, to int, flags Flags) {
+func (s *Segment) Plain(f *Frame, src, dst, numbers uint64, payload []byte, flags Flags) {
 	s.Key, s.FromHi = KeyOf4(min(src, dst), max(src, dst)), src > dst
 	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), flags
 	b := f.Data[tagged(f.Data):]
 	s.ID, s.Window = binary.BigEndian.Uint16(b[plainIP+4:]), binary.BigEndian.Uint16(b[plainTCP+14:])
-	s.Payload, s.Missing = f.Data[from:to], 0
+	s.Payload, s.Missing = payload, 0
 	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
 }
 

@@ -63,6 +63,7 @@ const maxDepth = 32
 // A Decoder finds the TCP segment in a frame. It does not allocate, save for
 // fragments.
 type Decoder struct {
+	port      uint16 // The first of those wanted.
 	ports     [1 << 16 / 64]uint64
 	counters  Counters
 	fragments fragments
@@ -85,6 +86,9 @@ type Decoder struct {
 // NewDecoder returns a Decoder.
 func NewDecoder(cfg DecoderConfig) *Decoder {
 	d := &Decoder{}
+	if len(cfg.Ports) > 0 {
+		d.port = cfg.Ports[0]
+	}
 	for _, p := range cfg.Ports {
 		d.ports[p/64] |= 1 << (p % 64)
 	}
@@ -118,8 +122,8 @@ func (d *Decoder) PendingDatagrams() int { return len(d.fragments.table) }
 // Decode undoes f's link layer, tunnels and fragments. It reports whether that
 // gave a TCP segment on a wanted port, and if so fills s.
 func (d *Decoder) Decode(f *Frame, s *Segment) bool {
-	if src, dst, numbers, from, to, flags := d.Plain(f); to > 0 {
-		s.Plain(f, src, dst, numbers, from, to, flags)
+	if src, dst, numbers, payload, flags := d.Plain(f); payload != nil {
+		s.Plain(f, src, dst, numbers, payload, flags)
 		return true
 	}
 	d.counters.Frames++
@@ -158,40 +162,38 @@ const (
 // Plain decodes what nearly all frames are, straight through: a TCP segment on a wanted
 // port in an IPv4 packet without options, not a fragment and not cut, in an Ethernet
 // frame. It returns its ends, each the address and port in one number, its
-// sequence number above that which it acknowledges, where in the frame its payload is, and
-// its flags: as many values as stay in registers. Of any other frame it returns zeros, and
-// it has done nothing; that is for Decode.
-func (d *Decoder) Plain(f *Frame) (src, dst, numbers uint64, from, to int, flags Flags) {
+// sequence number above that which it acknowledges, its payload, and its flags: as many
+// values as stay in registers. Of any other frame it returns zeros, and it has done
+// nothing; that is for Decode.
+func (d *Decoder) Plain(f *Frame) (src, dst, numbers uint64, payload []byte, flags Flags) {
 	b := f.Data
 	if f.Link != LinkEthernet || len(b) < plainEnd {
-		return 0, 0, 0, 0, 0, 0
+		return 0, 0, 0, nil, 0
 	}
-	tags := 0
 	if t := binary.BigEndian.Uint16(b[12:]); t != etherIPv4 {
 		if !isTag(t) {
-			return 0, 0, 0, 0, 0, 0
+			return 0, 0, 0, nil, 0
 		}
-		if tags = tagged(b); len(b) < tags+plainEnd {
-			return 0, 0, 0, 0, 0, 0
+		if b = b[tagged(b):]; len(b) < plainEnd {
+			return 0, 0, 0, nil, 0
 		}
-		b = b[tags:]
 	}
 	h := (*[plainEnd]byte)(b)
 	total := int(binary.BigEndian.Uint16(h[plainIP+2:]))
 	if binary.BigEndian.Uint16(h[12:]) != etherIPv4 || h[plainIP] != 4<<4|5 || h[plainIP+9] != protoTCP ||
 		binary.BigEndian.Uint16(h[plainIP+6:])&0x3fff != 0 || total > len(b)-plainIP {
-		return 0, 0, 0, 0, 0, 0
+		return 0, 0, 0, nil, 0
 	}
 	header := int(h[plainTCP+12]>>4) * 4
 	srcPort, dstPort := binary.BigEndian.Uint16(h[plainTCP:]), binary.BigEndian.Uint16(h[plainTCP+2:])
 	if header < plainEnd-plainTCP || total < plainTCP-plainIP+header || !d.wanted(srcPort, dstPort) {
-		return 0, 0, 0, 0, 0, 0
+		return 0, 0, 0, nil, 0
 	}
 	d.counters.Frames++
 	d.counters.Segments++
 	src = uint64(binary.BigEndian.Uint32(h[plainIP+12:]))<<16 | uint64(srcPort)
 	dst = uint64(binary.BigEndian.Uint32(h[plainIP+16:]))<<16 | uint64(dstPort)
-	return src, dst, binary.BigEndian.Uint64(h[plainTCP+4:]), tags + plainTCP + header, tags + plainIP + total, Flags(h[plainTCP+13])
+	return src, dst, binary.BigEndian.Uint64(h[plainTCP+4:]), b[plainTCP+header : plainIP+total], Flags(h[plainTCP+13])
 }
 
 // tagged returns how many octets of VLAN tags stand before the EtherType of a frame's
@@ -235,7 +237,8 @@ func (d *Decoder) plain6(f *Frame, s *Segment) bool {
 
 // wanted reports whether one of two ports is to be looked at.
 func (d *Decoder) wanted(src, dst uint16) bool {
-	return (d.ports[src/64]>>(src%64)|d.ports[dst/64]>>(dst%64))&1 != 0
+	// Most often there is one, and it is that of servers.
+	return dst == d.port || src == d.port || (d.ports[src/64]>>(src%64)|d.ports[dst/64]>>(dst%64))&1 != 0
 }
 
 // Undecodable reports whether the last frame that gave no segment has headers that

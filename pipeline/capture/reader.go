@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
@@ -24,6 +25,9 @@ const MaxRecord = 1 << 20
 // readSize is how much is read at once: half of what a core's second cache commonly
 // holds. An octet costs less the more are read by one call.
 const readSize = 512 << 10
+
+// readBuffers are what closed readers read into: of a folder each file is opened twice.
+var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // maxIfaces bounds the interfaces of a pcapng section.
 const maxIfaces = 1 << 16
@@ -70,9 +74,9 @@ type Reader struct {
 	zstd   *zstd.Decoder
 	in     io.Reader // Uncompressed.
 
-	buf  []byte // buf[r:w] is read and not used yet.
-	r, w int
-	off  int64 // Uncompressed offset of buf[r].
+	left []byte // Of buf, what is read and not used yet.
+	buf  []byte
+	upto int64 // Uncompressed offset behind left.
 	rerr error // What ended in.
 
 	format format
@@ -172,7 +176,7 @@ func newReader(r io.Reader, name string, size int64, sum hash.Hash) (*Reader, er
 	rd := &Reader{
 		file: File{Name: name, TotalSize: size},
 		raw:  &meter{r: r, sum: sum},
-		buf:  make([]byte, readSize),
+		buf:  readBuffers.Get().(*[readSize]byte)[:],
 	}
 	rd.in = rd.raw
 	if err := rd.begin(); err != nil {
@@ -205,7 +209,7 @@ func (r *Reader) begin() error {
 		r.in, r.zstd = zr, zr
 	}
 	if suffix != "" {
-		r.r, r.w, r.off, r.rerr = 0, 0, 0, nil
+		r.left, r.upto, r.rerr = nil, 0, nil
 		head, _ = r.peek(4)
 	}
 	if len(head) < 4 {
@@ -267,7 +271,7 @@ func (r *Reader) begin() error {
 // stored gives the octets as stored from their beginning, the ones already
 // read included.
 func (r *Reader) stored() io.Reader {
-	head := bytes.NewReader(bytes.Clone(r.buf[r.r:r.w]))
+	head := bytes.NewReader(bytes.Clone(r.left))
 	if r.rerr != nil {
 		return head
 	}
@@ -282,52 +286,55 @@ func isByteOrderMagic(b []byte) bool {
 // peek returns the next n octets, or what there is of them and why there are
 // no more. The slice is valid until the next call.
 func (r *Reader) peek(n int) ([]byte, error) {
-	if r.w-r.r >= n {
-		return r.buf[r.r : r.r+n], nil
+	if len(r.left) >= n {
+		return r.left[:n], nil
 	}
 	return r.fill(n)
 }
 
 func (r *Reader) fill(n int) ([]byte, error) {
-	for r.w-r.r < n {
+	for len(r.left) < n {
 		if r.rerr != nil {
-			return r.buf[r.r:r.w], r.rerr
+			return r.left, r.rerr
 		}
-		if r.r > 0 && r.r+n > len(r.buf) {
-			r.w = copy(r.buf, r.buf[r.r:r.w])
-			r.r = 0
+		// What is left stands at the end of what of the buffer is filled, and that of
+		// the capacity which follows is free.
+		if len(r.left) == 0 || n > cap(r.left) && len(r.left) < len(r.buf) {
+			r.left = r.buf[:copy(r.buf, r.left)]
 		}
-		if r.w == len(r.buf) {
+		if len(r.left) == cap(r.left) {
 			// Grown by doubling as octets arrive, so that a length alone
 			// does not take memory.
-			r.buf = append(r.buf, make([]byte, len(r.buf))...)
+			r.buf = append(r.left, make([]byte, len(r.left))...)
+			r.left = r.buf[:len(r.left)]
 		}
-		m, err := r.in.Read(r.buf[r.w:])
-		r.w += m
+		m, err := r.in.Read(r.left[len(r.left):cap(r.left)])
+		r.left = r.left[:len(r.left)+m]
+		r.upto += int64(m)
 		if err == ErrWait {
-			return r.buf[r.r:r.w], err // There may be more later.
+			return r.left, err // There may be more later.
 		}
 		r.rerr = err
 	}
-	return r.buf[r.r : r.r+n], nil
+	return r.left[:n], nil
 }
 
-func (r *Reader) use(n int) {
-	r.r += n
-	r.off += int64(n)
-}
+func (r *Reader) use(n int) { r.left = r.left[n:] }
+
+// offset returns the uncompressed offset of what is left.
+func (r *Reader) offset() int64 { return r.upto - int64(len(r.left)) }
 
 // discard passes over n octets, without holding them. What it could not pass over
 // yet is r.rest.
 func (r *Reader) discard(n int64) error {
 	r.rest = n
 	for n > 0 {
-		if r.w == r.r {
+		if len(r.left) == 0 {
 			if _, err := r.peek(1); err != nil {
 				return err
 			}
 		}
-		m := min(n, int64(r.w-r.r))
+		m := min(n, int64(len(r.left)))
 		r.use(int(m))
 		n -= m
 		r.rest = n
@@ -347,10 +354,13 @@ func (r *Reader) Next(f *Frame) error {
 	c := &r.file
 	c.Frames++
 	c.Octets += uint64(len(f.Data))
-	if c.Frames == 1 {
+	switch {
+	case c.Frames == 1:
 		c.First, c.Last = f.Time, f.Time
-	} else {
-		c.First, c.Last = min(c.First, f.Time), max(c.Last, f.Time)
+	case f.Time >= c.Last:
+		c.Last = f.Time
+	case f.Time < c.First:
+		c.First = f.Time
 	}
 	f.Number, f.File = c.Frames, 0
 	return nil
@@ -378,13 +388,13 @@ func (r *Reader) next(f *Frame) (err error) {
 func (r *Reader) finish(err error) error {
 	var damaged *DamagedError
 	switch {
-	case err == io.EOF && r.w > r.r, err == io.ErrUnexpectedEOF:
+	case err == io.EOF && len(r.left) > 0, err == io.ErrUnexpectedEOF:
 		r.file.Truncated = true
 		err = io.EOF
 	case err == io.EOF:
 	case errors.As(err, &damaged):
 	default:
-		err = fmt.Errorf("%s: at octet %d: %w", r.file.Name, r.off, err)
+		err = fmt.Errorf("%s: at octet %d: %w", r.file.Name, r.offset(), err)
 	}
 	if _, cerr := io.Copy(io.Discard, r.raw); cerr != nil && err == io.EOF {
 		err = fmt.Errorf("%s: %w", r.file.Name, cerr)
@@ -397,28 +407,27 @@ func (r *Reader) finish(err error) error {
 }
 
 func (r *Reader) damaged(what string) error {
-	return &DamagedError{Name: r.file.Name, Offset: r.off, What: what}
+	return &DamagedError{Name: r.file.Name, Offset: r.offset(), What: what}
 }
 
 // buffered reads what nearly all frames are, straight through: a record of a usual pcap
 // file that is in the buffer to its end. Of any other it reports false and has done nothing.
 func (r *Reader) buffered(f *Frame) bool {
 	const header = 16
-	b := r.buf[r.r:r.w]
+	b := r.left
 	if !r.usual || r.err != nil || len(b) < header {
 		return false
 	}
 	h := (*[header]byte)(b)
 	n, length := binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
-	whole := header + int(n)
-	if n > MaxRecord || length > math.MaxInt32 || whole > len(b) {
+	b = b[header:]
+	if n > MaxRecord || length > math.MaxInt32 || int(n) > len(b) {
 		return false
 	}
-	f.Data, f.Length = b[header:whole], int(max(n, length))
+	f.Data, f.Length = b[:n], int(max(n, length))
 	f.Time = int64(binary.LittleEndian.Uint32(h[:]))*1e9 + int64(binary.LittleEndian.Uint32(h[4:]))*r.scale
 	f.Link, f.Iface = r.link, 0
-	r.r += whole
-	r.off += int64(whole)
+	r.left = b[n:]
 	return true
 }
 
@@ -664,12 +673,17 @@ func (r *Reader) File() File {
 func (r *Reader) sofar() File {
 	f := r.File()
 	r.raw.sum.Sum(f.SHA256[:0])
-	f.Done, f.Truncated = true, r.w > r.r || r.rest > 0
+	f.Done, f.Truncated = true, len(r.left) > 0 || r.rest > 0
 	return f
 }
 
-// Close closes the file, if Open opened it.
+// Close closes the file, if Open opened it. What the last frame holds is another reader's
+// then.
 func (r *Reader) Close() error {
+	if len(r.buf) == readSize {
+		readBuffers.Put((*[readSize]byte)(r.buf))
+	}
+	r.buf, r.left = nil, nil
 	if r.err == nil {
 		r.err = os.ErrClosed
 	}

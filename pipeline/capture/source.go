@@ -48,6 +48,7 @@ type Source struct {
 	next    int          // The first of files not opened yet.
 	open    openFiles    // A heap by the time of each one's next frame.
 	last    *sourceFile  // Gave the last frame and must move on.
+	alone   *sourceFile  // Last, where no other file is left with whose frames its are compared.
 	skipped []SkippedFile
 
 	read  atomic.Int64
@@ -213,19 +214,17 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os
 // after the last. An error other than that is a file's: it ended early, and
 // Next may be called again for the others.
 func (s *Source) Next(f *Frame) error {
-	if n := s.last; n != nil {
-		if len(s.open) == 1 && s.next == len(s.files) {
-			// The only file that is left: its frames are not compared with others'.
-			err := n.reader.Next(f)
-			if err == nil {
-				f.File = int32(n.index)
-				return nil
-			}
-			n.err = err
-			if err := s.ended(n); err != nil {
-				return err
-			}
-		} else if err := s.advance(n); err != nil {
+	if n := s.alone; n != nil {
+		if n.err = n.reader.Next(f); n.err == nil {
+			f.File = int32(n.index)
+			return nil
+		}
+		s.alone = nil
+		if err := s.ended(n); err != nil {
+			return err
+		}
+	} else if n := s.last; n != nil {
+		if err := s.advance(n); err != nil {
 			return err
 		}
 	}
@@ -243,6 +242,9 @@ func (s *Source) Next(f *Frame) error {
 		return io.EOF
 	}
 	s.last = s.open[0]
+	if len(s.open) == 1 && s.next == len(s.files) {
+		s.alone = s.last
+	}
 	*f = s.last.frame
 	f.File = int32(s.last.index)
 	return nil

@@ -175,28 +175,31 @@ func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 // carry credentials.
 func (t *tsdu) pass(user []byte, eot bool) bool {
 	x := &t.current
-	switch {
-	case x.open:
-		if !x.cleared {
-			return false
-		}
-	case len(user) == 0 || credentialSPDU(user[0]):
-		return false
-	default:
-		if !association.NoInvocation(user) {
-			if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
-				return false
-			}
-		}
-		resumes := session.MayResume(user, eot)
-		t.resumes = t.resumes || resumes
-		if !eot {
-			*x = current{open: true, begun: true, first: user[0], judged: true, cleared: true, resumes: resumes}
-		}
+	if !x.open {
+		return t.passFirst(user, eot)
+	}
+	if eot && x.cleared {
+		*x = current{}
 		return true
 	}
-	if eot {
-		*x = current{}
+	return x.cleared
+}
+
+// passFirst is pass for the first octets of a TSDU.
+func (t *tsdu) passFirst(user []byte, eot bool) bool {
+	resumes := false
+	if !association.Usual(user, eot) {
+		if len(user) == 0 || credentialSPDU(user[0]) {
+			return false
+		}
+		if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
+			return false
+		}
+		resumes = session.MayResume(user, eot)
+		t.resumes = t.resumes || resumes
+	}
+	if !eot {
+		t.current = current{open: true, begun: true, first: user[0], judged: true, cleared: true, resumes: resumes}
 	}
 	return true
 }

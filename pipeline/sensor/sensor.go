@@ -19,7 +19,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -154,7 +156,7 @@ type Sensor struct {
 	table   *tcp.Table[conn]
 	seg     capture.Segment
 	ev      *tcp.Event[conn] // In hand.
-	ordered tcp.Event[conn]  // What straight has in hand.
+	ordered tcp.Event[conn]  // In hand, where the table has none.
 	unit    tpkt.Unit
 	buffers buffers.Pool // Of the framers.
 	stats   Stats
@@ -167,8 +169,10 @@ type Sensor struct {
 	pending    int         // Octets in records not yet published.
 	dirty      []*openConn // Connections with such a record.
 	dirtySince int64       // Since when one of them waits, as now.
-	now        int64       // What ages are measured by: capture time, or Config.Clock's.
-	recent     *recent     // Nil where duplicates are not looked for.
+	waiting    waiting
+	now        int64   // What ages are measured by: capture time, or Config.Clock's.
+	recent     *recent // Nil where duplicates are not looked for.
+	ids        ids
 	watch      map[int32]*interval
 	lastFile   int32
 	lastWatch  *interval
@@ -236,12 +240,13 @@ const noFile = -1
 // direction is what the sensor keeps of one direction of a connection.
 type direction struct {
 	base    uint32 // TCP sequence number of stream offset 0.
-	kind    record.ItemKind
+	lane    int32  // See Sensor.lanes.
 	skipped uint64 // Octets of the run of skipped octets under way.
 	tsdu    tsdu
-	more    uint64  // Octets of skipped that were not published.
-	moreAt  uint64  // Stream offset of the first of these.
-	_       [8]byte // So that the next one begins a cache line, too.
+	more    uint64 // Octets of skipped that were not published.
+	moreAt  uint64 // Stream offset of the first of these.
+	kind    record.ItemKind
+	_       [7]byte // So that the next one begins a cache line, too.
 }
 
 // What a connection's state keeps for another one.
@@ -253,7 +258,7 @@ const (
 // reset makes the state that of a new connection. It keeps memory.
 func (st *conn) reset(midStream bool, file int32, pool *buffers.Pool) {
 	*st = conn{file: file, sole: noFile, framer: st.framer, sources: st.sources[:0], preamble: st.preamble[:0], dir: [2]direction{
-		{tsdu: tsdu{held: st.dir[0].tsdu.held[:0]}}, {tsdu: tsdu{held: st.dir[1].tsdu.held[:0]}},
+		{lane: noFile, tsdu: tsdu{held: st.dir[0].tsdu.held[:0]}}, {lane: noFile, tsdu: tsdu{held: st.dir[1].tsdu.held[:0]}},
 	}}
 	if cap(st.preamble) > maxKeptPreamble {
 		st.preamble = nil
@@ -296,10 +301,12 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 		bus:      b,
 		decoder:  capture.NewDecoder(cfg.Decoder),
 		table:    tcp.NewTable[conn](cfg.TCP),
+		ids:      ids{digest: sha256.New()},
 		watch:    make(map[int32]*interval),
 		lastFile: -1,
 		probes:   sync.Pool{New: func() any { return new(association.Association) }},
 	}
+	s.wait()
 	if cfg.Metrics != nil {
 		s.counted = cfg.Metrics.add()
 	}
@@ -311,9 +318,12 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 
 // Frame takes one frame in. It blocks while the bus is full.
 func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
-	iv, err := s.interval(ctx, f)
-	if err != nil {
-		return err
+	iv := s.lastWatch
+	if f.Known || f.File != s.lastFile || f.Time < iv.from || f.Time >= iv.to {
+		var err error
+		if iv, err = s.interval(ctx, f); err != nil {
+			return err
+		}
 	}
 	s.pass(f.Time)
 	s.at = f.Time
@@ -351,8 +361,8 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 // straight takes a frame as Frame does, if it is a plain one. Numbers and places are
 // handed on in registers, since a Segment and an Event of each frame are 7% of the way.
 func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (done bool, err error) {
-	src, dst, numbers, from, to, flags := s.decoder.Plain(f)
-	if to == 0 {
+	src, dst, numbers, octets, flags := s.decoder.Plain(f)
+	if octets == nil {
 		return false, nil
 	}
 	iv.beat.Segments++
@@ -361,37 +371,67 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 		s.cfg.Keep(f, &s.seg.Key)
 	}
 	if s.recent != nil {
-		s.seg.Plain(f, src, dst, numbers, from, to, flags)
+		s.seg.Plain(f, src, dst, numbers, octets, flags)
 		if s.recent.again(&s.seg) {
 			s.stats.Duplicates++
 			return true, s.due(ctx)
 		}
 	}
-	c, dir, offset := s.table.InOrder4(src, dst, numbers, flags, to-from, f)
-	switch {
-	case c == nil:
-		s.seg.Plain(f, src, dst, numbers, from, to, flags)
-		s.table.Segment(&s.seg)
-		err = s.drain(ctx, iv)
-	case to > from:
-		seq, octets := uint32(numbers>>32), f.Data[from:to]
-		c.State.dir[dir].base = seq - uint32(offset)
-		n, more := s.plain(&c.State, dir, octets, offset, f.Time, f.Number, f.File)
-		if !more {
-			err = s.full(ctx, c)
-			break
+	c, seq := s.table.Find4(src, dst), uint32(numbers>>32)
+	if c != nil {
+		dir, offset, ok := s.table.InOrder(c, s.now, src > dst, numbers, flags, len(octets), f.Time, f.Number, f.File)
+		switch {
+		case !ok:
+		case len(octets) == 0:
+			return true, s.due(ctx)
+		default:
+			c.State.dir[dir&1].base = seq - uint32(offset)
+			n, more := s.plain(&c.State, dir, octets, offset, f.Time, f.Number, f.File)
+			if more {
+				ev := &s.ordered
+				ev.Conn, ev.Dir, ev.Data, ev.Seq, ev.Offset = c, dir, octets, seq, offset
+				ev.Time, ev.Frame, ev.File = f.Time, f.Number, f.File
+				return true, s.straightRest(ctx, iv, n)
+			}
+			if s.full(&c.State) {
+				if err := s.cut(ctx, c); err != nil {
+					return true, err
+				}
+			}
+			return true, s.due(ctx)
 		}
-		s.ordered.Conn, s.ordered.Dir, s.ordered.Data, s.ordered.Seq, s.ordered.Offset = c, dir, octets, seq, offset
-		s.ordered.Time, s.ordered.Frame, s.ordered.File = f.Time, f.Number, f.File
-		err = s.rest(ctx, &s.ordered, n)
 	}
-	if err == nil {
-		err = s.shed(ctx, iv)
+	s.seg.Plain(f, src, dst, numbers, octets, flags)
+	return true, s.straightSegment(ctx, iv)
+}
+
+// straightRest takes what plain left of the run in hand, of which it took n octets. It is
+// kept out of straight, which then has registers for what nearly all segments need.
+//
+//go:noinline
+func (s *Sensor) straightRest(ctx context.Context, iv *interval, n int) error {
+	if err := s.rest(ctx, &s.ordered, n); err != nil {
+		return err
 	}
-	if err == nil {
-		err = s.due(ctx)
+	if err := s.shed(ctx, iv); err != nil {
+		return err
 	}
-	return true, err
+	return s.due(ctx)
+}
+
+// straightSegment takes the segment in hand, which is for Table.Segment. It is kept out of
+// straight as straightRest is.
+//
+//go:noinline
+func (s *Sensor) straightSegment(ctx context.Context, iv *interval) error {
+	s.table.Segment(&s.seg)
+	if err := s.drain(ctx, iv); err != nil {
+		return err
+	}
+	if err := s.shed(ctx, iv); err != nil {
+		return err
+	}
+	return s.due(ctx)
 }
 
 // Segment takes a segment in whose frame another sensor was given.
@@ -437,7 +477,13 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 		s.stats.Duplicates++
 		return nil
 	}
-	if ev := s.table.InOrder(seg); ev != nil {
+	ev, next := &s.ordered, false
+	if ev.Conn = s.table.Find(&seg.Key); ev.Conn != nil && seg.Missing == 0 {
+		ev.Data, ev.Seq, ev.Time, ev.Frame, ev.File = seg.Payload, seg.Seq, seg.Time, seg.Frame, seg.File
+		ev.Dir, ev.Offset, next = s.table.InOrder(ev.Conn, s.now, seg.FromHi, uint64(seg.Seq)<<32|uint64(seg.Ack), seg.Flags,
+			len(seg.Payload), seg.Time, seg.Frame, seg.File)
+	}
+	if next {
 		if len(ev.Data) > 0 {
 			if err := s.run(ctx, ev); err != nil {
 				return err
@@ -465,11 +511,33 @@ func (s *Sensor) shed(ctx context.Context, iv *interval) error {
 // due publishes what waits when it is too much or has waited long enough. A clock
 // of capture times that was set back far makes no record wait for it.
 func (s *Sensor) due(ctx context.Context) error {
-	waited := s.now - s.dirtySince
-	if len(s.dirty) > 0 && (s.pending > s.maxPending() || waited > int64(s.cfg.MaxAge) || waited < -int64(s.cfg.MaxAge)) {
-		return s.Flush(ctx)
+	if w := &s.waiting; s.pending <= w.most && s.now <= w.to && s.now >= w.from {
+		return nil
 	}
-	return nil
+	return s.Flush(ctx)
+}
+
+// waiting is how many octets of records may wait, and as of when they must no longer.
+type waiting struct {
+	most     int
+	from, to int64
+}
+
+// wait notes what may wait. Whatever changes the list of those that do says so here.
+func (s *Sensor) wait() {
+	w := &s.waiting
+	*w = waiting{most: math.MaxInt, from: math.MinInt64, to: math.MaxInt64}
+	if len(s.dirty) == 0 {
+		return
+	}
+	w.most = s.maxPending()
+	age := int64(s.cfg.MaxAge)
+	if from := s.dirtySince - age; from < s.dirtySince { // No overflow.
+		w.from = from
+	}
+	if to := s.dirtySince + age; to > s.dirtySince {
+		w.to = to
+	}
 }
 
 // maxPending is how many octets of records may wait now.
@@ -491,11 +559,13 @@ func (s *Sensor) flush(ctx context.Context, now int64) error {
 		st.place = 0
 		if err := s.publish(ctx, c, record.Open); err != nil {
 			s.dirty = append(keep, s.dirty[i+1:]...)
+			s.wait()
 			return err
 		}
 	}
 	clear(s.dirty[len(keep):])
 	s.dirty, s.dirtySince = keep, now
+	s.wait()
 	if s.pending <= s.maxPending() {
 		return nil
 	}
@@ -583,9 +653,12 @@ func (s *Sensor) Table() tcp.TableCounters { return s.table.Counters() }
 // counts returns what was seen of a source in the interval under way.
 func (s *Sensor) counts(file int32) *interval {
 	iv := s.lastWatch
-	if file != s.lastFile || iv == nil {
+	if file != s.lastFile {
 		if iv = s.watch[file]; iv == nil {
 			iv = new(interval)
+			if s.cfg.Clock != nil {
+				iv.from, iv.to = math.MinInt64, math.MaxInt64
+			}
 			s.watch[file] = iv
 		}
 		s.lastFile, s.lastWatch = file, iv
@@ -599,10 +672,7 @@ func (s *Sensor) interval(ctx context.Context, f *capture.Frame) (*interval, err
 		return &s.untold, nil
 	}
 	iv := s.counts(f.File)
-	if s.cfg.Clock != nil {
-		return iv, nil
-	}
-	if f.Time < iv.to && f.Time >= iv.from {
+	if f.Time >= iv.from && f.Time < iv.to {
 		return iv, nil
 	}
 	if iv.to != 0 {
@@ -695,6 +765,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 			}, ev.File); err != nil {
 				return err
 			}
+			s.lanes(st)
 		case tcp.Close:
 			if err := s.close(ctx, c); err != nil {
 				return err
@@ -710,7 +781,7 @@ func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
 	n, more := s.plain(st, ev.Dir, ev.Data, ev.Offset, ev.Time, ev.Frame, ev.File)
 	if !more {
-		return s.full(ctx, ev.Conn)
+		return s.cut(ctx, ev.Conn)
 	}
 	return s.rest(ctx, ev, n)
 }
@@ -726,6 +797,7 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 	if err := s.units(ctx); err != nil {
 		return err
 	}
+	s.lanes(st)
 	s.measure(st)
 	return nil
 }
@@ -792,16 +864,41 @@ func endReason(r tcp.Reason) record.EndReason {
 	return record.CaptureEnd
 }
 
+// lanes notes of which file each direction's runs are for plain, noFile where they are
+// not: in step and settled, of an association that has begun, while all items of the
+// record under way are of that file. Whatever changes one of these says so here.
+func (s *Sensor) lanes(st *conn) {
+	file := int32(noFile)
+	if st.rec != nil && st.probed && st.preambleDone && !st.muted {
+		file = st.sole
+	}
+	for i := range st.dir {
+		d, f := &st.dir[i], &st.framer[i]
+		d.lane = noFile
+		if t := &d.tsdu; file == noFile || d.skipped > 0 || !t.settled || t.unsure || t.rest {
+			continue
+		}
+		if st.part.want == 0 {
+			if off, octets, total := f.Begun(); total > 0 {
+				s.startPart(st, tcp.Dir(i), octets, off, total)
+				f.Drop()
+			}
+		}
+		if f.Aligned() {
+			d.lane = file
+		}
+	}
+}
+
 // plain takes the TPKTs at the front of a run that are what nearly all are: in step, with
 // one DT TPDU of an association that has begun, and without credentials. It does what
 // units would, without looking for what is not there, and returns how many octets they
 // are, with those of one that goes on in the next run. more says that something is left
 // for units.
 func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, time int64, frame uint64, file int32) (n int, more bool) {
-	d := &st.dir[dir]
+	d := &st.dir[dir&1]
 	t := &d.tsdu
-	if st.muted || !st.probed || !st.preambleDone || st.rec == nil || st.sole != file || d.skipped > 0 ||
-		!t.settled || t.unsure || t.rest || st.part.want != 0 && st.part.dir != dir || !st.framer[dir].Aligned() {
+	if d.lane != file || st.part.want != 0 && st.part.dir != dir {
 		s.withdraw(st)
 		return 0, true
 	}
@@ -810,32 +907,31 @@ func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, time in
 			return n, more
 		}
 	}
-	b, items := st.rec.B, 0
-	total := 0
-	for n < len(run) {
-		if total = tpkt.Data(run[n:]); total == 0 || total > len(run)-n {
+	b, items, left, total := st.rec.B, 0, run[n:], 0
+	for len(left) > 0 {
+		if total = tpkt.Data(left); total == 0 || total > len(left) {
 			break
 		}
-		nsdu := run[n+tpkt.HeaderLen : n+total]
-		user, eot, ok := cotp.Data(nsdu)
-		if !ok || !t.pass(user, eot) {
+		nsdu := left[tpkt.HeaderLen:total]
+		if user, eot := cotp.DataOf(nsdu); !t.pass(user, eot) {
 			total = 0
 			break
 		}
-		at := offset + uint64(n) + tpkt.HeaderLen
+		at := offset + uint64(len(run)-len(left)) + tpkt.HeaderLen
 		b = record.AppendTPDU(b, uint8(dir), time-st.base, d.base+uint32(at), at, frame, nsdu)
 		items++
-		n += total
+		left = left[total:]
 	}
 	s.pending += len(b) - len(st.rec.B)
 	st.rec.B = b
 	st.items += items
 	s.stats.TPDUs += uint64(items)
-	if n < len(run) {
+	if len(left) > 0 {
+		n = len(run) - len(left)
 		if total == 0 {
 			return n, true
 		}
-		s.startPart(st, dir, run[n:], offset+uint64(n), total)
+		s.startPart(st, dir, left, offset+uint64(n), total)
 	}
 	return len(run), false
 }
@@ -871,8 +967,8 @@ func (s *Sensor) fillPart(st *conn, run []byte, time int64, frame uint64) (n int
 		return n, false
 	}
 	d := &st.dir[p.dir]
-	user, eot, ok := cotp.Data(st.rec.B[from:])
-	if !ok || !record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), time-st.base, d.base+uint32(p.off), p.off, frame) ||
+	user, eot := cotp.DataOf(st.rec.B[from:])
+	if !record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), time-st.base, d.base+uint32(p.off), p.off, frame) ||
 		!d.tsdu.pass(user, eot) {
 		s.withdraw(st)
 		return n, true
@@ -892,6 +988,7 @@ func (s *Sensor) withdraw(st *conn) {
 	b := st.rec.B[p.at+record.TPDUFront-tpkt.HeaderLen:]
 	tpkt.PutHeader(b, tpkt.HeaderLen+p.want)
 	st.framer[p.dir].Begin(p.off-tpkt.HeaderLen, b)
+	st.dir[p.dir].lane = noFile
 	s.pending -= len(st.rec.B) - p.at
 	st.rec.B = st.rec.B[:p.at]
 	p.want = 0
@@ -1005,11 +1102,16 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 		s.track(c, it, at)
 		s.secrets.looked = false
 	}
-	return s.full(ctx, c)
+	return s.cut(ctx, c)
 }
 
-// full publishes the connection's record if it is full, what is under way left aside.
-func (s *Sensor) full(ctx context.Context, c *openConn) error {
+// full reports whether the connection's record is full, with what is under way.
+func (s *Sensor) full(st *conn) bool {
+	return len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems
+}
+
+// cut publishes the connection's record if it is full, what is under way left aside.
+func (s *Sensor) cut(ctx context.Context, c *openConn) error {
 	st := &c.State
 	size := len(st.rec.B)
 	if st.part.want != 0 {
@@ -1123,7 +1225,7 @@ func (s *Sensor) source(st *conn, file int32) uint32 {
 func (s *Sensor) open(c *openConn, now int64) {
 	st := &c.State
 	if st.number == 0 {
-		st.id = connectionID(c)
+		st.id = s.ids.of(c)
 	}
 	st.number++
 	st.base = now
@@ -1150,6 +1252,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 		}
 		s.dirty = append(s.dirty, c)
 		st.place = len(s.dirty)
+		s.wait()
 	}
 }
 
@@ -1186,6 +1289,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
 	rec := st.rec
 	st.rec = nil
+	s.lanes(st)
 	if end != record.Open && st.place != 0 {
 		s.forget(c)
 	}
@@ -1200,6 +1304,7 @@ func (s *Sensor) forget(c *openConn) {
 	s.dirty[last] = nil
 	s.dirty = s.dirty[:last]
 	c.State.place = 0
+	s.wait()
 }
 
 // markPreamble notes that the record's items so far are of the preamble.
@@ -1248,10 +1353,19 @@ func counters(c *tcp.Counters) record.Counters {
 	}
 }
 
-// connectionID identifies a connection by its ends and where its sequence
-// numbers begin, so that every reading of the same traffic gives the same.
-func connectionID(c *openConn) (id [16]byte) {
-	var b [2*18 + 16]byte // Both ends, then flags, sequence number, day.
+// ids makes the identifiers of connections. It is kept, since what is given to a
+// hash.Hash is of the heap.
+type ids struct {
+	digest hash.Hash
+	in     [2*18 + 16]byte // Both ends, then flags, sequence number, day.
+	sum    [sha256.Size]byte
+}
+
+// of identifies a connection by its ends and where its sequence numbers begin, so that
+// every reading of the same traffic gives the same.
+func (x *ids) of(c *openConn) (id [16]byte) {
+	x.in = [...]byte{len(x.in) - 1: 0}
+	b := &x.in
 	client, server := c.Client.Addr().As16(), c.Server.Addr().As16()
 	copy(b[0:], client[:])
 	binary.BigEndian.PutUint16(b[16:], c.Client.Port())
@@ -1272,7 +1386,8 @@ func connectionID(c *openConn) (id [16]byte) {
 			break
 		}
 	}
-	sum := sha256.Sum256(b[:])
-	copy(id[:], sum[:])
+	x.digest.Reset()
+	x.digest.Write(b[:])
+	copy(id[:], x.digest.Sum(x.sum[:0]))
 	return id
 }

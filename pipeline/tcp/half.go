@@ -32,11 +32,12 @@ type half struct {
 	done    bool   // The FIN was reached.
 	fin     bool   // The FIN was seen, at finAt.
 	lags    bool   // What the other side acknowledged did not come: it is waited for no more.
+	flows   bool   // Known, nothing is held in the connection, and no FIN was seen in it.
 	base    uint32 // Sequence number of octet 0.
+	wild    int32  // Segments in a row that were far from next.
 	next    int64  // The next octet to give.
 	acked   int64  // The other side has all before it.
 	ackedAt int64  // When acked moved.
-	wild    int    // Segments in a row that were far from next.
 
 	held  []heldPiece // In order, without overlap.
 	cost  int         // Of held.

@@ -76,7 +76,6 @@ type Table[T any] struct {
 
 	tombs *latest.Map[capture.FlowKey, tomb]
 
-	ordered Event[T] // What InOrder gave last.
 	queue   []Event[T]
 	polled  int
 	release [][]byte   // Buffers that queued events refer to.
@@ -236,14 +235,6 @@ func (t *Table[T]) clock(captured int64) int64 {
 	return captured
 }
 
-// find returns the connection that is held by a key, nil where none is.
-func (t *Table[T]) find(k *capture.FlowKey) *Conn[T] {
-	if c := t.last; c != nil && same(&c.Key, k) {
-		return c
-	}
-	return t.conns.get(k)
-}
-
 // afterEnd reports whether s belongs to a connection that was closed.
 func (t *Table[T]) afterEnd(s *capture.Segment, hash uint64) bool {
 	g, ok := t.tombs.GetHashed(uint32(hash), s.Key)
@@ -281,6 +272,7 @@ func (t *Table[T]) evict(order ...stage) bool {
 // One that was closed meanwhile, whose last octets are in hand, stays closed.
 func (t *Table[T]) Prefer(c *Conn[T]) {
 	if !c.closed {
+		t.last = c
 		t.move(c, preferred)
 	}
 }
@@ -407,65 +399,39 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 	return true
 }
 
-// InOrder takes a segment in if it is what nearly all are: octets that are next in their
-// direction, or none, in a connection in which nothing waits. It does what Segment would,
-// without looking for what is not there and without queuing an event: it returns that
-// of the octets, which has no Data where there are none. Of any other segment it returns
-// nil and has done nothing; that is for Segment.
-func (t *Table[T]) InOrder(s *capture.Segment) *Event[T] {
-	if !ordinary(s.Flags) || s.Missing != 0 {
-		return nil
+// Find returns the connection that is held by a key, nil where none is.
+func (t *Table[T]) Find(k *capture.FlowKey) *Conn[T] {
+	if c := t.last; c != nil && same(&c.Key, k) {
+		return c
 	}
-	c := t.find(&s.Key)
-	if c == nil {
-		return nil
-	}
-	ev := &t.ordered
-	var ok bool
-	ev.Dir, ev.Offset, ok = t.inOrder(c, s.FromHi, uint64(s.Seq)<<32|uint64(s.Ack), len(s.Payload), s.Time, s.Frame, s.File)
-	if !ok {
-		return nil
-	}
-	ev.Kind, ev.Conn, ev.Data, ev.Seq = Data, c, s.Payload, s.Seq
-	ev.Time, ev.Frame, ev.File = s.Time, s.Frame, s.File
-	return ev
+	return t.conns.get(k)
 }
 
-// InOrder4 is InOrder for a segment that capture.Decoder.Plain returned, with n octets. It
-// returns the connection, nil where that is for Segment, and whither the octets go there.
-func (t *Table[T]) InOrder4(src, dst, numbers uint64, flags capture.Flags, n int, f *capture.Frame) (c *Conn[T], d Dir, offset uint64) {
-	if !ordinary(flags) {
-		return nil, 0, 0
-	}
+// Find4 is Find for the ends that capture.Decoder.Plain returned.
+func (t *Table[T]) Find4(src, dst uint64) *Conn[T] {
 	lo, hi := min(src, dst), max(src, dst)
-	if c = t.last; c == nil || !c.Key.Is4(lo, hi) {
-		key := capture.KeyOf4(lo, hi)
-		if c = t.conns.get(&key); c == nil {
-			return nil, 0, 0
-		}
+	if c := t.last; c != nil && c.Key.Is4(lo, hi) {
+		return c
 	}
-	d, offset, ok := t.inOrder(c, src > dst, numbers, n, f.Time, f.Number, f.File)
-	if !ok {
-		return nil, 0, 0
-	}
-	return c, d, offset
+	key := capture.KeyOf4(lo, hi)
+	return t.conns.get(&key)
 }
 
-// ordinary reports whether a segment acknowledges, and neither begins nor ends anything.
-func ordinary(f capture.Flags) bool {
-	return f&(capture.SYN|capture.FIN|capture.RST|capture.ACK) == capture.ACK
-}
+// InOrder takes a segment in if it is what nearly all are: n octets that are next in their
+// direction, or none, in a connection in which nothing waits. It does what Segment would,
+// without looking for what is not there and without queuing an event. numbers are the
+// sequence number above that which it acknowledges; now is the time by Config.Clock, or
+// where there is none that of the frame. It returns whither the octets go. Where ok is
+// false it has done nothing: that segment is for Segment.
+func (t *Table[T]) InOrder(c *Conn[T], now int64, fromHi bool, numbers uint64, flags capture.Flags, n int,
+	time int64, frame uint64, file int32) (d Dir, offset uint64, ok bool) {
 
-// inOrder takes an ordinary segment of n octets into its connection, if it is what InOrder takes. It
-// returns its direction, and the offset in that of the octets.
-func (t *Table[T]) inOrder(c *Conn[T], fromHi bool, numbers uint64, n int, time int64, frame uint64, file int32) (d Dir, offset uint64, ok bool) {
-	now := t.clock(time)
-	if now >= t.due || now < t.latest {
+	if now >= t.due || now < t.latest || flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK {
 		return 0, 0, false
 	}
-	d = c.dir(fromHi)
-	h, o := &c.half[d], &c.half[1-d]
-	if !h.known || uint32(numbers>>32) != h.seq(h.next) || h.fin || o.fin || len(h.held) != 0 || len(o.held) != 0 {
+	d = c.dir(fromHi) & 1
+	h, o := &c.half[d], &c.half[d^1]
+	if !h.flows || uint32(numbers>>32) != h.seq(h.next) {
 		return 0, 0, false
 	}
 	acked := o.acked
@@ -482,7 +448,8 @@ func (t *Table[T]) inOrder(c *Conn[T], fromHi bool, numbers uint64, n int, time 
 	if n > 0 {
 		h.wild, h.lags, stage = 0, false, talking
 	}
-	t.saw(c, time, frame, file, stage)
+	c.saw(now, time, frame, file)
+	t.spoke(c, stage)
 	k := &c.Counters[d]
 	k.Packets++
 	k.Octets += uint64(n)
@@ -496,15 +463,18 @@ func (t *Table[T]) inOrder(c *Conn[T], fromHi bool, numbers uint64, n int, time 
 }
 
 // saw notes the connection's last segment.
-func (t *Table[T]) saw(c *Conn[T], time int64, frame uint64, file int32, at stage) {
-	c.Last, c.seen = time, t.now
+func (c *Conn[T]) saw(now, time int64, frame uint64, file int32) {
+	c.seen, c.Last, c.frame, c.file = now, time, frame, file
 	c.segments++
 	c.ackedThen[c.segments%Patience] = [...]int64{c.half[0].acked, c.half[1].acked}
-	if t.last != c {
+}
+
+// spoke notes which connection had the last segment, and what it has come to.
+func (t *Table[T]) spoke(c *Conn[T], at stage) {
+	if t.last != c || at > c.stage { // Else it is the newest of its stage already.
 		t.last = c
+		t.move(c, at)
 	}
-	c.frame, c.file = frame, file
-	t.move(c, at)
 }
 
 // segment puts a segment into its connection. It reports false, having done
@@ -550,7 +520,8 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 	case s.Flags&(capture.SYN|capture.RST) == 0:
 		stage = silent
 	}
-	t.saw(c, s.Time, s.Frame, s.File, stage)
+	c.saw(t.now, s.Time, s.Frame, s.File)
+	t.spoke(c, stage)
 	n.Packets++
 	n.Octets += uint64(len(s.Payload))
 
@@ -598,6 +569,8 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 	if t.held > t.cfg.MaxOctets {
 		t.shed()
 	}
+	still := !h.fin && !o.fin && len(h.held) == 0 && len(o.held) == 0
+	h.flows, o.flows = still && h.known, still && o.known
 	if h.fin || o.fin {
 		t.maybeClose(c)
 	}
