@@ -179,10 +179,32 @@ type Segment struct {
 func (s *Segment) Plain(f *Frame, src, dst, numbers uint64, payload []byte, flags Flags) {
 	s.Key, s.FromHi = KeyOf4(min(src, dst), max(src, dst)), src > dst
 	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), flags
-	b := f.Data[tagged(f.Data):]
-	s.ID, s.Window = binary.BigEndian.Uint16(b[plainIP+4:]), binary.BigEndian.Uint16(b[plainTCP+14:])
+	s.Window, s.ID = f.PlainRest()
 	s.Payload, s.Missing = payload, 0
 	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
+}
+
+// PlainRest returns a segment's window and its packet's identification, of a frame of which
+// Decoder.Plain returned the rest.
+func (f *Frame) PlainRest() (window, id uint16) {
+	b := f.Data
+	if binary.BigEndian.Uint16(b[12:]) != etherIPv4 {
+		b = b[tagged(b):]
+	}
+	h := (*[plainEnd]byte)(b)
+	return binary.BigEndian.Uint16(h[plainTCP+14:]), binary.BigEndian.Uint16(h[plainIP+4:])
+}
+
+// Ends4 returns the sender and the receiver of a segment over IPv4, each its address and
+// port in one number.
+func (s *Segment) Ends4() (src, dst uint64) {
+	k := &s.Key
+	lo := uint64(binary.BigEndian.Uint32(k.LoIP[:]))<<16 | uint64(k.LoPort)
+	hi := uint64(binary.BigEndian.Uint32(k.HiIP[:]))<<16 | uint64(k.HiPort)
+	if s.FromHi {
+		return hi, lo
+	}
+	return lo, hi
 }
 
 // Src returns the sender.

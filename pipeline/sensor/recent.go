@@ -51,16 +51,24 @@ func newRecent(window time.Duration) *recent {
 }
 
 // again reports whether the same segment came before.
-func (r *recent) again(s *capture.Segment) bool {
-	sum := r.sum(s)
+func (r *recent) again(s *capture.Segment) bool { return r.note(r.sum(s), s.Time) }
+
+// again4 is again for a segment that Decoder.Plain returned.
+func (r *recent) again4(f *capture.Frame, src, dst, numbers uint64, payload []byte, flags capture.Flags) bool {
+	window, id := f.PlainRest()
+	return r.note(r.sum4(src, dst, numbers, window, id, payload, flags), f.Time)
+}
+
+// note notes a segment's digest, and reports whether it was noted before.
+func (r *recent) note(sum uint64, time int64) bool {
 	d := &r.seen[sum&uint64(len(r.seen)-1)]
-	if age := s.Time - d.time; age <= r.window && age >= -r.window && *d != (digest{}) {
+	if age := time - d.time; age <= r.window && age >= -r.window && *d != (digest{}) {
 		if d.sum == sum {
 			return true
 		}
 		r.displaced++
 	}
-	*d = digest{sum, s.Time}
+	*d = digest{sum, time}
 	if r.noted++; r.noted == len(r.seen) {
 		r.grow()
 	}
@@ -70,6 +78,10 @@ func (r *recent) again(s *capture.Segment) bool {
 // sum returns a segment's digest. Its place in the table depends on the headers alone,
 // so that it need not be waited for until the payload is digested.
 func (r *recent) sum(s *capture.Segment) uint64 {
+	if s.Key.Family == 4 {
+		src, dst := s.Ends4()
+		return r.sum4(src, dst, uint64(s.Seq)<<32|uint64(s.Ack), s.Window, s.ID, s.Payload, s.Flags)
+	}
 	k := &r.keys
 	word := binary.LittleEndian.Uint64
 	ports := uint64(s.Key.LoPort)<<48 | uint64(s.Key.HiPort)<<32 | uint64(s.Window)<<16 | uint64(s.ID)
@@ -81,6 +93,13 @@ func (r *recent) sum(s *capture.Segment) uint64 {
 		fold(word(s.Key.HiIP[:])^k[2], word(s.Key.HiIP[8:])^k[3]) ^
 		fold(ports^k[4], uint64(s.Seq)<<32|uint64(s.Ack)^k[5])
 	return fold(head^k[6], from^k[7]) ^ maphash.Bytes(r.seed, s.Payload)&^(mostSegments-1)
+}
+
+// sum4 is sum for a segment over IPv4.
+func (r *recent) sum4(src, dst, numbers uint64, window, id uint16, payload []byte, flags capture.Flags) uint64 {
+	k := &r.keys
+	rest := uint64(flags)<<32 | uint64(window)<<16 | uint64(id)
+	return fold(src^k[0], dst^k[1]) ^ fold(numbers^k[2], rest^k[3]) ^ maphash.Bytes(r.seed, payload)&^(mostSegments-1)
 }
 
 // fold multiplies, and puts the two halves of the product together.

@@ -1,7 +1,9 @@
 package sensor
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,7 +33,11 @@ func TestCopiesAreAlikeInAll(t *testing.T) {
 			"shorter":        func(s *capture.Segment) { s.Payload = s.Payload[:len(s.Payload)-1] },
 			"no payload":     func(s *capture.Segment) { s.Payload = nil },
 		}
-		for i := range key.LoIP {
+		octets := len(key.LoIP)
+		if key.Family == 4 {
+			octets = 4
+		}
+		for i := range octets {
 			differs["octet "+string(rune('a'+i))+" of the lower host"] = func(s *capture.Segment) { s.Key.LoIP[i]++ }
 			differs["octet "+string(rune('a'+i))+" of the higher host"] = func(s *capture.Segment) { s.Key.HiIP[i]++ }
 		}
@@ -51,5 +57,35 @@ func TestCopiesAreAlikeInAll(t *testing.T) {
 				t.Errorf("%v: %s: a copy is not found beside the other", key.Lo(), name)
 			}
 		}
+	}
+}
+
+// TestCopiesOfEitherForm: a packet that is decoded straight through is found again where it
+// comes with more tags than are.
+func TestCopiesOfEitherForm(t *testing.T) {
+	packet := newWire(40000).packet(0, 0x18, []byte("an SPDU"))
+	frame := func(tags int) *capture.Frame {
+		f := *packet
+		f.Link = capture.LinkEthernet
+		f.Data = slices.Concat(make([]byte, 12), bytes.Repeat([]byte{0x81, 0, 0, 7}, tags), []byte{8, 0}, packet.Data)
+		f.Length = len(f.Data)
+		return &f
+	}
+	plain, tagged := frame(0), frame(3)
+	d := capture.NewDecoder(capture.DecoderConfig{Ports: []uint16{102}})
+	r := newRecent(50 * time.Millisecond)
+	if src, dst, numbers, payload, flags := d.Plain(plain); payload == nil || r.again4(plain, src, dst, numbers, payload, flags) {
+		t.Fatal("a plain frame is not, or came before")
+	}
+	if _, _, _, payload, _ := d.Plain(tagged); payload != nil {
+		t.Fatal("three tags are plain")
+	}
+	var seg capture.Segment
+	if !d.Decode(tagged, &seg) || !r.again(&seg) {
+		t.Error("the copy is not found")
+	}
+	seg.FromHi = !seg.FromHi
+	if r.again(&seg) {
+		t.Error("the other direction is taken for a copy")
 	}
 }

@@ -370,12 +370,9 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 		s.seg.Key = capture.KeyOf4(min(src, dst), max(src, dst))
 		s.cfg.Keep(f, &s.seg.Key)
 	}
-	if s.recent != nil {
-		s.seg.Plain(f, src, dst, numbers, octets, flags)
-		if s.recent.again(&s.seg) {
-			s.stats.Duplicates++
-			return true, s.due(ctx)
-		}
+	if s.recent != nil && s.recent.again4(f, src, dst, numbers, octets, flags) {
+		s.stats.Duplicates++
+		return true, s.due(ctx)
 	}
 	c, seq := s.table.Find4(src, dst), uint32(numbers>>32)
 	if c != nil {
