@@ -116,6 +116,8 @@ type Config struct {
 
 	// Metrics, if not nil, gets what is counted.
 	Metrics *Metrics
+
+	general bool // For tests: no run is for plain.
 }
 
 // Stats count what a sensor did.
@@ -866,7 +868,7 @@ func endReason(r tcp.Reason) record.EndReason {
 // record under way are of that file. Whatever changes one of these says so here.
 func (s *Sensor) lanes(st *conn) {
 	file := int32(noFile)
-	if st.rec != nil && st.probed && st.preambleDone && !st.muted {
+	if st.rec != nil && st.probed && st.preambleDone && !st.muted && !s.cfg.general {
 		file = st.sole
 	}
 	for i := range st.dir {
