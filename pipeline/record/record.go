@@ -272,6 +272,11 @@ func (r *Record) Decode(b []byte) error {
 	counters := 0
 	var f field
 	for len(b) > 0 {
+		if b[0] == itemTag {
+			if b = r.tpdus(b); len(b) == 0 {
+				break
+			}
+		}
 		items := &r.Items
 		if b[0] == preambleTag {
 			items = &r.Preamble
@@ -354,11 +359,63 @@ func (r *Record) Decode(b []byte) error {
 //go:noinline
 func touch(b []byte) (any byte) {
 	const line = 64
+	for ; len(b) >= 8*line; b = b[8*line:] {
+		m := (*[8 * line]byte)(b)
+		any |= m[0] | m[line] | m[2*line] | m[3*line] | m[4*line] | m[5*line] | m[6*line] | m[7*line]
+	}
 	for i := 0; i < len(b); i += line {
 		any |= b[i]
 	}
 	return any
 }
+
+// tpdus reads the items at the front of b that are as PutTPDU makes them, which nearly all
+// are, as long as there is memory for them, and returns what is behind them: other items,
+// and what is none, are left to plain and to decode. It gives what those would.
+func (r *Record) tpdus(b []byte) []byte {
+	items, next, base := r.Items[:min(cap(r.Items), MaxItems)], len(r.Items), r.Time
+	for len(b) >= TPDUFront && next < len(items) {
+		h := (*[TPDUFront]byte)(b)
+		first, second := binary.LittleEndian.Uint64(h[:]), binary.LittleEndian.Uint64(h[8:])
+		third, last := binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint64(h[lastWord:])
+		// The tags, the kind, and which octet of each number is its last.
+		if (first&firstMask^firstTPDU)|(second&secondMask^secondTPDU)|(third&thirdMask^thirdTPDU)|(last&lastMask^lastTPDU) != 0 {
+			break
+		}
+		size := int(last>>48&0x7f | last>>49&0x3f80)
+		octets := b[TPDUFront:]
+		if int(first>>8&0x7f|first>>9&0x3f80) != TPDUFront-3+size || size > len(octets) {
+			break
+		}
+		it := &items[next] // Field by field, as in plain.
+		next++
+		it.Octets, b = octets[:size], octets[size:]
+		it.Kind, it.Dir, it.Resync, it.Sequence = TPDU, uint8(first>>48&1), false, binary.LittleEndian.Uint32(h[14:])
+		it.Lost, it.Redacted, it.Digest, it.Source = 0, 0, nil, 0
+		// Seven bits each of two numbers of four octets are moved together, as in uvarint.
+		numbers := (third>>24&0xffffffff | last>>8<<32) & 0x7f7f7f7f7f7f7f7f
+		numbers = numbers&0x007f007f007f007f | numbers&0x7f007f007f007f00>>1
+		numbers = numbers&0x00003fff00003fff | numbers&0x3fff00003fff0000>>2
+		it.Offset, it.Frame = numbers&(1<<28-1), numbers>>32
+		at := second & 0x7f7f7f7f7f
+		at = at&0x7f007f007f | at&0x7f007f00>>1
+		at = at&0x3fff | at&0x3fff0000>>2 | at>>32<<28
+		it.Time = base + protowire.DecodeZigZag(at)
+	}
+	r.Items = items[:next]
+	return b
+}
+
+// The words that an item of PutTPDU begins with, of which the last overlaps the third, and
+// what of them is the same in all.
+const (
+	lastWord = TPDUFront - 8
+
+	firstMask, firstTPDU   = 0xff_fe_ff_ff_ff_80_80_ff, 3<<3<<56 | 2<<3<<40 | uint64(TPDU)<<32 | 1<<3<<24 | 0x80<<8 | uint64(itemTag)
+	secondMask, secondTPDU = 0xff_80_80_80_80_80, (4<<3|uint64(protowire.Fixed32Type))<<40 | 0x80808080
+	thirdMask, thirdTPDU   = 0xff_80_80_80_80_ff_00_00, 6<<3<<56 | 0x80_80_80<<24 | 5<<3<<16
+	lastMask, lastTPDU     = 0x80_80_ff_80_80_80_80_ff, 0x80<<48 | (7<<3|uint64(protowire.BytesType))<<40 | 0x80_80_80<<8 | 6<<3
+)
 
 func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
 	if len(items) >= MaxItems {

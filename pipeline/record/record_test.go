@@ -275,6 +275,11 @@ func FuzzDecode(f *testing.F) {
 		many = AppendPreamble(many, &it, 7)
 	}
 	f.Add(many)
+	plain := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &sampleConn, 1, 7)
+	for i := range 20 {
+		plain = AppendTPDU(plain, uint8(i&1), 1<<i, 1<<31, 1<<i, uint64(i), make([]byte, 20*i))
+	}
+	f.Add(plain)
 	f.Add([]byte("\x10\x03\xbd\xbd\xbd\xbd00000")) // A field number that is none.
 	f.Add(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &Heartbeat{From: 1}))
 	f.Add(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &Capture{Size: 1}))
@@ -440,6 +445,69 @@ func TestAppendTPDU(t *testing.T) {
 	}
 	for _, n := range []int{1, 3, 98, 99, 100, 127, 128, 16354, 16355, 16356, 16383, 16384, 65531} {
 		check(Item{Kind: TPDU, Dir: 1, Sequence: 7, Time: 1_500_000_000_123_456_789, Offset: 4, Frame: 1, Octets: bytes.Repeat([]byte{0x55}, n)})
+	}
+}
+
+// Items that tpdus reads are what they are field by field, with any octet before theirs
+// another, cut anywhere and with a base; it leaves the others.
+func TestTPDUs(t *testing.T) {
+	const base = 1_500_000_000_000_000_000
+	fieldByField := func(b []byte) (it Item, n int, ok bool) {
+		var f field
+		n = f.any(b)
+		return it, n, n > 0 && f.num == fItems && it.decode(f.b, base)
+	}
+	room := make([]Item, 2)
+	check := func(b []byte) (n int) {
+		t.Helper()
+		r := Record{Time: base, Items: room[:0]}
+		room[0] = Item{Resync: true, Lost: 1, Redacted: 1, Digest: b, Source: 1} // Of an earlier record.
+		n = len(b) - len(r.tpdus(b))
+		if n == 0 {
+			if len(r.Items) != 0 {
+				t.Fatalf("% x: %d items of no octets", b, len(r.Items))
+			}
+			return 0
+		}
+		want, m, ok := fieldByField(b)
+		if !ok || n != m || len(r.Items) != 1 || !reflect.DeepEqual(r.Items[0], want) {
+			t.Fatalf("% x: %d octets, %+v; field by field %d, %+v, %t", b, n, r.Items, m, want, ok)
+		}
+		return n
+	}
+	for _, size := range []int{0, 1, 99, 100, 128, 16_355, 16_356} {
+		octets := bytes.Repeat([]byte{0x55}, size)
+		for bit := range 64 {
+			for _, v := range []uint64{1<<bit - 1, 1 << bit, 0x9e3779b97f4a7c15 >> bit} {
+				b := AppendTPDU(nil, uint8(bit&1), int64(v), uint32(v), v, ^v>>bit, octets)
+				b = b[:len(b):len(b)]
+				fits := size < 16_356 && v|^v>>bit < 1<<28 && protowire.EncodeZigZag(int64(v)) < 1<<35
+				if n := check(b); fits != (n > 0) {
+					t.Fatalf("% x: read %d octets", b[:min(len(b), 40)], n)
+				}
+				if size > 128 || !fits {
+					continue
+				}
+				for at := range TPDUFront {
+					for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
+						b[at] ^= change
+						check(b)
+						b[at] ^= change
+					}
+				}
+				for end := range b {
+					if n := check(b[:end]); n > 0 {
+						t.Fatalf("% x cut at %d is an item of %d octets", b, end, n)
+					}
+				}
+			}
+		}
+	}
+	// No more than a record may have, and what is behind them stays.
+	b := bytes.Repeat(AppendTPDU(nil, 1, 2, 3, 4, 5, nil), MaxItems+1)
+	r := Record{Items: make([]Item, 0, MaxItems+1)}
+	if rest := r.tpdus(b); len(rest) != TPDUFront || len(r.Items) != MaxItems {
+		t.Errorf("%d items, %d octets are left", len(r.Items), len(rest))
 	}
 }
 
