@@ -304,13 +304,13 @@ func (b *Associations) Append(r *Association) {
 	b.Inferred = append(b.Inferred, r.Inferred)
 	b.OneDirection = append(b.OneDirection, r.OneDirection)
 	if len(r.Class) > 0 {
-		put(&b.Class, b.rows, r.Class)
+		putString(&b.Class, b.rows, r.Class)
 	}
 	if len(r.Protocol) > 0 {
-		put(&b.Protocol, b.rows, r.Protocol)
+		putString(&b.Protocol, b.rows, r.Protocol)
 	}
 	if len(r.Mode) > 0 {
-		put(&b.Mode, b.rows, r.Mode)
+		putString(&b.Mode, b.rows, r.Mode)
 	}
 	if len(r.ApplicationContext) > 0 {
 		put(&b.ApplicationContext, b.rows, r.ApplicationContext)
@@ -364,7 +364,7 @@ func (b *Associations) Append(r *Association) {
 	b.CheckpointSize = append(b.CheckpointSize, r.CheckpointSize)
 	b.WindowSize = append(b.WindowSize, r.WindowSize)
 	if len(r.DialogueMode) > 0 {
-		put(&b.DialogueMode, b.rows, r.DialogueMode)
+		putString(&b.DialogueMode, b.rows, r.DialogueMode)
 	}
 	b.Recover = append(b.Recover, r.Recover)
 	if len(r.InitiatorMTA) > 0 {
@@ -374,10 +374,10 @@ func (b *Associations) Append(r *Association) {
 		put(&b.ResponderMTA, b.rows, r.ResponderMTA)
 	}
 	if len(r.InitiatorCredentials) > 0 {
-		put(&b.InitiatorCredentials, b.rows, r.InitiatorCredentials)
+		putString(&b.InitiatorCredentials, b.rows, r.InitiatorCredentials)
 	}
 	if len(r.ResponderCredentials) > 0 {
-		put(&b.ResponderCredentials, b.rows, r.ResponderCredentials)
+		putString(&b.ResponderCredentials, b.rows, r.ResponderCredentials)
 	}
 	if len(r.InitiatorBind) > 0 {
 		put(&b.InitiatorBind, b.rows, r.InitiatorBind)
@@ -386,16 +386,16 @@ func (b *Associations) Append(r *Association) {
 		put(&b.ResponderBind, b.rows, r.ResponderBind)
 	}
 	if len(r.BindOutcome) > 0 {
-		put(&b.BindOutcome, b.rows, r.BindOutcome)
+		putString(&b.BindOutcome, b.rows, r.BindOutcome)
 	}
 	if len(r.BindDetail) > 0 {
 		put(&b.BindDetail, b.rows, r.BindDetail)
 	}
 	if len(r.Ended) > 0 {
-		put(&b.Ended, b.rows, r.Ended)
+		putString(&b.Ended, b.rows, r.Ended)
 	}
 	if len(r.Release) > 0 {
-		put(&b.Release, b.rows, r.Release)
+		putString(&b.Release, b.rows, r.Release)
 	}
 	if len(r.ReleaseDetail) > 0 {
 		put(&b.ReleaseDetail, b.rows, r.ReleaseDetail)
@@ -1147,7 +1147,7 @@ func (b *Messages) Append(r *Message) {
 	b.Version = append(b.Version, r.Version)
 	b.OriginTime = append(b.OriginTime, r.OriginTime)
 	if len(r.Kind) > 0 {
-		put(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, b.rows, r.Kind)
 	}
 	if len(r.ID.Text) > 0 {
 		put(&b.IDText, b.rows, r.ID.Text)
@@ -1171,7 +1171,7 @@ func (b *Messages) Append(r *Message) {
 		put(&b.Source, b.rows, r.Source)
 	}
 	if len(r.Direction) > 0 {
-		put(&b.Direction, b.rows, r.Direction)
+		putString(&b.Direction, b.rows, r.Direction)
 	}
 	if len(r.SourceAddress) > 0 {
 		put(&b.SourceAddress, b.rows, r.SourceAddress)
@@ -1195,10 +1195,10 @@ func (b *Messages) Append(r *Message) {
 		put(&b.ReceivingMTA, b.rows, r.ReceivingMTA)
 	}
 	if len(r.Protocol) > 0 {
-		put(&b.Protocol, b.rows, r.Protocol)
+		putString(&b.Protocol, b.rows, r.Protocol)
 	}
 	if len(r.Mode) > 0 {
-		put(&b.Mode, b.rows, r.Mode)
+		putString(&b.Mode, b.rows, r.Mode)
 	}
 	b.Inferred = append(b.Inferred, r.Inferred)
 	b.OneDirection = append(b.OneDirection, r.OneDirection)
@@ -1272,7 +1272,7 @@ func (b *Messages) Append(r *Message) {
 		put(&b.OriginatorAF, b.rows, r.Originator.AF)
 	}
 	if len(r.Originator.AFForm) > 0 {
-		put(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
+		putString(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
 	}
 	if len(r.ReportDestination) > 0 {
 		put(&b.ReportDestination, b.rows, r.ReportDestination)
@@ -1313,7 +1313,7 @@ func (b *Messages) Append(r *Message) {
 		put(&b.EITsNonBasic, b.rows, r.EITsNonBasic)
 	}
 	if len(r.Priority) > 0 {
-		put(&b.Priority, b.rows, r.Priority)
+		putString(&b.Priority, b.rows, r.Priority)
 	}
 	b.PriorityPresent = append(b.PriorityPresent, r.PriorityPresent)
 	b.IndicatorsPresent = append(b.IndicatorsPresent, r.IndicatorsPresent)
@@ -1346,13 +1346,13 @@ func (b *Messages) Append(r *Message) {
 		put(&b.SecurityLabel, b.rows, r.SecurityLabel)
 	}
 	if len(r.Status) > 0 {
-		put(&b.Status, b.rows, r.Status)
+		putString(&b.Status, b.rows, r.Status)
 	}
 	if len(r.ErrorLayer) > 0 {
-		put(&b.ErrorLayer, b.rows, r.ErrorLayer)
+		putString(&b.ErrorLayer, b.rows, r.ErrorLayer)
 	}
 	if len(r.ErrorReason) > 0 {
-		put(&b.ErrorReason, b.rows, r.ErrorReason)
+		putString(&b.ErrorReason, b.rows, r.ErrorReason)
 	}
 	if len(r.ErrorPath) > 0 {
 		put(&b.ErrorPath, b.rows, r.ErrorPath)
@@ -2093,7 +2093,7 @@ func (b *Recipients) Append(r *Recipient) {
 	b.Version = append(b.Version, r.Version)
 	b.Position = append(b.Position, r.Position)
 	if len(r.Kind) > 0 {
-		put(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, b.rows, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
 		put(&b.MTSID, b.rows, r.MTSID)
@@ -2169,7 +2169,7 @@ func (b *Recipients) Append(r *Recipient) {
 		put(&b.NameAF, b.rows, r.Name.AF)
 	}
 	if len(r.Name.AFForm) > 0 {
-		put(&b.NameAFForm, b.rows, r.Name.AFForm)
+		putString(&b.NameAFForm, b.rows, r.Name.AFForm)
 	}
 	b.Responsibility = append(b.Responsibility, r.Responsibility)
 	b.OriginatingMTAReport = append(b.OriginatingMTAReport, r.OriginatingMTAReport)
@@ -2181,7 +2181,7 @@ func (b *Recipients) Append(r *Recipient) {
 		put(&b.ExplicitConversion, b.rows, r.ExplicitConversion)
 	}
 	if len(r.Outcome) > 0 {
-		put(&b.Outcome, b.rows, r.Outcome)
+		putString(&b.Outcome, b.rows, r.Outcome)
 	}
 	b.ArrivalTime = append(b.ArrivalTime, r.ArrivalTime)
 	if len(r.ConvertedEITs) > 0 {
@@ -2189,7 +2189,7 @@ func (b *Recipients) Append(r *Recipient) {
 	}
 	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
 	if len(r.MTSUserType) > 0 {
-		put(&b.MTSUserType, b.rows, r.MTSUserType)
+		putString(&b.MTSUserType, b.rows, r.MTSUserType)
 	}
 	b.ReasonCode = append(b.ReasonCode, r.ReasonCode)
 	if len(r.Reason) > 0 {
@@ -2618,14 +2618,14 @@ func (b *Trace) Append(r *TraceElement) {
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
 	if len(r.Scope) > 0 {
-		put(&b.Scope, b.rows, r.Scope)
+		putString(&b.Scope, b.rows, r.Scope)
 	}
 	if len(r.Level) > 0 {
-		put(&b.Level, b.rows, r.Level)
+		putString(&b.Level, b.rows, r.Level)
 	}
 	b.Seq = append(b.Seq, r.Seq)
 	if len(r.Kind) > 0 {
-		put(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, b.rows, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
 		put(&b.MTSID, b.rows, r.MTSID)
@@ -2650,7 +2650,7 @@ func (b *Trace) Append(r *TraceElement) {
 		put(&b.ArrivalTimeRaw, b.rows, r.ArrivalTimeRaw)
 	}
 	if len(r.RoutingAction) > 0 {
-		put(&b.RoutingAction, b.rows, r.RoutingAction)
+		putString(&b.RoutingAction, b.rows, r.RoutingAction)
 	}
 	if len(r.Attempted.Text) > 0 {
 		put(&b.AttemptedText, b.rows, r.Attempted.Text)
@@ -2929,7 +2929,7 @@ func (b *Extensions) Append(r *Extension) {
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
 	if len(r.Scope) > 0 {
-		put(&b.Scope, b.rows, r.Scope)
+		putString(&b.Scope, b.rows, r.Scope)
 	}
 	b.Owner = append(b.Owner, r.Owner)
 	b.Position = append(b.Position, r.Position)
@@ -2938,7 +2938,7 @@ func (b *Extensions) Append(r *Extension) {
 		put(&b.OID, b.rows, r.OID)
 	}
 	if len(r.Name) > 0 {
-		put(&b.Name, b.rows, r.Name)
+		putString(&b.Name, b.rows, r.Name)
 	}
 	b.CriticalForSubmission = append(b.CriticalForSubmission, r.CriticalForSubmission)
 	b.CriticalForTransfer = append(b.CriticalForTransfer, r.CriticalForTransfer)
@@ -2951,7 +2951,7 @@ func (b *Extensions) Append(r *Extension) {
 	}
 	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
 	if len(r.Error) > 0 {
-		put(&b.Error, b.rows, r.Error)
+		putString(&b.Error, b.rows, r.Error)
 	}
 	b.rows++
 }
@@ -3304,7 +3304,7 @@ func (b *Contents) Append(r *Content) {
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.Version = append(b.Version, r.Version)
 	if len(r.Kind) > 0 {
-		put(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, b.rows, r.Kind)
 	}
 	if len(r.Content) > 0 {
 		b.Content.lay(b.rows, r.Content, &b.held)
@@ -3535,16 +3535,16 @@ func (b *Problems) Append(r *Problem) {
 	}
 	b.ServerPort = append(b.ServerPort, r.ServerPort)
 	if len(r.Layer) > 0 {
-		put(&b.Layer, b.rows, r.Layer)
+		putString(&b.Layer, b.rows, r.Layer)
 	}
 	if len(r.Reason) > 0 {
-		put(&b.Reason, b.rows, r.Reason)
+		putString(&b.Reason, b.rows, r.Reason)
 	}
 	if len(r.Path) > 0 {
 		put(&b.Path, b.rows, r.Path)
 	}
 	if len(r.Direction) > 0 {
-		put(&b.Direction, b.rows, r.Direction)
+		putString(&b.Direction, b.rows, r.Direction)
 	}
 	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
 	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
@@ -4346,7 +4346,7 @@ func (b *IPMs) Append(r *IPM) {
 	}
 	b.Depth = append(b.Depth, r.Depth)
 	if len(r.Kind) > 0 {
-		put(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, b.rows, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
 		put(&b.MTSID, b.rows, r.MTSID)
@@ -4357,10 +4357,10 @@ func (b *IPMs) Append(r *IPM) {
 	}
 	b.Size = append(b.Size, r.Size)
 	if len(r.Status) > 0 {
-		put(&b.Status, b.rows, r.Status)
+		putString(&b.Status, b.rows, r.Status)
 	}
 	if len(r.ErrorReason) > 0 {
-		put(&b.ErrorReason, b.rows, r.ErrorReason)
+		putString(&b.ErrorReason, b.rows, r.ErrorReason)
 	}
 	if len(r.ErrorPath) > 0 {
 		put(&b.ErrorPath, b.rows, r.ErrorPath)
@@ -4449,7 +4449,7 @@ func (b *IPMs) Append(r *IPM) {
 		put(&b.OriginatorAF, b.rows, r.Originator.AF)
 	}
 	if len(r.Originator.AFForm) > 0 {
-		put(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
+		putString(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
 	}
 	if len(r.OriginatorFreeForm) > 0 {
 		put(&b.OriginatorFreeForm, b.rows, r.OriginatorFreeForm)
@@ -4550,7 +4550,7 @@ func (b *IPMs) Append(r *IPM) {
 	}
 	b.Signers = append(b.Signers, r.Signers)
 	if len(r.ATSSource) > 0 {
-		put(&b.ATSSource, b.rows, r.ATSSource)
+		putString(&b.ATSSource, b.rows, r.ATSSource)
 	}
 	if len(r.ATSPriority) > 0 {
 		put(&b.ATSPriority, b.rows, r.ATSPriority)
@@ -5187,7 +5187,7 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 	}
 	b.Position = append(b.Position, r.Position)
 	if len(r.Role) > 0 {
-		put(&b.Role, b.rows, r.Role)
+		putString(&b.Role, b.rows, r.Role)
 	}
 	if len(r.Descriptor) > 0 {
 		put(&b.Descriptor, b.rows, r.Descriptor)
@@ -5259,7 +5259,7 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 		put(&b.NameAF, b.rows, r.Name.AF)
 	}
 	if len(r.Name.AFForm) > 0 {
-		put(&b.NameAFForm, b.rows, r.Name.AFForm)
+		putString(&b.NameAFForm, b.rows, r.Name.AFForm)
 	}
 	if len(r.FreeFormName) > 0 {
 		put(&b.FreeFormName, b.rows, r.FreeFormName)
@@ -5570,7 +5570,7 @@ func (b *IPMReferences) Append(r *IPMReference) {
 	}
 	b.Position = append(b.Position, r.Position)
 	if len(r.Relation) > 0 {
-		put(&b.Relation, b.rows, r.Relation)
+		putString(&b.Relation, b.rows, r.Relation)
 	}
 	if len(r.IPMID) > 0 {
 		put(&b.IPMID, b.rows, r.IPMID)
@@ -5730,14 +5730,14 @@ func (b *IPMExtensions) Append(r *IPMExtension) {
 	}
 	b.Position = append(b.Position, r.Position)
 	if len(r.Scope) > 0 {
-		put(&b.Scope, b.rows, r.Scope)
+		putString(&b.Scope, b.rows, r.Scope)
 	}
 	b.Owner = append(b.Owner, r.Owner)
 	if len(r.OID) > 0 {
 		put(&b.OID, b.rows, r.OID)
 	}
 	if len(r.Name) > 0 {
-		put(&b.Name, b.rows, r.Name)
+		putString(&b.Name, b.rows, r.Name)
 	}
 	if len(r.Value) > 0 {
 		put(&b.Value, b.rows, r.Value)
@@ -5747,7 +5747,7 @@ func (b *IPMExtensions) Append(r *IPMExtension) {
 	}
 	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
 	if len(r.Error) > 0 {
-		put(&b.Error, b.rows, r.Error)
+		putString(&b.Error, b.rows, r.Error)
 	}
 	b.rows++
 }
@@ -5925,10 +5925,10 @@ func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
 	b.Extension = append(b.Extension, r.Extension)
 	b.Number = append(b.Number, r.Number)
 	if len(r.ExtensionName) > 0 {
-		put(&b.ExtensionName, b.rows, r.ExtensionName)
+		putString(&b.ExtensionName, b.rows, r.ExtensionName)
 	}
 	if len(r.Name) > 0 {
-		put(&b.Name, b.rows, r.Name)
+		putString(&b.Name, b.rows, r.Name)
 	}
 	b.Element = append(b.Element, r.Element)
 	if len(r.Value) > 0 {
@@ -6161,7 +6161,7 @@ func (b *BodyParts) Append(r *BodyPart) {
 	}
 	b.Position = append(b.Position, r.Position)
 	if len(r.Kind) > 0 {
-		put(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, b.rows, r.Kind)
 	}
 	b.Extended = append(b.Extended, r.Extended)
 	if len(r.TypeOID) > 0 {
@@ -6185,7 +6185,7 @@ func (b *BodyParts) Append(r *BodyPart) {
 		b.Text.lay(b.rows, r.Text, &b.held)
 	}
 	if len(r.TextReason) > 0 {
-		put(&b.TextReason, b.rows, r.TextReason)
+		putString(&b.TextReason, b.rows, r.TextReason)
 	}
 	if len(r.Octets) > 0 {
 		b.Octets.lay(b.rows, r.Octets, &b.held)
@@ -6217,7 +6217,7 @@ func (b *BodyParts) Append(r *BodyPart) {
 		b.NestedPath.lay(b.rows, r.NestedPath, &b.held)
 	}
 	if len(r.Error) > 0 {
-		put(&b.Error, b.rows, r.Error)
+		putString(&b.Error, b.rows, r.Error)
 	}
 	b.rows++
 }
@@ -6563,10 +6563,10 @@ func (b *Operations) Append(r *Operation) {
 		put(&b.Source, b.rows, r.Source)
 	}
 	if len(r.Direction) > 0 {
-		put(&b.Direction, b.rows, r.Direction)
+		putString(&b.Direction, b.rows, r.Direction)
 	}
 	if len(r.Protocol) > 0 {
-		put(&b.Protocol, b.rows, r.Protocol)
+		putString(&b.Protocol, b.rows, r.Protocol)
 	}
 	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
 	b.AnsweredAt = append(b.AnsweredAt, r.AnsweredAt)
@@ -6575,7 +6575,7 @@ func (b *Operations) Append(r *Operation) {
 	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
 	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
 	if len(r.Name) > 0 {
-		put(&b.Name, b.rows, r.Name)
+		putString(&b.Name, b.rows, r.Name)
 	}
 	b.Code = append(b.Code, r.Code)
 	if len(r.OID) > 0 {
@@ -6589,7 +6589,7 @@ func (b *Operations) Append(r *Operation) {
 	}
 	b.Invoked = append(b.Invoked, r.Invoked)
 	if len(r.Outcome) > 0 {
-		put(&b.Outcome, b.rows, r.Outcome)
+		putString(&b.Outcome, b.rows, r.Outcome)
 	}
 	if len(r.Error) > 0 {
 		put(&b.Error, b.rows, r.Error)

@@ -162,6 +162,31 @@ func TestTextsKeepWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// Short texts of every length are those that were put, after any few rows without one, and
+// with any room behind them.
+func TestShortTexts(t *testing.T) {
+	octets := make([]byte, 2*short)
+	for i := range octets {
+		octets[i] = byte(i) | 0x80 // None that is empty space.
+	}
+	for n := range octets {
+		for empty := range few + 3 {
+			for _, room := range []int{0, shortRoom - 1, shortRoom, 4 * shortRoom} {
+				c := Texts{octets: append(make([]byte, 0, 2+room), 1, 'x'), rows: 1}
+				v := bytes.Clone(octets[n:min(2*n, len(octets))])
+				put(&c, 1+empty, v)
+				clear(v)
+				putString(&c, 2+empty, string(octets[:n]))
+				want := append([]string{"x"}, make([]string, empty)...)
+				want = append(want, string(octets[n:min(2*n, len(octets))]), string(octets[:n]))
+				if got := c.Strings(); !slices.Equal(got, want) || c.Len() != len(want) {
+					t.Fatalf("%d octets after %d rows, room %d: %q, want %q", n, empty, room, got, want)
+				}
+			}
+		}
+	}
+}
+
 // Held is about what a batch takes.
 func TestHeld(t *testing.T) {
 	var b Batch
@@ -231,12 +256,15 @@ func FuzzTexts(f *testing.F) {
 			var octets []byte
 			size := 0
 			for i, n := range lengths {
-				v := bytes.Repeat([]byte{byte('a' + i%26)}, int(n)*int(n)*3)
+				v := bytes.Repeat([]byte{byte('a' + i%26), n}, int(n)*int(n)*3/2)
+				if n%4 == 1 {
+					v = v[:min(len(v), int(n)/2)] // Most are short.
+				}
 				switch {
 				case n == 255 && i%8 == 7:
 					v = own[:Large+i]
 					c.lay(i, v, &held{adopted: [][]byte{own}})
-				case n > 50 && i%8 == 5:
+				case len(v) > 7000 && i%8 == 5:
 					// Octets of an array that is overwritten are there elsewhere, too.
 					of := bytes.Clone(v)
 					c.lay(i, of[i:], &held{of: of, in: v})
@@ -245,7 +273,7 @@ func FuzzTexts(f *testing.F) {
 				case len(v) > 0 && i%2 == 0:
 					put(&c, i, v)
 				case len(v) > 0:
-					put(&c, i, string(v))
+					putString(&c, i, string(v))
 				}
 				want = append(want, string(v))
 				octets = append(binary.AppendUvarint(octets, uint64(len(v))), v...)

@@ -68,27 +68,69 @@ const (
 	maxJoined = 256 << 10
 )
 
-// put makes v the text of a row, those between the last one and it empty.
-func put[T string | []byte](c *Texts, row int, v T) {
+const (
+	// short is the length below which a text's own is told by one octet, as that of most.
+	short = 0x80
+	// few are the rows without a text, before one, that put makes.
+	few = 8
+	// shortRoom is what put may write.
+	shortRoom = few + 1 + short
+)
+
+// put makes v the text of a row, those between the last one and it empty. Nearly all texts
+// are short and have room: of these it writes few words, with octets behind them that the
+// next text is written over.
+func put(c *Texts, row int, v []byte) {
+	n, empty := len(c.octets), row-c.rows
+	if len(v) >= short || uint(empty) > few || cap(c.octets)-n < shortRoom {
+		c.put(row, v)
+		return
+	}
+	b := (*[shortRoom]byte)(c.octets[n : n+shortRoom])
+	binary.LittleEndian.PutUint64(b[:], 0)
+	b[empty] = byte(len(v))
+	c.octets, c.rows = c.octets[:n+empty+1+len(v)], row+1
+	to := b[empty+1:]
+	switch k := len(v); {
+	case k > 32:
+		copy(to, v)
+	case k > 16:
+		first, second := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])
+		third, last := binary.LittleEndian.Uint64(v[k-16:]), binary.LittleEndian.Uint64(v[k-8:])
+		binary.LittleEndian.PutUint64(to, first)
+		binary.LittleEndian.PutUint64(to[8:], second)
+		binary.LittleEndian.PutUint64(to[k-16:], third)
+		binary.LittleEndian.PutUint64(to[k-8:], last)
+	case k >= 8:
+		first, last := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[k-8:])
+		binary.LittleEndian.PutUint64(to, first)
+		binary.LittleEndian.PutUint64(to[k-8:], last)
+	case k >= 4:
+		first, last := binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[k-4:])
+		binary.LittleEndian.PutUint32(to, first)
+		binary.LittleEndian.PutUint32(to[k-4:], last)
+	case k > 0:
+		to[0], to[k/2], to[k-1] = v[0], v[k/2], v[k-1]
+	}
+}
+
+// putString is put for what is not octets.
+func putString(c *Texts, row int, v string) {
+	put(c, row, unsafe.Slice(unsafe.StringData(v), len(v)))
+}
+
+// put is put for a text of any length, after any number of rows.
+func (c *Texts) put(row int, v []byte) {
 	if len(v) > maxJoined {
 		c.refer(row, append([]byte(nil), v...))
 		return
 	}
-	if c.rows != row {
-		c.pad(row)
-	}
-	n := len(c.octets)
-	if need := n + binary.MaxVarintLen64 + len(v); need > cap(c.octets) {
+	c.pad(row)
+	if need := len(c.octets) + binary.MaxVarintLen64 + len(v); need > cap(c.octets) {
 		c.grow(need)
 	}
-	c.rows = row + 1
-	if len(v) < 0x80 { // Most, and one octet tells their length.
-		c.octets = c.octets[:n+1+len(v)]
-		c.octets[n] = byte(len(v))
-		copy(c.octets[n+1:], v)
-		return
-	}
 	c.octets = append(binary.AppendUvarint(c.octets, uint64(len(v))), v...)
+	c.rows = row + 1
 }
 
 // lay is put for what may be in memory that the batch has, and is not copied then.

@@ -202,6 +202,8 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 			fmt.Fprintf(b, "put(&b.%s, b.rows, %s[:])\n", f.col, value)
 		case f.slice == texts && f.row == "[]byte" && holding[t.Name]:
 			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(b.rows, %s, &b.held)\n}\n", value, f.col, value)
+		case f.slice == texts && f.row == "string":
+			fmt.Fprintf(b, "if len(%s) > 0 {\nputString(&b.%s, b.rows, %s)\n}\n", value, f.col, value)
 		case f.slice == texts:
 			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, b.rows, %s)\n}\n", value, f.col, value)
 		default:
