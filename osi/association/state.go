@@ -126,8 +126,15 @@ func (a *Association) endSSDU(d *direction) {
 	a.ends(&d.ssdu)
 }
 
-// settle takes back what events referred to, and hands over what was suspended.
+// settle takes back what events referred to, and hands over what was suspended. Most TPDUs
+// cause no event.
 func (a *Association) settle() {
+	if s := a.scratch; len(s.events)|len(s.lent)|len(s.names)|len(a.handover) != 0 {
+		a.takeBack()
+	}
+}
+
+func (a *Association) takeBack() {
 	a.events, a.next = a.events[:0], 0
 	for i, b := range a.lent {
 		a.recycle(b)
@@ -148,6 +155,10 @@ func (a *Association) hand() {
 	}
 	a.handover = a.handover[:0]
 }
+
+// Pending reports whether Next has something to do, be it only to hand over what was
+// suspended.
+func (a *Association) Pending() bool { return a.next < len(a.events) || len(a.handover) > 0 }
 
 // Next puts the next event into ev. It returns false when there is none.
 func (a *Association) Next(ev *Event) bool {
@@ -210,6 +221,13 @@ func (a *Association) transports(dir uint8, v view) {
 // count keeps the facts that hold for every class.
 func (a *Association) count(dir uint8) {
 	a.facts.TPDUs[dir]++
+	if !a.dir[dir].begun {
+		a.begun(dir)
+	}
+}
+
+// begun notes that a direction has a TPDU.
+func (a *Association) begun(dir uint8) {
 	a.dir[dir].begun = true
 	a.facts.OneDirection = !a.dir[1-dir].begun
 }
@@ -217,8 +235,7 @@ func (a *Association) count(dir uint8) {
 // transport takes one decoded TPDU, a.tpdu.
 func (a *Association) transport(dir uint8, v view) {
 	t := &a.tpdu
-	a.dir[dir].begun = true
-	a.facts.OneDirection = !a.dir[1-dir].begun
+	a.begun(dir)
 	switch t.Kind {
 	case cotp.CR, cotp.CC:
 		if t.Kind == cotp.CR || len(a.facts.CallingTSAP) == 0 {

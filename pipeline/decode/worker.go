@@ -1015,7 +1015,9 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 	c.heard = max(c.heard, it.Time)
 	switch it.Kind {
 	case record.TPDU:
-		w.endRun(c, it.Dir)
+		if c.skipped[it.Dir] != nil {
+			w.endRun(c, it.Dir)
+		}
 		w.tpdu(c, rec, it)
 	case record.Gap:
 		w.endRun(c, it.Dir)
@@ -1039,7 +1041,9 @@ func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
 		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame,
 		Source: w.sourceOf(rec, it), Record: w.job.number, Octets: it.Octets,
 	})
-	w.drain(c, rec)
+	if c.assoc.Pending() {
+		w.drain(c, rec)
+	}
 }
 
 // sourceOf returns the number of an item's source, the last one's of the record unasked.
