@@ -285,8 +285,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &Capture{Size: 1}))
 	md := schema(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		// The second time there is memory for the items, so that tpdus reads more of them.
 		var r Record
-		if r.Decode(b) != nil {
+		first := r.Decode(b)
+		if err := r.Decode(b); (err == nil) != (first == nil) {
+			t.Fatalf("%v, the second time %v", first, err)
+		} else if err != nil {
 			return
 		}
 		// What this reader takes, the protobuf library takes too, strings being
