@@ -167,8 +167,12 @@ func AppendOID(dst, content []byte) (out []byte, ok bool) {
 			out = append(out, byte('0'+root))
 			arc -= root * 40
 		}
-		out = append(out, '.')
-		out = appendUint(out, arc)
+		// Most arcs have one digit.
+		if arc < 10 {
+			out = append(out, '.', byte('0'+arc))
+		} else {
+			out = appendUint(append(out, '.'), arc)
+		}
 		arc = 0
 	}
 	return out, true
@@ -179,7 +183,7 @@ func AppendOID(dst, content []byte) (out []byte, ok bool) {
 // The zone may be missing, as old implementations leave it out; then UTC is
 // taken.
 func UTCTime(content []byte) (time.Time, bool) {
-	year, ok := digits(content, 0, 2)
+	year, ok := twoDigits(content, 0)
 	if !ok {
 		return time.Time{}, false
 	}
@@ -193,34 +197,31 @@ func UTCTime(content []byte) (time.Time, bool) {
 // (X.680 46), in UTC. Minutes, seconds and their fraction may be missing; a
 // missing zone, which means local time there, is taken as UTC.
 func GeneralizedTime(content []byte) (time.Time, bool) {
-	year, ok := digits(content, 0, 4)
-	if !ok {
+	century, ok1 := twoDigits(content, 0)
+	year, ok2 := twoDigits(content, 2)
+	if !ok1 || !ok2 {
 		return time.Time{}, false
 	}
-	return clock(year, content, 4)
+	return clock(100*century+year, content, 4)
 }
 
 // clock reads what follows the year: the fraction is one of the last unit
 // that is written (X.680 46.2 b and c), and second 60 is a leap second.
 func clock(year int, s []byte, p int) (time.Time, bool) {
-	month, ok1 := digits(s, p, 2)
-	day, ok2 := digits(s, p+2, 2)
-	hour, ok3 := digits(s, p+4, 2)
-	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 {
-		return time.Time{}, false
-	}
-	// Day 0 of the next month is the last day of this one.
-	if last := time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC); day > last.Day() {
+	month, ok1 := twoDigits(s, p)
+	day, ok2 := twoDigits(s, p+2)
+	hour, ok3 := twoDigits(s, p+4)
+	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 || day > daysOf(year, month) {
 		return time.Time{}, false
 	}
 	p += 6
 	unit := time.Hour
-	minute, ok := digits(s, p, 2)
+	minute, ok := twoDigits(s, p)
 	second := 0
 	if ok {
 		p += 2
 		unit = time.Minute
-		if second, ok = digits(s, p, 2); ok {
+		if second, ok = twoDigits(s, p); ok {
 			p += 2
 			unit = time.Second
 		}
@@ -246,10 +247,10 @@ func clock(year int, s []byte, p int) (time.Time, bool) {
 	case p == len(s):
 	case s[p] == 'Z' && p+1 == len(s):
 	case (s[p] == '+' || s[p] == '-') && (len(s) == p+5 || len(s) == p+3):
-		h, ok := digits(s, p+1, 2)
+		h, ok := twoDigits(s, p+1)
 		m := 0
 		if ok && len(s) == p+5 {
-			m, ok = digits(s, p+3, 2)
+			m, ok = twoDigits(s, p+3)
 		}
 		if !ok || h > 23 || m > 59 {
 			return time.Time{}, false
@@ -261,21 +262,47 @@ func clock(year int, s []byte, p int) (time.Time, bool) {
 	default:
 		return time.Time{}, false
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	return t.Add(fraction - time.Duration(offset)*time.Second), true
+	// All is in its range: time.Date would bring it there by several divisions.
+	seconds := ((daysBefore(year, month)+day-1)*24+hour)*3600 + minute*60 + second
+	return time.Unix(int64(seconds-offset), int64(fraction)).UTC(), true
 }
 
-func digits(s []byte, p, n int) (v int, ok bool) {
-	if p+n > len(s) {
+// beforeMonth are the days of a year without a leap day before each month, from 1.
+var beforeMonth = [14]int{1: 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365}
+
+func isLeap(year int) bool { return year%4 == 0 && (year%100 != 0 || year%400 == 0) }
+
+// daysOf returns how many days a month has.
+func daysOf(year, month int) int {
+	if month == 2 && isLeap(year) {
+		return 29
+	}
+	return beforeMonth[month+1] - beforeMonth[month]
+}
+
+// daysBefore returns the days from the beginning of 1970 to that of a month of a year
+// from 0 on.
+func daysBefore(year, month int) int {
+	n := beforeMonth[month]
+	if month > 2 && isLeap(year) {
+		n++
+	}
+	// Counted from 400 years before the year 1, so that no quotient is negative.
+	y := uint(year + 399)
+	return n + int(365*y+y/4-y/100+y/400) - (146_097 + 719_162)
+}
+
+// twoDigits returns the number that the two octets at p are, with ok false where they
+// are not both there or not both digits.
+func twoDigits(s []byte, p int) (v int, ok bool) {
+	if p+2 > len(s) {
 		return 0, false
 	}
-	for _, b := range s[p : p+n] {
-		if b < '0' || b > '9' {
-			return 0, false
-		}
-		v = v*10 + int(b-'0')
+	tens, units := s[p]-'0', s[p+1]-'0'
+	if tens > 9 || units > 9 {
+		return 0, false
 	}
-	return v, true
+	return int(tens)*10 + int(units), true
 }
 
 // AppendUniversal appends the UTF-8 form of a UniversalString's octets (UCS-4,

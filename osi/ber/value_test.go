@@ -2,6 +2,7 @@ package ber
 
 import (
 	"encoding/asn1"
+	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -273,6 +274,28 @@ func TestTimes(t *testing.T) {
 				t.Errorf("got %q, want %q", s, test.want)
 			}
 		})
+	}
+}
+
+// TestEveryMonth holds the days that months have, and where they lie, against package time.
+func TestEveryMonth(t *testing.T) {
+	for year := range 10_000 {
+		for month := 1; month <= 12; month++ {
+			for _, day := range []int{1, 28, 29, 30, 31} {
+				s := fmt.Appendf(nil, "%04d%02d%02d0102Z", year, month, day)
+				want := time.Date(year, time.Month(month), day, 1, 2, 0, 0, time.UTC)
+				exists := want.Day() == day
+				if got, ok := GeneralizedTime(s); ok != exists || ok && got != want {
+					t.Fatalf("%s is %v, %v; want %v, %v", s, got, ok, want, exists)
+				}
+				if year < 1950 || year >= 2050 {
+					continue
+				}
+				if got, ok := UTCTime(s[2:]); ok != exists || ok && got != want {
+					t.Fatalf("%s is %v, %v; want %v, %v", s[2:], got, ok, want, exists)
+				}
+			}
+		}
 	}
 }
 
