@@ -1,6 +1,8 @@
 package x411
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -38,14 +40,18 @@ type field = Field
 // Fields are those of a SET or SEQUENCE.
 type Fields struct {
 	list []Field
-	// places are the places of fields in list, from 1, by the class and number of the
-	// tag, 0 where no field has it: where in the list a tag is cannot be foretold.
+	// places are the places of fields in list, from 1, by placeOf the tag, 0 where no
+	// field has it: where in the list a tag is cannot be foretold.
 	places    [4 << placeBits]uint8
 	mandatory uint32 // By ID.
 }
 
 // placeBits is how many bits the number of a field's tag may have.
 const placeBits = 5
+
+// placeOf returns where the place of a tag's field is, which is beyond all of them for a
+// number of more bits.
+func placeOf(t ber.Tag) uint32 { return bits.RotateLeft32(uint32(t), 2) }
 
 // FieldsOf returns the fields of a list. Of several with one tag the first counts.
 func FieldsOf(list []Field) *Fields {
@@ -55,7 +61,7 @@ func FieldsOf(list []Field) *Fields {
 		if x.Tag.Number()>>placeBits != 0 || x.ID > 31 {
 			panic("x411: field " + x.Name + " has a large tag or ID")
 		}
-		if p := &f.places[uint32(x.Tag.Class())<<placeBits|x.Tag.Number()]; *p == 0 {
+		if p := &f.places[placeOf(x.Tag)]; *p == 0 {
 			*p = uint8(i + 1)
 		}
 		if x.Mandatory {
@@ -77,15 +83,11 @@ func (f *Fields) Name(id int) string {
 
 // find returns the field with a tag, nil when there is none.
 func (f *Fields) find(t ber.Tag) *Field {
-	n := t.Number()
-	if n>>placeBits != 0 {
+	at := placeOf(t)
+	if at >= uint32(len(f.places)) || f.places[at] == 0 {
 		return nil
 	}
-	place := f.places[uint32(t.Class())<<placeBits|n]
-	if place == 0 {
-		return nil
-	}
-	return &f.list[place-1]
+	return &f.list[f.places[at]-1]
 }
 
 // segment is one step of the path to the value being read; kind says which of the
@@ -205,7 +207,7 @@ func reuse[T any](s []T, keep int) []T {
 }
 
 func (d *decoder) push(name string) {
-	if d.depth < maxPath {
+	if uint(d.depth) < maxPath {
 		s := &d.path[d.depth]
 		s.name, s.kind = name, segmentName
 	}
@@ -213,7 +215,7 @@ func (d *decoder) push(name string) {
 }
 
 func (d *decoder) pushIndex(i int) {
-	if d.depth < maxPath {
+	if uint(d.depth) < maxPath {
 		s := &d.path[d.depth]
 		s.index, s.kind = i, segmentIndex
 	}
@@ -306,11 +308,12 @@ func (d *decoder) next(c *ber.Cursor, e *ber.Element, fields *Fields, seen *uint
 			d.stray(e)
 			continue
 		}
-		if *seen&(1<<f.ID) != 0 {
+		bit := uint32(1) << (f.ID & 31)
+		if *seen&bit != 0 {
 			d.failIn(f.Name, CodeDuplicate, e.Offset)
 			continue
 		}
-		*seen |= 1 << f.ID
+		*seen |= bit
 		d.push(f.Name)
 		return int(f.ID)
 	}
@@ -438,11 +441,7 @@ func (d *decoder) ascii(s []byte) []byte {
 	if s == nil {
 		return []byte{}
 	}
-	i := 0
-	for i < len(s) && s[i] < utf8.RuneSelf {
-		i++
-	}
-	if i == len(s) {
+	if SevenBits(s) {
 		return s
 	}
 	at := len(d.arena)
@@ -451,6 +450,36 @@ func (d *decoder) ascii(s []byte) []byte {
 	}
 	return d.kept(at)
 }
+
+// SevenBits reports whether no octet of s is above 7F: 128 at a time, as texts are most of
+// what there is, and short ones at once.
+func SevenBits(s []byte) bool {
+	const high = 0x8080808080808080
+	for ; len(s) >= 128; s = s[128:] {
+		b := (*[128]byte)(s)
+		v := word(b[0:]) | word(b[8:]) | word(b[16:]) | word(b[24:]) |
+			word(b[32:]) | word(b[40:]) | word(b[48:]) | word(b[56:]) |
+			word(b[64:]) | word(b[72:]) | word(b[80:]) | word(b[88:]) |
+			word(b[96:]) | word(b[104:]) | word(b[112:]) | word(b[120:])
+		if v&high != 0 {
+			return false
+		}
+	}
+	v := uint64(0)
+	for ; len(s) >= 8; s = s[8:] {
+		v |= word(s)
+	}
+	switch n := len(s); {
+	case n >= 4:
+		// The two overlap, as those of the next case do.
+		v |= uint64(binary.LittleEndian.Uint32(s) | binary.LittleEndian.Uint32(s[n-4:]))
+	case n > 0:
+		v |= uint64(s[0] | s[n>>1] | s[n-1])
+	}
+	return v&high == 0
+}
+
+func word(s []byte) uint64 { return binary.LittleEndian.Uint64(s) }
 
 func appendASCII(dst []byte, b byte) []byte {
 	if b < utf8.RuneSelf {

@@ -356,24 +356,29 @@ func (d *decoder) domain(c *ber.Cursor, e *ber.Element, g *DomainIdentifier) {
 // domainText makes the text of a domain from its parts.
 func (d *decoder) domainText(g *DomainIdentifier) {
 	at := len(d.arena)
-	d.arena = append(d.arena, '/')
+	out := append(d.arena, '/')
 	if g.PRMD != nil {
-		d.arena = append(d.arena, "PRMD="...)
-		d.arena = appendStdPrintable(d.arena, g.PRMD)
-		d.arena = append(d.arena, '/')
+		out = append(out, "PRMD="...)
+		out = appendStdPrintable(out, g.PRMD)
+		out = append(out, '/')
 	}
-	d.arena = append(d.arena, "ADMD="...)
-	d.arena = appendStdPrintable(d.arena, g.ADMD)
-	d.arena = append(d.arena, "/C="...)
-	d.arena = appendStdPrintable(d.arena, g.Country)
-	d.arena = append(d.arena, '/')
+	out = append(out, "ADMD="...)
+	out = appendStdPrintable(out, g.ADMD)
+	out = append(out, "/C="...)
+	out = appendStdPrintable(out, g.Country)
+	d.arena = append(out, '/')
 	g.Text = d.kept(at)
 }
 
 // appendStdPrintable appends a value as RFC 2156 section 4.2 writes a
 // std-printablestring: "/", "=" and "$" preceded by "$".
 func appendStdPrintable(dst, s []byte) []byte {
-	for _, b := range s {
+	n := 0
+	for n < len(s) && stdPlain[s[n]] {
+		n++
+	}
+	dst = append(dst, s[:n]...) // Nearly always all.
+	for _, b := range s[n:] {
 		switch {
 		case b == '/' || b == '=' || b == '$':
 			dst = append(dst, '$', b)
@@ -385,6 +390,14 @@ func appendStdPrintable(dst, s []byte) []byte {
 	}
 	return dst
 }
+
+// stdPlain tells of an octet whether appendStdPrintable takes it as it is.
+var stdPlain = func() (t [256]bool) {
+	for b := range t {
+		t[b] = b >= ' ' && b != 0x7f && b != '/' && b != '=' && b != '$'
+	}
+	return t
+}()
 
 // domainName reads a CHOICE of NumericString and PrintableString, by itself or
 // under one explicit tag.

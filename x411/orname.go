@@ -848,17 +848,12 @@ func appendEscaped(dst, value []byte, isType bool) []byte {
 // isPlain reports whether appendEscaped takes a value as it is, and appendFolded in lower
 // case.
 func isPlain(value []byte) bool {
-	space := true // What was before was the beginning or a space.
-	for _, b := range value {
-		if folded[b] != 0 {
-			space = false
-		} else if b == ' ' && !space {
-			space = true
-		} else {
+	for i, b := range value {
+		if folded[b] == 0 && (b != ' ' || i == 0 || value[i-1] == ' ') {
 			return false
 		}
 	}
-	return !space
+	return len(value) > 0 && value[len(value)-1] != ' '
 }
 
 // isCountry reports whether a kind's value may be a number that the key replaces.

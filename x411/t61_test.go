@@ -1,6 +1,7 @@
 package x411
 
 import (
+	"bytes"
 	"testing"
 	"unicode/utf8"
 )
@@ -58,4 +59,24 @@ func FuzzT61(f *testing.F) {
 			t.Errorf("plain %q gives %q", s, out)
 		}
 	})
+}
+
+// TestSevenBits sets the high bit of each octet of strings of every length in turn.
+func TestSevenBits(t *testing.T) {
+	for n := range 300 {
+		s := bytes.Repeat([]byte{0x7f}, n)
+		if !SevenBits(s) {
+			t.Errorf("%d octets of 7F are not of seven bits", n)
+		}
+		for i := range s {
+			s[i] = 0x80
+			if SevenBits(s) {
+				t.Errorf("%d octets with 80 as number %d are of seven bits", n, i)
+			}
+			s[i] = 0x7f
+		}
+	}
+	if !SevenBits(nil) {
+		t.Error("none is not of seven bits")
+	}
 }

@@ -2,7 +2,6 @@ package ipm
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"x400flow/osi/ber"
 	"x400flow/x411"
@@ -495,7 +494,7 @@ func (c *Content) ia5(p *BodyPart) {
 	if p.Text == nil {
 		p.Text = []byte{}
 	}
-	if !sevenBits(p.Data) {
+	if !x411.SevenBits(p.Data) {
 		r := &c.r
 		at := len(r.Arena())
 		r.SetArena(appendLatin1(r.Arena(), p.Data))
@@ -504,24 +503,6 @@ func (c *Content) ia5(p *BodyPart) {
 	}
 }
 
-// sevenBits tells whether no octet is above 7F, 32 at a time: texts are most of what
-// there is.
-func sevenBits(b []byte) bool {
-	const high = 0x8080808080808080
-	for ; len(b) >= 32; b = b[32:] {
-		v := binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
-			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
-		if v&high != 0 {
-			return false
-		}
-	}
-	for _, o := range b {
-		if o >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
 
 // generalText makes the text of a string of the type that the tag tells; any
 // other tag means a GeneralString.
