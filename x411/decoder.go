@@ -451,17 +451,13 @@ func (d *decoder) ascii(s []byte) []byte {
 	return d.kept(at)
 }
 
-// SevenBits reports whether no octet of s is above 7F: 128 at a time, as texts are most of
+// SevenBits reports whether no octet of s is above 7F: 256 at a time, as texts are most of
 // what there is, and short ones at once.
 func SevenBits(s []byte) bool {
 	const high = 0x8080808080808080
-	for ; len(s) >= 128; s = s[128:] {
-		b := (*[128]byte)(s)
-		v := word(b[0:]) | word(b[8:]) | word(b[16:]) | word(b[24:]) |
-			word(b[32:]) | word(b[40:]) | word(b[48:]) | word(b[56:]) |
-			word(b[64:]) | word(b[72:]) | word(b[80:]) | word(b[88:]) |
-			word(b[96:]) | word(b[104:]) | word(b[112:]) | word(b[120:])
-		if v&high != 0 {
+	for ; len(s) >= 256; s = s[256:] {
+		b := (*[256]byte)(s)
+		if (ofEight(b[:64])|ofEight(b[64:128])|ofEight(b[128:192])|ofEight(b[192:]))&high != 0 {
 			return false
 		}
 	}
@@ -480,6 +476,12 @@ func SevenBits(s []byte) bool {
 }
 
 func word(s []byte) uint64 { return binary.LittleEndian.Uint64(s) }
+
+// ofEight returns the bits that any of eight words has.
+func ofEight(s []byte) uint64 {
+	return word(s) | word(s[8:]) | word(s[16:]) | word(s[24:]) |
+		word(s[32:]) | word(s[40:]) | word(s[48:]) | word(s[56:])
+}
 
 func appendASCII(dst []byte, b byte) []byte {
 	if b < utf8.RuneSelf {
@@ -605,19 +607,40 @@ func appendTime(dst []byte, t *Time) []byte {
 	if t.At.IsZero() {
 		return appendClean(dst, t.Raw)
 	}
-	return t.At.AppendFormat(dst, time.RFC3339)
+	year, month, day := t.At.Date()
+	if year < 0 || year > 9999 || t.At.Location() != time.UTC {
+		return t.At.AppendFormat(dst, time.RFC3339)
+	}
+	hour, minute, second := t.At.Clock()
+	dst = appendTwo(appendTwo(dst, year/100), year%100)
+	dst = appendTwo(append(dst, '-'), int(month))
+	dst = appendTwo(append(dst, '-'), day)
+	dst = appendTwo(append(dst, 'T'), hour)
+	dst = appendTwo(append(dst, ':'), minute)
+	dst = appendTwo(append(dst, ':'), second)
+	return append(dst, 'Z')
+}
+
+// appendTwo appends the two digits of n, which is below 100.
+func appendTwo(dst []byte, n int) []byte {
+	return append(dst, byte('0'+uint(n)/10), byte('0'+uint(n)%10))
 }
 
 // appendClean appends text with control characters replaced by spaces and
 // octets that are no UTF-8 by U+FFFD.
 func appendClean(dst, text []byte) []byte {
-	for len(text) > 0 {
-		b := text[0]
-		if b < utf8.RuneSelf {
-			if b < ' ' || b == 0x7f {
-				b = ' '
-			}
-			dst = append(dst, b)
+	for {
+		n := 0
+		for n < len(text) && isClean[text[n]] {
+			n++
+		}
+		dst = append(dst, text[:n]...)
+		if n == len(text) {
+			return dst
+		}
+		text = text[n:]
+		if text[0] < utf8.RuneSelf {
+			dst = append(dst, ' ')
 			text = text[1:]
 			continue
 		}
@@ -625,5 +648,12 @@ func appendClean(dst, text []byte) []byte {
 		dst = utf8.AppendRune(dst, r)
 		text = text[n:]
 	}
-	return dst
 }
+
+// isClean tells of an octet whether appendClean takes it as it is, whatever is beside it.
+var isClean = func() (t [256]bool) {
+	for b := ' '; b < 0x7f; b++ {
+		t[b] = true
+	}
+	return t
+}()

@@ -54,10 +54,13 @@ type knownName struct {
 
 // knownPart is an attribute of a name.
 type knownPart struct {
-	kind                      AttributeKind
-	form                      Form
-	number                    int32
-	typ, value, raw, language span
+	kind   AttributeKind
+	form   Form
+	plain  bool // It has no type and no language, and its value is as it was sent.
+	number int32
+	value  span
+	// These are not set in a plain one.
+	typ, raw, language span
 }
 
 // span is where a text of a known name is: from at on in its contents octets, or from ^at
@@ -105,8 +108,13 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements
 	for i := range attrs {
 		a, p := &attrs[i], &x.parts[i]
 		p.kind, p.form, p.number = a.Kind, a.Form, a.Number
-		x.place(&p.typ, octets, a.Type)
 		x.place(&p.value, octets, a.Value)
+		p.plain = a.Type == nil && a.Language == nil && len(a.Raw) == len(a.Value) &&
+			unsafe.SliceData(a.Raw) == unsafe.SliceData(a.Value)
+		if p.plain {
+			continue
+		}
+		x.place(&p.typ, octets, a.Type)
 		x.place(&p.raw, octets, a.Raw)
 		x.place(&p.language, octets, a.Language)
 	}
@@ -142,20 +150,28 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 		if s.length < 0 {
 			return nil
 		}
-		if s.at < 0 {
-			return memory[^s.at:][:s.length:s.length]
+		from, at := e.Content, int(s.at)
+		if at < 0 {
+			from, at = memory, ^at
 		}
-		return e.Content[s.at:][:s.length:s.length]
+		end := at + int(s.length)
+		return from[at:end:end]
 	}
 	d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
-	for i := range x.parts {
-		p, a := &x.parts[i], &d.attrs[first+i]
+	attrs := d.attrs[first:len(d.attrs):len(d.attrs)]
+	for i := range attrs {
+		p, a := &x.parts[i], &attrs[i]
 		a.Kind, a.Form, a.Number = p.kind, p.form, p.number
-		a.Type, a.Value, a.Raw, a.Language = of(p.typ), of(p.value), of(p.raw), of(p.language)
+		v := of(p.value)
+		if p.plain {
+			a.Type, a.Value, a.Raw, a.Language = nil, v, v, nil
+		} else {
+			a.Type, a.Value, a.Raw, a.Language = of(p.typ), v, of(p.raw), of(p.language)
+		}
 	}
 	n.Present = true
 	n.Octets = Range{e.Offset, e.End}
-	n.Address.Attributes = d.attrs[first:len(d.attrs):len(d.attrs)]
 	n.DirectoryName, n.Text, n.Key = of(x.directory), of(x.text), of(x.key)
-	n.Address.choose()
+	var c chosen
+	n.Address.choose(attrs, &c)
 }

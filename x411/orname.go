@@ -168,8 +168,7 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	if sequences == 0 && in.Code() == ber.None {
 		d.failIn("built-in-standard-attributes", CodeMissing, e.Offset)
 	}
-	n.Address.Attributes = d.attrs[first:len(d.attrs):len(d.attrs)]
-	d.finishName(n)
+	d.finishName(n, d.attrs[first:len(d.attrs):len(d.attrs)])
 }
 
 func (d *decoder) attribute(a Attribute) {
@@ -185,7 +184,10 @@ func (d *decoder) plainAttribute(kind AttributeKind, form Form, number int32, va
 		value = []byte{}
 	}
 	n := len(d.attrs)
-	d.attrs = slices.Grow(d.attrs, 1)[:n+1]
+	if n == cap(d.attrs) {
+		d.attrs = slices.Grow(d.attrs, 1)
+	}
+	d.attrs = d.attrs[:n+1]
 	a := &d.attrs[n]
 	a.Kind, a.Form, a.Number, a.Type, a.Value, a.Raw, a.Language = kind, form, number, nil, value, raw, nil
 }
@@ -648,55 +650,42 @@ func (d *decoder) terminalType(c *ber.Cursor, e *ber.Element, number int32) {
 // chosen tells which attribute of each kind stands in the fields of an address and in
 // its text.
 type chosen struct {
-	index   [64]int32 // Of the attribute plus one, by its kind.
+	index   [64]int32 // Of the attribute, by its kind, where there is one.
 	present uint64    // Bit k: there is one of the kind k, one of AttrDDA's predecessors.
 	ddas    bool      // There are domain-defined attributes.
 }
 
-// choose chooses the forms and fills the fields of the address.
-func (a *ORAddress) choose() (c chosen) {
-	attrs := a.Attributes
+// choose chooses the forms and makes the address what attrs are, with c, which is empty,
+// telling which.
+func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
+	*a = ORAddress{} // One with Attributes would be made on the stack and copied.
+	a.Attributes = attrs
 	for i := range attrs {
-		k := attrs[i].Kind
+		x := &attrs[i]
+		k := x.Kind & 63
 		if k == AttrDDA {
 			c.ddas = true
 			continue
 		}
-		if j := c.index[k]; j == 0 || attrs[i].Form < attrs[j-1].Form && preferred(attrs[i].Form) != preferred(attrs[j-1].Form) {
-			c.index[k] = int32(i + 1)
-			c.present |= 1 << k
+		if c.present&(1<<k) != 0 {
+			j := c.index[k]
+			if x.Form >= attrs[j].Form || preferred(x.Form) == preferred(attrs[j].Form) {
+				continue
+			}
+		}
+		c.index[k] = int32(i)
+		c.present |= 1 << k
+		if k < fieldKinds {
+			*a.field(k) = x.Value // It stays where none that is better follows.
 		}
 	}
 	c.present &= 1<<AttrDDA - 1
-	value := func(k AttributeKind) []byte {
-		if j := c.index[k]; j != 0 {
-			return attrs[j-1].Value
-		}
-		return nil
-	}
-	a.Country = value(AttrCountry)
-	a.ADMD = value(AttrADMD)
-	a.PRMD = value(AttrPRMD)
-	a.X121 = value(AttrX121)
-	a.TerminalID = value(AttrTerminalID)
-	a.Organization = value(AttrOrganization)
-	for i := range a.Units {
-		a.Units[i] = value(AttrUnit1 + AttributeKind(i))
-	}
-	a.CommonName = value(AttrCommonName)
-	a.Surname = value(AttrSurname)
-	a.GivenName = value(AttrGivenName)
-	a.Initials = value(AttrInitials)
-	a.Generation = value(AttrGeneration)
-	a.NumericID = value(AttrNumericID)
-	a.TerminalType = value(AttrTerminalType)
-	return c
 }
 
-// finishName fills the fields of the address and writes text and key.
-func (d *decoder) finishName(n *ORName) {
-	c := n.Address.choose()
-	attrs := n.Address.Attributes
+// finishName makes the address of attrs and writes text and key.
+func (d *decoder) finishName(n *ORName, attrs []Attribute) {
+	var c chosen
+	n.Address.choose(attrs, &c)
 	at := len(d.arena)
 	out := d.arena
 	odd := uint64(0)              // Of those present, the ones of whose value the key has more changed than the case.
@@ -706,7 +695,7 @@ func (d *decoder) finishName(n *ORName) {
 	}
 	for set := c.present; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
-		v := attrs[c.index[k]-1].Value
+		v := attrs[c.index[k]].Value
 		out = append(out, attrPrefix[k]...)
 		if isPlain(v) && (!isCountry(AttributeKind(k)) || countryOfDCC(v) == "") {
 			out = append(out, v...)
@@ -743,7 +732,7 @@ func (d *decoder) finishName(n *ORName) {
 	for set := odd; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		out = appendLower(out, text[from:oddAt[k][0]])
-		out = appendKey(out, &attrs[c.index[k]-1])
+		out = appendKey(out, &attrs[c.index[k]])
 		from = oddAt[k][1]
 	}
 	out = appendLower(out, text[from:])

@@ -3,6 +3,7 @@ package x411
 import (
 	"bytes"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -78,5 +79,38 @@ func TestSevenBits(t *testing.T) {
 	}
 	if !SevenBits(nil) {
 		t.Error("none is not of seven bits")
+	}
+}
+
+// TestAppendClean cleans texts of octets of every sort octet by octet too.
+func TestAppendClean(t *testing.T) {
+	for _, text := range []string{"", "plain text", "\x00a\x1f\x7fb\n", "M\u00fcller \xff\xc3", "\u20ac", "a\xe2\x82", "\x80\x80", " \t~"} {
+		want := ""
+		for _, r := range text {
+			if r < ' ' || r == 0x7f {
+				r = ' '
+			}
+			want += string(r)
+		}
+		if got := appendClean([]byte("x"), []byte(text)); string(got) != "x"+want {
+			t.Errorf("%q is %q, want %q", text, got[1:], want)
+		}
+	}
+}
+
+// TestAppendTime writes times as package time does.
+func TestAppendTime(t *testing.T) {
+	at := time.Date(1984, time.February, 29, 23, 59, 58, 7, time.UTC)
+	for _, at := range []time.Time{
+		at, at.AddDate(-1984, 0, 0), at.AddDate(-1985, 0, 0), at.AddDate(8015, 0, 0), at.AddDate(8016, 0, 0),
+		at.AddDate(0, 8, 15).Add(-20 * time.Hour), at.AddDate(-1900, 0, 0), at.In(time.FixedZone("", 3600)),
+		time.Unix(0, 0).UTC(), time.Time{}.Add(time.Second),
+	} {
+		if got, want := string(appendTime(nil, &Time{At: at})), at.Format(time.RFC3339); got != want {
+			t.Errorf("%v is %s, want %s", at, got, want)
+		}
+	}
+	if got := string(appendTime(nil, &Time{Raw: []byte("9\x00Z")})); got != "9 Z" {
+		t.Errorf("what is no time is %s", got)
 	}
 }

@@ -503,7 +503,6 @@ func (c *Content) ia5(p *BodyPart) {
 	}
 }
 
-
 // generalText makes the text of a string of the type that the tag tells; any
 // other tag means a GeneralString.
 func (c *Content) generalText(p *BodyPart, tag ber.Tag) {
