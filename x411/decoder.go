@@ -291,12 +291,15 @@ func (d *decoder) stray(e *ber.Element) {
 	}
 }
 
-// end notes the failure that stopped c, if one did.
+// end notes the failure that stopped c, if one did. It is small enough to be inlined:
+// every level ends with it.
 func (d *decoder) end(c *ber.Cursor) {
 	if c.Code() != ber.None {
-		d.fail(berCode(c.Code()), c.ErrOffset())
+		d.stopped(c)
 	}
 }
+
+func (d *decoder) stopped(c *ber.Cursor) { d.fail(berCode(c.Code()), c.ErrOffset()) }
 
 // next reads the next element of c that fields names, pushes its name and
 // returns its id; the caller pops. Elements without a field are counted,
@@ -400,6 +403,11 @@ func (d *decoder) octets(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
 	if !e.Constructed {
 		return e.Content, true
 	}
+	return d.joined(c, e)
+}
+
+// joined is octets for a constructed string.
+func (d *decoder) joined(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
 	in := c.Enter(e)
 	tag, ok := in.Peek()
 	if !ok {

@@ -377,7 +377,10 @@ func appendStdPrintable(dst, s []byte) []byte {
 	for n < len(s) && stdPlain[s[n]] {
 		n++
 	}
-	dst = append(dst, s[:n]...) // Nearly always all.
+	dst = append(dst, s[:n]...)
+	if n == len(s) {
+		return dst // Nearly always.
+	}
 	for _, b := range s[n:] {
 		switch {
 		case b == '/' || b == '=' || b == '$':

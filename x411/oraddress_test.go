@@ -1,6 +1,7 @@
 package x411
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -366,6 +367,21 @@ func TestPlainValues(t *testing.T) {
 		}
 		if got := appendLower(nil, v); string(got) != strings.ToLower(string(v)) {
 			t.Errorf("%q in lower case is %q", v, got)
+		}
+	}
+}
+
+// TestCountryOfDCC looks for the country of every data country code in each run of codes.
+func TestCountryOfDCC(t *testing.T) {
+	for n := range uint16(1000) {
+		want := ""
+		for _, c := range dccCountries {
+			if n >= c.first && n <= c.last {
+				want = c.alpha
+			}
+		}
+		if got := countryOfDCC(fmt.Appendf(nil, "%03d", n)); got != want {
+			t.Errorf("%03d is %q, want %q", n, got, want)
 		}
 	}
 }

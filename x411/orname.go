@@ -932,6 +932,16 @@ var dccCountries = [...]dccCountry{
 	{722, 722, "ar"}, {724, 724, "br"}, {730, 730, "cl"},
 }
 
+// dccPlaces are the places in dccCountries, from 1, by code, 0 for a code that is not in it.
+var dccPlaces = func() (t [1000]uint8) {
+	for i, c := range dccCountries {
+		for n := c.first; n <= c.last; n++ {
+			t[n] = uint8(i + 1)
+		}
+	}
+	return t
+}()
+
 // countryOfDCC returns the lower-case alpha-2 code of the country to which a
 // three-digit data country code belongs, "" where value is none that is known.
 func countryOfDCC(value []byte) string {
@@ -945,10 +955,8 @@ func countryOfDCC(value []byte) string {
 		}
 		n = n*10 + uint16(b-'0')
 	}
-	for i := range dccCountries {
-		if c := &dccCountries[i]; n >= c.first && n <= c.last {
-			return c.alpha
-		}
+	if place := dccPlaces[n]; place != 0 {
+		return dccCountries[place-1].alpha
 	}
 	return ""
 }
