@@ -179,7 +179,7 @@ type Decoder struct {
 
 	// spans are the ends of the element of indefinite length scanned last and of those
 	// within, by their start, as many as there is room for. All lie before scanned; span
-	// is the one that was last asked for.
+	// is the one behind the one that was found last.
 	spans   []span
 	scanned int
 	span    int
@@ -360,13 +360,10 @@ func (c *Cursor) long(e *Element, p int) bool {
 	in := c.d.in[:c.end]
 	b := in[p]
 	e.Offset = p
-	e.Constructed = b&0x20 != 0
-	e.Indefinite = false
+	e.Head = heads[b]
 	e.state = c.state
 	p++
-	if b&0x1f != 0x1f {
-		e.Tag = Tag(uint32(b>>6)<<30 | uint32(b&0x1f))
-	} else {
+	if b&0x1f == 0x1f {
 		t, q, code := longTag(in, e.Offset)
 		if code != None {
 			return c.stop(code, e.Offset)
@@ -493,19 +490,24 @@ func (d *Decoder) known(start int) (end int, ok bool) {
 		return 0, false
 	}
 	// Elements are mostly come to in their order.
-	i := d.span
-	if i >= len(d.spans) || d.spans[i].start > start {
+	i, spans := d.span, d.spans
+	if i >= len(spans) || spans[i].start > start {
 		i = 0
 	}
-	for i < len(d.spans) && d.spans[i].start < start {
+	for i < len(spans) && spans[i].start < start {
 		i++
 	}
 	d.span = i
-	if i == len(d.spans) || d.spans[i].start != start || d.spans[i].cost > d.budget {
+	if i == len(spans) {
 		return 0, false
 	}
-	d.budget -= d.spans[i].cost
-	return d.spans[i].end, true
+	s := &spans[i]
+	if s.start != start || s.cost > d.budget {
+		return 0, false
+	}
+	d.span = i + 1
+	d.budget -= s.cost
+	return s.end, true
 }
 
 // scan finds the end of the element of indefinite length at start, whose contents begin
@@ -627,15 +629,22 @@ func longLength(in []byte, p, n int) (l, next int, code Code) {
 		return 0, 0, Truncated
 	}
 	end := p + n
-	for p < end && in[p] == 0 {
-		p++
-	}
-	if end-p > 8 {
-		return 0, 0, LengthTooLong
-	}
 	v := uint64(0)
-	for ; p < end; p++ {
-		v = v<<8 | uint64(in[p])
+	switch n {
+	case 1:
+		v = uint64(in[p])
+	case 2: // Up to here nearly all.
+		v = uint64(in[p])<<8 | uint64(in[p+1])
+	default:
+		for p < end && in[p] == 0 {
+			p++
+		}
+		if end-p > 8 {
+			return 0, 0, LengthTooLong
+		}
+		for ; p < end; p++ {
+			v = v<<8 | uint64(in[p])
+		}
 	}
 	if v > uint64(len(in)) {
 		return 0, 0, LengthExceedsParent
