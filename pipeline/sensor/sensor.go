@@ -335,8 +335,10 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	iv.beat.Packets++
 	iv.beat.Octets += uint64(len(f.Data))
 	if !f.Known && s.cfg.Elsewhere == nil {
-		if done, err := s.straight(ctx, f, iv); done {
+		if done, err := s.straight(ctx, f, iv); err != nil {
 			return err
+		} else if done {
+			return s.due(ctx)
 		}
 	}
 	if s.decoder.Decode(f, &s.seg) {
@@ -374,7 +376,7 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 	}
 	if s.recent != nil && s.recent.again4(f, src, dst, numbers, octets, flags) {
 		s.stats.Duplicates++
-		return true, s.due(ctx)
+		return true, nil
 	}
 	c, seq := s.table.Find4(src, dst), uint32(numbers>>32)
 	if c != nil {
@@ -382,7 +384,7 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 		switch {
 		case !ok:
 		case len(octets) == 0:
-			return true, s.due(ctx)
+			return true, nil
 		default:
 			c.State.dir[dir&1].base = seq - uint32(offset)
 			n, more := s.plain(&c.State, dir, octets, offset, f.Time, f.Number, f.File)
@@ -392,16 +394,14 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 				ev.Time, ev.Frame, ev.File = f.Time, f.Number, f.File
 				return true, s.straightRest(ctx, iv, n)
 			}
-			if s.full(&c.State) {
-				if err := s.cut(ctx, c); err != nil {
-					return true, err
-				}
+			if s.full(&c.State, len(c.State.rec.B)) {
+				return true, s.cut(ctx, c)
 			}
-			return true, s.due(ctx)
+			return true, nil
 		}
 	}
 	s.seg.Plain(f, src, dst, numbers, octets, flags)
-	return true, s.straightSegment(ctx, iv)
+	return true, s.anySegment(ctx, &s.seg, iv)
 }
 
 // straightRest takes what plain left of the run in hand, of which it took n octets. It is
@@ -412,25 +412,19 @@ func (s *Sensor) straightRest(ctx context.Context, iv *interval, n int) error {
 	if err := s.rest(ctx, &s.ordered, n); err != nil {
 		return err
 	}
-	if err := s.shed(ctx, iv); err != nil {
-		return err
-	}
-	return s.due(ctx)
+	return s.shed(ctx, iv)
 }
 
-// straightSegment takes the segment in hand, which is for Table.Segment. It is kept out of
-// straight as straightRest is.
+// anySegment takes a segment that is for Table.Segment. It is kept out of straight as
+// straightRest is.
 //
 //go:noinline
-func (s *Sensor) straightSegment(ctx context.Context, iv *interval) error {
-	s.table.Segment(&s.seg)
+func (s *Sensor) anySegment(ctx context.Context, seg *capture.Segment, iv *interval) error {
+	s.table.Segment(seg)
 	if err := s.drain(ctx, iv); err != nil {
 		return err
 	}
-	if err := s.shed(ctx, iv); err != nil {
-		return err
-	}
-	return s.due(ctx)
+	return s.shed(ctx, iv)
 }
 
 // Segment takes a segment in whose frame another sensor was given.
@@ -482,15 +476,11 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 		ev.Dir, ev.Offset, next = s.table.InOrder(ev.Conn, s.now, seg.FromHi, uint64(seg.Seq)<<32|uint64(seg.Ack), seg.Flags,
 			len(seg.Payload), seg.Time, seg.Frame, seg.File)
 	}
-	if next {
-		if len(ev.Data) > 0 {
-			if err := s.run(ctx, ev); err != nil {
-				return err
-			}
-		}
-	} else {
-		s.table.Segment(seg)
-		if err := s.drain(ctx, iv); err != nil {
+	if !next {
+		return s.anySegment(ctx, seg, iv)
+	}
+	if len(ev.Data) > 0 {
+		if err := s.run(ctx, ev); err != nil {
 			return err
 		}
 	}
@@ -1104,9 +1094,9 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	return s.cut(ctx, c)
 }
 
-// full reports whether the connection's record is full, with what is under way.
-func (s *Sensor) full(st *conn) bool {
-	return len(st.rec.B) >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems
+// full reports whether a record of size octets with the connection's items is full.
+func (s *Sensor) full(st *conn, size int) bool {
+	return size >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems
 }
 
 // cut publishes the connection's record if it is full, what is under way left aside.
@@ -1116,7 +1106,7 @@ func (s *Sensor) cut(ctx context.Context, c *openConn) error {
 	if st.part.want != 0 {
 		size = st.part.at
 	}
-	if (size >= s.cfg.MaxRecord || st.items >= s.cfg.MaxItems) && !st.held() {
+	if s.full(st, size) && !st.held() {
 		return s.publish(ctx, c, record.Open)
 	}
 	return nil
