@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -74,10 +75,10 @@ type Reader struct {
 	zstd   *zstd.Decoder
 	in     io.Reader // Uncompressed.
 
-	left []byte // Of buf, what is read and not used yet.
-	buf  []byte
-	upto int64 // Uncompressed offset behind left.
-	rerr error // What ended in.
+	buf  []byte // What was read last, with room for more behind it.
+	used int    // Octets of it.
+	upto int64  // Uncompressed offset behind buf.
+	rerr error  // What ended in.
 
 	format format
 	order  byteOrder
@@ -86,7 +87,7 @@ type Reader struct {
 	// pcap
 	scale     int64 // Nanoseconds in a unit of the fraction.
 	recordLen int
-	usual     bool  // Little-endian, with headers of 16 octets and the lengths in order.
+	usual     bool  // Frames may be buffered: little-endian, with headers of 16 octets and the lengths in order, the first was read and no end.
 	swapped   uint8 // Order of the two lengths: 0 as now, 1 swapped, 2 to be guessed.
 	link      LinkType
 
@@ -176,7 +177,7 @@ func newReader(r io.Reader, name string, size int64, sum hash.Hash) (*Reader, er
 	rd := &Reader{
 		file: File{Name: name, TotalSize: size},
 		raw:  &meter{r: r, sum: sum},
-		buf:  readBuffers.Get().(*[readSize]byte)[:],
+		buf:  readBuffers.Get().(*[readSize]byte)[:0],
 	}
 	rd.in = rd.raw
 	if err := rd.begin(); err != nil {
@@ -209,7 +210,7 @@ func (r *Reader) begin() error {
 		r.in, r.zstd = zr, zr
 	}
 	if suffix != "" {
-		r.left, r.upto, r.rerr = nil, 0, nil
+		r.buf, r.used, r.upto, r.rerr = r.buf[:0], 0, 0, nil
 		head, _ = r.peek(4)
 	}
 	if len(head) < 4 {
@@ -263,7 +264,6 @@ func (r *Reader) begin() error {
 	}
 	// The upper bits of the network field tell of frame check sequences.
 	r.link = LinkType(r.order.u32(b[20:]))
-	r.usual = r.order == little && r.recordLen == 16 && r.swapped == 0
 	r.use(24)
 	return nil
 }
@@ -271,7 +271,7 @@ func (r *Reader) begin() error {
 // stored gives the octets as stored from their beginning, the ones already
 // read included.
 func (r *Reader) stored() io.Reader {
-	head := bytes.NewReader(bytes.Clone(r.left))
+	head := bytes.NewReader(bytes.Clone(r.left()))
 	if r.rerr != nil {
 		return head
 	}
@@ -286,55 +286,57 @@ func isByteOrderMagic(b []byte) bool {
 // peek returns the next n octets, or what there is of them and why there are
 // no more. The slice is valid until the next call.
 func (r *Reader) peek(n int) ([]byte, error) {
-	if len(r.left) >= n {
-		return r.left[:n], nil
+	if left := r.left(); len(left) >= n {
+		return left[:n], nil
 	}
 	return r.fill(n)
 }
 
 func (r *Reader) fill(n int) ([]byte, error) {
-	for len(r.left) < n {
+	for len(r.left()) < n {
 		if r.rerr != nil {
-			return r.left, r.rerr
+			return r.left(), r.rerr
 		}
-		// What is left stands at the end of what of the buffer is filled, and that of
-		// the capacity which follows is free.
-		if len(r.left) == 0 || n > cap(r.left) && len(r.left) < len(r.buf) {
-			r.left = r.buf[:copy(r.buf, r.left)]
+		// What is left moves to the front where the whole has no room behind it.
+		if r.used == len(r.buf) || n > cap(r.buf)-r.used {
+			r.buf = r.buf[:copy(r.buf, r.left())]
+			r.used = 0
 		}
-		if len(r.left) == cap(r.left) {
+		if len(r.buf) == cap(r.buf) {
 			// Grown by doubling as octets arrive, so that a length alone
 			// does not take memory.
-			r.buf = append(r.left, make([]byte, len(r.left))...)
-			r.left = r.buf[:len(r.left)]
+			r.buf = slices.Grow(r.buf, len(r.buf))
 		}
-		m, err := r.in.Read(r.left[len(r.left):cap(r.left)])
-		r.left = r.left[:len(r.left)+m]
+		m, err := r.in.Read(r.buf[len(r.buf):cap(r.buf)])
+		r.buf = r.buf[:len(r.buf)+m]
 		r.upto += int64(m)
 		if err == ErrWait {
-			return r.left, err // There may be more later.
+			return r.left(), err // There may be more later.
 		}
 		r.rerr = err
 	}
-	return r.left[:n], nil
+	return r.left()[:n], nil
 }
 
-func (r *Reader) use(n int) { r.left = r.left[n:] }
+// left is what was read and not used yet.
+func (r *Reader) left() []byte { return r.buf[r.used:] }
+
+func (r *Reader) use(n int) { r.used += n }
 
 // offset returns the uncompressed offset of what is left.
-func (r *Reader) offset() int64 { return r.upto - int64(len(r.left)) }
+func (r *Reader) offset() int64 { return r.upto - int64(len(r.left())) }
 
 // discard passes over n octets, without holding them. What it could not pass over
 // yet is r.rest.
 func (r *Reader) discard(n int64) error {
 	r.rest = n
 	for n > 0 {
-		if len(r.left) == 0 {
+		if len(r.left()) == 0 {
 			if _, err := r.peek(1); err != nil {
 				return err
 			}
 		}
-		m := min(n, int64(len(r.left)))
+		m := min(n, int64(len(r.left())))
 		r.use(int(m))
 		n -= m
 		r.rest = n
@@ -346,24 +348,47 @@ func (r *Reader) discard(n int64) error {
 // short ends where it was cut, and File.Truncated says so. Any other error is
 // final too, but for ErrWait, which comes from the reader given to NewReader.
 func (r *Reader) Next(f *Frame) error {
-	if !r.buffered(f) {
-		if err := r.next(f); err != nil {
-			return err
-		}
+	if r.buffered(f) {
+		return nil
 	}
-	c := &r.file
+	return r.next(f)
+}
+
+// buffered reads what nearly all frames are, straight through: a record of a usual pcap file
+// that was not cut and is in the buffer, with more behind it. Of any other it reports false
+// and has done nothing.
+func (r *Reader) buffered(f *Frame) bool {
+	const header = 16
+	at := r.used
+	left := r.buf[at:]
+	if !r.usual || len(left) <= header {
+		return false
+	}
+	h := (*[header]byte)(left)
+	n := int(binary.LittleEndian.Uint32(h[8:]))
+	left = left[header:]
+	if n >= len(left) || n > MaxRecord || n != int(binary.LittleEndian.Uint32(h[12:])) {
+		return false
+	}
+	time := int64(binary.LittleEndian.Uint32(h[:]))*1e9 + int64(binary.LittleEndian.Uint32(h[4:]))*r.scale
+	f.Data, f.Length, f.Time = left[:n:n], n, time
+	f.Link, f.Iface, f.File = r.link, 0, 0
+	f.Number = r.file.count(n, time)
+	r.used = at + header + n
+	return true
+}
+
+// count counts a frame, and returns its number.
+func (c *File) count(octets int, time int64) uint64 {
 	c.Frames++
-	c.Octets += uint64(len(f.Data))
+	c.Octets += uint64(octets)
 	switch {
-	case c.Frames == 1:
-		c.First, c.Last = f.Time, f.Time
-	case f.Time >= c.Last:
-		c.Last = f.Time
-	case f.Time < c.First:
-		c.First = f.Time
+	case time >= c.Last:
+		c.Last = time
+	case time < c.First:
+		c.First = time
 	}
-	f.Number, f.File = c.Frames, 0
-	return nil
+	return c.Frames
 }
 
 // next is Next for any frame.
@@ -376,8 +401,15 @@ func (r *Reader) next(f *Frame) (err error) {
 	default:
 		err = r.nextBlock(f)
 	}
-	if err != nil && err != ErrWait {
-		r.err = r.finish(err)
+	switch {
+	case err == nil:
+		if r.file.Frames == 0 {
+			r.file.First, r.file.Last = f.Time, f.Time
+		}
+		f.Number, f.File = r.file.count(len(f.Data), f.Time), 0
+		r.usual = r.format == pcap && r.order == little && r.recordLen == 16 && r.swapped == 0
+	case err != ErrWait:
+		r.err, r.usual = r.finish(err), false
 		return r.err
 	}
 	return err
@@ -388,7 +420,7 @@ func (r *Reader) next(f *Frame) (err error) {
 func (r *Reader) finish(err error) error {
 	var damaged *DamagedError
 	switch {
-	case err == io.EOF && len(r.left) > 0, err == io.ErrUnexpectedEOF:
+	case err == io.EOF && len(r.left()) > 0, err == io.ErrUnexpectedEOF:
 		r.file.Truncated = true
 		err = io.EOF
 	case err == io.EOF:
@@ -408,27 +440,6 @@ func (r *Reader) finish(err error) error {
 
 func (r *Reader) damaged(what string) error {
 	return &DamagedError{Name: r.file.Name, Offset: r.offset(), What: what}
-}
-
-// buffered reads what nearly all frames are, straight through: a record of a usual pcap
-// file that is in the buffer to its end. Of any other it reports false and has done nothing.
-func (r *Reader) buffered(f *Frame) bool {
-	const header = 16
-	b := r.left
-	if !r.usual || r.err != nil || len(b) < header {
-		return false
-	}
-	h := (*[header]byte)(b)
-	n, length := binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
-	b = b[header:]
-	if n > MaxRecord || length > math.MaxInt32 || int(n) > len(b) {
-		return false
-	}
-	f.Data, f.Length = b[:n], int(max(n, length))
-	f.Time = int64(binary.LittleEndian.Uint32(h[:]))*1e9 + int64(binary.LittleEndian.Uint32(h[4:]))*r.scale
-	f.Link, f.Iface = r.link, 0
-	r.left = b[n:]
-	return true
 }
 
 func (r *Reader) nextPcap(f *Frame) error {
@@ -673,17 +684,17 @@ func (r *Reader) File() File {
 func (r *Reader) sofar() File {
 	f := r.File()
 	r.raw.sum.Sum(f.SHA256[:0])
-	f.Done, f.Truncated = true, len(r.left) > 0 || r.rest > 0
+	f.Done, f.Truncated = true, len(r.left()) > 0 || r.rest > 0
 	return f
 }
 
 // Close closes the file, if Open opened it. What the last frame holds is another reader's
 // then.
 func (r *Reader) Close() error {
-	if len(r.buf) == readSize {
-		readBuffers.Put((*[readSize]byte)(r.buf))
+	if cap(r.buf) == readSize {
+		readBuffers.Put((*[readSize]byte)(r.buf[:readSize]))
 	}
-	r.buf, r.left = nil, nil
+	r.buf, r.used, r.usual = nil, 0, false
 	if r.err == nil {
 		r.err = os.ErrClosed
 	}

@@ -320,8 +320,8 @@ func TestLengthAloneTakesNoMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	var f Frame
-	if err := r.Next(&f); err != io.EOF || !r.File().Truncated || len(r.buf) > readSize {
-		t.Errorf("got %v with %d octets", err, len(r.buf))
+	if err := r.Next(&f); err != io.EOF || !r.File().Truncated || cap(r.buf) > readSize {
+		t.Errorf("got %v with %d octets", err, cap(r.buf))
 	}
 }
 
@@ -573,6 +573,11 @@ func TestSourceBoundsOpenFiles(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	little := binary.LittleEndian
 	f.Add(pcapFile(little, 0xa1b2c3d4, 4).put(uint32(1), uint32(2), uint32(2), uint32(9), []byte("de")).Bytes())
+	some := pcapFile(little, 0xa1b2c3d4, 4)
+	for _, sec := range []uint32{5, 7, 6, 4, 8} {
+		some.put(sec, uint32(2), uint32(2), uint32(2), []byte("de")).put(sec, uint32(2), uint32(0), uint32(0))
+	}
+	f.Add(some.put(uint32(9), uint32(2), uint32(1), uint32(9), []byte("d")).Bytes())
 	f.Add(pcapFile(binary.BigEndian, 0xa1b23c4d, 3).put(uint32(1), uint32(2), uint32(2), uint32(9), []byte("de")).Bytes())
 	ngFile := ng(little).section().block(blockInterface, uint16(1), uint16(0), uint32(4), ng(little).option(9, []byte{0x8a}), ng(little).option(14, make([]byte, 8))).
 		enhanced(0, 1, 5, "ab").block(blockSimple, uint32(3), []byte("sim")).block(99, uint32(1)).block(blockPacket, make([]byte, 20))
@@ -603,13 +608,13 @@ func FuzzReader(f *testing.F) {
 		if err == io.EOF && r.File().SHA256 != sha256.Sum256(in) {
 			t.Fatal("the digest is not of the whole input")
 		}
-		again, _, aerr := read(t, oneByOne{bytes.NewReader(in)})
+		again, whole, aerr := read(t, oneByOne{bytes.NewReader(in)})
 		if total <= 1<<16 && len(again) != total {
 			t.Fatalf("got %d frames, then %d (%v)", total, len(again), aerr)
 		}
 		// Then no record was in the buffer to its end when it was asked for.
-		if lines, _, _ := read(t, bytes.NewReader(in)); !slices.Equal(lines, again) {
-			t.Fatalf("got %q, then %q", lines, again)
+		if lines, file, _ := read(t, bytes.NewReader(in)); !slices.Equal(lines, again) || file != whole {
+			t.Fatalf("got %q of %+v, then %q of %+v", lines, file, again, whole)
 		}
 	})
 }

@@ -215,7 +215,7 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os
 // Next may be called again for the others.
 func (s *Source) Next(f *Frame) error {
 	if n := s.alone; n != nil {
-		if n.err = n.reader.Next(f); n.err == nil {
+		if n.reader.buffered(f) || n.read(f) {
 			f.File = int32(n.index)
 			return nil
 		}
@@ -263,7 +263,7 @@ func (s *Source) start(n *sourceFile) error {
 			return err
 		}
 		n.reader = r
-		n.err = r.Next(&n.frame)
+		n.read(&n.frame)
 	}
 	s.read.Add(n.reader.raw.n.Load())
 	n.reader.raw.all = &s.read
@@ -274,9 +274,15 @@ func (s *Source) start(n *sourceFile) error {
 	return nil
 }
 
+// read reads the next frame, and reports whether there was one.
+func (n *sourceFile) read(f *Frame) bool {
+	n.err = n.reader.Next(f)
+	return n.err == nil
+}
+
 // advance reads the next frame of the file at the top of the heap.
 func (s *Source) advance(n *sourceFile) error {
-	if n.err = n.reader.Next(&n.frame); n.err != nil {
+	if !n.read(&n.frame) {
 		return s.ended(n)
 	}
 	s.last = nil
