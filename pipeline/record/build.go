@@ -110,77 +110,16 @@ func AppendWithin(b []byte, within uint8) []byte {
 // AppendItem appends it to the record begun in b with the given base time, and
 // returns where its octets stand in b, so that they can still be overwritten.
 func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
-	if it.Kind == TPDU && len(it.Octets) > 0 && it.Lost|it.Redacted|uint64(it.Source) == 0 && len(it.Digest) == 0 && !it.Resync {
-		b = AppendTPDU(b, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame, it.Octets)
-		return b, len(b) - len(it.Octets)
-	}
-	return appendItemField(b, fItems, it, base)
+	return appendItem(b, itemTag, it, base)
 }
-
-// AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
-// is to be said but what it is given, with a time relative to the record's.
-func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
-	at := len(b)
-	end := at + TPDUFront + len(octets)
-	if end > cap(b) {
-		b = slices.Grow(b, end-at)
-	}
-	b = b[:end]
-	if !PutTPDU(b[at:], dir, time, sequence, offset, frame) {
-		b, _ = appendFields(b[:at], fItems, TPDU, dir, time, sequence, offset, frame, octets, 0)
-		return b
-	}
-	copy(b[at+TPDUFront:], octets)
-	return b
-}
-
-// TPDUFront is what stands before the octets in an item that PutTPDU makes.
-const TPDUFront = 31
-
-// PutTPDU makes such an item of octets that stand in the record already, from
-// item[TPDUFront] on. Nearly all items are such, so numbers are coded in as many octets as
-// nearly all take, whatever their value: then each has its place. It reports false, and
-// has done nothing, where one takes more.
-func PutTPDU(item []byte, dir uint8, time int64, sequence uint32, offset, frame uint64) bool {
-	size, t := uint64(len(item)-3), protowire.EncodeZigZag(time)
-	if size>>14|t>>35|(offset|frame)>>28 != 0 {
-		return false
-	}
-	h := (*[TPDUFront]byte)(item)
-	// Several varints are made at once, side by side in a word.
-	places := spread2(spread4(offset|frame<<32)) | 0x00808080_00808080
-	rest := spread2(spread4(t&(1<<28-1))|size<<32|uint64(len(item)-TPDUFront)<<48) | 0x0080_0080_80808080
-	h[0] = itemTag
-	binary.LittleEndian.PutUint16(h[1:], uint16(rest>>32))
-	binary.LittleEndian.PutUint32(h[3:], 1<<3|uint32(TPDU)<<8|2<<3<<16|uint32(dir&1)<<24)
-	h[7] = 3 << 3
-	binary.LittleEndian.PutUint32(h[8:], uint32(rest))
-	h[12] = byte(t >> 28)
-	h[13] = 4<<3 | byte(protowire.Fixed32Type)
-	binary.LittleEndian.PutUint32(h[14:], sequence)
-	h[18] = 5 << 3
-	binary.LittleEndian.PutUint32(h[19:], uint32(places))
-	h[23] = 6 << 3
-	binary.LittleEndian.PutUint32(h[24:], uint32(places>>32))
-	h[28] = 7<<3 | byte(protowire.BytesType)
-	binary.LittleEndian.PutUint16(h[29:], uint16(rest>>48))
-	return true
-}
-
-// spread4 makes of the low 28 bits of each half of v two groups of 14 bits, 16 bits apart.
-func spread4(v uint64) uint64 { return v&0x3fff_0000_3fff | v<<2&0x3fff_0000_3fff_0000 }
-
-// spread2 makes of each group of 14 bits two of 7, 8 bits apart: what the octets of a
-// varint hold beside their highest bit, which says that another follows.
-func spread2(v uint64) uint64 { return v&0x007f_007f_007f_007f | v<<1&0x7f00_7f00_7f00_7f00 }
 
 // AppendPreamble appends it as an item of earlier records.
 func AppendPreamble(b []byte, it *Item, base int64) []byte {
-	out, _ := appendItemField(b, fPreamble, it, base)
+	out, _ := appendItem(b, preambleTag, it, base)
 	return out
 }
 
-func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out []byte, octets int) {
+func appendItem(b []byte, tag byte, it *Item, base int64) (out []byte, octets int) {
 	// Fields that few items have stand behind the octets.
 	more := 0
 	if it.Lost|it.Redacted|uint64(it.Source) != 0 || len(it.Digest) > 0 || it.Resync {
@@ -192,7 +131,10 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 			more += 2
 		}
 	}
-	b, octets = appendFields(b, num, it.Kind, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame, it.Octets, more)
+	octets = len(b) + ItemFront
+	b = slices.Grow(b, ItemFront+len(it.Octets)+more)[:octets]
+	putFront((*[ItemFront]byte)(b[octets-ItemFront:]), tag, it.Kind, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame, len(it.Octets), more)
+	b = append(b, it.Octets...)
 	if more == 0 {
 		return b, octets
 	}
@@ -207,89 +149,57 @@ func appendItemField(b []byte, num protowire.Number, it *Item, base int64) (out 
 	return appendUint(b, 12, uint64(it.Source)), octets
 }
 
-// maxFront is the most that stands before an item's octets, and what putUint may need
-// behind it.
-const maxFront = (1 + 5) + 2 + 2 + (1 + 10) + (1 + 4) + 2*(1+10) + (1 + 5) + wide
-
-// appendFields appends an item up to its octets; time is relative, and more octets are
-// to follow.
-func appendFields(b []byte, num protowire.Number, kind ItemKind, dir uint8, time int64, sequence uint32,
-	offset, frame uint64, octets []byte, more int) (out []byte, start int) {
-	b = slices.Grow(b, maxFront+len(octets))
+// AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
+// is to be said but what it is given, with a time relative to the record's.
+func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
 	at := len(b)
-	h := (*[maxFront]byte)(b[at : at+maxFront])
-	// The item's length comes first and is known last. It takes as many octets as that
-	// of its own octets nearly always; where not, what follows is moved.
-	room := 1
-	if len(octets) >= 0x80 {
-		room = 2
+	end := at + ItemFront + len(octets)
+	if end > cap(b) {
+		b = slices.Grow(b, end-at)
 	}
-	n := 1 + room
-	binary.LittleEndian.PutUint32(h[n:], 1<<3|uint32(kind)<<8|2<<3<<16|uint32(dir&1)<<24)
-	h[n+4] = 3 << 3
-	n += 5
-	n += putUint(h[n:], protowire.EncodeZigZag(time))
-	h[n] = 4<<3 | byte(protowire.Fixed32Type)
-	binary.LittleEndian.PutUint32(h[n+1:], sequence)
-	n += 5
-	if offset != 0 {
-		h[n] = 5 << 3
-		n += 1 + putUint(h[n+1:], offset)
-	}
-	if frame != 0 {
-		h[n] = 6 << 3
-		n += 1 + putUint(h[n+1:], frame)
-	}
-	if len(octets) > 0 {
-		h[n] = 7<<3 | byte(protowire.BytesType)
-		n += 1 + putUint(h[n+1:], uint64(len(octets)))
-	}
-	size := n - 1 - room + len(octets) + more
-	h[0] = byte(num)<<3 | byte(protowire.BytesType)
-	if room == 1 && size < 1<<7 {
-		h[1] = byte(size)
-	} else if room == 2 && size < 1<<14 {
-		h[1], h[2] = byte(size)|0x80, byte(size>>7)
-	} else {
-		takes := protowire.SizeVarint(uint64(size))
-		n = 1 + takes + copy(h[1+takes:], h[1+room:n])
-		binary.PutUvarint(h[1:], uint64(size))
-	}
-	start = at + n
-	return append(b[:start], octets...), start
+	b = b[:end]
+	putFront((*[ItemFront]byte)(b[at:]), itemTag, TPDU, dir, time, sequence, offset, frame, len(octets), 0)
+	copy(b[at+ItemFront:], octets)
+	return b
 }
 
-// wide is how many octets putUint writes at once at most.
-const wide = 8
-
-// putUint writes a varint at the front of b, in which there are wide octets more than
-// that takes, whatever becomes of them, and returns its length. The loop over octets of
-// encoding/binary costs several times as much, most where lengths change from item
-// to item.
-func putUint(b []byte, v uint64) int {
-	switch {
-	case v < 1<<7:
-		b[0] = byte(v)
-		return 1
-	case v < 1<<14:
-		binary.LittleEndian.PutUint16(b, uint16(v&0x7f|v<<1&0x7f00|0x80))
-		return 2
-	case v < 1<<28:
-		n := 4
-		w := uint32(v&0x7f | v<<1&0x7f00 | v<<2&0x7f0000 | v<<3&0x7f000000)
-		if w < 1<<24 {
-			n, w = 3, w|0x8080
-		} else {
-			w |= 0x808080
-		}
-		binary.LittleEndian.PutUint32(b, w)
-		return n
-	case v < 1<<35:
-		binary.LittleEndian.PutUint64(b, v&0x7f|v<<1&0x7f00|v<<2&0x7f0000|v<<3&0x7f000000|v<<4&0x7f00000000|0x80808080)
-		return 5
-	}
-	return binary.PutUvarint(b, v)
+// PutTPDU makes such an item of octets that stand in the record already, from
+// item[ItemFront] on.
+func PutTPDU(item []byte, dir uint8, time int64, sequence uint32, offset, frame uint64) {
+	putFront((*[ItemFront]byte)(item), itemTag, TPDU, dir, time, sequence, offset, frame, len(item)-ItemFront, 0)
 }
+
+// ItemFront is what stands before an item's octets. All that vary have a fixed length, and
+// both lengths are coded in four octets whatever they are, so that each field has its place.
+const ItemFront = 46
+
+// putFront puts it, of an item of so many octets and with so many more behind them. Both
+// together are less than MaxSize.
+func putFront(h *[ItemFront]byte, tag byte, kind ItemKind, dir uint8, time int64, sequence uint32, offset, frame uint64, octets, more int) {
+	// Both varints are made at once, side by side in a word: of each, the groups of seven bits
+	// are moved apart, and but for the last get the bit that says that another follows.
+	lengths := uint64(ItemFront-5+octets+more) | uint64(octets)<<32
+	lengths = lengths&0x3fff_0000_3fff | lengths<<2&0x3fff_0000_3fff_0000
+	lengths = lengths&0x007f_007f_007f_007f | lengths<<1&0x7f00_7f00_7f00_7f00 | 0x00808080_00808080
+	binary.LittleEndian.PutUint64(h[0:], uint64(tag)|uint64(uint32(lengths))<<8|1<<3<<40|uint64(kind)<<48|2<<3<<56)
+	binary.LittleEndian.PutUint16(h[8:], uint16(dir&1)|uint16(timeTag)<<8)
+	binary.LittleEndian.PutUint64(h[10:], uint64(time))
+	binary.LittleEndian.PutUint64(h[18:], uint64(sequenceTag)|uint64(sequence)<<8|uint64(offsetTag)<<40) // Two more octets than that.
+	binary.LittleEndian.PutUint64(h[24:], offset)
+	h[32] = frameTag
+	binary.LittleEndian.PutUint64(h[33:], frame)
+	h[41] = octetsTag
+	binary.LittleEndian.PutUint32(h[42:], uint32(lengths>>32))
+}
+
+// The tags of an item's fields.
+const (
+	timeTag     = 3<<3 | byte(protowire.Fixed64Type)
+	sequenceTag = 4<<3 | byte(protowire.Fixed32Type)
+	offsetTag   = 5<<3 | byte(protowire.Fixed64Type)
+	frameTag    = 6<<3 | byte(protowire.Fixed64Type)
+	octetsTag   = 7<<3 | byte(protowire.BytesType)
+)
 
 // Finish ends a connection's record.
 func Finish(b []byte, counters *[2]Counters, end EndReason, muted, preambleCut bool) []byte {

@@ -14,15 +14,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
 	"net/netip"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Version is the schema's version that this package writes; it reads none above.
-const Version = 1
+// Version is the schema's version that this package writes; it reads none above. In
+// version 1 an item's time, offset and frame were varints.
+const Version = 2
 
 // MaxSize is the largest record that is written or read, in octets.
 const MaxSize = 8 << 20
@@ -273,7 +273,7 @@ func (r *Record) Decode(b []byte) error {
 	var f field
 	for len(b) > 0 {
 		if b[0] == itemTag {
-			if b = r.tpdus(b); len(b) == 0 {
+			if b = r.plain(b); len(b) == 0 {
 				break
 			}
 		}
@@ -318,11 +318,11 @@ func (r *Record) Decode(b []byte) error {
 		case fTime:
 			r.Time = int64(f.v)
 		case fPreamble:
-			r.Preamble, ok = appendItem(r.Preamble, f.b, r.Time)
+			r.Preamble, ok = decodeItem(r.Preamble, f.b, r.Time)
 		case fPreambleCut:
 			r.PreambleCut = f.v != 0
 		case fItems:
-			r.Items, ok = appendItem(r.Items, f.b, r.Time)
+			r.Items, ok = decodeItem(r.Items, f.b, r.Time)
 		case fCounters:
 			if ok = counters < 2; ok {
 				ok = r.Counters[counters].decode(f.b)
@@ -369,55 +369,23 @@ func touch(b []byte) (any byte) {
 	return any
 }
 
-// tpdus reads the items at the front of b that are as PutTPDU makes them, which nearly all
-// are, as long as there is memory for them, and returns what is behind them: other items,
-// and what is none, are left to plain and to decode. It gives what those would.
-func (r *Record) tpdus(b []byte) []byte {
+// plain reads the items at the front of b of which nothing stands behind their octets, which
+// are nearly all, as long as there is memory for them, and returns what is behind them.
+func (r *Record) plain(b []byte) []byte {
 	items, next, base := r.Items[:min(cap(r.Items), MaxItems)], len(r.Items), r.Time
-	for len(b) >= TPDUFront && next < len(items) {
-		h := (*[TPDUFront]byte)(b)
-		first, second := binary.LittleEndian.Uint64(h[:]), binary.LittleEndian.Uint64(h[8:])
-		third, last := binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint64(h[lastWord:])
-		// The tags, the kind, and which octet of each number is its last.
-		if (first&firstMask^firstTPDU)|(second&secondMask^secondTPDU)|(third&thirdMask^thirdTPDU)|(last&lastMask^lastTPDU) != 0 {
+	for next < len(items) && len(b) > 0 && b[0] == itemTag {
+		n := items[next].plain(b, base)
+		if n == 0 {
 			break
 		}
-		size := int(last>>48&0x7f | last>>49&0x3f80)
-		octets := b[TPDUFront:]
-		if int(first>>8&0x7f|first>>9&0x3f80) != TPDUFront-3+size || size > len(octets) {
-			break
-		}
-		it := &items[next] // Field by field, as in plain.
 		next++
-		it.Octets, b = octets[:size], octets[size:]
-		it.Kind, it.Dir, it.Resync, it.Sequence = TPDU, uint8(first>>48&1), false, binary.LittleEndian.Uint32(h[14:])
-		it.Lost, it.Redacted, it.Digest, it.Source = 0, 0, nil, 0
-		// Seven bits each of two numbers of four octets are moved together, as in uvarint.
-		numbers := (third>>24&0xffffffff | last>>8<<32) & 0x7f7f7f7f7f7f7f7f
-		numbers = numbers&0x007f007f007f007f | numbers&0x7f007f007f007f00>>1
-		numbers = numbers&0x00003fff00003fff | numbers&0x3fff00003fff0000>>2
-		it.Offset, it.Frame = numbers&(1<<28-1), numbers>>32
-		at := second & 0x7f7f7f7f7f
-		at = at&0x7f007f007f | at&0x7f007f00>>1
-		at = at&0x3fff | at&0x3fff0000>>2 | at>>32<<28
-		it.Time = base + protowire.DecodeZigZag(at)
+		b = b[n:]
 	}
 	r.Items = items[:next]
 	return b
 }
 
-// The words that an item of PutTPDU begins with, of which the last overlaps the third, and
-// what of them is the same in all.
-const (
-	lastWord = TPDUFront - 8
-
-	firstMask, firstTPDU   = 0xff_fe_ff_ff_ff_80_80_ff, 3<<3<<56 | 2<<3<<40 | uint64(TPDU)<<32 | 1<<3<<24 | 0x80<<8 | uint64(itemTag)
-	secondMask, secondTPDU = 0xff_80_80_80_80_80, (4<<3|uint64(protowire.Fixed32Type))<<40 | 0x80808080
-	thirdMask, thirdTPDU   = 0xff_80_80_80_80_ff_00_00, 6<<3<<56 | 0x80_80_80<<24 | 5<<3<<16
-	lastMask, lastTPDU     = 0x80_80_ff_80_80_80_80_ff, 0x80<<48 | (7<<3|uint64(protowire.BytesType))<<40 | 0x80_80_80<<8 | 6<<3
-)
-
-func appendItem(items []Item, b []byte, base int64) ([]Item, bool) {
+func decodeItem(items []Item, b []byte, base int64) ([]Item, bool) {
 	if len(items) >= MaxItems {
 		return items, false
 	}
@@ -454,80 +422,48 @@ const (
 	preambleTag = fPreamble<<3 | byte(protowire.BytesType)
 )
 
-// wideUint is how many octets uvarint looks at.
-const wideUint = 8
-
-// plainFront is the most that plain looks at before an item's octets.
-const plainFront = (1 + 2) + 5 + wideUint + (1 + 4) + 3*(1+wideUint)
-
-// plain reads the field at the front of b, whose tag is an item's, in the form in which AppendItem
-// writes nearly all, in one pass, and returns the field's length. Of any other it returns 0
-// and leaves it to decode, and what it was.
+// plain reads the field at the front of b, whose tag is an item's, in the form that AppendItem
+// writes, if nothing stands behind the item's octets, and returns the field's length. Of any
+// other it returns 0 and leaves it to decode, and what it was.
 func (it *Item) plain(b []byte, base int64) (n int) {
-	if len(b) < plainFront {
+	if len(b) < ItemFront {
 		return 0
 	}
-	// Lengths and numbers take more octets in one item than in the next: a branch on that
-	// would be foretold wrong time and again.
-	long := int(b[1] >> 7)
-	p := 2 + long
-	end := p + int(b[1]&0x7f) + int(b[2])<<7&-long
-	head := binary.LittleEndian.Uint32(b[p:])
-	kind := ItemKind(head >> 8)
-	if int(b[2])&-long >= 0x80 || end > len(b) || head&0xfeff80ff != 2<<3<<16|1<<3 || b[p+4] != 3<<3 ||
-		kind < TPDU || kind > Redaction {
+	h := (*[ItemFront]byte)(b)
+	first, second, third := binary.LittleEndian.Uint64(h[:]), binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint64(h[16:])
+	last := binary.LittleEndian.Uint64(h[ItemFront-8:])
+	// The tags, a direction, and which octet of each length is its last.
+	if (first&firstMask^firstFront)|(second&secondMask^secondFront)|(third&thirdMask^thirdFront)|(last&lastMask^lastFront)|
+		uint64(h[32]^frameTag) != 0 {
 		return 0
 	}
-	at, n := uvarint(b[p+5:])
-	if p += 5 + n; n > wideUint || b[p] != 4<<3|byte(protowire.Fixed32Type) {
-		return 0
-	}
-	sequence := binary.LittleEndian.Uint32(b[p+1:])
-	p += 5
-	var offset, frame, size uint64
-	if b[p] == 5<<3 {
-		if offset, n = uvarint(b[p+1:]); n > wideUint {
-			return 0
-		}
-		p += 1 + n
-	}
-	if b[p] == 6<<3 {
-		if frame, n = uvarint(b[p+1:]); n > wideUint {
-			return 0
-		}
-		p += 1 + n
-	}
-	var octets []byte
-	if b[p] == 7<<3|byte(protowire.BytesType) {
-		size, n = uvarint(b[p+1:])
-		if p += 1 + n; p > end || size > uint64(end-p) {
-			return 0
-		}
-		octets = b[p : p+int(size)]
-		p += int(size)
-	}
-	if p != end {
+	kind := ItemKind(first >> 48)
+	// Seven bits each of both lengths are moved together.
+	lengths := (first>>8&0xffffffff | last>>32<<32) & 0x7f7f7f7f_7f7f7f7f
+	lengths = lengths&0x007f007f_007f007f | lengths>>1&0x3f803f80_3f803f80
+	lengths = lengths&0x00003fff_00003fff | lengths>>2&0x0fffc000_0fffc000
+	size := int(lengths >> 32)
+	octets := b[ItemFront:]
+	if int(uint32(lengths)) != ItemFront-5+size || size > len(octets) || kind < TPDU || kind > Redaction {
 		return 0
 	}
 	// Field by field: a whole Item would be made first, and then copied.
-	it.Kind, it.Dir, it.Resync = kind, uint8(head>>24), false
-	it.Sequence, it.Time, it.Offset, it.Frame = sequence, base+protowire.DecodeZigZag(at), offset, frame
-	it.Octets, it.Lost, it.Redacted, it.Digest, it.Source = octets, 0, 0, nil, 0
-	return end
+	it.Octets = octets[:size]
+	it.Kind, it.Dir, it.Resync, it.Sequence = kind, uint8(second), false, binary.LittleEndian.Uint32(h[19:])
+	it.Time = base + int64(binary.LittleEndian.Uint64(h[10:]))
+	it.Offset, it.Frame = binary.LittleEndian.Uint64(h[24:]), binary.LittleEndian.Uint64(h[33:])
+	it.Lost, it.Redacted, it.Digest, it.Source = 0, 0, nil, 0
+	return ItemFront + size
 }
 
-// uvarint reads a varint at the front of b, in which there are wideUint octets. n is above
-// that for one that is longer.
-func uvarint(b []byte) (v uint64, n int) {
-	w := binary.LittleEndian.Uint64(b)
-	last := ^w & 0x8080808080808080
-	n = bits.TrailingZeros64(last)/8 + 1
-	// Of the octets up to the last one, seven bits each are moved together.
-	w &= (last ^ (last - 1)) & 0x7f7f7f7f7f7f7f7f
-	w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
-	w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
-	return w&0x0fffffff | w>>32<<28, n
-}
+// What is the same in the words of an item's front: of the first three, and of the last,
+// which begins in the middle of the frame's number.
+const (
+	firstMask, firstFront   = 0xff_00_ff_80_80_80_80_00, 2<<3<<56 | 1<<3<<40 | 0x808080<<8
+	secondMask, secondFront = 0xff_fe, uint64(timeTag) << 8
+	thirdMask, thirdFront   = 0xff_00_00_00_00_ff_00_00, uint64(offsetTag)<<56 | uint64(sequenceTag)<<16
+	lastMask, lastFront     = 0x80_80_80_80_ff_00_00_00, 0x808080<<32 | uint64(octetsTag)<<24
+)
 
 func (it *Item) decode(b []byte, base int64) bool {
 	it.Time = base
@@ -537,6 +473,7 @@ func (it *Item) decode(b []byte, base int64) bool {
 		if n == 0 {
 			return false
 		}
+		varint := b[0]&7 == byte(protowire.VarintType)
 		b = b[n:]
 		switch f.num {
 		case 1:
@@ -547,7 +484,9 @@ func (it *Item) decode(b []byte, base int64) bool {
 			}
 			it.Dir = uint8(f.v)
 		case 3:
-			it.Time = base + protowire.DecodeZigZag(f.v)
+			if it.Time = base + int64(f.v); varint { // Of version 1.
+				it.Time = base + protowire.DecodeZigZag(f.v)
+			}
 		case 4:
 			it.Sequence = uint32(f.v)
 		case 5:

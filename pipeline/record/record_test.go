@@ -43,8 +43,8 @@ var (
 	}
 	sampleItems = []Item{
 		{Kind: TPDU, Dir: 0, Sequence: 0xffff_fff0, Time: 1_795_491_074_759_476_000, Frame: 4, Octets: []byte{2, 0xf0, 0x80, 1, 0}, Resync: true},
-		{Kind: Gap, Dir: 1, Sequence: 7, Time: 1_795_491_074_000_000_000, Offset: 1 << 40, Frame: 1 << 33, Lost: 12345, Source: 1},
-		{Kind: Redaction, Dir: 1, Sequence: 8, Time: 1_795_491_075_000_000_000, Offset: 3, Frame: 9, Redacted: 200, Digest: bytes.Repeat([]byte{0xab}, 32)},
+		{Kind: Gap, Dir: 1, Sequence: 7, Time: 1_795_491_074_000_000_000, Offset: 1 << 40, Frame: 1 << 33, Octets: []byte{}, Lost: 12345, Source: 1},
+		{Kind: Redaction, Dir: 1, Sequence: 8, Time: 1_795_491_075_000_000_000, Offset: 3, Frame: 9, Octets: []byte{}, Redacted: 200, Digest: bytes.Repeat([]byte{0xab}, 32)},
 	}
 	sampleCounters = [2]Counters{{1, 2, 3, 4, 5, 6, 7, 8}, {Packets: 1 << 50}}
 )
@@ -280,12 +280,13 @@ func FuzzDecode(f *testing.F) {
 		plain = AppendTPDU(plain, uint8(i&1), 1<<i, 1<<31, 1<<i, uint64(i), make([]byte, 20*i))
 	}
 	f.Add(plain)
+	f.Add(version1())
 	f.Add([]byte("\x10\x03\xbd\xbd\xbd\xbd00000")) // A field number that is none.
 	f.Add(AppendHeartbeat(Begin(nil, &Header{Kind: KindHeartbeat}), &Heartbeat{From: 1}))
 	f.Add(AppendCapture(Begin(nil, &Header{Kind: KindCapture}), &Capture{Size: 1}))
 	md := schema(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		// The second time there is memory for the items, so that tpdus reads more of them.
+		// The second time there is memory for the items, so that more are read in a row.
 		var r Record
 		first := r.Decode(b)
 		if err := r.Decode(b); (err == nil) != (first == nil) {
@@ -371,159 +372,132 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// An item read in one pass is what it is field by field, cut anywhere.
-func TestPlainItem(t *testing.T) {
-	plain := 0
-	for shift := range 64 {
-		v := uint64(1)<<shift | uint64(shift)
-		for _, want := range []Item{
-			{Kind: TPDU, Dir: 1, Sequence: uint32(v), Time: int64(v), Offset: v, Frame: v, Octets: make([]byte, shift*shift*5)},
-			{Kind: TPDU, Sequence: 1, Time: -int64(v), Frame: v, Octets: []byte{1}},
-			{Kind: Gap, Time: 5, Offset: v, Lost: v},
-			{Kind: Redaction, Time: 5, Offset: v, Frame: 1},
-		} {
-			b, _ := AppendItem(nil, &want, 5)
-			whole := len(b)
-			b = append(b, make([]byte, plainFront)...)
-			var got Item
-			if n := got.plain(b, 5); n > 0 {
-				plain++
-				if n != whole || len(want.Octets) == 0 != (got.Octets == nil) || !bytes.Equal(got.Octets, want.Octets) {
-					t.Fatalf("%d of %d octets, %+v; want %+v", n, whole, got, want)
-				}
-				if got.Octets = want.Octets; !reflect.DeepEqual(got, want) {
-					t.Fatalf("got %+v, want %+v", got, want)
-				}
-			} else if want.Lost == 0 && len(want.Octets) < 10_000 && v < 1<<48 {
-				t.Fatalf("%+v is not read in one pass", want)
-			}
-			for end := range min(whole, 60) {
-				if n := got.plain(b[:end], 5); n > 0 {
-					t.Fatalf("%+v cut at %d is an item of %d octets", want, end, n)
-				}
-				// A length that is too small, with octets behind.
-				short := bytes.Clone(b)
-				if short[1] = byte(end); end > 0x7f || end+2 == whole {
-					continue
-				}
-				var other Item
-				var f field
-				m := f.any(short)
-				ok := m > 0 && other.decode(f.b, 5)
-				if n := got.plain(short, 5); n > 0 && (n != m || !ok || !reflect.DeepEqual(got, other)) {
-					t.Fatalf("% x: %d octets, %+v; field by field %d octets, %+v, %t", short[:60], n, got, m, other, ok)
-				}
-			}
+// checkPlain reads the item at the front of b in one pass, which must give what it is field by
+// field, or leave it. n is 0 then.
+func checkPlain(t *testing.T, b []byte, base int64) (got Item, n int) {
+	t.Helper()
+	b = b[:len(b):len(b)]
+	was := Item{Kind: 9, Resync: true, Lost: 1, Redacted: 1, Digest: b, Source: 1} // Of an earlier record.
+	got = was
+	if n = got.plain(b, base); n == 0 {
+		if !reflect.DeepEqual(got, was) {
+			t.Fatalf("% x: left, and changed to %+v", b[:min(len(b), 60)], got)
 		}
+		return got, 0
 	}
-	if plain < 150 {
-		t.Errorf("%d items were read in one pass", plain)
+	var f field
+	var want Item
+	m := f.any(b)
+	if n != m || !want.decode(f.b, base) || !reflect.DeepEqual(got, want) {
+		t.Fatalf("% x: %d octets, %+v; field by field %d, %+v", b[:60], n, got, m, want)
+	}
+	return got, n
+}
+
+// numbers are of all lengths, and about where one begins.
+func numbers(f func(v uint64)) {
+	for bit := range 64 {
+		for _, v := range []uint64{1<<bit - 1, 1 << bit, 0x9e3779b97f4a7c15 >> bit} {
+			f(v)
+		}
 	}
 }
 
-// AppendTPDU says what AppendItem says, on both sides of where it codes as that does.
-func TestAppendTPDU(t *testing.T) {
-	var numbers []uint64
-	for shift := range 64 {
-		numbers = append(numbers, 1<<shift-1, 1<<shift)
-	}
+// Items are read in one pass as they were written, unless something stands behind their octets.
+func TestPlain(t *testing.T) {
+	const base = 1_500_000_000_000_000_000
 	check := func(want Item) {
 		t.Helper()
-		const base = 1_500_000_000_000_000_000
-		first := []byte{0xaa}
-		b := AppendTPDU(first, want.Dir, want.Time-base, want.Sequence, want.Offset, want.Frame, want.Octets)[1:]
+		b, at := AppendItem([]byte{0xaa}, &want, base)
+		if !bytes.Equal(b[at:at+len(want.Octets)], want.Octets) {
+			t.Fatalf("%+v: its octets are not at %d", want, at)
+		}
+		b = b[1:]
 		var f field
-		var got Item
-		if n := f.any(b); n != len(b) || f.num != fItems || !got.decode(f.b, base) || !reflect.DeepEqual(got, want) {
+		var read Item
+		if n := f.any(b); n != len(b) || f.num != fItems || !read.decode(f.b, base) || !reflect.DeepEqual(read, want) {
+			t.Fatalf("got %+v, want %+v", read, want)
+		}
+		more := want.Lost|want.Redacted|uint64(want.Source) != 0 || want.Resync || len(want.Digest) > 0
+		got, n := checkPlain(t, b, base)
+		if n > 0 == more || n > 0 && !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
-		if n := got.plain(append(b, make([]byte, plainFront)...), base); n > 0 && (n != len(b) || !reflect.DeepEqual(got, want)) {
-			t.Fatalf("got %+v in one pass, want %+v", got, want)
-		} else if n == 0 && len(want.Octets) < 16_000 && want.Offset|want.Frame < 1<<28 && max(want.Time-base, base-want.Time) < 1<<34 {
-			t.Fatalf("%+v is not read in one pass", want)
+		if more || want.Kind != TPDU {
+			return
+		}
+		if tpdu := AppendTPDU(nil, want.Dir, want.Time-base, want.Sequence, want.Offset, want.Frame, want.Octets); !bytes.Equal(tpdu, b) {
+			t.Fatalf("% x, as a TPDU % x", b[:ItemFront], tpdu[:ItemFront])
 		}
 	}
-	for i, v := range numbers {
-		check(Item{Kind: TPDU, Dir: uint8(i & 1), Sequence: uint32(v), Time: int64(1_500_000_000_000_000_000 + v), Offset: v, Frame: 1, Octets: []byte{1, 2, 3}})
-		check(Item{Kind: TPDU, Sequence: 7, Time: int64(1_500_000_000_000_000_000 - v), Offset: 4, Frame: v, Octets: []byte{1, 2, 3}})
-	}
-	for _, n := range []int{1, 3, 98, 99, 100, 127, 128, 16354, 16355, 16356, 16383, 16384, 65531} {
-		check(Item{Kind: TPDU, Dir: 1, Sequence: 7, Time: 1_500_000_000_123_456_789, Offset: 4, Frame: 1, Octets: bytes.Repeat([]byte{0x55}, n)})
+	numbers(func(v uint64) {
+		octets := []byte{1, 2, 3}
+		check(Item{Kind: TPDU, Dir: uint8(v & 1), Sequence: uint32(v), Time: int64(base + v), Offset: v, Frame: ^v, Octets: octets})
+		check(Item{Kind: Redaction, Dir: 1, Sequence: uint32(v), Time: int64(base - v), Offset: v, Frame: v, Octets: octets[:0]})
+		if v == 0 {
+			return
+		}
+		check(Item{Kind: Gap, Time: 5, Offset: v, Lost: v, Octets: octets[:0]})
+		check(Item{Kind: Skipped, Time: 5, Offset: v, Redacted: v, Digest: octets, Resync: true, Source: uint32(v), Octets: octets})
+	})
+	for _, n := range []int{0, 1, 86, 87, 127, 128, 16342, 16343, 16383, 16384, 65531, 1<<21 - 42, 1<<21 - 41, 1 << 21, MaxSize - ItemFront} {
+		check(Item{Kind: TPDU, Dir: 1, Sequence: 7, Time: base + 123_456_789, Offset: 4, Frame: 1, Octets: bytes.Repeat([]byte{0x55}, n)})
 	}
 }
 
-// Items that tpdus reads are what they are field by field, with any octet before theirs
-// another, cut anywhere and with a base; it leaves the others.
-func TestTPDUs(t *testing.T) {
-	const base = 1_500_000_000_000_000_000
-	fieldByField := func(b []byte) (it Item, n int, ok bool) {
-		var f field
-		n = f.any(b)
-		return it, n, n > 0 && f.num == fItems && it.decode(f.b, base)
-	}
-	room := make([]Item, 2)
-	check := func(b []byte) (n int) {
-		t.Helper()
-		r := Record{Time: base, Items: room[:0]}
-		room[0] = Item{Resync: true, Lost: 1, Redacted: 1, Digest: b, Source: 1} // Of an earlier record.
-		n = len(b) - len(r.tpdus(b))
-		if n == 0 {
-			if len(r.Items) != 0 {
-				t.Fatalf("% x: %d items of no octets", b, len(r.Items))
-			}
-			return 0
-		}
-		want, m, ok := fieldByField(b)
-		if !ok || n != m || len(r.Items) != 1 || !reflect.DeepEqual(r.Items[0], want) {
-			t.Fatalf("% x: %d octets, %+v; field by field %d, %+v, %t", b, n, r.Items, m, want, ok)
-		}
-		return n
-	}
-	for _, size := range []int{0, 1, 99, 100, 128, 16_355, 16_356} {
+// Items with any octet before theirs another, cut anywhere, are read in one pass as
+// field by field, or left.
+func TestPlainChanged(t *testing.T) {
+	for _, size := range []int{0, 1, 100, 128, 20_000} {
 		octets := bytes.Repeat([]byte{0x55}, size)
-		for bit := range 64 {
-			for _, v := range []uint64{1<<bit - 1, 1 << bit, 0x9e3779b97f4a7c15 >> bit} {
-				b := AppendTPDU(nil, uint8(bit&1), int64(v), uint32(v), v, ^v>>bit, octets)
-				b = b[:len(b):len(b)]
-				fits := size < 16_356 && v|^v>>bit < 1<<28 && protowire.EncodeZigZag(int64(v)) < 1<<35
-				if n := check(b); fits != (n > 0) {
-					t.Fatalf("% x: read %d octets", b[:min(len(b), 40)], n)
-				}
-				if size > 128 || !fits {
-					continue
-				}
-				for at := range TPDUFront {
-					for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
-						b[at] ^= change
-						check(b)
-						b[at] ^= change
+		numbers(func(v uint64) {
+			b := AppendTPDU(nil, uint8(v&1), int64(v), uint32(v), v, ^v, octets)
+			for at := range ItemFront {
+				for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
+					if b[at] ^= change; b[0] == itemTag || b[0] == preambleTag {
+						checkPlain(t, b, 5)
 					}
-				}
-				for end := range b {
-					if n := check(b[:end]); n > 0 {
-						t.Fatalf("% x cut at %d is an item of %d octets", b, end, n)
-					}
+					b[at] ^= change
 				}
 			}
-		}
+			for end := range min(len(b), 200) {
+				if _, n := checkPlain(t, b[:end], 5); n > 0 {
+					t.Fatalf("% x cut at %d is an item of %d octets", b, end, n)
+				}
+			}
+		})
 	}
-	// No more than a record may have, and what is behind them stays.
+}
+
+// No more items are read than a record may have, and what is behind them stays.
+func TestPlainMost(t *testing.T) {
 	b := bytes.Repeat(AppendTPDU(nil, 1, 2, 3, 4, 5, nil), MaxItems+1)
 	r := Record{Items: make([]Item, 0, MaxItems+1)}
-	if rest := r.tpdus(b); len(rest) != TPDUFront || len(r.Items) != MaxItems {
+	if rest := r.plain(b); len(rest) != ItemFront || len(r.Items) != MaxItems {
 		t.Errorf("%d items, %d octets are left", len(r.Items), len(rest))
 	}
 }
 
-func TestPutUint(t *testing.T) {
-	for bit := range 64 {
-		for _, v := range []uint64{1<<bit - 1, 1 << bit, 1<<bit + 1, 0x9e3779b97f4a7c15 >> bit} {
-			b := bytes.Repeat([]byte{0xaa}, 10+wide)
-			n := putUint(b, v)
-			if want := protowire.AppendVarint(nil, v); !bytes.Equal(b[:n], want) {
-				t.Errorf("%#x: got %x, want %x", v, b[:n], want)
-			}
-		}
+// version1 is a record of version 1, in which numbers of an item were varints.
+func version1() []byte {
+	b := BeginConnection([]byte{fVersion << 3, 1, fKind << 3, byte(KindConnection)}, &sampleConn, 3, 1000)
+	item := []byte{1 << 3, byte(TPDU), 2 << 3, 1, 3 << 3}
+	item = protowire.AppendVarint(item, protowire.EncodeZigZag(-7))
+	item = protowire.AppendFixed32(append(item, sequenceTag), 0xfffffff0)
+	item = protowire.AppendVarint(append(item, 5<<3), 1<<40)
+	item = protowire.AppendVarint(append(item, 6<<3), 9)
+	item = protowire.AppendBytes(append(item, octetsTag), []byte{2, 0xf0, 0x80})
+	return protowire.AppendBytes(append(b, itemTag), item)
+}
+
+func TestVersion1(t *testing.T) {
+	var r Record
+	if err := r.Decode(version1()); err != nil {
+		t.Fatal(err)
+	}
+	want := []Item{{Kind: TPDU, Dir: 1, Time: 993, Sequence: 0xfffffff0, Offset: 1 << 40, Frame: 9, Octets: []byte{2, 0xf0, 0x80}}}
+	if !reflect.DeepEqual(r.Items, want) {
+		t.Errorf("got %+v, want %+v", r.Items, want)
 	}
 }
 

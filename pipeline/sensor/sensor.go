@@ -939,16 +939,16 @@ func (s *Sensor) startPart(st *conn, dir tcp.Dir, run []byte, offset uint64, tot
 	b := st.rec.B
 	content := run[tpkt.HeaderLen:]
 	st.part = part{want: total - tpkt.HeaderLen, at: len(b), off: offset + tpkt.HeaderLen, dir: dir}
-	b = slices.Grow(b, record.TPDUFront+len(content))[:len(b)+record.TPDUFront]
+	b = slices.Grow(b, record.ItemFront+len(content))[:len(b)+record.ItemFront]
 	st.rec.B = append(b, content...)
-	s.pending += record.TPDUFront + len(content)
+	s.pending += record.ItemFront + len(content)
 }
 
 // fillPart takes what comes of the part's TPKT, and returns how many octets that is. more says
 // that the TPKT is whole and for units.
 func (s *Sensor) fillPart(st *conn, run []byte, time int64, frame uint64) (n int, more bool) {
 	p := &st.part
-	from := p.at + record.TPDUFront
+	from := p.at + record.ItemFront
 	n = min(len(run), from+p.want-len(st.rec.B))
 	st.rec.B = append(st.rec.B, run[:n]...)
 	s.pending += n
@@ -956,12 +956,11 @@ func (s *Sensor) fillPart(st *conn, run []byte, time int64, frame uint64) (n int
 		return n, false
 	}
 	d := &st.dir[p.dir]
-	user, eot := cotp.DataOf(st.rec.B[from:])
-	if !record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), time-st.base, d.base+uint32(p.off), p.off, frame) ||
-		!d.tsdu.pass(user, eot) {
+	if user, eot := cotp.DataOf(st.rec.B[from:]); !d.tsdu.pass(user, eot) {
 		s.withdraw(st)
 		return n, true
 	}
+	record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), time-st.base, d.base+uint32(p.off), p.off, frame)
 	p.want = 0
 	st.items++
 	s.stats.TPDUs++
@@ -974,7 +973,7 @@ func (s *Sensor) withdraw(st *conn) {
 	if p.want == 0 {
 		return
 	}
-	b := st.rec.B[p.at+record.TPDUFront-tpkt.HeaderLen:]
+	b := st.rec.B[p.at+record.ItemFront-tpkt.HeaderLen:]
 	tpkt.PutHeader(b, tpkt.HeaderLen+p.want)
 	st.framer[p.dir].Begin(p.off-tpkt.HeaderLen, b)
 	st.dir[p.dir].lane = noFile
