@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -54,8 +55,8 @@ func Begin(b []byte, h *Header) []byte {
 
 // AppendSource appends the name of a further source. The first has index 0.
 func AppendSource(b []byte, name string) []byte {
-	b = protowire.AppendTag(b, fSource, protowire.BytesType)
-	return protowire.AppendString(b, name)
+	b = binary.AppendUvarint(append(b, fSource<<3|byte(protowire.BytesType)), uint64(len(name)))
+	return append(b, name...)
 }
 
 // AppendResumes appends that no activity of another session connection is resumed in a
@@ -65,37 +66,55 @@ func AppendResumes(b []byte) (out []byte, at int) {
 	return append(b, 0), len(b)
 }
 
+// maxConnection is the most that BeginConnection appends.
+const maxConnection = (1 + 1) + (2 + 16) + 2*(2+16+1+3) + 2 + 9 + (1 + 10) + 9
+
 // BeginConnection appends what a connection's record says before its items.
-// The time is what the items' times are relative to, so it must come first;
-// the preamble is items that AppendItem made with base 0.
+// The time is what the items' times are relative to, so it must come first.
 func BeginConnection(b []byte, c *Connection, number uint64, base int64) []byte {
-	client, server := c.Client.Addr().As16(), c.Server.Addr().As16()
-	clientOctets, serverOctets := client[:], server[:]
-	if c.Client.Addr().Is4() {
-		clientOctets = client[12:]
-	}
-	if c.Server.Addr().Is4() {
-		serverOctets = server[12:]
-	}
-	n := 2 + len(clientOctets) + 2 + len(serverOctets) + 2 + len(c.ID) + 2*(1+3) + 9
+	b = slices.Grow(b, maxConnection)
+	at := len(b)
+	h := (*[maxConnection]byte)(b[at : at+maxConnection])
+	h[0] = fConnection<<3 | byte(protowire.BytesType) // Then its length, which takes an octet.
+	h[2], h[3] = 1<<3|byte(protowire.BytesType), byte(len(c.ID))
+	n := 4 + copy(h[4:], c.ID[:])
+	n += putEnd(h[n:], 2, c.Client)
+	n += putEnd(h[n:], 4, c.Server)
 	if c.MidStream {
+		h[n], h[n+1] = 6<<3, 1
 		n += 2
 	}
-	b = protowire.AppendTag(b, fConnection, protowire.BytesType)
-	// Ports are coded in three octets whatever their value, so that the length
-	// above holds.
-	b = protowire.AppendVarint(b, uint64(n))
-	b = appendBytes(b, 1, c.ID[:])
-	b = appendBytes(b, 2, clientOctets)
-	b = appendPort(b, 3, c.Client.Port())
-	b = appendBytes(b, 4, serverOctets)
-	b = appendPort(b, 5, c.Server.Port())
-	if c.MidStream {
-		b = appendUint(b, 6, 1)
+	n += putFixed(h[n:], 7, c.Start)
+	h[1] = byte(n - 2)
+	h[n] = fNumber << 3
+	n += 1 + binary.PutUvarint(h[n+1:], number)
+	n += putFixed(h[n:], fTime, base)
+	return b[:at+n]
+}
+
+// putEnd writes an address and the port, which has the next field number, at the front of
+// b, and returns their length. Ports are coded in three octets whatever their value.
+func putEnd(b []byte, num byte, end netip.AddrPort) int {
+	h := (*[2 + 16 + 4]byte)(b)
+	addr, p := end.Addr(), uint32(end.Port())
+	port := uint32(num+1)<<3 | p&0x7f<<8 | p<<9&0x7f0000 | p>>14<<24 | 0x808000
+	if addr.Is4() {
+		octets := addr.As4()
+		h[0], h[1] = num<<3|byte(protowire.BytesType), byte(len(octets))
+		binary.LittleEndian.PutUint64(h[2:], uint64(binary.LittleEndian.Uint32(octets[:]))|uint64(port)<<32)
+		return 2 + 4 + 4
 	}
-	b = appendFixed(b, 7, c.Start)
-	b = appendUint(b, fNumber, number)
-	return appendFixed(b, fTime, base)
+	octets := addr.As16()
+	h[0], h[1] = num<<3|byte(protowire.BytesType), byte(len(octets))
+	copy(h[2:], octets[:])
+	binary.LittleEndian.PutUint32(h[2+16:], port)
+	return 2 + 16 + 4
+}
+
+func putFixed(b []byte, num byte, v int64) int {
+	b[0] = num<<3 | byte(protowire.Fixed64Type)
+	binary.LittleEndian.PutUint64(b[1:], uint64(v))
+	return 9
 }
 
 // AppendWithin appends Record.Within to a connection's record.
@@ -117,6 +136,20 @@ func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
 func AppendPreamble(b []byte, it *Item, base int64) []byte {
 	out, _ := appendItem(b, preambleTag, it, base)
 	return out
+}
+
+// AppendEarlier appends items that AppendPreamble made with one base to a record whose base is
+// less by an amount.
+func AppendEarlier(b, items []byte, by int64) []byte {
+	at := len(b)
+	b = append(b, items...)
+	for rest := b[at:]; len(rest) > 0; {
+		h := (*[ItemFront]byte)(rest)
+		time := h[timeAt : timeAt+8]
+		binary.LittleEndian.PutUint64(time, binary.LittleEndian.Uint64(time)+uint64(by))
+		rest = rest[5+gather4(uint64(binary.LittleEndian.Uint32(h[1:]))):]
+	}
+	return b
 }
 
 func appendItem(b []byte, tag byte, it *Item, base int64) (out []byte, octets int) {
@@ -176,20 +209,27 @@ const ItemFront = 46
 // putFront puts it, of an item of so many octets and with so many more behind them. Both
 // together are less than MaxSize.
 func putFront(h *[ItemFront]byte, tag byte, kind ItemKind, dir uint8, time int64, sequence uint32, offset, frame uint64, octets, more int) {
-	// Both varints are made at once, side by side in a word: of each, the groups of seven bits
-	// are moved apart, and but for the last get the bit that says that another follows.
-	lengths := uint64(ItemFront-5+octets+more) | uint64(octets)<<32
-	lengths = lengths&0x3fff_0000_3fff | lengths<<2&0x3fff_0000_3fff_0000
-	lengths = lengths&0x007f_007f_007f_007f | lengths<<1&0x7f00_7f00_7f00_7f00 | 0x00808080_00808080
+	// Both varints are made at once, side by side in a word.
+	lengths := spread4(uint64(ItemFront-5+octets+more) | uint64(octets)<<32)
 	binary.LittleEndian.PutUint64(h[0:], uint64(tag)|uint64(uint32(lengths))<<8|1<<3<<40|uint64(kind)<<48|2<<3<<56)
 	binary.LittleEndian.PutUint16(h[8:], uint16(dir&1)|uint16(timeTag)<<8)
-	binary.LittleEndian.PutUint64(h[10:], uint64(time))
+	binary.LittleEndian.PutUint64(h[timeAt:], uint64(time))
 	binary.LittleEndian.PutUint64(h[18:], uint64(sequenceTag)|uint64(sequence)<<8|uint64(offsetTag)<<40) // Two more octets than that.
 	binary.LittleEndian.PutUint64(h[24:], offset)
 	h[32] = frameTag
 	binary.LittleEndian.PutUint64(h[33:], frame)
 	h[41] = octetsTag
 	binary.LittleEndian.PutUint32(h[42:], uint32(lengths>>32))
+}
+
+// timeAt is where an item's time stands.
+const timeAt = 10
+
+// spread4 makes a varint of four octets of each half of v: the groups of seven bits are moved
+// apart, and but for the last get the bit that says that another follows.
+func spread4(v uint64) uint64 {
+	v = v&0x3fff_0000_3fff | v<<2&0x3fff_0000_3fff_0000
+	return v&0x007f_007f_007f_007f | v<<1&0x7f00_7f00_7f00_7f00 | 0x00808080_00808080
 }
 
 // The tags of an item's fields.
@@ -201,25 +241,60 @@ const (
 	octetsTag   = 7<<3 | byte(protowire.BytesType)
 )
 
+// maxFinish is the most that Finish appends.
+const maxFinish = 2*(2+8*(1+10)) + 4 + 2 + 2
+
 // Finish ends a connection's record.
 func Finish(b []byte, counters *[2]Counters, end EndReason, muted, preambleCut bool) []byte {
+	b = slices.Grow(b, maxFinish)
+	at := len(b)
+	h := (*[maxFinish]byte)(b[at : at+maxFinish])
+	n := 0
 	for i := range counters {
-		c := &counters[i]
-		b = appendUints(b, fCounters, []uint64{
-			c.Packets, c.Octets, c.RetransmittedPackets, c.RetransmittedOctets,
-			c.ConflictOctets, c.Gaps, c.LostOctets, c.OutOfOrder,
-		}, 0)
+		n += putCounters(h[n:], &counters[i])
 	}
 	if end != Open {
-		b = appendUints(b, fEnd, []uint64{uint64(end)}, 0)
+		binary.LittleEndian.PutUint32(h[n:], fEnd<<3|uint32(protowire.BytesType)|2<<8|1<<3<<16|uint32(end)<<24)
+		n += 4
 	}
 	if muted {
-		b = appendUint(b, fMuted, 1)
+		h[n], h[n+1] = fMuted<<3, 1
+		n += 2
 	}
 	if preambleCut {
-		b = appendUint(b, fPreambleCut, 1)
+		h[n], h[n+1] = fPreambleCut<<3, 1
+		n += 2
 	}
-	return b
+	return b[:at+n]
+}
+
+// putCounters writes the counters of a direction at the front of b, and returns their
+// length, which itself takes an octet.
+func putCounters(b []byte, c *Counters) int {
+	rest := c.RetransmittedPackets | c.RetransmittedOctets | c.ConflictOctets | c.Gaps | c.LostOctets | c.OutOfOrder
+	if (c.Packets|c.Octets)>>28|rest == 0 {
+		// Nearly all are such; both are coded in four octets whatever they are.
+		h := (*[12]byte)(b)
+		v := spread4(c.Packets | c.Octets<<32)
+		binary.LittleEndian.PutUint32(h[:], fCounters<<3|uint32(protowire.BytesType)|uint32(len(h)-2)<<8|1<<3<<16)
+		binary.LittleEndian.PutUint32(h[3:], uint32(v))
+		h[7] = 2 << 3
+		binary.LittleEndian.PutUint32(h[8:], uint32(v>>32))
+		return len(h)
+	}
+	b[0] = fCounters<<3 | byte(protowire.BytesType)
+	n := 2
+	for i, v := range [...]uint64{
+		c.Packets, c.Octets, c.RetransmittedPackets, c.RetransmittedOctets,
+		c.ConflictOctets, c.Gaps, c.LostOctets, c.OutOfOrder,
+	} {
+		if v != 0 {
+			b[n] = byte(1+i) << 3
+			n += 1 + binary.PutUvarint(b[n+1:], v)
+		}
+	}
+	b[1] = byte(n - 2)
+	return n
 }
 
 // AppendHeartbeat appends what a heartbeat record says.
@@ -297,10 +372,4 @@ func appendString(b []byte, num protowire.Number, v string) []byte {
 	}
 	b = protowire.AppendTag(b, num, protowire.BytesType)
 	return protowire.AppendString(b, v)
-}
-
-// appendPort codes a port in three varint octets.
-func appendPort(b []byte, num protowire.Number, port uint16) []byte {
-	b = protowire.AppendTag(b, num, protowire.VarintType)
-	return append(b, byte(port)|0x80, byte(port>>7)|0x80, byte(port>>14))
 }

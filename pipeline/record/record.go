@@ -438,10 +438,7 @@ func (it *Item) plain(b []byte, base int64) (n int) {
 		return 0
 	}
 	kind := ItemKind(first >> 48)
-	// Seven bits each of both lengths are moved together.
-	lengths := (first>>8&0xffffffff | last>>32<<32) & 0x7f7f7f7f_7f7f7f7f
-	lengths = lengths&0x007f007f_007f007f | lengths>>1&0x3f803f80_3f803f80
-	lengths = lengths&0x00003fff_00003fff | lengths>>2&0x0fffc000_0fffc000
+	lengths := gather4(first>>8&0xffffffff | last>>32<<32)
 	size := int(lengths >> 32)
 	octets := b[ItemFront:]
 	if int(uint32(lengths)) != ItemFront-5+size || size > len(octets) || kind < TPDU || kind > Redaction {
@@ -450,10 +447,16 @@ func (it *Item) plain(b []byte, base int64) (n int) {
 	// Field by field: a whole Item would be made first, and then copied.
 	it.Octets = octets[:size]
 	it.Kind, it.Dir, it.Resync, it.Sequence = kind, uint8(second), false, binary.LittleEndian.Uint32(h[19:])
-	it.Time = base + int64(binary.LittleEndian.Uint64(h[10:]))
+	it.Time = base + int64(binary.LittleEndian.Uint64(h[timeAt:]))
 	it.Offset, it.Frame = binary.LittleEndian.Uint64(h[24:]), binary.LittleEndian.Uint64(h[33:])
 	it.Lost, it.Redacted, it.Digest, it.Source = 0, 0, nil, 0
 	return ItemFront + size
+}
+
+// gather4 undoes spread4.
+func gather4(v uint64) uint64 {
+	v = v&0x007f007f_007f007f | v>>1&0x3f803f80_3f803f80
+	return v&0x00003fff_00003fff | v>>2&0x0fffc000_0fffc000
 }
 
 // What is the same in the words of an item's front: of the first three, and of the last,

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/bufbuild/protocompile"
@@ -508,5 +510,72 @@ func BenchmarkAppendItem(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		out, _ = AppendItem(out[:0], &it, 0)
+	}
+}
+
+// What a record says of its connection and of its end is read as it was, and takes no more
+// room than was made for it.
+func TestBeginAndFinish(t *testing.T) {
+	ends := []netip.AddrPort{
+		sampleConn.Client, sampleConn.Server,
+		netip.MustParseAddrPort("[::ffff:10.1.2.3]:65535"), netip.MustParseAddrPort("0.0.0.0:0"), netip.MustParseAddrPort("255.1.2.3:127"),
+	}
+	for shift := range 64 {
+		for _, v := range []uint64{1<<shift - 1, 1 << shift, 0x9e3779b97f4a7c15 >> shift} {
+			want := Record{
+				Kind: KindConnection, Number: max(v, 1), Time: ^int64(v), End: EndReason(shift) % (CaptureEnd + 1),
+				Muted: v&4 != 0, PreambleCut: v&8 != 0,
+				Conn: Connection{
+					ID: [16]byte{1, 15: byte(shift)}, Client: ends[shift%len(ends)], Server: ends[shift/len(ends)%len(ends)],
+					MidStream: v&1 != 0, Start: int64(v),
+				},
+				Counters: [2]Counters{{Packets: v, Octets: v >> 3}, {v, v, v, v, v, v, v, v}},
+			}
+			if v&2 != 0 {
+				c := &want.Counters[1]
+				*c = Counters{Packets: v >> 5, Octets: v}
+				*[]*uint64{&c.RetransmittedPackets, &c.RetransmittedOctets, &c.ConflictOctets, &c.Gaps, &c.LostOctets, &c.OutOfOrder}[shift%6] = v & 0x100
+			}
+			b := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &want.Conn, want.Number, want.Time)
+			b = Finish(b[:len(b):len(b)], &want.Counters, want.End, want.Muted, want.PreambleCut)
+			var got Record
+			if err := got.Decode(b); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
+			}
+		}
+	}
+}
+
+// Items of earlier records are the same with another base.
+func TestAppendEarlier(t *testing.T) {
+	for shift := range 64 {
+		v := int64(1)<<shift | int64(shift)
+		for _, by := range []int64{0, 5, -5, v, -v, math.MaxInt64, math.MinInt64} {
+			want := []Item{
+				{Kind: TPDU, Dir: 1, Sequence: uint32(v), Time: v, Offset: uint64(v), Frame: uint64(v), Octets: bytes.Repeat([]byte{0x55}, 1+shift*shift)},
+				{Kind: TPDU, Sequence: 1, Time: -v, Frame: uint64(v), Octets: []byte{1}, Resync: true},
+				{Kind: Gap, Time: 5, Octets: []byte{}, Lost: uint64(v)},
+				{Kind: TPDU, Time: 5, Octets: bytes.Repeat([]byte{0x55}, 16_300+shift*1000)},
+			}[:shift%5]
+			var kept []byte
+			for i := range want {
+				kept = AppendPreamble(kept, &want[i], 0)
+				want[i].Time += by
+			}
+			b := AppendEarlier([]byte{0xaa}, kept, by)
+			var got []Item
+			for b = b[1:]; len(b) > 0; {
+				var f field
+				var it Item
+				n := f.any(b)
+				if n == 0 || f.num != fPreamble || !it.decode(f.b, 0) {
+					t.Fatalf("% x is no item", b[:min(len(b), 40)])
+				}
+				got, b = append(got, it), b[n:]
+			}
+			if !slices.EqualFunc(got, want, func(a, b Item) bool { return reflect.DeepEqual(a, b) }) {
+				t.Fatalf("by %d: got %+v\nwant %+v", by, got, want)
+			}
+		}
 	}
 }

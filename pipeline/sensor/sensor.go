@@ -154,6 +154,8 @@ func (s *Stats) Add(o Stats) {
 type Sensor struct {
 	cfg     Config
 	bus     bus.Publisher
+	front   []byte // What each connection's record begins with.
+	resumes int    // Where in it a record says whether an activity may be resumed in it.
 	decoder *capture.Decoder
 	table   *tcp.Table[conn]
 	seg     capture.Segment
@@ -216,15 +218,13 @@ type conn struct {
 	number uint64
 	place  int // In Sensor.dirty, from 1; 0 if not there.
 
-	preamble     []byte // Items of earlier records, as fields of a record whose time is the connection's start.
+	preamble     []byte // Items of earlier records, for record.AppendEarlier; their base is the connection's start.
 	preambleThen int    // How many octets of it are of records before the one under way.
 	preambleSize int    // Their octets.
 	// preambleResumes says that an activity may be resumed in the preamble.
 	preambleResumes bool
 	opening         int // Where this record's items begin, while they may be preamble.
 	preambleEnd     int // Where those of them end that are, as long as they are not kept.
-
-	resumes int // Where this record says whether an activity may be resumed in it.
 
 	class  *association.Association // Until it is known whether this is X.400.
 	probes int                      // TPDUs that it has seen.
@@ -259,18 +259,19 @@ const (
 
 // reset makes the state that of a new connection. It keeps memory.
 func (st *conn) reset(midStream bool, file int32, pool *buffers.Pool) {
-	*st = conn{file: file, sole: noFile, framer: st.framer, sources: st.sources[:0], preamble: st.preamble[:0], dir: [2]direction{
-		{lane: noFile, tsdu: tsdu{held: st.dir[0].tsdu.held[:0]}}, {lane: noFile, tsdu: tsdu{held: st.dir[1].tsdu.held[:0]}},
-	}}
-	if cap(st.preamble) > maxKeptPreamble {
-		st.preamble = nil
+	sources, preamble, framer := st.sources[:0], st.preamble[:0], st.framer
+	held := [2][]chunk{st.dir[0].tsdu.held[:0], st.dir[1].tsdu.held[:0]}
+	*st = conn{}
+	st.sources, st.file, st.sole, st.framer = sources, file, noFile, framer
+	if cap(preamble) <= maxKeptPreamble {
+		st.preamble = preamble
 	}
 	for i := range st.dir {
 		st.framer[i].Reset(midStream, pool)
-		t := &st.dir[i].tsdu
-		t.unsure = midStream
-		if cap(t.held) > maxKeptChunks {
-			t.held = nil
+		d := &st.dir[i]
+		d.lane, d.tsdu.unsure = noFile, midStream
+		if cap(held[i]) <= maxKeptChunks {
+			d.tsdu.held = held[i]
 		}
 	}
 }
@@ -308,6 +309,7 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 		lastFile: -1,
 		probes:   sync.Pool{New: func() any { return new(association.Association) }},
 	}
+	s.front, s.resumes = record.AppendResumes(record.Begin(nil, s.header(record.KindConnection)))
 	s.wait()
 	if cfg.Metrics != nil {
 		s.counted = cfg.Metrics.add()
@@ -409,7 +411,7 @@ func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (
 //
 //go:noinline
 func (s *Sensor) straightRest(ctx context.Context, iv *interval, n int) error {
-	if err := s.rest(ctx, &s.ordered, n); err != nil {
+	if err := s.rest(ctx, &s.ordered, n); err != nil || s.state <= s.cfg.MaxState {
 		return err
 	}
 	return s.shed(ctx, iv)
@@ -421,7 +423,7 @@ func (s *Sensor) straightRest(ctx context.Context, iv *interval, n int) error {
 //go:noinline
 func (s *Sensor) anySegment(ctx context.Context, seg *capture.Segment, iv *interval) error {
 	s.table.Segment(seg)
-	if err := s.drain(ctx, iv); err != nil {
+	if err := s.drain(ctx, iv); err != nil || s.state <= s.cfg.MaxState {
 		return err
 	}
 	return s.shed(ctx, iv)
@@ -700,9 +702,13 @@ func (s *Sensor) publishCapture(ctx context.Context, f *capture.File) error {
 	return s.send(ctx, bus.Key{}, buf)
 }
 
+func (s *Sensor) header(k record.Kind) *record.Header {
+	return &record.Header{Kind: k, Sensor: s.cfg.Name, Epoch: s.cfg.Epoch}
+}
+
 func (s *Sensor) begin(k record.Kind) *record.Buffer {
 	buf := record.NewBuffer()
-	buf.B = record.Begin(buf.B, &record.Header{Kind: k, Sensor: s.cfg.Name, Epoch: s.cfg.Epoch})
+	buf.B = record.Begin(buf.B, s.header(k))
 	return buf
 }
 
@@ -823,6 +829,9 @@ func (s *Sensor) close(ctx context.Context, c *openConn) error {
 	s.withdraw(st)
 	if !st.muted {
 		for dir := range st.framer {
+			if d := &st.dir[dir]; st.framer[dir].Empty() && len(d.tsdu.held) == 0 && d.skipped == 0 {
+				continue // Nothing is to be told of it.
+			}
 			st.framer[dir].End()
 			s.ev.Dir = tcp.Dir(dir)
 			if err := s.units(ctx); err != nil {
@@ -861,10 +870,13 @@ func (s *Sensor) lanes(st *conn) {
 	if st.rec != nil && st.probed && st.preambleDone && !st.muted && !s.cfg.general {
 		file = st.sole
 	}
+	st.dir[0].lane, st.dir[1].lane = noFile, noFile
+	if file == noFile {
+		return
+	}
 	for i := range st.dir {
 		d, f := &st.dir[i], &st.framer[i]
-		d.lane = noFile
-		if t := &d.tsdu; file == noFile || d.skipped > 0 || !t.settled || t.unsure || t.rest {
+		if t := &d.tsdu; d.skipped > 0 || !t.settled || t.unsure || t.rest {
 			continue
 		}
 		if st.part.want == 0 {
@@ -1219,9 +1231,8 @@ func (s *Sensor) open(c *openConn, now int64) {
 	st.base = now
 	st.items = 0
 	st.sources, st.sole = st.sources[:0], noFile
-	st.rec = s.begin(record.KindConnection)
-	st.rec.B, st.resumes = record.AppendResumes(st.rec.B)
-	st.rec.B = record.BeginConnection(st.rec.B, &record.Connection{
+	st.rec = record.NewBuffer()
+	b := record.BeginConnection(append(st.rec.B, s.front...), &record.Connection{
 		ID: st.id, Client: c.Client, Server: c.Server, MidStream: c.MidStream, Start: c.Start,
 	}, st.number, now)
 	var within uint8
@@ -1230,10 +1241,11 @@ func (s *Sensor) open(c *openConn, now int64) {
 			within |= 1 << i
 		}
 	}
-	st.rec.B = record.AppendWithin(st.rec.B, within)
+	b = record.AppendWithin(b, within)
+	st.rec.B = b
 	st.preambleThen = len(st.preamble)
-	st.opening = len(st.rec.B)
-	s.pending += len(st.rec.B)
+	st.opening = len(b)
+	s.pending += len(b)
 	if st.place == 0 {
 		if len(s.dirty) == 0 {
 			s.dirtySince = s.now
@@ -1263,15 +1275,13 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	}
 	st.preambleEnd = 0
 	if st.mayResume() {
-		st.rec.B[st.resumes] = 1
+		st.rec.B[s.resumes] = 1
 	}
 	s.pending -= len(st.rec.B)
 	// Only now: with many connections, those of records under way would leave
 	// Config.MaxPending no room for items, and each item would be published by itself.
-	var it record.Item
-	earlier := st.preamble[:st.preambleThen]
-	for rest, ok := record.NextItem(earlier, &it, c.Start); ok; rest, ok = record.NextItem(rest, &it, c.Start) {
-		st.rec.B = record.AppendPreamble(st.rec.B, &it, st.base)
+	if st.preambleThen > 0 {
+		st.rec.B = record.AppendEarlier(st.rec.B, st.preamble[:st.preambleThen], c.Start-st.base)
 	}
 	counters := [2]record.Counters{counters(&c.Counters[0]), counters(&c.Counters[1])}
 	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
@@ -1327,7 +1337,7 @@ func (s *Sensor) savePreamble(c *openConn) {
 		}
 		st.preambleSize += len(it.Octets)
 		it.Source = 0
-		st.preamble, _ = record.AppendItem(st.preamble, &it, c.Start)
+		st.preamble = record.AppendPreamble(st.preamble, &it, c.Start)
 	}
 	st.preambleEnd = 0
 	s.measure(st)
