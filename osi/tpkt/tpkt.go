@@ -172,6 +172,9 @@ func (f *Framer) End() { f.Gap(0) }
 // State returns what the direction is taken for.
 func (f *Framer) State() State { return f.state }
 
+// Empty reports whether nothing is held: End would bring nothing out of Next.
+func (f *Framer) Empty() bool { return len(f.buf) == f.r && len(f.in) == 0 }
+
 // Size returns how many octets of memory the framer holds.
 func (f *Framer) Size() int { return cap(f.buf) }
 

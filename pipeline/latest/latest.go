@@ -42,25 +42,27 @@ func New[K comparable, V any](limit int) *Map[K, V] {
 func (m *Map[K, V]) Len() int { return m.live }
 
 // Add adds a value as the newest. Another one of the key is replaced.
-func (m *Map[K, V]) Add(k K, v V) { m.AddHashed(m.hash(&k), k, v) }
+func (m *Map[K, V]) Add(k K, v V) { m.AddHashed(m.hash(&k), &k, v) }
 
 // Get returns the value of a key.
 func (m *Map[K, V]) Get(k K) (v V, ok bool) {
-	if m.live == 0 {
-		return v, false
+	if m.live > 0 {
+		if at := m.GetHashed(m.hash(&k), &k); at != nil {
+			return *at, true
+		}
 	}
-	return m.GetHashed(m.hash(&k), k)
+	return v, false
 }
 
 // Delete removes the value of a key, where there is one.
 func (m *Map[K, V]) Delete(k K) {
 	if m.live > 0 {
-		m.DeleteHashed(m.hash(&k), k)
+		m.DeleteHashed(m.hash(&k), &k)
 	}
 }
 
 // AddHashed is Add for who has a hash of the key, and has one for each call of the map.
-func (m *Map[K, V]) AddHashed(hash uint32, k K, v V) {
+func (m *Map[K, V]) AddHashed(hash uint32, k *K, v V) {
 	m.DeleteHashed(hash, k)
 	if m.n == len(m.entries) {
 		if m.n < m.max {
@@ -70,32 +72,29 @@ func (m *Map[K, V]) AddHashed(hash uint32, k K, v V) {
 		}
 	}
 	at := (m.oldest + m.n) & (len(m.entries) - 1)
-	m.entries[at] = entry[K, V]{key: k, value: v, hash: hash}
+	e := &m.entries[at] // Field by field: a whole entry would be made first, and then copied.
+	e.key, e.value, e.hash, e.deleted = *k, v, hash, false
 	m.n++
 	m.live++
-	slot, _ := m.find(hash, &k)
-	m.index[slot] = uint16(at + 1)
+	m.enter(hash, at)
 }
 
-// GetHashed is Get with a hash.
-func (m *Map[K, V]) GetHashed(hash uint32, k K) (v V, ok bool) {
-	if m.live == 0 {
-		return v, false
+// GetHashed is Get with a hash. The value is the map's; it is nil where there is none.
+func (m *Map[K, V]) GetHashed(hash uint32, k *K) *V {
+	if m.live > 0 {
+		if _, at := m.find(hash, k); at >= 0 {
+			return &m.entries[at].value
+		}
 	}
-	_, at := m.find(hash, &k)
-	if at < 0 {
-		return v, false
-	}
-	return m.entries[at].value, true
+	return nil
 }
 
 // DeleteHashed is Delete with a hash.
-func (m *Map[K, V]) DeleteHashed(hash uint32, k K) {
-	if m.live == 0 {
-		return
-	}
-	if slot, at := m.find(hash, &k); at >= 0 {
-		m.delete(slot, at)
+func (m *Map[K, V]) DeleteHashed(hash uint32, k *K) {
+	if m.live > 0 {
+		if slot, at := m.find(hash, k); at >= 0 {
+			m.delete(slot, at)
+		}
 	}
 }
 
@@ -150,8 +149,8 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	}
 }
 
-// find returns where a key stands in the index and its entry's place; where there is none,
-// the empty slot that is the key's, and -1.
+// find returns where a key stands in the index and its entry's place, or -1 where there is
+// none.
 func (m *Map[K, V]) find(hash uint32, k *K) (slot, at int) {
 	slot = m.home(hash)
 	for m.index[slot] != 0 {
@@ -168,6 +167,15 @@ func (m *Map[K, V]) hash(k *K) uint32 { return uint32(maphash.Comparable(m.seed,
 
 // home is the slot of the index where a hash is looked for first.
 func (m *Map[K, V]) home(hash uint32) int { return int(hash) & (len(m.index) - 1) }
+
+// enter puts the place of an entry that has a hash into the index.
+func (m *Map[K, V]) enter(hash uint32, at int) {
+	slot := m.home(hash)
+	for m.index[slot] != 0 {
+		slot = (slot + 1) & (len(m.index) - 1)
+	}
+	m.index[slot] = uint16(at + 1)
+}
 
 // vacate empties a slot of the index, and moves up what follows so that it is found
 // without the one that was there.
@@ -188,10 +196,12 @@ func (m *Map[K, V]) grow() {
 	was := *m
 	size := max(fewEntries, 2*len(was.entries))
 	m.entries, m.index = make([]entry[K, V], size), make([]uint16, 2*size)
-	m.oldest, m.n, m.live = 0, 0, 0
+	m.oldest, m.n = 0, 0
 	for i := range was.n {
 		if e := &was.entries[(was.oldest+i)&(len(was.entries)-1)]; !e.deleted {
-			m.AddHashed(e.hash, e.key, e.value)
+			m.entries[m.n] = *e
+			m.enter(e.hash, m.n)
+			m.n++
 		}
 	}
 }

@@ -18,6 +18,9 @@ type index[T any] struct {
 	seed   maphash.Seed
 	places []place[T] // A power of two, of which half are empty at least.
 	n      int
+
+	key     capture.FlowKey // The key that was hashed last,
+	keyHash uint64          // and its hash: who found nothing goes on to put it.
 }
 
 // place is empty where it has no connection.
@@ -27,10 +30,17 @@ type place[T any] struct {
 }
 
 func newIndex[T any]() index[T] {
-	return index[T]{seed: maphash.MakeSeed(), places: make([]place[T], fewPlaces)}
+	x := index[T]{seed: maphash.MakeSeed(), places: make([]place[T], fewPlaces)}
+	x.keyHash = maphash.Comparable(x.seed, x.key)
+	return x
 }
 
-func (x *index[T]) hash(k *capture.FlowKey) uint64 { return maphash.Comparable(x.seed, *k) }
+func (x *index[T]) hash(k *capture.FlowKey) uint64 {
+	if !same(&x.key, k) {
+		x.key, x.keyHash = *k, maphash.Comparable(x.seed, *k)
+	}
+	return x.keyHash
+}
 
 // len returns how many connections there are.
 func (x *index[T]) len() int { return x.n }

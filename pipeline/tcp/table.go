@@ -237,8 +237,8 @@ func (t *Table[T]) clock(captured int64) int64 {
 
 // afterEnd reports whether s belongs to a connection that was closed.
 func (t *Table[T]) afterEnd(s *capture.Segment, hash uint64) bool {
-	g, ok := t.tombs.GetHashed(uint32(hash), s.Key)
-	if !ok || t.now-g.time > tombTime {
+	g := t.tombs.GetHashed(uint32(hash), &s.Key)
+	if g == nil || t.now-g.time > tombTime {
 		return false
 	}
 	d := 0
@@ -293,7 +293,7 @@ func (t *Table[T]) open(s *capture.Segment, hash uint64) *Conn[T] {
 	if t.conns.len() >= t.cfg.MaxConns {
 		t.evict(opening, silent, talking, preferred)
 	}
-	t.tombs.DeleteHashed(uint32(hash), s.Key)
+	t.tombs.DeleteHashed(uint32(hash), &s.Key)
 	t.nextID++
 	t.counters.Opened++
 	t.due = min(t.due, t.now+t.idle[opening])
@@ -929,7 +929,7 @@ func (t *Table[T]) bury(c *Conn[T]) {
 	for t.tombs.Len() >= sureTombs && t.now-t.tombs.Oldest().time > tombTime {
 		t.tombs.DropOldest()
 	}
-	t.tombs.AddHashed(uint32(c.hash), c.Key, g)
+	t.tombs.AddHashed(uint32(c.hash), &c.Key, g)
 }
 
 // pass tells the time, and closes connections that have been silent too long.
