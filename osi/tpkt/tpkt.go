@@ -235,6 +235,21 @@ func (f *Framer) Aligned() bool {
 	return f.state == InSync && !f.resync && len(f.buf) == f.r && len(f.in) == 0 && f.skip == 0 && !f.final
 }
 
+// Whole reports whether a run is one TPKT, where one may begin and there is nothing to tell
+// but what it holds. Then it need not be pushed, and the next run is in step with it.
+func (f *Framer) Whole(run []byte) bool {
+	if f.state > InSync || f.resync || !f.Empty() || f.skip != 0 || f.final {
+		return false
+	}
+	if Data(run) != len(run) || len(run) == 0 {
+		if total, verdict := header(run, f.state != InSync); verdict != whole || total != len(run) {
+			return false
+		}
+	}
+	f.state, f.skipped = InSync, 0
+	return true
+}
+
 // Begin takes a run, where Aligned, whose octets from stream offset off on are the
 // beginning of a TPKT that [Data] knows and no more.
 func (f *Framer) Begin(off uint64, run []byte) {
@@ -449,7 +464,11 @@ func header(v []byte, strict bool) (total int, _ verdict) {
 	// The reserved octet is zero. One who writes something else there is
 	// believed only in step, and if what follows is surely a TPDU.
 	nsdu, length := v[HeaderLen:], total-HeaderLen
-	if strict && v[1] != 0 || !cotp.Plausible(nsdu, length) || (strict || v[1] != 0) && !cotp.Credible(nsdu, length) {
+	believed := cotp.Plausible
+	if strict || v[1] != 0 {
+		believed = cotp.Credible
+	}
+	if strict && v[1] != 0 || !believed(nsdu, length) {
 		return 0, impossible
 	}
 	if len(v) < total {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -87,9 +88,20 @@ func (x *feed) poll() {
 
 func (x *feed) push(b []byte) {
 	x.t.Helper()
+	before, short := len(x.lines), x.f
 	x.f.Push(x.in, b)
 	x.in += uint64(len(b))
 	x.poll()
+	// One TPKT that need not be pushed is given, and leaves the framer, as if it was.
+	if short.Whole(b) {
+		want := fmt.Sprintf("tpdu %d", len(b)-HeaderLen)
+		if got := x.lines[before:]; len(got) != 1 || got[0] != want || !bytes.Equal(x.tpdus[len(x.tpdus)-1], b[HeaderLen:]) {
+			x.t.Fatalf("% x is whole, and pushed gives %q", b, got)
+		}
+		if short.in, short.pos = x.f.in, x.f.pos; !reflect.DeepEqual(short, x.f) {
+			x.t.Fatalf("% x leaves %+v, and pushed %+v", b, short, x.f)
+		}
+	}
 }
 
 func (x *feed) gap(n uint64) {

@@ -117,7 +117,7 @@ type Config struct {
 	// Metrics, if not nil, gets what is counted.
 	Metrics *Metrics
 
-	general bool // For tests: no run is for plain.
+	general bool // For tests: no run is for plain, or taken as a whole TPKT.
 }
 
 // Stats count what a sensor did.
@@ -787,9 +787,23 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 	if st.muted {
 		return nil
 	}
-	st.framer[ev.Dir].Push(ev.Offset+uint64(n), ev.Data[n:])
 	s.ev = ev
-	if err := s.units(ctx); err != nil {
+	d, f := &st.dir[ev.Dir&1], &st.framer[ev.Dir&1]
+	run, at := ev.Data[n:], ev.Offset+uint64(n)
+	var err error
+	if d.skipped == 0 && !s.cfg.general && f.Whole(run) {
+		// Nearly all that begin a connection, and a record, are such.
+		at += tpkt.HeaderLen
+		s.stats.TPDUs++
+		err = s.item(ctx, ev.Conn, &record.Item{
+			Kind: record.TPDU, Dir: uint8(ev.Dir), Sequence: d.base + uint32(at), Time: ev.Time,
+			Offset: at, Frame: ev.Frame, Octets: run[tpkt.HeaderLen:],
+		}, ev.File)
+	} else {
+		f.Push(at, run)
+		err = s.units(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	s.lanes(st)
@@ -981,10 +995,13 @@ func (s *Sensor) fillPart(st *conn, run []byte, time int64, frame uint64) (n int
 
 // withdraw gives the octets of the part, where there is one, to the framer.
 func (s *Sensor) withdraw(st *conn) {
-	p := &st.part
-	if p.want == 0 {
-		return
+	if st.part.want != 0 {
+		s.withdrawPart(st)
 	}
+}
+
+func (s *Sensor) withdrawPart(st *conn) {
+	p := &st.part
 	b := st.rec.B[p.at+record.ItemFront-tpkt.HeaderLen:]
 	tpkt.PutHeader(b, tpkt.HeaderLen+p.want)
 	st.framer[p.dir].Begin(p.off-tpkt.HeaderLen, b)
@@ -1101,6 +1118,9 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	if it.Kind == record.TPDU {
 		s.track(c, it, at)
 		s.secrets.looked = false
+	}
+	if !s.full(st, len(st.rec.B)) {
+		return nil
 	}
 	return s.cut(ctx, c)
 }
