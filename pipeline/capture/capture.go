@@ -30,6 +30,7 @@ package capture
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 )
 
@@ -100,19 +101,15 @@ func KeyOf(a, b netip.AddrPort) (k FlowKey) {
 	return k
 }
 
-// KeyOf4 returns the key of the connection between two ends over IPv4, each its address
-// and port in one number, of which lo is not the greater.
-func KeyOf4(lo, hi uint64) FlowKey {
-	k := FlowKey{Family: 4, LoPort: uint16(lo), HiPort: uint16(hi)}
-	binary.BigEndian.PutUint32(k.LoIP[:], uint32(lo>>16))
-	binary.BigEndian.PutUint32(k.HiIP[:], uint32(hi>>16))
-	return k
-}
-
-// Is4 reports whether k is KeyOf4(lo, hi).
-func (k *FlowKey) Is4(lo, hi uint64) bool {
-	return uint64(binary.BigEndian.Uint32(k.LoIP[:]))<<16|uint64(k.LoPort) == lo &&
-		uint64(binary.BigEndian.Uint32(k.HiIP[:]))<<16|uint64(k.HiPort) == hi && k.Family == 4
+// Ends4 returns what Headers.Ends returns of a segment that Hi or Lo sent, of a connection
+// over IPv4.
+func (k *FlowKey) Ends4(fromHi bool) (addrs uint64, ports uint32) {
+	src, dst := binary.LittleEndian.Uint32(k.LoIP[:]), binary.LittleEndian.Uint32(k.HiIP[:])
+	srcPort, dstPort := bits.ReverseBytes16(k.LoPort), bits.ReverseBytes16(k.HiPort)
+	if fromHi {
+		src, dst, srcPort, dstPort = dst, src, dstPort, srcPort
+	}
+	return uint64(src) | uint64(dst)<<32, uint32(srcPort) | uint32(dstPort)<<16
 }
 
 // Lo returns the end that sorts first.
@@ -175,36 +172,14 @@ type Segment struct {
 	File    int32
 }
 
-// Plain fills s with the segment in f, of which Decoder.Plain returned the rest.
-func (s *Segment) Plain(f *Frame, src, dst, numbers uint64, payload []byte, flags Flags) {
-	s.Key, s.FromHi = KeyOf4(min(src, dst), max(src, dst)), src > dst
-	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), flags
-	s.Window, s.ID = f.PlainRest()
+// Plain fills s with the segment in f that Decoder.Plain returned.
+func (s *Segment) Plain(f *Frame, h *Headers, payload []byte) {
+	s.Key, s.FromHi = h.Key()
+	numbers := h.Numbers()
+	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), h.Flags()
+	s.Window, s.ID = h.Window(), h.ID()
 	s.Payload, s.Missing = payload, 0
 	s.Time, s.Frame, s.File = f.Time, f.Number, f.File
-}
-
-// PlainRest returns a segment's window and its packet's identification, of a frame of which
-// Decoder.Plain returned the rest.
-func (f *Frame) PlainRest() (window, id uint16) {
-	b := f.Data
-	if binary.BigEndian.Uint16(b[12:]) != etherIPv4 {
-		b = b[tagged(b):]
-	}
-	h := (*[plainEnd]byte)(b)
-	return binary.BigEndian.Uint16(h[plainTCP+14:]), binary.BigEndian.Uint16(h[plainIP+4:])
-}
-
-// Ends4 returns the sender and the receiver of a segment over IPv4, each its address and
-// port in one number.
-func (s *Segment) Ends4() (src, dst uint64) {
-	k := &s.Key
-	lo := uint64(binary.BigEndian.Uint32(k.LoIP[:]))<<16 | uint64(k.LoPort)
-	hi := uint64(binary.BigEndian.Uint32(k.HiIP[:]))<<16 | uint64(k.HiPort)
-	if s.FromHi {
-		return hi, lo
-	}
-	return lo, hi
 }
 
 // Src returns the sender.

@@ -122,8 +122,8 @@ func (d *Decoder) PendingDatagrams() int { return len(d.fragments.table) }
 // Decode undoes f's link layer, tunnels and fragments. It reports whether that
 // gave a TCP segment on a wanted port, and if so fills s.
 func (d *Decoder) Decode(f *Frame, s *Segment) bool {
-	if src, dst, numbers, payload, flags := d.Plain(f); payload != nil {
-		s.Plain(f, src, dst, numbers, payload, flags)
+	if h, payload := d.Plain(f); h != nil {
+		s.Plain(f, h, payload)
 		return true
 	}
 	d.counters.Frames++
@@ -159,41 +159,59 @@ const (
 	plainEnd6 = plainTCP6 + 20
 )
 
+// Headers are those of a plain segment, IPv4's and TCP's. Each number is read where it is
+// wanted: all together would not stay in registers.
+type Headers [plainEnd - plainIP]byte
+
+const tcpAt = plainTCP - plainIP
+
+// Ends returns both addresses and both ports as they stand there, the sender's first.
+func (h *Headers) Ends() (addrs uint64, ports uint32) {
+	return binary.LittleEndian.Uint64(h[12:]), binary.LittleEndian.Uint32(h[tcpAt:])
+}
+
+// Key returns the key of the segment's connection, and whether Key.Hi sent it.
+func (h *Headers) Key() (key FlowKey, fromHi bool) {
+	fromHi = key.set(false, h[12:16], binary.BigEndian.Uint16(h[tcpAt:]), h[16:20], binary.BigEndian.Uint16(h[tcpAt+2:]))
+	return key, fromHi
+}
+
+// Numbers returns the sequence number above that which is acknowledged.
+func (h *Headers) Numbers() uint64 { return binary.BigEndian.Uint64(h[tcpAt+4:]) }
+
+func (h *Headers) Flags() Flags   { return Flags(h[tcpAt+13]) }
+func (h *Headers) Window() uint16 { return binary.BigEndian.Uint16(h[tcpAt+14:]) }
+func (h *Headers) ID() uint16     { return binary.BigEndian.Uint16(h[4:]) }
+
 // Plain decodes what nearly all frames are, straight through: a TCP segment on a wanted
 // port in an IPv4 packet without options, not a fragment and not cut, in an Ethernet
-// frame. It returns its ends, each the address and port in one number, its
-// sequence number above that which it acknowledges, its payload, and its flags: as many
-// values as stay in registers. Of any other frame it returns zeros, and it has done
-// nothing; that is for Decode.
-func (d *Decoder) Plain(f *Frame) (src, dst, numbers uint64, payload []byte, flags Flags) {
+// frame. It returns its headers and its payload, which belong to the frame. Of any other
+// frame it returns nil, and it has done nothing; that is for Decode.
+func (d *Decoder) Plain(f *Frame) (h *Headers, payload []byte) {
 	b := f.Data
 	if f.Link != LinkEthernet || len(b) < plainEnd {
-		return 0, 0, 0, nil, 0
+		return nil, nil
 	}
-	if t := binary.BigEndian.Uint16(b[12:]); t != etherIPv4 {
-		if !isTag(t) {
-			return 0, 0, 0, nil, 0
-		}
-		if b = b[tagged(b):]; len(b) < plainEnd {
-			return 0, 0, 0, nil, 0
+	if binary.BigEndian.Uint16(b[12:]) != etherIPv4 {
+		if b = b[tagged(b):]; len(b) < plainEnd || binary.BigEndian.Uint16(b[12:]) != etherIPv4 {
+			return nil, nil
 		}
 	}
-	h := (*[plainEnd]byte)(b)
-	total := int(binary.BigEndian.Uint16(h[plainIP+2:]))
-	if binary.BigEndian.Uint16(h[12:]) != etherIPv4 || h[plainIP] != 4<<4|5 || h[plainIP+9] != protoTCP ||
-		binary.BigEndian.Uint16(h[plainIP+6:])&0x3fff != 0 || total > len(b)-plainIP {
-		return 0, 0, 0, nil, 0
+	b = b[plainIP:]
+	h = (*Headers)(b)
+	total := int(binary.BigEndian.Uint16(h[2:]))
+	// No fragment, and whatever time to live.
+	if h[0] != 4<<4|5 || binary.BigEndian.Uint32(h[6:])&0x3fff_00ff != protoTCP || total > len(b) {
+		return nil, nil
 	}
-	header := int(h[plainTCP+12]>>4) * 4
-	srcPort, dstPort := binary.BigEndian.Uint16(h[plainTCP:]), binary.BigEndian.Uint16(h[plainTCP+2:])
-	if header < plainEnd-plainTCP || total < plainTCP-plainIP+header || !d.wanted(srcPort, dstPort) {
-		return 0, 0, 0, nil, 0
+	header := int(h[tcpAt+12] >> 2 &^ 3)
+	if b = b[:total]; header < plainEnd-plainTCP || tcpAt+header > len(b) ||
+		!d.wanted(binary.BigEndian.Uint16(h[tcpAt:]), binary.BigEndian.Uint16(h[tcpAt+2:])) {
+		return nil, nil
 	}
 	d.counters.Frames++
 	d.counters.Segments++
-	src = uint64(binary.BigEndian.Uint32(h[plainIP+12:]))<<16 | uint64(srcPort)
-	dst = uint64(binary.BigEndian.Uint32(h[plainIP+16:]))<<16 | uint64(dstPort)
-	return src, dst, binary.BigEndian.Uint64(h[plainTCP+4:]), b[plainTCP+header : plainIP+total], Flags(h[plainTCP+13])
+	return h, b[tcpAt+header:]
 }
 
 // tagged returns how many octets of VLAN tags stand before the EtherType of a frame's
@@ -825,7 +843,10 @@ func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort u
 		// An end is one number here: which is greater is as good as random.
 		a := uint64(binary.BigEndian.Uint32(src))<<16 | uint64(srcPort)
 		b := uint64(binary.BigEndian.Uint32(dst))<<16 | uint64(dstPort)
-		*k = KeyOf4(min(a, b), max(a, b))
+		lo, hi := min(a, b), max(a, b)
+		*k = FlowKey{Family: 4, LoPort: uint16(lo), HiPort: uint16(hi)}
+		binary.BigEndian.PutUint32(k.LoIP[:], uint32(lo>>16))
+		binary.BigEndian.PutUint32(k.HiIP[:], uint32(hi>>16))
 		return a > b
 	}
 	a, b := binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(dst)

@@ -531,11 +531,11 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, more int) {
 		var s Segment
 		fr := Frame{Data: slices.Clip(data), Length: len(data) + max(0, more%100000), Link: LinkType(link)}
-		src, dst, numbers, payload, flags := straight.Plain(&fr)
-		if payload != nil {
-			s.Plain(&fr, src, dst, numbers, payload, flags)
+		h, payload := straight.Plain(&fr)
+		if h != nil {
+			s.Plain(&fr, h, payload)
 		}
-		if payload != nil || straight.plain6(&fr, &s) {
+		if h != nil || straight.plain6(&fr, &s) {
 			// What is decoded straight through is decoded as any other.
 			var same Segment
 			if n := d.general(&fr, &same); n != &d.counters.Segments || !reflect.DeepEqual(s, same) {

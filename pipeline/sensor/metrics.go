@@ -9,8 +9,8 @@ import (
 	"x400flow/pipeline/tcp"
 )
 
-// observeEvery is after how many frames the metrics are brought up to date, if no
-// record was published meanwhile.
+// observeEvery is after how many frames of an interval of coverage the metrics are brought
+// up to date, as with each record.
 const observeEvery = 1024
 
 // Metrics are what sensors counted when they last said so: their own counters
@@ -121,7 +121,6 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 
 // observe brings the metrics up to date.
 func (s *Sensor) observe() {
-	s.unseen = 0
 	if s.counted == nil {
 		return
 	}

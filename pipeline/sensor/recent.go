@@ -54,9 +54,9 @@ func newRecent(window time.Duration) *recent {
 func (r *recent) again(s *capture.Segment) bool { return r.note(r.sum(s), s.Time) }
 
 // again4 is again for a segment that Decoder.Plain returned.
-func (r *recent) again4(f *capture.Frame, src, dst, numbers uint64, payload []byte, flags capture.Flags) bool {
-	window, id := f.PlainRest()
-	return r.note(r.sum4(src, dst, numbers, window, id, payload, flags), f.Time)
+func (r *recent) again4(h *capture.Headers, payload []byte, time int64) bool {
+	addrs, ports := h.Ends()
+	return r.note(r.sum4(addrs, ports, h.Numbers(), h.Window(), h.ID(), payload, h.Flags()), time)
 }
 
 // note notes a segment's digest, and reports whether it was noted before.
@@ -79,8 +79,8 @@ func (r *recent) note(sum uint64, time int64) bool {
 // so that it need not be waited for until the payload is digested.
 func (r *recent) sum(s *capture.Segment) uint64 {
 	if s.Key.Family == 4 {
-		src, dst := s.Ends4()
-		return r.sum4(src, dst, uint64(s.Seq)<<32|uint64(s.Ack), s.Window, s.ID, s.Payload, s.Flags)
+		addrs, ports := s.Key.Ends4(s.FromHi)
+		return r.sum4(addrs, ports, uint64(s.Seq)<<32|uint64(s.Ack), s.Window, s.ID, s.Payload, s.Flags)
 	}
 	k := &r.keys
 	word := binary.LittleEndian.Uint64
@@ -96,10 +96,10 @@ func (r *recent) sum(s *capture.Segment) uint64 {
 }
 
 // sum4 is sum for a segment over IPv4.
-func (r *recent) sum4(src, dst, numbers uint64, window, id uint16, payload []byte, flags capture.Flags) uint64 {
+func (r *recent) sum4(addrs uint64, ports uint32, numbers uint64, window, id uint16, payload []byte, flags capture.Flags) uint64 {
 	k := &r.keys
 	rest := uint64(flags)<<32 | uint64(window)<<16 | uint64(id)
-	return fold(src^k[0], dst^k[1]) ^ fold(numbers^k[2], rest^k[3]) ^ maphash.Bytes(r.seed, payload)&^(mostSegments-1)
+	return fold(addrs^k[0], uint64(ports)^k[1]) ^ fold(numbers^k[2], rest^k[3]) ^ maphash.Bytes(r.seed, payload)&^(mostSegments-1)
 }
 
 // fold multiplies, and puts the two halves of the product together.

@@ -184,7 +184,6 @@ type Sensor struct {
 
 	counted *counted // Nil without Metrics.
 	at      int64    // Capture time of the latest frame.
-	unseen  int      // Frames since the metrics were brought up to date.
 }
 
 type openConn = tcp.Conn[conn]
@@ -331,18 +330,41 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	}
 	s.pass(f.Time)
 	s.at = f.Time
-	if s.unseen++; s.unseen >= observeEvery {
+	if iv.beat.Packets++; iv.beat.Packets%observeEvery == 0 {
 		s.observe()
 	}
-	iv.beat.Packets++
 	iv.beat.Octets += uint64(len(f.Data))
-	if !f.Known && s.cfg.Elsewhere == nil {
-		if done, err := s.straight(ctx, f, iv); err != nil {
+	if f.Known || s.cfg.Elsewhere != nil {
+		return s.frame(ctx, f, iv)
+	}
+	// What nearly all frames are is taken straight through. Numbers and places are handed on
+	// in registers, since a Segment and an Event of each frame are 7% of the way.
+	h, octets := s.decoder.Plain(f)
+	if h == nil {
+		return s.frame(ctx, f, iv)
+	}
+	iv.beat.Segments++
+	if (s.cfg.Keep != nil || s.recent != nil) && s.copied(f, h, octets) {
+		return s.due(ctx)
+	}
+	c, dir := s.table.Find4(h)
+	if c == nil {
+		return s.segment4(ctx, f, h, octets)
+	}
+	offset, ok := s.table.InOrder(c, dir, s.now, h.Numbers(), h.Flags(), len(octets), f.Time, f.Number, f.File)
+	if !ok {
+		return s.segment4(ctx, f, h, octets)
+	}
+	if len(octets) > 0 {
+		if err := s.straight(ctx, c, dir, octets, offset, f); err != nil {
 			return err
-		} else if done {
-			return s.due(ctx)
 		}
 	}
+	return s.due(ctx)
+}
+
+// frame is Frame for any frame, in the interval of coverage in which it was counted.
+func (s *Sensor) frame(ctx context.Context, f *capture.Frame, iv *interval) error {
 	if s.decoder.Decode(f, &s.seg) {
 		if f.Known && (s.cfg.Continues == nil || !s.cfg.Continues(&s.seg)) {
 			return nil
@@ -364,57 +386,55 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	return s.due(ctx)
 }
 
-// straight takes a frame as Frame does, if it is a plain one. Numbers and places are
-// handed on in registers, since a Segment and an Event of each frame are 7% of the way.
-func (s *Sensor) straight(ctx context.Context, f *capture.Frame, iv *interval) (done bool, err error) {
-	src, dst, numbers, octets, flags := s.decoder.Plain(f)
-	if octets == nil {
-		return false, nil
-	}
-	iv.beat.Segments++
+// copied gives a plain frame to whom wants it, and reports whether its segment came before.
+func (s *Sensor) copied(f *capture.Frame, h *capture.Headers, octets []byte) bool {
 	if s.cfg.Keep != nil {
-		s.seg.Key = capture.KeyOf4(min(src, dst), max(src, dst))
+		s.seg.Key, _ = h.Key()
 		s.cfg.Keep(f, &s.seg.Key)
 	}
-	if s.recent != nil && s.recent.again4(f, src, dst, numbers, octets, flags) {
-		s.stats.Duplicates++
-		return true, nil
+	if s.recent == nil || !s.recent.again4(h, octets, f.Time) {
+		return false
 	}
-	c, seq := s.table.Find4(src, dst), uint32(numbers>>32)
-	if c != nil {
-		dir, offset, ok := s.table.InOrder(c, s.now, src > dst, numbers, flags, len(octets), f.Time, f.Number, f.File)
-		switch {
-		case !ok:
-		case len(octets) == 0:
-			return true, nil
-		default:
-			c.State.dir[dir&1].base = seq - uint32(offset)
-			n, more := s.plain(&c.State, dir, octets, offset, f.Time, f.Number, f.File)
-			if more {
-				ev := &s.ordered
-				ev.Conn, ev.Dir, ev.Data, ev.Seq, ev.Offset = c, dir, octets, seq, offset
-				ev.Time, ev.Frame, ev.File = f.Time, f.Number, f.File
-				return true, s.straightRest(ctx, iv, n)
-			}
-			if s.full(&c.State, len(c.State.rec.B)) {
-				return true, s.cut(ctx, c)
-			}
-			return true, nil
-		}
+	s.stats.Duplicates++
+	return true
+}
+
+// segment4 takes a plain frame whose segment is for Table.Segment.
+//
+//go:noinline
+func (s *Sensor) segment4(ctx context.Context, f *capture.Frame, h *capture.Headers, octets []byte) error {
+	s.seg.Plain(f, h, octets)
+	if err := s.anySegment(ctx, &s.seg, s.lastWatch); err != nil {
+		return err
 	}
-	s.seg.Plain(f, src, dst, numbers, octets, flags)
-	return true, s.anySegment(ctx, &s.seg, iv)
+	return s.due(ctx)
+}
+
+// straight takes the octets of a plain frame, which are next in their direction.
+func (s *Sensor) straight(ctx context.Context, c *openConn, dir tcp.Dir, octets []byte, offset uint64, f *capture.Frame) error {
+	st := &c.State
+	n, more := s.plain(st, dir, octets, offset, f.Time, f.Number, f.File)
+	if more {
+		ev := &s.ordered
+		ev.Conn, ev.Dir, ev.Data, ev.Seq, ev.Offset = c, dir, octets, c.Seq(dir, offset), offset
+		ev.Time, ev.Frame, ev.File = f.Time, f.Number, f.File
+		return s.straightRest(ctx, n)
+	}
+	if s.full(st, len(st.rec.B)) {
+		return s.cut(ctx, c)
+	}
+	return nil
 }
 
 // straightRest takes what plain left of the run in hand, of which it took n octets. It is
 // kept out of straight, which then has registers for what nearly all segments need.
 //
 //go:noinline
-func (s *Sensor) straightRest(ctx context.Context, iv *interval, n int) error {
+func (s *Sensor) straightRest(ctx context.Context, n int) error {
 	if err := s.rest(ctx, &s.ordered, n); err != nil || s.state <= s.cfg.MaxState {
 		return err
 	}
-	return s.shed(ctx, iv)
+	return s.shed(ctx, s.lastWatch)
 }
 
 // anySegment takes a segment that is for Table.Segment. It is kept out of straight as
@@ -473,9 +493,9 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 		return nil
 	}
 	ev, next := &s.ordered, false
-	if ev.Conn = s.table.Find(&seg.Key); ev.Conn != nil && seg.Missing == 0 {
+	if ev.Conn, ev.Dir = s.table.Find(&seg.Key, seg.FromHi); ev.Conn != nil && seg.Missing == 0 {
 		ev.Data, ev.Seq, ev.Time, ev.Frame, ev.File = seg.Payload, seg.Seq, seg.Time, seg.Frame, seg.File
-		ev.Dir, ev.Offset, next = s.table.InOrder(ev.Conn, s.now, seg.FromHi, uint64(seg.Seq)<<32|uint64(seg.Ack), seg.Flags,
+		ev.Offset, next = s.table.InOrder(ev.Conn, ev.Dir, s.now, uint64(seg.Seq)<<32|uint64(seg.Ack), seg.Flags,
 			len(seg.Payload), seg.Time, seg.Frame, seg.File)
 	}
 	if !next {
@@ -773,7 +793,6 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 // run takes a run of octets.
 func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	st := &ev.Conn.State
-	st.dir[ev.Dir].base = ev.Seq - uint32(ev.Offset)
 	n, more := s.plain(st, ev.Dir, ev.Data, ev.Offset, ev.Time, ev.Frame, ev.File)
 	if !more {
 		return s.cut(ctx, ev.Conn)
@@ -789,6 +808,8 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 	}
 	s.ev = ev
 	d, f := &st.dir[ev.Dir&1], &st.framer[ev.Dir&1]
+	// For plain it stands there, since an earlier run of the direction came here.
+	d.base = ev.Seq - uint32(ev.Offset)
 	run, at := ev.Data[n:], ev.Offset+uint64(n)
 	var err error
 	if d.skipped == 0 && !s.cfg.general && f.Whole(run) {

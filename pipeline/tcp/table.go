@@ -132,6 +132,7 @@ func (t *Table[T]) Each(f func(key capture.FlowKey, start int64)) {
 // until the next call of Segment, Advance, Evict or End.
 func (t *Table[T]) Next() *Event[T] {
 	if t.polled >= len(t.queue) {
+		t.queue, t.polled = t.queue[:0], 0
 		return nil
 	}
 	ev := &t.queue[t.polled]
@@ -319,6 +320,9 @@ func (t *Table[T]) open(s *capture.Segment, hash uint64) *Conn[T] {
 	if c.clientHi {
 		c.Client, c.Server = c.Server, c.Client
 	}
+	c.addrs[ToServer], c.ports[ToServer] = s.Key.Ends4(c.clientHi)
+	c.addrs[ToClient], c.ports[ToClient] = s.Key.Ends4(!c.clientHi)
+	c.v4 = s.Key.Family == 4 && c.Client != c.Server
 	t.conns.put(hash, c)
 	t.last = c
 	t.append(c)
@@ -399,49 +403,54 @@ func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
 	return true
 }
 
-// Find returns the connection that is held by a key, nil where none is.
-func (t *Table[T]) Find(k *capture.FlowKey) *Conn[T] {
-	if c := t.last; c != nil && same(&c.Key, k) {
-		return c
+// Find returns the connection that is held by a key, nil where none is, and the direction
+// of what the higher end sends in it, or the lower.
+func (t *Table[T]) Find(k *capture.FlowKey, fromHi bool) (c *Conn[T], d Dir) {
+	if c = t.last; c == nil || !same(&c.Key, k) {
+		if c = t.conns.get(k); c == nil {
+			return nil, 0
+		}
 	}
-	return t.conns.get(k)
+	return c, c.dir(fromHi)
 }
 
-// Find4 is Find for the ends that capture.Decoder.Plain returned.
-func (t *Table[T]) Find4(src, dst uint64) *Conn[T] {
-	lo, hi := min(src, dst), max(src, dst)
-	if c := t.last; c != nil && c.Key.Is4(lo, hi) {
-		return c
+// Find4 is Find for a segment that capture.Decoder.Plain returned.
+func (t *Table[T]) Find4(h *capture.Headers) (c *Conn[T], d Dir) {
+	addrs, ports := h.Ends()
+	if c = t.last; c != nil {
+		if addrs != c.addrs[ToServer] {
+			d = ToClient
+		}
+		if addrs == c.addrs[d] && ports == c.ports[d] && c.v4 {
+			return c, d
+		}
 	}
-	key := capture.KeyOf4(lo, hi)
-	return t.conns.get(&key)
+	key, fromHi := h.Key()
+	return t.Find(&key, fromHi)
 }
 
 // InOrder takes a segment in if it is what nearly all are: n octets that are next in their
 // direction, or none, in a connection in which nothing waits. It does what Segment would,
 // without looking for what is not there and without queuing an event. numbers are the
 // sequence number above that which it acknowledges; now is the time by Config.Clock, or
-// where there is none that of the frame. It returns whither the octets go. Where ok is
+// where there is none that of the frame. It returns the octets' place. Where ok is
 // false it has done nothing: that segment is for Segment.
-func (t *Table[T]) InOrder(c *Conn[T], now int64, fromHi bool, numbers uint64, flags capture.Flags, n int,
-	time int64, frame uint64, file int32) (d Dir, offset uint64, ok bool) {
+func (t *Table[T]) InOrder(c *Conn[T], d Dir, now int64, numbers uint64, flags capture.Flags, n int,
+	time int64, frame uint64, file int32) (offset uint64, ok bool) {
 
-	if now >= t.due || now < t.latest || flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK {
-		return 0, 0, false
+	if now >= t.due || now < t.latest || flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || len(t.queue) > 0 {
+		return 0, false
 	}
-	d = c.dir(fromHi) & 1
+	d &= 1
 	h, o := &c.half[d], &c.half[d^1]
 	if !h.flows || uint32(numbers>>32) != h.seq(h.next) {
-		return 0, 0, false
+		return 0, false
 	}
 	acked := o.acked
 	if o.known {
 		if acked = o.offset(uint32(numbers)); acked > o.next {
-			return 0, 0, false // What the sender had is to come first.
+			return 0, false // What the sender had is to come first.
 		}
-	}
-	if len(t.queue) > 0 {
-		t.begin()
 	}
 	t.now, t.latest = now, now
 	stage := silent
@@ -459,8 +468,11 @@ func (t *Table[T]) InOrder(c *Conn[T], now int64, fromHi bool, numbers uint64, f
 	}
 	offset = uint64(h.next)
 	h.next += int64(n)
-	return d, offset, true
+	return offset, true
 }
+
+// Seq returns the TCP sequence number of an octet that was given, or is next.
+func (c *Conn[T]) Seq(d Dir, offset uint64) uint32 { return c.half[d&1].seq(int64(offset)) }
 
 // saw notes the connection's last segment.
 func (c *Conn[T]) saw(now, time int64, frame uint64, file int32) {

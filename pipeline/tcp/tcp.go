@@ -157,21 +157,21 @@ type Counters struct {
 // belong together lies across two lines, in memory of the allocator's, which puts eight
 // octets before a value of this size.
 type Conn[T any] struct {
-	Key      capture.FlowKey
+	Key          capture.FlowKey
+	older, newer *Conn[T] // Of its stage, by last segment.
+
+	segments uint64
+	Last     int64  // Time of the last segment.
+	seen     int64  // When the last segment came, or less where the clock was set back.
+	frame    uint64 // Of the last segment.
+	file     int32
+	stage    stage
 	clientHi bool
 	closed   bool // Its Close was queued.
-	holds    bool
-	stage    stage
-	file     int32
-	frame    uint64 // Of the last segment.
-
-	segments     uint64
-	Last         int64    // Time of the last segment.
-	seen         int64    // When the last segment came, or less where the clock was set back.
-	older, newer *Conn[T] // Of its stage, by last segment.
-	ID           uint64   // Number in order of first sight, from 1.
-	Start        int64    // Time of the first segment, nanoseconds since 1970 UTC.
-	heldAt       int64    // When it last came to hold some.
+	v4       bool // It is over IPv4, and its ends differ.
+	// What capture.Headers.Ends returns of each direction's segments, if v4.
+	addrs [2]uint64
+	ports [2]uint32
 
 	half [2]half
 	// ackedThen is half.acked as it was before each of the last segments.
@@ -182,7 +182,11 @@ type Conn[T any] struct {
 	// that was closed.
 	State T
 
-	hash uint64 // Of Key, by the table's index.
+	ID     uint64 // Number in order of first sight, from 1.
+	Start  int64  // Time of the first segment, nanoseconds since 1970 UTC.
+	hash   uint64 // Of Key, by the table's index.
+	holds  bool
+	heldAt int64 // When it last came to hold some.
 
 	Client, Server netip.AddrPort
 	// MidStream says that neither SYN was seen when the connection was opened.

@@ -79,21 +79,26 @@ func take(t *Table[int], s *capture.Segment) {
 // in one of two.
 func inOrder(t *Table[int], s *capture.Segment) (c *Conn[int], d Dir, offset uint64, ok bool) {
 	if s.Frame%2 != 0 && s.Key.Family == 4 {
-		c = t.Find4(end4(s.Src()), end4(s.Dst()))
+		h := headers(s)
+		c, d = t.Find4(&h)
 	} else {
-		c = t.Find(&s.Key)
+		c, d = t.Find(&s.Key, s.FromHi)
 	}
 	if c == nil || s.Missing != 0 {
 		return nil, 0, 0, false
 	}
-	d, offset, ok = t.InOrder(c, t.clock(s.Time), s.FromHi, uint64(s.Seq)<<32|uint64(s.Ack), s.Flags, len(s.Payload), s.Time, s.Frame, s.File)
+	offset, ok = t.InOrder(c, d, t.clock(s.Time), uint64(s.Seq)<<32|uint64(s.Ack), s.Flags, len(s.Payload), s.Time, s.Frame, s.File)
 	return c, d, offset, ok
 }
 
-// end4 is an IPv4 address and port in one number.
-func end4(a netip.AddrPort) uint64 {
-	ip := a.Addr().As4()
-	return uint64(binary.BigEndian.Uint32(ip[:]))<<16 | uint64(a.Port())
+// headers are those of a segment over IPv4, as far as they tell whose it is.
+func headers(s *capture.Segment) (h capture.Headers) {
+	for i, end := range []netip.AddrPort{s.Src(), s.Dst()} {
+		ip := end.Addr().As4()
+		copy(h[12+4*i:], ip[:])
+		binary.BigEndian.PutUint16(h[20+2*i:], end.Port())
+	}
+	return h
 }
 
 // A log is what a table said, in a form that can be compared. Runs that follow
@@ -788,11 +793,50 @@ func TestInOrderDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestFind4: the ends in a plain segment's headers find what its key does, in either
+// direction, of hosts that differ or not, and nothing over IPv6.
+func TestFind4(t *testing.T) {
+	w := newWire()
+	for _, ends := range [][2]string{
+		{"192.0.2.1:40000", "192.0.2.2:102"}, {"192.0.2.1:102", "192.0.2.2:40000"}, {"192.0.2.1:102", "192.0.2.2:102"},
+		{"192.0.2.1:102", "192.0.2.1:40000"}, {"0.0.0.0:0", "0.0.0.0:0"},
+	} {
+		w.client, w.server = netip.MustParseAddrPort(ends[0]), netip.MustParseAddrPort(ends[1])
+		for _, flags := range []capture.Flags{syn, syn | ack, ack} {
+			table := NewTable[int](Config{})
+			other := w.segment(ToServer, flags, 7, 0, "")
+			other.Key.Family = 6
+			table.Segment(&other)
+			opening := w.segment(ToServer, flags, 7, 0, "")
+			h := headers(&opening)
+			if c, _ := table.Find4(&h); c != nil {
+				t.Errorf("%v: found as one over IPv6", ends)
+			}
+			table.Segment(&opening)
+			for range 2 { // As the last and as another one.
+				for _, d := range []Dir{ToServer, ToClient} {
+					s := w.segment(d, ack, 8, 1, "")
+					s.FromHi = s.FromHi && w.client != w.server
+					h := headers(&s)
+					want, wantDir := table.Find(&s.Key, s.FromHi)
+					got, gotDir := table.Find4(&h)
+					if want == nil || got != want || gotDir != wantDir {
+						t.Errorf("%v: got %p, %d, want %p, %d", ends, got, gotDir, want, wantDir)
+					}
+				}
+				table.Segment(&other)
+			}
+		}
+	}
+}
+
 func BenchmarkInOrder(b *testing.B) {
 	table := NewTable[int](Config{})
 	w := newWire()
 	up := w.up(ack, 100, 500, strings.Repeat("x", 1460))
-	take(table, &up)
+	table.Segment(&up)
+	for table.Next() != nil {
+	}
 	b.SetBytes(1460)
 	b.ReportAllocs()
 	for b.Loop() {
