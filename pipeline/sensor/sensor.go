@@ -258,10 +258,13 @@ const (
 
 // reset makes the state that of a new connection. It keeps memory.
 func (st *conn) reset(midStream bool, file int32, pool *buffers.Pool) {
-	sources, preamble, framer := st.sources[:0], st.preamble[:0], st.framer
+	sources, preamble := st.sources[:0], st.preamble[:0]
 	held := [2][]chunk{st.dir[0].tsdu.held[:0], st.dir[1].tsdu.held[:0]}
+	for i := range st.framer {
+		st.framer[i].Drop() // What the pool lent goes back.
+	}
 	*st = conn{}
-	st.sources, st.file, st.sole, st.framer = sources, file, noFile, framer
+	st.sources, st.file, st.sole = sources, file, noFile
 	if cap(preamble) <= maxKeptPreamble {
 		st.preamble = preamble
 	}

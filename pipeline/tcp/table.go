@@ -335,7 +335,10 @@ func (t *Table[T]) open(s *capture.Segment, hash uint64) *Conn[T] {
 func (c *Conn[T]) renew() {
 	c.clientHi, c.closed, c.holds, c.stage = false, false, false, opening
 	c.segments, c.heldAt = 0, 0
-	c.half, c.ackedThen, c.Counters = [2]half{}, [Patience][2]int64{}, [2]Counters{}
+	// One by one: together they would be made elsewhere first, and then copied.
+	c.half = [2]half{}
+	c.ackedThen = [Patience][2]int64{}
+	c.Counters = [2]Counters{}
 	c.MidStream, c.ISN, c.HaveISN = false, [2]uint32{}, [2]bool{}
 	c.older, c.newer, c.heldOlder, c.heldNewer = nil, nil, nil, nil
 }
@@ -364,8 +367,8 @@ func (c *Conn[T]) dir(fromHi bool) Dir {
 // syn looks at a SYN's initial sequence number. It reports false where the SYN
 // begins another connection than c.
 func (t *Table[T]) syn(c *Conn[T], s *capture.Segment) bool {
-	d := c.dir(s.FromHi)
-	h, o := &c.half[d], &c.half[1-d]
+	d := c.dir(s.FromHi) & 1
+	h, o := &c.half[d], &c.half[d^1]
 	ack := s.Flags&capture.ACK != 0
 	switch {
 	case h.known && c.HaveISN[d] && c.ISN[d] == s.Seq:
@@ -492,8 +495,8 @@ func (t *Table[T]) spoke(c *Conn[T], at stage) {
 // segment puts a segment into its connection. It reports false, having done
 // nothing, where the segment shows that this is another connection.
 func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
-	d := c.dir(s.FromHi)
-	h, o, n := &c.half[d], &c.half[1-d], &c.Counters[d]
+	d := c.dir(s.FromHi) & 1
+	h, o, n := &c.half[d], &c.half[d^1], &c.Counters[d]
 	seq := s.Seq
 	if s.Flags&capture.SYN != 0 {
 		seq++
@@ -899,7 +902,9 @@ func (t *Table[T]) flush(c *Conn[T]) {
 
 // close ends a connection.
 func (t *Table[T]) close(c *Conn[T], reason Reason) {
-	t.flush(c)
+	if len(c.half[0].held)+len(c.half[1].held) > 0 {
+		t.flush(c)
+	}
 	for i := range c.half {
 		d, h := Dir(i), &c.half[i]
 		to := max(h.next, h.cutTo)
