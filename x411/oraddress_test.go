@@ -2,6 +2,8 @@ package x411
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -337,6 +339,96 @@ func FuzzORName(f *testing.F) {
 		if (len(n.Text) == 0) != (len(n.Key) == 0) {
 			t.Errorf("text %q, key %q", n.Text, n.Key)
 		}
+	})
+}
+
+// plainAlike reads each constructed element in octets as standard attributes that are plain
+// and as any, and compares what comes of those that are. It returns how many are.
+func plainAlike(t *testing.T, octets []byte, depth, spent int) (plain int) {
+	t.Helper()
+	eachElement(octets, func(octets []byte) {
+		var short, long decoder
+		var left [2]int
+		taken := false
+		for i, d := range []*decoder{&short, &long} {
+			c := d.start(octets, &Limits{Depth: depth})
+			var e ber.Element
+			if !c.Next(&e) {
+				return
+			}
+			c.Spend(spent)
+			if i == 0 {
+				taken = d.plainStandard(&c, &e)
+			} else {
+				d.anyStandard(&c, &e)
+			}
+			_, left[i] = c.Left(&e)
+		}
+		if !taken {
+			if len(short.attrs) > 0 {
+				t.Errorf("%x: attributes %+v of what is not plain", octets, short.attrs)
+			}
+			return
+		}
+		plain++
+		if len(short.attrs) != len(long.attrs) || len(short.attrs) > 0 && !reflect.DeepEqual(short.attrs, long.attrs) {
+			t.Errorf("%x:\nplain %+v\nany   %+v", octets, short.attrs, long.attrs)
+		}
+		if long.failures > 0 || long.unknown > 0 {
+			t.Errorf("%x is plain: %s, unknown %s", octets, long.failure.Error(), long.firstUnknown)
+		}
+		if left[0] != left[1] {
+			t.Errorf("%x: %d elements may follow, not %d", octets, left[0], left[1])
+		}
+	})
+	return plain
+}
+
+// Standard attributes that are read as plain ones are as they are otherwise; with
+// everything as it should be they are plain, in definite and indefinite lengths.
+func TestPlainStandard(t *testing.T) {
+	whole := el(seq, country("GB"), admd(" "), str(0x80, "234"), str(0x81, "T"), el(0xa2, str(nmr, "4711")), str(0x83, "Y"),
+		str(0x84, "0123"), el(0xa5, str(0x80, "Smith"), str(0x81, "Ann"), str(0x82, "AB"), str(0x83, "Jr")),
+		el(0xa6, str(prn, "Z"), str(prn, "Z2"), str(prn, "Z3"), str(prn, "Z4")))
+	for _, octets := range [][]byte{whole, coding{indefinite: true}.encode(parse(t, whole))} {
+		var d decoder
+		c := d.start(octets, &Limits{})
+		var e ber.Element
+		if !c.Next(&e) || !d.plainStandard(&c, &e) || len(d.attrs) != maxPlain {
+			t.Errorf("%x: %d attributes", octets, len(d.attrs))
+		}
+		for i := range octets {
+			for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, octets[i] ^ 0x20, octets[i] + 1, octets[i] - 1, 0x12, 0x13, 0x83, 0xa6} {
+				changed := slices.Clone(octets)
+				changed[i] = v
+				plainAlike(t, changed, 0, 0)
+			}
+		}
+		for depth := 1; depth < 6; depth++ {
+			plainAlike(t, octets, depth, 0)
+		}
+		for left := range 60 {
+			plainAlike(t, octets, 0, ber.DefaultMinElements+8*len(octets)-1-left)
+		}
+	}
+	plain := 0
+	for _, file := range realNames(t) {
+		plain += plainAlike(t, realOctets(t, file), 0, 0)
+	}
+	for _, in := range fuzzed(t) {
+		plainAlike(t, in, 0, 0)
+	}
+	if plain < 50 {
+		t.Errorf("%d elements of what was captured are plain", plain)
+	}
+}
+
+func FuzzPlainStandard(f *testing.F) {
+	for _, tt := range orNameCases(f) {
+		f.Add(tt.octets, byte(0), uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
+		plainAlike(t, octets, int(depth), int(spent))
 	})
 }
 

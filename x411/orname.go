@@ -188,7 +188,11 @@ func (d *decoder) plainAttribute(kind AttributeKind, form Form, number int32, va
 		d.attrs = slices.Grow(d.attrs, 1)
 	}
 	d.attrs = d.attrs[:n+1]
-	a := &d.attrs[n]
+	d.attrs[n].set(kind, form, number, value, raw)
+}
+
+// set makes a an attribute without type and language.
+func (a *Attribute) set(kind AttributeKind, form Form, number int32, value, raw []byte) {
 	a.Kind, a.Form, a.Number, a.Type, a.Value, a.Raw, a.Language = kind, form, number, nil, value, raw, nil
 }
 
@@ -205,6 +209,12 @@ var standardAttributeFields = FieldsOf([]field{
 })
 
 func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) {
+	if !d.plainStandard(c, e) {
+		d.anyStandard(c, e)
+	}
+}
+
+func (d *decoder) anyStandard(c *ber.Cursor, e *ber.Element) {
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
@@ -234,6 +244,148 @@ func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) {
 			d.unitNames(&in, &f, FormPrintable, 0)
 		}
 		d.pop()
+	}
+}
+
+// plainPart says how plainStandard reads an element of standard attributes.
+type plainPart struct {
+	shape plainShape
+	kind  AttributeKind
+	form  Form
+}
+
+type plainShape uint8
+
+const (
+	plainNone plainShape = iota
+	plainText
+	plainChoice
+	plainPersonal
+	plainUnits
+)
+
+// plainParts are by identifier octet.
+var plainParts = [256]plainPart{
+	0x61: {plainChoice, AttrCountry, FormPrintable},
+	0x62: {plainChoice, AttrADMD, FormPrintable},
+	0x80: {plainText, AttrX121, FormNumeric},
+	0x81: {plainText, AttrTerminalID, FormPrintable},
+	0x83: {plainText, AttrOrganization, FormPrintable},
+	0x84: {plainText, AttrNumericID, FormNumeric},
+	0xa2: {plainChoice, AttrPRMD, FormPrintable},
+	0xa5: {plainPersonal, AttrSurname, FormPrintable},
+	0xa6: {plainUnits, AttrUnit1, FormPrintable},
+}
+
+// maxPlain is how many attributes plainStandard may read: each kind once.
+const maxPlain = 15
+
+// plainStandard is standardAttributes for those as nearly all are: each sent once, as it
+// should be, with a length of one octet or indefinite, and of seven bits, so that nothing is
+// converted. It reads all of them or, where it returns false, nothing.
+func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) bool {
+	const printable, numeric, surname, generation = 0x13, 0x12, 0x80, 0x83
+	first := len(d.attrs)
+	d.attrs = slices.Grow(d.attrs, maxPlain)
+	attrs, n := d.attrs[first:first+maxPlain], 0
+	in, elements := e.Content, 0
+	sent, seen := uint32(0), uint32(0) // Elements and attributes, by kind.
+	for p := 0; p < len(in); {
+		id, end := short(in, p)
+		next := end
+		if end == 0 {
+			var scanned int
+			if end, scanned = openEnd(in, p); end == 0 {
+				return false
+			}
+			id, next = in[p], end+2
+			elements += scanned
+		}
+		part := &plainParts[id]
+		if sent&(1<<part.kind) != 0 {
+			return false
+		}
+		sent |= 1 << part.kind
+		elements++
+		p += 2
+		switch part.shape {
+		case plainNone:
+			return false
+		case plainText:
+			v := in[p:end:end]
+			if !SevenBits(v) {
+				return false
+			}
+			attrs[n].set(part.kind, part.form, 0, v, v)
+			n++
+		default:
+			if p == end && part.shape == plainChoice {
+				return false
+			}
+			for i := 0; p < end; i++ {
+				id, stop := short(in[:end], p)
+				kind, form := part.kind, part.form
+				switch {
+				case part.shape == plainPersonal && surname <= id && id <= generation:
+					kind += AttributeKind(id - surname)
+				case part.shape == plainUnits && id == printable && i < 4:
+					kind += AttributeKind(i)
+				case part.shape == plainChoice && id == printable:
+				case part.shape == plainChoice && id == numeric:
+					form = FormNumeric
+				default:
+					return false
+				}
+				v := in[p+2 : stop : stop]
+				if seen&(1<<kind) != 0 || !SevenBits(v) {
+					return false
+				}
+				seen |= 1 << kind
+				attrs[n].set(kind, form, 0, v, v)
+				n++
+				elements++
+				p = stop
+			}
+		}
+		p = next
+	}
+	if levels, left := c.Left(e); levels < 2 || left < elements {
+		return false
+	}
+	c.Spend(elements)
+	d.attrs = d.attrs[:first+n]
+	return true
+}
+
+// short returns the identifier octet of the element at p of in and where it ends, 0 where
+// its length is not of one octet or reaches beyond in.
+func short(in []byte, p int) (id byte, end int) {
+	if p+1 >= len(in) {
+		return 0, 0
+	}
+	l := int(in[p+1])
+	if end = p + 2 + l; l >= 0x80 || end > len(in) {
+		return 0, 0
+	}
+	return in[p], end
+}
+
+// openEnd returns where the end-of-contents octets of the element at p of in are, and how many
+// elements the reader scans to find them. It returns 0 where its length is not indefinite, or
+// such elements are in it as short is not for.
+func openEnd(in []byte, p int) (end, scanned int) {
+	if p+1 >= len(in) || in[p]&0x20 == 0 || in[p+1] != 0x80 {
+		return 0, 0
+	}
+	for p += 2; ; {
+		id, next := short(in, p)
+		if scanned++; id == 0 {
+			if next != p+2 {
+				return 0, 0
+			}
+			return p, scanned
+		}
+		p = next
 	}
 }
 
@@ -659,7 +811,9 @@ type chosen struct {
 // telling which.
 func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
 	*a = ORAddress{} // One with Attributes would be made on the stack and copied.
-	a.Attributes = attrs
+	if len(attrs) > 0 {
+		a.Attributes = attrs
+	}
 	for i := range attrs {
 		x := &attrs[i]
 		k := x.Kind & 63
