@@ -329,8 +329,39 @@ var domainFields = FieldsOf([]field{
 	{"private-domain-identifier", ber.Context(2), 2, false},
 })
 
-// domain reads the contents of a GlobalDomainIdentifier under whatever tag.
+// domain reads the contents of e, a GlobalDomainIdentifier under whatever tag, or takes them
+// from the domains that are known.
 func (d *decoder) domain(c *ber.Cursor, e *ber.Element, g *DomainIdentifier) {
+	var x *knownDomain
+	if d.names != nil && e.Constructed {
+		x = d.names.domain(e.Content)
+	}
+	if x == nil {
+		d.readDomain(c, e, g)
+		return
+	}
+	known := string(x.octets) == string(e.Content)
+	levels, elements := c.Left(e)
+	if known && x.levels <= levels && x.elements <= elements {
+		c.Spend(x.elements)
+		d.knownDomain(x, e.Content, g)
+		return
+	}
+	failures, unknown := d.failures, d.unknown
+	d.readDomain(c, e, g)
+	if d.failures != failures || d.unknown != unknown {
+		return
+	}
+	if known {
+		x.levels = min(x.levels, levels)
+		return
+	}
+	_, left := c.Left(e)
+	x.keep(e.Content, g, levels, elements-left)
+}
+
+// readDomain reads the contents of a GlobalDomainIdentifier under whatever tag.
+func (d *decoder) readDomain(c *ber.Cursor, e *ber.Element, g *DomainIdentifier) {
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)

@@ -2,6 +2,7 @@ package x411
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"unsafe"
 
@@ -10,19 +11,21 @@ import (
 
 // NameCache holds OR-names that were read before, by their octets: an originator and the
 // recipients of a message come again in its content, and all of them wherever else the
-// message passes. It gives exactly what reading gives. Names in which something was wrong
-// or unknown are not in it.
+// message passes. So it does domains, of which there are few. It gives exactly what reading
+// gives. Names and domains in which something was wrong or unknown are not in it.
 //
-// It is bounded: 256 names, of which none takes more than two kilobytes. While few of the
-// names are found, only a sixteenth of all is looked for, so that names that are all different
-// cost little; which one changes, so that no name is passed over for ever. Decoders of one
-// goroutine may share one. The zero value is ready for use.
+// It is bounded: 256 names, of which none takes more than two kilobytes, and as many domains of
+// less than half a kilobyte. While few of the names are found, only a sixteenth of all is looked
+// for, so that names that are all different cost little; which one changes, so that no name is
+// passed over for ever. Decoders of one goroutine may share one. The zero value is ready for use.
 type NameCache struct {
 	seed maphash.Seed
 	sets []nameSet
 	// credit is what names found have earned and those not found have not yet spent.
 	credit int
 	passed uint64 // Names that were not looked for.
+
+	domains []knownDomain
 }
 
 const (
@@ -32,6 +35,10 @@ const (
 	maxNameText   = 768 // Of its directory name, text and key.
 	maxNameParts  = 24  // Attributes.
 	perTurn       = 256 // Names that are passed over until others are looked for.
+
+	domainBits = 8 // Of the number of a domain's place.
+	minDomain  = 8 // Octets of the contents of a domain.
+	maxDomain  = 96
 )
 
 // nameSet are the places that names with one remainder of their hashes have.
@@ -61,6 +68,15 @@ type knownPart struct {
 	value  span
 	// These are not set in a plain one.
 	typ, raw, language span
+}
+
+// knownDomain is a GlobalDomainIdentifier that was read.
+type knownDomain struct {
+	// octets are the contents octets, in which the parts are.
+	octets, text        []byte
+	country, admd, prmd span
+	// levels and elements are how many there must be left to read it.
+	levels, elements int
 }
 
 // span is where a text of a known name is: from at on in its contents octets, or from ^at
@@ -131,14 +147,19 @@ func (x *knownName) place(s *span, octets, v []byte) {
 		return
 	}
 	s.length = int16(len(v))
-	// The addresses are only compared: v is in octets, or in another object.
-	at := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
-	if at <= uintptr(len(octets)) && int(at)+len(v) <= len(octets) {
-		s.at = int16(at)
+	if at, ok := within(octets, v); ok {
+		s.at = at
 		return
 	}
 	s.at = ^int16(len(x.memory))
 	x.memory = append(x.memory, v...)
+}
+
+// within returns where in octets v is, if that is where it is.
+func within(octets, v []byte) (at int16, ok bool) {
+	// The addresses are only compared: v is in octets, or in another object.
+	n := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
+	return int16(n), n <= uintptr(len(octets)) && int(n)+len(v) <= len(octets)
 }
 
 // known makes n the name x, which e is.
@@ -174,4 +195,57 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 	n.DirectoryName, n.Text, n.Key = of(x.directory), of(x.text), of(x.key)
 	var c chosen
 	n.Address.choose(attrs, &c)
+}
+
+// domain returns the place of a domain whose contents are octets, nil where it has none.
+func (k *NameCache) domain(octets []byte) *knownDomain {
+	n := len(octets)
+	if n < minDomain || n > maxDomain {
+		return nil
+	}
+	if k.domains == nil {
+		k.domains = make([]knownDomain, 1<<domainBits)
+	}
+	// A poor hash does for the few domains that there are. Where two have one place, what was
+	// saved is lost, and no more.
+	const odd = 0x9e3779b97f4a7c15
+	x := word(octets) ^ bits.RotateLeft64(word(octets[n/2-4:]), 21) ^ bits.RotateLeft64(word(octets[n-8:]), 42)
+	return &k.domains[x*odd>>(64-domainBits)]
+}
+
+// keep makes x the domain g, whose contents are octets, if its parts are in these.
+func (x *knownDomain) keep(octets []byte, g *DomainIdentifier, levels, elements int) {
+	parts := [...][]byte{g.Country, g.ADMD, g.PRMD}
+	var spans [len(parts)]span
+	for i, v := range parts {
+		if v == nil {
+			spans[i].length = -1
+			continue
+		}
+		at, ok := within(octets, v)
+		if !ok {
+			return
+		}
+		spans[i] = span{at, int16(len(v))}
+	}
+	x.octets, x.text = append(x.octets[:0], octets...), append(x.text[:0], g.Text...)
+	x.country, x.admd, x.prmd = spans[0], spans[1], spans[2]
+	x.levels, x.elements = levels, elements
+}
+
+// knownDomain makes g the domain x, whose contents are octets.
+func (d *decoder) knownDomain(x *knownDomain, octets []byte, g *DomainIdentifier) {
+	at := len(d.arena)
+	d.arena = append(d.arena, x.text...)
+	g.Text = d.kept(at)
+	g.Country, g.ADMD, g.PRMD = x.country.in(octets), x.admd.in(octets), x.prmd.in(octets)
+}
+
+// in returns what of octets s is.
+func (s span) in(octets []byte) []byte {
+	if s.length < 0 {
+		return nil
+	}
+	end := int(s.at) + int(s.length)
+	return octets[s.at:end:end]
 }

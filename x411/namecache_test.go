@@ -13,13 +13,23 @@ import (
 	"x400flow/osi/ber"
 )
 
-// readTwice reads the first element of octets as a name with what k knows, and without,
-// and compares all that came of it.
+// readTwice reads the first element of octets as a domain and as a name, each with what k
+// knows and without, and compares all that came of it.
 func readTwice(t *testing.T, k *NameCache, octets []byte, depth, spent int) (known bool) {
+	t.Helper()
+	for _, domain := range []bool{true, false} {
+		known = twice(t, k, octets, depth, spent, domain)
+	}
+	return known
+}
+
+// twice is readTwice for a domain or a name.
+func twice(t *testing.T, k *NameCache, octets []byte, depth, spent int, domain bool) (known bool) {
 	t.Helper()
 	var with, without decoder
 	with.names = k
 	var names [2]ORName
+	var domains [2]DomainIdentifier
 	var left [2]int
 	for i, d := range []*decoder{&with, &without} {
 		c := d.start(octets, &Limits{Depth: depth})
@@ -28,14 +38,22 @@ func readTwice(t *testing.T, k *NameCache, octets []byte, depth, spent int) (kno
 			return false
 		}
 		c.Spend(spent)
-		if i == 0 && e.Constructed {
+		switch {
+		case domain:
+			d.domain(&c, &e, &domains[i])
+		case i == 0 && e.Constructed:
 			known = isKnown(k, e.Content)
+			fallthrough
+		default:
+			d.orName(&c, &e, &names[i])
 		}
-		d.orName(&c, &e, &names[i])
 		_, left[i] = c.Left(&e)
 	}
 	if !reflect.DeepEqual(names[0], names[1]) {
 		t.Errorf("%x:\nwith    %+v\nwithout %+v", octets, names[0], names[1])
+	}
+	if !reflect.DeepEqual(domains[0], domains[1]) {
+		t.Errorf("%x:\nwith    %+v\nwithout %+v", octets, domains[0], domains[1])
 	}
 	if !reflect.DeepEqual(with.failure, without.failure) || with.failures != without.failures || with.last != without.last {
 		t.Errorf("%x: failures %v, %d, without %v, %d", octets, with.failure, with.failures, without.failure, without.failures)
@@ -146,6 +164,39 @@ func TestKnownNameBounds(t *testing.T) {
 			readTwice(t, &k, tt.octets, 0, 0)
 			readTwice(t, &k, tt.octets, 0, all-1-left)
 		}
+	}
+}
+
+// Domains that are read again are found, but where two have one place, and for them no more
+// is allowed than for others.
+func TestKnownDomains(t *testing.T) {
+	var k NameCache
+	found := 0
+	for range 2 {
+		for i := range 20 {
+			for _, octets := range [][]byte{
+				el(0x63, country("GB"), admd(" "), str(prn, fmt.Sprintf("PRMD %d", i))),
+				el(0x63, country("GB"), admd(fmt.Sprintf("%d", i)), str(nmr, "4711")),
+				el(0x63, country("GB"), admd(fmt.Sprintf("GOLD %d", i))),
+			} {
+				if x := k.domain(octets[2:]); string(x.octets) == string(octets[2:]) {
+					found++
+				}
+				twice(t, &k, octets, 0, 0, true)
+				for depth := 1; depth < 5; depth++ {
+					twice(t, &k, octets, depth, 0, true)
+				}
+				for left := range 20 {
+					twice(t, &k, octets, 0, ber.DefaultMinElements+8*len(octets)-1-left, true)
+				}
+			}
+		}
+	}
+	if found < 45 {
+		t.Errorf("%d of 60 domains were found", found)
+	}
+	if len(k.domains) != 1<<domainBits {
+		t.Errorf("%d places", len(k.domains))
 	}
 }
 
