@@ -61,11 +61,12 @@ type knownName struct {
 
 // knownPart is an attribute of a name.
 type knownPart struct {
-	kind   AttributeKind
-	form   Form
-	plain  bool // It has no type and no language, and its value is as it was sent.
-	number int32
-	value  span
+	kind    AttributeKind
+	form    Form
+	plain   bool // It has no type and no language, and its value is as it was sent.
+	inField bool // It stands in a field of the address, too.
+	number  int32
+	value   span
 	// These are not set in a plain one.
 	typ, raw, language span
 }
@@ -109,8 +110,9 @@ func (k *NameCache) find(octets []byte) (known *knownName, hash uint64, wanted b
 	return nil, hash, true
 }
 
-// keep keeps n, whose contents are octets and have the hash.
-func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements int) {
+// keep keeps n, whose contents are octets and have the hash, with c telling what stands in
+// fields.
+func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, c *chosen, levels, elements int) {
 	attrs := n.Address.Attributes
 	if len(attrs) > maxNameParts || len(n.DirectoryName)+len(n.Text)+len(n.Key) > maxNameText {
 		return
@@ -123,7 +125,7 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements
 	x.parts = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)]
 	for i := range attrs {
 		a, p := &attrs[i], &x.parts[i]
-		p.kind, p.form, p.number = a.Kind, a.Form, a.Number
+		p.kind, p.form, p.number, p.inField = a.Kind, a.Form, a.Number, c.inField(i, a.Kind)
 		x.place(&p.value, octets, a.Value)
 		p.plain = a.Type == nil && a.Language == nil && len(a.Raw) == len(a.Value) &&
 			unsafe.SliceData(a.Raw) == unsafe.SliceData(a.Value)
@@ -180,6 +182,10 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 	}
 	d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
 	attrs := d.attrs[first:len(d.attrs):len(d.attrs)]
+	n.Address = ORAddress{}
+	if len(attrs) > 0 {
+		n.Address.Attributes = attrs
+	}
 	for i := range attrs {
 		p, a := &x.parts[i], &attrs[i]
 		a.Kind, a.Form, a.Number = p.kind, p.form, p.number
@@ -189,12 +195,13 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 		} else {
 			a.Type, a.Value, a.Raw, a.Language = of(p.typ), v, of(p.raw), of(p.language)
 		}
+		if p.inField {
+			*n.Address.field(p.kind) = v
+		}
 	}
 	n.Present = true
 	n.Octets = Range{e.Offset, e.End}
 	n.DirectoryName, n.Text, n.Key = of(x.directory), of(x.text), of(x.key)
-	var c chosen
-	n.Address.choose(attrs, &c)
 }
 
 // domain returns the place of a domain whose contents are octets, nil where it has none.

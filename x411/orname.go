@@ -117,7 +117,7 @@ func (d *decoder) orName(c *ber.Cursor, e *ber.Element, n *ORName) {
 		return
 	}
 	_, left := c.Left(e)
-	d.names.keep(hash, e.Content, n, levels, elements-left)
+	d.names.keep(hash, e.Content, n, &d.chosen, levels, elements-left)
 }
 
 // readName reads the contents of e, an ORName or ORAddress under whatever tag,
@@ -807,9 +807,9 @@ type chosen struct {
 	ddas    bool      // There are domain-defined attributes.
 }
 
-// choose chooses the forms and makes the address what attrs are, with c, which is empty,
-// telling which.
+// choose chooses the forms and makes the address what attrs are, with c telling which.
 func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
+	c.present, c.ddas = 0, false
 	*a = ORAddress{} // One with Attributes would be made on the stack and copied.
 	if len(attrs) > 0 {
 		a.Attributes = attrs
@@ -836,14 +836,19 @@ func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
 	c.present &= 1<<AttrDDA - 1
 }
 
+// inField reports whether the attribute i, of the kind k, stands in a field of its own.
+func (c *chosen) inField(i int, k AttributeKind) bool {
+	return k < fieldKinds && c.present&(1<<k) != 0 && c.index[k] == int32(i)
+}
+
 // finishName makes the address of attrs and writes text and key.
 func (d *decoder) finishName(n *ORName, attrs []Attribute) {
-	var c chosen
-	n.Address.choose(attrs, &c)
+	c := &d.chosen
+	n.Address.choose(attrs, c)
 	at := len(d.arena)
 	out := d.arena
-	odd := uint64(0)              // Of those present, the ones of whose value the key has more changed than the case.
-	var oddAt [attrCount][2]int32 // Where in the text these are.
+	odd := uint64(0)  // Of those present, the ones of whose value the key has more changed than the case.
+	oddAt := &d.oddAt // Where in the text these are.
 	if c.present != 0 {
 		out = append(out, '/')
 	}
