@@ -123,14 +123,20 @@ func filingTime(s []byte) bool {
 // and the organizational unit is its location indicator. Both are empty for any
 // other OR-address.
 func AFAddress(a *x411.ORAddress) (af []byte, form string) {
-	if unit := a.Units[0]; bytes.EqualFold(a.Organization, []byte("AFTN")) && letters(unit, 8) {
+	if unit := a.Units[0]; isWord(a.Organization, "AFTN") && letters(unit, 8) {
 		return unit, "XF"
 	}
-	if bytes.EqualFold(a.ADMD, []byte("ICAO")) && letters(a.CommonName, 8) && letters(a.Units[0], 4) &&
+	if isWord(a.ADMD, "ICAO") && letters(a.CommonName, 8) && letters(a.Units[0], 4) &&
 		bytes.EqualFold(a.CommonName[:4], a.Units[0]) && len(a.Organization) > 0 {
 		return a.CommonName, "CAAS"
 	}
 	return nil, ""
+}
+
+// isWord reports whether s is a word in whatever case, none of whose letters has another
+// length in any.
+func isWord(s []byte, word string) bool {
+	return len(s) == len(word) && bytes.EqualFold(s, []byte(word))
 }
 
 func letters(s []byte, n int) bool {
