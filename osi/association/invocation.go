@@ -109,51 +109,95 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 
 // Usual reports whether the octets of a TSDU's front show at once, as those of nearly all
 // do, that it is no bind, that FindInvocation finds no operation in it and asks for no more,
-// and that session.MayResume is false: it begins with tokens, behind which is one other SPDU
-// than an ACTIVITY RESUME and no more, or a transfer with what is no invoke at its front.
-// whole says that these are all its octets. False says nothing.
+// and that session.MayResume is false: it is one SPDU that stands alone or with tokens, but
+// no ACTIVITY RESUME, or a transfer with what is no invoke at its front. whole says that
+// these are all its octets. False says nothing.
 func Usual(tsdu []byte, whole bool) bool {
-	b := tsdu
-	if len(b) < 4 || b[1] != 0 || b[0] != 1 && b[0] != 2 {
+	const most = 4 + 6 + 6 + 3 + 6 + 6 + 6 + 3 + 6 + 6 + 1 // Octets up to the tag that tells, with lengths of five.
+	if len(tsdu) < most || string(tsdu[:4]) != giveTokens+dataTransfer || tsdu[4] != 0x61 {
+		return whole && (Tokened(tsdu) || alone(tsdu))
+	}
+	h := (*[most]byte)(tsdu)
+	var at int
+	var ok bool
+	switch {
+	case definiteFront.fits(h[4:]) && definiteRest.fits(h[12:]):
+		at, ok = behind(h, 4+16)
+	case indefiniteFront.fits(h[4:]) && indefiniteRest.fits(h[12:]):
+		at, ok = behind(h, 4+10)
+	default:
+		at, ok = behindTransfer(h)
+	}
+	if !ok {
 		return false
 	}
-	const dataTransfer, activityResume = 1, 29
-	if b[2] != dataTransfer {
-		return whole && len(b) == 4+int(b[3]) && b[3] != 0xff && b[2] != activityResume
-	}
-	const most = 4 + 6 + 6 + 3 + 6 + 6 + 1 // Octets up to the tag that tells, with lengths of five.
-	if b[0] != 1 || b[3] != 0 || len(b) < most || b[4] != 0x61 {
+	switch h[at] {
+	case 0x04, 0x24, 0xa1:
 		return false
-	}
-	h := (*[most]byte)(b)
-	at, ok := behind(h, 5)
-	if !ok || h[at] != 0x30 {
-		return false
-	}
-	if at, ok = behind(h, at+1); !ok || h[at] != 0x02 || h[at+1] != 1 || h[at+3] != 0xa0 {
-		return false
-	}
-	if at, ok = behind(h, at+4); !ok {
-		return false
-	}
-	if h[at] == 0x04 {
-		if at, ok = behind(h, at+1); !ok {
+	case 0x28:
+		if at, ok = behind(h, at+1); !ok || h[at] != 0x02 || h[at+1] != 1 || h[at+3] != 0xa0 {
 			return false
 		}
+		if at, ok = behind(h, at+4); ok && h[at] == 0xa1 {
+			// The SET is a report's: X.411's APDU of one has the tag of an invoke.
+			at, ok = behind(h, at+1)
+			return ok && h[at] == 0x31
+		}
+		return ok
 	}
-	t := h[at]
-	return t != 0x04 && t != 0x24 && t != 0x28 && t != 0xa1
+	return true
+}
+
+// SPDUs without parameters.
+const (
+	giveTokens   = "\x01\x00"
+	dataTransfer = "\x01\x00"
+)
+
+// The fronts that nearly all have behind dataTransfer, up to the length of an RTTR.
+var (
+	definiteFront   = looks("61 82 .. .. 30 82 .. ..")
+	definiteRest    = looks("02 01 .. a0 82 .. .. 04")
+	indefiniteFront = looks("61 80 30 80 02 01 .. a0")
+	indefiniteRest  = looks("80 04")
+)
+
+// Tokened is Usual for the most frequent of all TSDUs: those with a GIVE TOKENS or PLEASE TOKENS
+// without parameters and one other SPDU, such as a MINOR SYNC POINT.
+func Tokened(tsdu []byte) bool {
+	return len(tsdu) >= 4 && tsdu[0]-1 < 2 && tsdu[1] == 0 && int(tsdu[3]) == len(tsdu)-4 && tsdu[3] != 0xff &&
+		tsdu[2] != siDataTransfer && tsdu[2] != siActivityResume
+}
+
+// alone reports whether a TSDU is one SPDU that neither opens a session connection nor is of
+// those that others follow or that resume an activity.
+func alone(tsdu []byte) bool {
+	return len(tsdu) >= 2 && int(tsdu[1]) == len(tsdu)-2 && tsdu[1] != 0xff &&
+		tsdu[0] > 2 && (tsdu[0] < siRefuse || tsdu[0] > siOverflowAccept) && tsdu[0] != siActivityResume
+}
+
+// behindTransfer returns what is behind the headers in front of what is transferred, in an
+// RTTR or not.
+func behindTransfer(h *[53]byte) (at int, ok bool) {
+	if at, ok = behind(h, 5); !ok || h[at] != 0x30 {
+		return 0, false
+	}
+	if at, ok = behind(h, at+1); !ok || h[at] != 0x02 || h[at+1] != 1 || h[at+3] != 0xa0 {
+		return 0, false
+	}
+	if at, ok = behind(h, at+4); ok && h[at] == 0x04 {
+		return behind(h, at+1)
+	}
+	return at, ok
 }
 
 // behind returns what is behind a length of at most five octets.
-func behind(h *[32]byte, at int) (next int, ok bool) {
-	switch l := h[at]; {
-	case l <= 0x80:
+func behind(h *[53]byte, at int) (next int, ok bool) {
+	l := int(h[at])
+	if l <= 0x80 {
 		return at + 1, true
-	case l <= 0x84:
-		return at + 1 + int(l&0x7f), true
 	}
-	return 0, false
+	return at + 1 + l&0x7f, l <= 0x84
 }
 
 // DataStart returns where the user information of a TSDU begins that is a DATA

@@ -93,7 +93,20 @@ func TestUsual(t *testing.T) {
 			if got := Usual(transfer(length, byte(first)), false); got != want {
 				t.Errorf("%#x after lengths %#x: %v", first, length, got)
 			}
+			want = first != 0xa1 // What is behind it is no SET.
+			if got := Usual(transfer(length, 0x28, 0x82, 1, 0, 2, 1, 5, 0xa0, 0x80, byte(first)), false); got != want {
+				t.Errorf("%#x in an EXTERNAL after lengths %#x: %v", first, length, got)
+			}
 		}
+	}
+	for _, external := range [][]byte{{0x28, 0x80, 6, 2, 0x51, 1, 2, 1, 5, 0xa0, 0x80, 0xa0}, {0x28, 0x80, 2, 2, 1, 5, 0xa0, 0x80, 0xa0},
+		{0x28, 0x80, 2, 1, 5, 0x81, 0x80, 0xa0}, {0x28, 0x85, 0, 0, 0, 1, 0, 2, 1, 5, 0xa0, 0x80, 0xa0}} {
+		if Usual(transfer(0x80, external...), false) {
+			t.Errorf("% x", external)
+		}
+	}
+	if report := transfer(0x82, 0x28, 0x80, 2, 1, 5, 0xa0, 0x80, 0xa1, 0x83, 0, 1, 0, 0x31); !Usual(report, false) {
+		t.Errorf("a report: % x", report)
 	}
 	for _, checkpoint := range [][]byte{{1, 0, 49, 3, 42, 1, '1'}, {2, 0, 50, 3, 42, 1, '1'}, {1, 0, 41, 3, 42, 1, '1'}} {
 		if !Usual(checkpoint, true) {
@@ -103,7 +116,21 @@ func TestUsual(t *testing.T) {
 			t.Errorf("% x, and more", checkpoint)
 		}
 	}
-	if Usual([]byte{1, 0, 1, 0}, true) || Usual(nil, true) {
+	for _, alone := range [][]byte{{21, 0}, {22, 0}, {9, 1, 0}, {10, 3, 0xc1, 1, 0}, {25, 3, 17, 1, 3}} {
+		if !Usual(alone, true) {
+			t.Errorf("% x", alone)
+		}
+		if Usual(alone, false) || Usual(append(alone, 0), true) {
+			t.Errorf("% x, and more", alone)
+		}
+	}
+	for si := range byte(64) {
+		want := si > 2 && (si < 12 || si > 16) && si != 29
+		if got := Usual([]byte{si, 3, 17, 1, 0}, true); got != want {
+			t.Errorf("SPDU %d: %v", si, got)
+		}
+	}
+	if Usual([]byte{1, 0, 1, 0}, true) || Usual(nil, true) || Usual([]byte{9}, true) {
 		t.Error("too short to tell")
 	}
 	if Usual([]byte{1, 0, 29, 3, 42, 1, '1'}, true) {
@@ -125,7 +152,8 @@ func FuzzFindInvocation(f *testing.F) {
 			t.Fatalf("argument at %d of %d", v.Argument, len(b))
 		}
 		for _, whole := range []bool{false, true} {
-			if Usual(b, whole) && (v.Code >= 0 || more || b[0] > 2 || session.MayResume(b, whole)) {
+			bind := len(b) > 0 && b[0] >= siRefuse && b[0] <= siOverflowAccept
+			if (Usual(b, whole) || whole && Tokened(b)) && (v.Code >= 0 || more || bind || session.MayResume(b, whole)) {
 				t.Fatalf("usual, but %+v, %v", v, more)
 			}
 		}

@@ -59,17 +59,22 @@ func (s *Secrets) Find(tsdu []byte) bool {
 			return true
 		}
 		s.reset()
-	case 12, 15, 16: // REFUSE, and what overflows of the others.
+	case siRefuse, siConnectOverflow, siOverflowAccept:
 	default:
 		return true
 	}
 	return s.layers(tsdu)
 }
 
-// SPDU identifiers (X.225 table 8).
+// SPDU identifiers (X.225 table 8), those of the SPDUs that may carry credentials among them.
 const (
-	siConnect = 13
-	siAccept  = 14
+	siDataTransfer    = 1
+	siRefuse          = 12
+	siConnect         = 13
+	siAccept          = 14
+	siConnectOverflow = 15
+	siOverflowAccept  = 16
+	siActivityResume  = 29
 )
 
 func (s *Secrets) reset() {

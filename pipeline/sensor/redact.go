@@ -175,29 +175,35 @@ func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 // carry credentials.
 func (t *tsdu) pass(user []byte, eot bool) bool {
 	x := &t.current
-	if !x.open {
-		return t.passFirst(user, eot)
+	if x.open {
+		if eot && x.cleared {
+			*x = current{}
+			return true
+		}
+		return x.cleared
 	}
-	if eot && x.cleared {
-		*x = current{}
+	if eot && association.Tokened(user) {
 		return true
 	}
-	return x.cleared
+	if !association.Usual(user, eot) {
+		return t.passUnusual(user, eot)
+	}
+	if !eot {
+		*x = current{open: true, begun: true, first: user[0], judged: true, cleared: true}
+	}
+	return true
 }
 
-// passFirst is pass for the first octets of a TSDU.
-func (t *tsdu) passFirst(user []byte, eot bool) bool {
-	resumes := false
-	if !association.Usual(user, eot) {
-		if len(user) == 0 || credentialSPDU(user[0]) {
-			return false
-		}
-		if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
-			return false
-		}
-		resumes = session.MayResume(user, eot)
-		t.resumes = t.resumes || resumes
+// passUnusual is pass for the first octets of a TSDU that need a closer look.
+func (t *tsdu) passUnusual(user []byte, eot bool) bool {
+	if len(user) == 0 || credentialSPDU(user[0]) {
+		return false
 	}
+	if v, more := association.FindInvocation(user); more && !eot || carriesCredentials(v.Code) {
+		return false
+	}
+	resumes := session.MayResume(user, eot)
+	t.resumes = t.resumes || resumes
 	if !eot {
 		t.current = current{open: true, begun: true, first: user[0], judged: true, cleared: true, resumes: resumes}
 	}
