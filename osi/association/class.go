@@ -118,12 +118,16 @@ func (a *Association) proposedClass() Class {
 	return class
 }
 
+// applicationClass returns the protocol of an application context, by the arc that follows
+// acPrefix.
+func applicationClass(arc int) Class { return acClass[min(arc, len(acClass)-1)] }
+
 // openingClass tells the class of a normal mode opening with so many presentation
 // contexts by its application context, nil where it has none, and their abstract
 // syntaxes.
 func openingClass(applicationContext []byte, contexts int, abstract func(i int) []byte) Class {
 	if n := under(applicationContext, acPrefix); n >= 0 {
-		return acClass[min(n, len(acClass)-1)]
+		return applicationClass(n)
 	}
 	class := ClassUnknown
 	for i := range contexts {

@@ -53,9 +53,6 @@ func (s *Secrets) Find(tsdu []byte) bool {
 	switch tsdu[0] {
 	case siConnect, siAccept:
 		if s.straight(tsdu) {
-			if tsdu[0] == siConnect {
-				s.class = s.proposed(presentation.Normal)
-			}
 			return true
 		}
 		s.reset()

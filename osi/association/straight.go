@@ -1,22 +1,36 @@
 package association
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // maxStraight bounds the TSDUs that straight takes. None of the layers' limits on depth and
 // on the number of elements is met within it.
 const maxStraight = 1 << 10
 
-// normalMode is a mode-value (X.226 8.2.1).
-var normalMode = []byte{0x80, 1, 1}
+// What nearly all have at their places.
+var (
+	normalMode     = looks("a0 03 80 01 01")          // X.226 8.2.1
+	definition     = looks("30 0f 02 01 .. 06 04 ..") // A context,
+	definitionRest = looks(".. .. .. 30 04 06 02 ..") // and its only transfer syntax.
+	result         = looks("30 07 80 01 .. 81 02 ..")
+
+	// User data up to the front of an RTORQ in an AARQ, or of an RTOAC in an AARE.
+	requestFront = nesting("61 L 30 L 02 01 .. a0 L 60 L a1 06 06 04 56 00 01 .. " +
+		"be L 28 L 06 02 .. .. 02 01 .. a0 L b0 L")
+	responseFront = nesting("61 L 30 L 02 01 .. a0 L 61 L a1 06 06 04 56 00 01 .. a2 03 02 01 .. a3 05 a1 03 02 01 .. " +
+		"be L 28 L 06 02 .. .. 02 01 .. a0 L b1 L")
+)
+
+// Where in these the context identifier stands, and what follows acPrefix.
+const (
+	contextAt  = 6
+	protocolAt = 18
+)
 
 // straight is Find for a CONNECT or ACCEPT of the form that nearly all have: in normal
-// mode, with RTSE's connection data in one EXTERNAL and without an ACSE authentication
-// value. It passes through all layers at once and keeps only what is to be found. Where
-// it returns true each layer would have understood the TSDU and given the same; where
-// it returns false that is not known.
+// mode, with an application context of X.400, with RTSE's connection data in one EXTERNAL
+// and without an ACSE authentication value. It passes through all layers at once and keeps
+// only what is to be found. Where it returns true each layer would have understood the TSDU
+// and given the same; where it returns false that is not known.
 //
 // The functions that it is made of take where in b something is to stand and return what
 // is behind it; where something else stands, that is behind b's end, and nothing stands
@@ -25,64 +39,113 @@ func (s *Secrets) straight(tsdu []byte) bool {
 	if len(tsdu) > maxStraight {
 		return false
 	}
-	at, to := sessionData(tsdu)
+	start, to := sessionData(tsdu)
 	b := tsdu[:to]
-	s.UserData = Range{at, to}
-	at, set := enter(b, at, 0x31)
-	at, mode := enter(b, at, 0xa0)
-	if !bytes.HasPrefix(b[min(at, to):], normalMode) {
-		return false
-	}
-	at = leave(b, at+len(normalMode), mode)
-	at, normal := enter(b, at, 0xa2)
+	at, end := nest(b, start, to, "\x31")
+	at, end = nest(b, mode(b, at), end, "\xa2")
 fields:
 	for {
 		switch tag(b, at) {
 		case 0x80, 0x81, 0x82, 0x83, 0x88, 0x89: // Version, selectors, requirements.
 			at = value(b, at, b[at])
 		case 0xa4:
-			at = s.definitions(b, at)
+			at = definitions(b, at)
 		case 0xa5:
 			at = results(b, at)
 		default:
 			break fields
 		}
 	}
-	at, data := enter(b, at, 0x61)
-	at, list := enter(b, at, 0x30)
-	context := at
-	if at = integer(b, at, 0x02); at > to || b[context+2] >= 0x80 {
+	connect, front, class := tsdu[0] == siConnect, &responseFront, ClassUnknown
+	if connect {
+		front = &requestFront
+	}
+	if at < end && front.begin(b[at:end]) && b[at+contextAt] < 0x80 && b[at+protocolAt] < 0x80 {
+		class = applicationClass(int(b[at+protocolAt]))
+		at += front.octets
+	} else {
+		at, end, class = userData(b, at, end, connect)
+	}
+	data := "\xa2\xa0"
+	if connect {
+		data = "\xa3\xa0"
+	}
+	for t := tag(b, at); t == 0x80 || t == 0x81 || t == 0x82 && connect; t = tag(b, at) {
+		at = integer(b, at, t) // Checkpoint size, window size, dialogue mode.
+	}
+	at, end = nest(b, at, end, data)
+	bind := at
+	for at < end {
+		at = skip(b, at)
+	}
+	if at != end || !zeros(b[at:]) {
 		return false
 	}
-	at, single := enter(b, at, 0xa0)
-	if tsdu[0] == siConnect {
-		at = s.request(b, at)
-	} else {
-		at = s.response(b, at)
+	if connect {
+		if class == ClassUnknown {
+			return false
+		}
+		s.class = class
 	}
-	at = leave(b, at, single)
-	at = leave(b, at, list)
-	at = leave(b, at, data)
-	at = leave(b, at, normal)
-	s.values = 1
-	return leave(b, at, set) == to
+	s.UserData, s.values = Range{start, to}, 1
+	if bind < end {
+		s.Binds = append(s.Binds, Range{bind, end})
+	}
+	return true
+}
+
+// nest passes over the headers of elements with the given tags, each of which is all that is
+// in the one before it, and the first of which goes to end. It returns where the contents of
+// the last begin and end. Behind these are the ends of contents of those with indefinite
+// lengths, which are for the caller to look at.
+func nest(b []byte, at, end int, tags string) (in, to int) {
+	for i := range len(tags) {
+		if at < 0 || at >= len(b)-1 || b[at] != tags[i] {
+			return nowhere(b), 0
+		}
+		switch n := int(b[at+1]); {
+		case n < 0x80:
+			if at += 2; at+n != end {
+				return nowhere(b), 0
+			}
+		case n == 0x80:
+			at += 2
+			end -= 2
+		default:
+			var stop int
+			if at, stop = contents(b, at+1); stop != end {
+				return nowhere(b), 0
+			}
+		}
+	}
+	return at, end
+}
+
+// mode reads the normal mode.
+func mode(b []byte, at int) int {
+	if at < len(b) && normalMode.fits(b[at:]) {
+		return at + 5
+	}
+	at, mode := enter(b, at, 0xa0)
+	value := at
+	if at = integer(b, at, 0x80); at != value+3 || b[value+2] != 1 {
+		return nowhere(b)
+	}
+	return leave(b, at, mode)
 }
 
 // definitions reads a Context-list.
-func (s *Secrets) definitions(b []byte, at int) int {
+func definitions(b []byte, at int) int {
 	at, list := enter(b, at, 0xa4)
 	for more(b, at, list) {
-		if s.contexts == len(s.abstract) {
-			return nowhere(b)
+		if at+8 < len(b) && definition.fits(b[at:]) && definitionRest.fits(b[at+8:]) {
+			at += 17
+			continue
 		}
 		var item, names int
 		at, item = enter(b, at, 0x30)
-		name := integer(b, at, 0x02)
-		if at = value(b, name, 0x06); at > len(b) {
-			return at
-		}
-		s.abstract[s.contexts] = b[name+2 : at]
-		s.contexts++
+		at = integer(b, at, 0x02)
+		at = value(b, at, 0x06)
 		at, names = enter(b, at, 0x30)
 		for more(b, at, names) {
 			at = value(b, at, 0x06)
@@ -97,6 +160,10 @@ func (s *Secrets) definitions(b []byte, at int) int {
 func results(b []byte, at int) int {
 	at, list := enter(b, at, 0xa5)
 	for more(b, at, list) {
+		if result.fits(b[at:]) {
+			at += 9
+			continue
+		}
 		var item int
 		at, item = enter(b, at, 0x30)
 		at = integer(b, at, 0x80)
@@ -111,37 +178,52 @@ func results(b []byte, at int) int {
 	return leave(b, at, list)
 }
 
-// request reads an AARQ with RTORQ in it.
-func (s *Secrets) request(b []byte, at int) int {
-	at, apdu := enter(b, at, 0x60)
-	for {
+// userData reads what requestFront and responseFront are of any such user data, and returns
+// the class that the application context tells.
+func userData(b []byte, at, end int, connect bool) (in, to int, class Class) {
+	at, end = nest(b, at, end, "\x61\x30")
+	context := at
+	if at = integer(b, at, 0x02); at > len(b) || b[context+2] >= 0x80 {
+		return nowhere(b), 0, class
+	}
+	at, end = nest(b, at, end, "\xa0")
+	if connect {
+		at, end = nest(b, at, end, "\x60")
+		at, class = request(b, at)
+		at, end = information(b, at, end, "\xa0\xb0")
+	} else {
+		at, end = nest(b, at, end, "\x61")
+		at = response(b, at)
+		at, end = information(b, at, end, "\xa0\xb1")
+	}
+	return at, end, class
+}
+
+// request reads an AARQ up to the user information.
+func request(b []byte, at int) (next int, class Class) {
+	for class = ClassUnknown; ; {
 		switch tag(b, at) {
 		case 0xa1:
-			at = s.name(b, at)
-			continue
+			at, class = name(b, at)
 		case 0x80, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0x8a, 0x8b: // Version, titles, requirements, mechanism.
 			at = skip(b, at)
-			continue
+		default:
+			return at, class
 		}
-		at = s.user(b, at, 0xb0, 0xa3)
-		return leave(b, at, apdu)
 	}
 }
 
-// response reads an AARE with RTOAC in it.
-func (s *Secrets) response(b []byte, at int) int {
-	at, apdu := enter(b, at, 0x61)
+// response reads an AARE up to the user information.
+func response(b []byte, at int) int {
 	for {
 		var outer, inner int
 		switch tag(b, at) {
 		case 0xa1:
-			at = s.name(b, at)
-			continue
+			at, _ = name(b, at)
 		case 0xa2:
 			at, outer = enter(b, at, 0xa2)
 			at = integer(b, at, 0x02)
 			at = leave(b, at, outer)
-			continue
 		case 0xa3:
 			at, outer = enter(b, at, 0xa3)
 			source := byte(0xa1)
@@ -152,56 +234,35 @@ func (s *Secrets) response(b []byte, at int) int {
 			at = integer(b, at, 0x02)
 			at = leave(b, at, inner)
 			at = leave(b, at, outer)
-			continue
 		case 0x80, 0xa4, 0xa5, 0xa6, 0xa7, 0x88, 0x89: // Version, titles, requirements, mechanism.
 			at = skip(b, at)
-			continue
+		default:
+			return at
 		}
-		at = s.user(b, at, 0xb1, 0xa2)
-		return leave(b, at, apdu)
 	}
 }
 
 // name reads an application context's name.
-func (s *Secrets) name(b []byte, at int) int {
+func name(b []byte, at int) (next int, class Class) {
 	at, outer := enter(b, at, 0xa1)
 	start := at + 2
-	if at = value(b, at, 0x06); at > len(b) {
-		return at
+	class = ClassUnknown
+	if at = value(b, at, 0x06); at <= len(b) {
+		if arc := under(b[start:at], acPrefix); arc >= 0 {
+			class = applicationClass(arc)
+		}
 	}
-	s.context = b[start:at]
-	return leave(b, at, outer)
+	return leave(b, at, outer), class
 }
 
-// user reads the user information, an EXTERNAL with RTORQ or RTOAC in it, of which apdu is
-// the tag and data that of the connection data.
-func (s *Secrets) user(b []byte, at int, apdu, data byte) int {
-	at, user := enter(b, at, 0xbe)
-	at, external := enter(b, at, 0x28)
+// information reads the user information, an EXTERNAL in which are the tags given, of the
+// single ASN.1 type and of the APDU.
+func information(b []byte, at, end int, tags string) (in, to int) {
+	at, end = nest(b, at, end, "\xbe\x28")
 	if tag(b, at) == 0x06 {
 		at = value(b, at, 0x06)
 	}
-	at = integer(b, at, 0x02)
-	at, single := enter(b, at, 0xa0)
-	at, open := enter(b, at, apdu)
-	for t := tag(b, at); t == 0x80 || t == 0x81 || t == 0x82 && apdu == 0xb0; t = tag(b, at) {
-		at = integer(b, at, t) // Checkpoint size, window size, dialogue mode.
-	}
-	at, connection := enter(b, at, data)
-	at, bind := enter(b, at, 0xa0)
-	start := at
-	for more(b, at, bind) {
-		at = skip(b, at)
-	}
-	if at > start {
-		s.Binds = append(s.Binds, Range{start, at})
-	}
-	at = leave(b, at, bind)
-	at = leave(b, at, connection)
-	at = leave(b, at, open)
-	at = leave(b, at, single)
-	at = leave(b, at, external)
-	return leave(b, at, user)
+	return nest(b, integer(b, at, 0x02), end, tags)
 }
 
 // The session parameters that hold others or user data (X.225 8.3.1, 8.3.4).
@@ -212,11 +273,11 @@ const (
 	pgiExtended   = 194
 )
 
-// parameterSizes is how long the other session parameters are that sessionData knows, by
-// identifier: 0 where it does not, anySize where all will do.
+// parameterSizes is how long the other session parameters are that sessionData knows, and
+// one more, by identifier: 0 where it does not know them, anySize where all will do.
 var parameterSizes = [256]uint8{
 	9: anySize, 10: anySize, 11: anySize, 12: anySize, // Of the connection identifier.
-	16: 1, 19: 1, 20: 2, 21: 4, 22: 1, 26: 1,
+	16: 2, 19: 2, 20: 3, 21: 5, 22: 2, 26: 2,
 	51: anySize, 52: anySize, // Selectors.
 }
 
@@ -229,27 +290,36 @@ func sessionData(b []byte) (start, stop int) {
 	if end != len(b) {
 		return 0, 0
 	}
-	for group := 0; at < end; {
-		limit := end
-		if at < group {
-			limit = group
+	limit, group := end, false // Of the group under way.
+	for {
+		for at < limit {
+			if at < 0 || at >= len(b)-1 {
+				return 0, 0
+			}
+			code, n := b[at], int(b[at+1])
+			from, to := at+2, at+2+n
+			if n == 0xff {
+				from, to = parameter(b, at, limit)
+			}
+			if to > limit || to == 0 {
+				return 0, 0
+			}
+			switch size := int(parameterSizes[code]); {
+			case size == anySize || size == 1+to-from:
+				at = to
+			case (code == pgiConnection || code == pgiAccept) && !group:
+				at, limit, group = from, to, true
+			case (code == pgiUserData || code == pgiExtended) && stop == 0:
+				start, stop, at = from, to, to
+			default:
+				return 0, 0
+			}
 		}
-		from, to := parameter(b, at, limit)
-		if to == 0 {
-			return 0, 0
+		if !group {
+			return start, stop
 		}
-		switch code := b[at]; {
-		case parameterSizes[code] == anySize || parameterSizes[code] > 0 && int(parameterSizes[code]) == to-from:
-			at = to
-		case (code == pgiConnection || code == pgiAccept) && at >= group:
-			at, group = from, to
-		case (code == pgiUserData || code == pgiExtended) && stop == 0:
-			start, stop, at = from, to, to
-		default:
-			return 0, 0
-		}
+		limit, group = end, false
 	}
-	return start, stop
 }
 
 // parameter returns where the value of the SPDU or parameter at at begins and ends (X.225
@@ -285,7 +355,7 @@ func tag(b []byte, at int) byte {
 // enter passes over the header of an element and returns where its contents begin and
 // end; the latter is 0 where end-of-contents octets will tell.
 func enter(b []byte, at int, tag byte) (in, end int) {
-	if uint(at)+1 >= uint(len(b)) || b[at] != tag {
+	if at < 0 || at >= len(b)-1 || b[at] != tag {
 		return nowhere(b), 0
 	}
 	in = at + 2
@@ -342,7 +412,7 @@ func leave(b []byte, at, end int) int {
 
 // value passes over a primitive element with a length of one octet.
 func value(b []byte, at int, tag byte) int {
-	if uint(at)+1 < uint(len(b)) && b[at] == tag && b[at+1] < 0x80 {
+	if at >= 0 && at < len(b)-1 && b[at] == tag && b[at+1] < 0x80 {
 		if at += 2 + int(b[at+1]); at <= len(b) {
 			return at
 		}
@@ -363,6 +433,9 @@ const maxSkippedDepth = 16
 
 // skip passes over any element whose tag takes one octet.
 func skip(b []byte, at int) int {
+	if at >= 0 && at < len(b)-1 && b[at] != 0 && b[at]&0x1f != 0x1f && b[at+1] < 0x80 {
+		return min(at+2+int(b[at+1]), nowhere(b))
+	}
 	for depth := 0; ; {
 		id := tag(b, at)
 		in, end := contents(b, at+1)
@@ -370,7 +443,7 @@ func skip(b []byte, at int) int {
 		case id == 0 && in == end && end == at+2 && depth > 0:
 			depth--
 			at = end
-		case in > len(b) || id&0x1f == 0x1f || end == 0 && (id&0x20 == 0 || depth == maxSkippedDepth):
+		case in > len(b) || id == 0 || id&0x1f == 0x1f || end == 0 && (id&0x20 == 0 || depth == maxSkippedDepth):
 			return nowhere(b)
 		case end == 0:
 			depth++
