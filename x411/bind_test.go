@@ -20,6 +20,15 @@ var (
 	p31Result   = "a1158008626574612d6d7461a109160770772d62657461"
 )
 
+// The same in indefinite lengths, all and some.
+var indefiniteBinds = []string{
+	"b080a1808009616c7068612d6d7461a180040870772d616c706861000000000000",
+	"b11ba1808008626574612d6d7461a180040770772d6265746100000000",
+	"b080a1178009616c7068612d6d7461a10a040870772d616c7068610000",
+	"a1808009616c7068612d6d7461a10a160870772d616c7068610000",
+	"a1178008626574612d6d7461a180160770772d626574610000",
+}
+
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
@@ -226,7 +235,7 @@ func TestBindHoldsNoPassword(t *testing.T) {
 // TestSimplePassword: where the password of a usual bind stands is where it is found
 // element by element, also where an octet is another or missing.
 func TestSimplePassword(t *testing.T) {
-	for _, s := range []string{p20Argument, p20Result, p31Argument, p31Result} {
+	for _, s := range append([]string{p20Argument, p20Result, p31Argument, p31Result}, indefiniteBinds...) {
 		bind := unhex(t, s)
 		if r, ok := simplePassword(bind); !ok || !bytes.HasPrefix(bind[r.Start:r.End], []byte("pw-")) {
 			t.Errorf("%x: %v, %t", bind, r, ok)
@@ -246,13 +255,15 @@ func TestSimplePassword(t *testing.T) {
 			bind[i] = was
 			check(bind[:i])
 			check(bind[i:])
+			check(append(bind[:i:i], 0))
+			check(append(bind[:i:i], 0, 0))
 			check(slices.Delete(slices.Clone(bind), i, i+1))
 		}
 	}
 }
 
 func FuzzBind(f *testing.F) {
-	for _, s := range []string{p20Argument, p20Result, p31Argument, p31Result} {
+	for _, s := range append([]string{p20Argument, p20Result, p31Argument, p31Result}, indefiniteBinds...) {
 		f.Add(unhex(f, s))
 	}
 	f.Add(mtaBind(protectedPassword(f)))

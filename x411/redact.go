@@ -25,22 +25,48 @@ func AppendCredentials(dst []Range, bind []byte) (ranges []Range, ok bool) {
 // argument or result of a name and a simple password, all with lengths of one octet. ok is
 // false for any other.
 func simplePassword(bind []byte) (r Range, ok bool) {
-	n, at := len(bind), 0
-	if n < 10 || n > 2+0x7f {
+	at, end := 0, len(bind)
+	if end < 10 {
 		return r, false
 	}
-	if (bind[0] == 0xb0 || bind[0] == 0xb1) && int(bind[1]) == n-2 {
-		at = 2
+	if bind[0] == 0xb0 || bind[0] == 0xb1 {
+		at, end = into(bind, 0, end)
 	}
-	if bind[at] != 0xa1 || int(bind[at+1]) != n-at-2 || bind[at+2] != 0x80 {
+	if at+8 > end || bind[at] != 0xa1 {
 		return r, false
 	}
-	at += 4 + int(bind[at+3])
-	if at+4 >= n || bind[at] != 0xa1 || int(bind[at+1]) != n-at-2 ||
-		bind[at+2] != byte(ber.TagIA5String) && bind[at+2] != byte(ber.TagOctetString) || int(bind[at+3]) != n-at-4 {
+	at, end = into(bind, at, end)
+	if at+4 > end || bind[at] != 0x80 || bind[at+1] >= 0x80 {
 		return r, false
 	}
-	return Range{at + 4, n}, true
+	at += 2 + int(bind[at+1])
+	if at+4 > end || bind[at] != 0xa1 {
+		return r, false
+	}
+	at, end = into(bind, at, end)
+	if at+2 >= end || bind[at] != byte(ber.TagIA5String) && bind[at] != byte(ber.TagOctetString) ||
+		bind[at+1] >= 0x80 || at+2+int(bind[at+1]) != end {
+		return r, false
+	}
+	for _, o := range bind[end:] {
+		if o != 0 {
+			return r, false // No end of contents.
+		}
+	}
+	return Range{at + 2, end}, true
+}
+
+// into returns where the contents of an element begin and end that goes to end; the latter is
+// 0 where it does not. Behind contents of indefinite length two octets are for the caller to
+// look at.
+func into(b []byte, at, end int) (in, to int) {
+	switch n := int(b[at+1]); {
+	case n == 0x80:
+		return at + 2, end - 2
+	case n < 0x80 && at+2+n == end:
+		return at + 2, end
+	}
+	return 0, 0
 }
 
 // AppendArgumentCredentials appends to dst the ranges of argument, that of the
