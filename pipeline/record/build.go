@@ -38,6 +38,16 @@ func (b *Buffer) Release() {
 	buffers.Put(b)
 }
 
+// Extend makes the record longer by n octets, whatever they are, and returns where they begin.
+func (b *Buffer) Extend(n int) (at int) {
+	at = len(b.B)
+	if at+n > cap(b.B) {
+		b.B = slices.Grow(b.B, n)
+	}
+	b.B = b.B[:at+n]
+	return at
+}
+
 // Header is what a record says before its items.
 type Header struct {
 	Kind   Kind
@@ -184,16 +194,11 @@ func appendItem(b []byte, tag byte, it *Item, base int64) (out []byte, octets in
 
 // AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
 // is to be said but what it is given, with a time relative to the record's.
-func AppendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
-	at := len(b)
-	end := at + ItemFront + len(octets)
-	if end > cap(b) {
-		b = slices.Grow(b, end-at)
-	}
-	b = b[:end]
-	putFront((*[ItemFront]byte)(b[at:]), itemTag, TPDU, dir, time, sequence, offset, frame, len(octets), 0)
-	copy(b[at+ItemFront:], octets)
-	return b
+func (b *Buffer) AppendTPDU(dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) {
+	at := b.Extend(ItemFront + len(octets))
+	item := b.B[at:]
+	putFront((*[ItemFront]byte)(item), itemTag, TPDU, dir, time, sequence, offset, frame, len(octets), 0)
+	copy(item[ItemFront:], octets)
 }
 
 // PutTPDU makes such an item of octets that stand in the record already, from

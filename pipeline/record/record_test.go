@@ -279,7 +279,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(many)
 	plain := BeginConnection(Begin(nil, &Header{Kind: KindConnection}), &sampleConn, 1, 7)
 	for i := range 20 {
-		plain = AppendTPDU(plain, uint8(i&1), 1<<i, 1<<31, 1<<i, uint64(i), make([]byte, 20*i))
+		plain = appendTPDU(plain, uint8(i&1), 1<<i, 1<<31, 1<<i, uint64(i), make([]byte, 20*i))
 	}
 	f.Add(plain)
 	f.Add(version1())
@@ -428,7 +428,7 @@ func TestPlain(t *testing.T) {
 		if more || want.Kind != TPDU {
 			return
 		}
-		if tpdu := AppendTPDU(nil, want.Dir, want.Time-base, want.Sequence, want.Offset, want.Frame, want.Octets); !bytes.Equal(tpdu, b) {
+		if tpdu := appendTPDU(nil, want.Dir, want.Time-base, want.Sequence, want.Offset, want.Frame, want.Octets); !bytes.Equal(tpdu, b) {
 			t.Fatalf("% x, as a TPDU % x", b[:ItemFront], tpdu[:ItemFront])
 		}
 	}
@@ -453,7 +453,7 @@ func TestPlainChanged(t *testing.T) {
 	for _, size := range []int{0, 1, 100, 128, 20_000} {
 		octets := bytes.Repeat([]byte{0x55}, size)
 		numbers(func(v uint64) {
-			b := AppendTPDU(nil, uint8(v&1), int64(v), uint32(v), v, ^v, octets)
+			b := appendTPDU(nil, uint8(v&1), int64(v), uint32(v), v, ^v, octets)
 			for at := range ItemFront {
 				for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
 					if b[at] ^= change; b[0] == itemTag || b[0] == preambleTag {
@@ -473,7 +473,7 @@ func TestPlainChanged(t *testing.T) {
 
 // No more items are read than a record may have, and what is behind them stays.
 func TestPlainMost(t *testing.T) {
-	b := bytes.Repeat(AppendTPDU(nil, 1, 2, 3, 4, 5, nil), MaxItems+1)
+	b := bytes.Repeat(appendTPDU(nil, 1, 2, 3, 4, 5, nil), MaxItems+1)
 	r := Record{Items: make([]Item, 0, MaxItems+1)}
 	if rest := r.plain(b); len(rest) != ItemFront || len(r.Items) != MaxItems {
 		t.Errorf("%d items, %d octets are left", len(r.Items), len(rest))
@@ -578,4 +578,11 @@ func TestAppendEarlier(t *testing.T) {
 			}
 		}
 	}
+}
+
+// appendTPDU is Buffer.AppendTPDU for a record in b.
+func appendTPDU(b []byte, dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) []byte {
+	buf := Buffer{b}
+	buf.AppendTPDU(dir, time, sequence, offset, frame, octets)
+	return buf.B
 }

@@ -414,9 +414,11 @@ func (s *Sensor) segment4(ctx context.Context, f *capture.Frame, h *capture.Head
 }
 
 // straight takes the octets of a plain frame, which are next in their direction.
+//
+//go:noinline
 func (s *Sensor) straight(ctx context.Context, c *openConn, dir tcp.Dir, octets []byte, offset uint64, f *capture.Frame) error {
 	st := &c.State
-	n, more := s.plain(st, dir, octets, offset, f.Time, f.Number, f.File)
+	n, more := s.plain(st, dir, octets, offset, f)
 	if more {
 		ev := &s.ordered
 		ev.Conn, ev.Dir, ev.Data, ev.Seq, ev.Offset = c, dir, octets, c.Seq(dir, offset), offset
@@ -796,7 +798,7 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 // run takes a run of octets.
 func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	st := &ev.Conn.State
-	n, more := s.plain(st, ev.Dir, ev.Data, ev.Offset, ev.Time, ev.Frame, ev.File)
+	n, more := s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File})
 	if !more {
 		return s.cut(ctx, ev.Conn)
 	}
@@ -919,7 +921,7 @@ func (s *Sensor) lanes(st *conn) {
 		}
 		if st.part.want == 0 {
 			if off, octets, total := f.Begun(); total > 0 {
-				s.startPart(st, tcp.Dir(i), octets, off, total)
+				s.startPart(st, tcp.Dir(i), octets[tpkt.HeaderLen:], off+tpkt.HeaderLen, total-tpkt.HeaderLen)
 				f.Drop()
 			}
 		}
@@ -933,44 +935,38 @@ func (s *Sensor) lanes(st *conn) {
 // one DT TPDU of an association that has begun, and without credentials. It does what
 // units would, without looking for what is not there, and returns how many octets they
 // are, with those of one that goes on in the next run. more says that something is left
-// for units.
-func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, time int64, frame uint64, file int32) (n int, more bool) {
+// for units. Of the frame that brought the run its time, number and file count.
+func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, f *capture.Frame) (n int, more bool) {
 	d := &st.dir[dir&1]
-	t := &d.tsdu
-	if d.lane != file || st.part.want != 0 && st.part.dir != dir {
+	if d.lane != f.File {
 		s.withdraw(st)
 		return 0, true
 	}
 	if st.part.want != 0 {
-		if n, more = s.fillPart(st, run, time, frame); more || n == len(run) {
-			return n, more
+		if n, more = s.fillPart(st, dir, run, f); more {
+			return n, true
 		}
 	}
-	b, items, left, total := st.rec.B, 0, run[n:], 0
-	for len(left) > 0 {
-		if total = tpkt.Data(left); total == 0 || total > len(left) {
-			break
-		}
-		nsdu := left[tpkt.HeaderLen:total]
-		if user, eot := cotp.DataOf(nsdu); !t.pass(user, eot) {
-			total = 0
-			break
-		}
-		at := offset + uint64(len(run)-len(left)) + tpkt.HeaderLen
-		b = record.AppendTPDU(b, uint8(dir), time-st.base, d.base+uint32(at), at, frame, nsdu)
-		items++
-		left = left[total:]
-	}
-	s.pending += len(b) - len(st.rec.B)
-	st.rec.B = b
-	st.items += items
-	s.stats.TPDUs += uint64(items)
-	if len(left) > 0 {
-		n = len(run) - len(left)
+	for n < len(run) {
+		left := run[n:]
+		total := tpkt.Data(left)
 		if total == 0 {
 			return n, true
 		}
-		s.startPart(st, dir, left, offset+uint64(n), total)
+		at := offset + uint64(n) + tpkt.HeaderLen
+		if total > len(left) {
+			s.startPart(st, dir, left[tpkt.HeaderLen:], at, total-tpkt.HeaderLen)
+			break
+		}
+		nsdu := left[tpkt.HeaderLen:total:total]
+		if user, eot := cotp.DataOf(nsdu); !d.tsdu.pass(user, eot) {
+			return n, true
+		}
+		st.rec.AppendTPDU(uint8(dir), f.Time-st.base, d.base+uint32(at), at, f.Number, nsdu)
+		s.pending += record.ItemFront + len(nsdu)
+		st.items++
+		s.stats.TPDUs++
+		n += total
 	}
 	return len(run), false
 }
@@ -984,33 +980,37 @@ type part struct {
 	dir  tcp.Dir // Its direction.
 }
 
-// startPart takes a run that is the beginning of a TPKT of total octets.
-func (s *Sensor) startPart(st *conn, dir tcp.Dir, run []byte, offset uint64, total int) {
-	b := st.rec.B
-	content := run[tpkt.HeaderLen:]
-	st.part = part{want: total - tpkt.HeaderLen, at: len(b), off: offset + tpkt.HeaderLen, dir: dir}
-	b = slices.Grow(b, record.ItemFront+len(content))[:len(b)+record.ItemFront]
-	st.rec.B = append(b, content...)
+// startPart takes the beginning of a TPKT's content, of want octets.
+func (s *Sensor) startPart(st *conn, dir tcp.Dir, content []byte, offset uint64, want int) {
+	at := st.rec.Extend(record.ItemFront + len(content))
+	copy(st.rec.B[at+record.ItemFront:], content)
+	st.part = part{want: want, at: at, off: offset, dir: dir}
 	s.pending += record.ItemFront + len(content)
 }
 
 // fillPart takes what comes of the part's TPKT, and returns how many octets that is. more says
-// that the TPKT is whole and for units.
-func (s *Sensor) fillPart(st *conn, run []byte, time int64, frame uint64) (n int, more bool) {
-	p := &st.part
-	from := p.at + record.ItemFront
-	n = min(len(run), from+p.want-len(st.rec.B))
-	st.rec.B = append(st.rec.B, run[:n]...)
+// that the TPKT is whole, or not of the run's direction, and for units.
+func (s *Sensor) fillPart(st *conn, dir tcp.Dir, run []byte, f *capture.Frame) (n int, more bool) {
+	p, rec := &st.part, st.rec
+	if p.dir != dir {
+		s.withdraw(st)
+		return 0, true
+	}
+	left := p.want - (len(rec.B) - p.at - record.ItemFront)
+	n = min(len(run), left)
+	at := rec.Extend(n)
+	copy(rec.B[at:], run)
 	s.pending += n
-	if len(st.rec.B)-from < p.want {
+	if n < left {
 		return n, false
 	}
-	d := &st.dir[p.dir]
-	if user, eot := cotp.DataOf(st.rec.B[from:]); !d.tsdu.pass(user, eot) {
+	item := rec.B[p.at:]
+	d := &st.dir[dir&1]
+	if user, eot := cotp.DataOf(item[record.ItemFront:]); !d.tsdu.pass(user, eot) {
 		s.withdraw(st)
 		return n, true
 	}
-	record.PutTPDU(st.rec.B[p.at:], uint8(p.dir), time-st.base, d.base+uint32(p.off), p.off, frame)
+	record.PutTPDU(item, uint8(dir), f.Time-st.base, d.base+uint32(p.off), p.off, f.Number)
 	p.want = 0
 	st.items++
 	s.stats.TPDUs++
