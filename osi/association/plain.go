@@ -6,110 +6,149 @@ import (
 	"x400flow/osi/session"
 )
 
-// The fronts of TSDUs of two SPDUs, of which the first is a GIVE TOKENS or PLEASE
-// TOKENS without parameters (X.225 6.3.7).
+// The fronts of TPDUs of class 0 that are each a TSDU of two SPDUs, of which the first is a
+// GIVE TOKENS or PLEASE TOKENS without parameters (X.225 6.3.7).
 const (
-	frontData    = 0x0100_0100 // DATA TRANSFER without parameters.
-	frontStart   = 0x0100_2d   // ACTIVITY START.
-	frontEnd     = 0x0100_29   // ACTIVITY END.
-	frontEndAck  = 0x0200_2a   // ACTIVITY END ACK.
-	frontSync    = 0x0100_31   // MINOR SYNC POINT.
-	frontSyncAck = 0x0200_32   // MINOR SYNC ACK.
-	piActivity   = 41          // The only parameter of a START,
-	piSerial     = 42          // and of the others.
+	frontDT      = 0x02f0             // Of any.
+	frontData    = 0x02f080_0100_0100 // DATA TRANSFER without parameters.
+	frontStart   = 0x02f080_0100_2d   // ACTIVITY START.
+	frontEnd     = 0x02f080_0100_29   // ACTIVITY END.
+	frontEndAck  = 0x02f080_0200_2a   // ACTIVITY END ACK.
+	frontSync    = 0x02f080_0100_31   // MINOR SYNC POINT.
+	frontSyncAck = 0x02f080_0200_32   // MINOR SYNC ACK.
+	piActivity   = 41                 // The only parameter of a START,
+	piSerial     = 42                 // and of the others.
 
+	dtSize        = 3 // Of what stands before the user data of a DT TPDU.
 	maxSerialSize = 6
 )
 
-// plain takes a TSDU of the forms that nearly all have once an association is there: the
-// start or the end of an activity, a piece of an APDU in an RTTR, a checkpoint, or an
-// acknowledgement. It is size octets long
-// and begins with those of v; the others are borrowed in the TSDU that is being joined. For
-// any other plain returns false, having changed nothing, and tsdu is to take it; of these
-// it does what tsdu does.
-func (a *Association) plain(dir uint8, v *view, size int) bool {
-	d, b := &a.dir[dir], v.octets
-	if a.general || len(b) < 7 || !a.class.X400() || d.segment != session.None || len(d.tsdu.buf) > 0 {
+// plain takes a TPDU that is a TSDU of the forms that nearly all have once an association
+// is there: the start or the end of an activity, a piece of an APDU in an RTTR, a checkpoint,
+// or an acknowledgement; and one that goes on with a TSDU. For any other it returns false,
+// having changed nothing, and any is to take it; of these it does what that does.
+func (a *Association) plain(in *TPDU) bool {
+	dir, octets := in.Dir&1, in.Octets
+	d, size := &a.dir[dir], len(octets)-dtSize
+	if size < 7 || a.general || !a.class.X400() || d.skip {
 		return false
 	}
-	if binary.BigEndian.Uint32(b) == frontData {
-		return a.plainData(dir, v, size)
+	front := binary.BigEndian.Uint64(octets)
+	if d.open {
+		return front>>48 == frontDT && a.goesOn(dir, in)
 	}
-	if len(b) != size || int(b[3]) != size-4 || int(b[5]) != size-6 {
+	if d.unsure || d.segment != session.None {
 		return false
 	}
-	kind := binary.BigEndian.Uint32(b) >> 8
-	if b[4] == piActivity && kind == frontStart && size < 0xff {
-		a.known(dir)
-		a.begin(dir, v.place(2), b[6:])
-		return true
-	}
-	if b[4] != piSerial || size-6 > maxSerialSize {
-		return false
-	}
-	serial := uint32(0)
-	for _, c := range b[6:] {
-		if c < '0' || c > '9' {
+	if front>>8 == frontData {
+		v := a.view(in, dtSize)
+		if !a.plainData(dir, &v, size) {
 			return false
 		}
-		serial = serial*10 + uint32(c-'0')
+		a.count(dir)
+		return true
 	}
-	switch kind {
-	case frontEnd:
-		a.finishTransfer(dir, v.place(2), v.sub(2, size))
-	case frontSync:
+	// The lengths of the second SPDU and of its parameter.
+	if int(front>>8&0xff) != size-4 || int(octets[dtSize+5]) != size-6 {
+		return false
+	}
+	serial, numbered := uint32(0), byte(front) == piSerial && size-6 <= maxSerialSize
+	if numbered {
+		for _, c := range octets[dtSize+6:] {
+			if c < '0' || c > '9' {
+				return false
+			}
+			serial = serial*10 + uint32(c-'0')
+		}
+	}
+	switch kind := front >> 16; {
+	case kind == frontSync && numbered:
 		a.foreignData = 0
 		a.checkpoint(dir, serial, true)
-	case frontSyncAck, frontEndAck:
+	case (kind == frontSyncAck || kind == frontEndAck) && numbered:
 		a.foreignData = 0
 		a.transfer[1-dir].acknowledged = true
+	case kind == frontEnd && numbered:
+		v := a.view(in, dtSize)
+		a.finishTransfer(dir, v.place(2), v.sub(2, size))
+	case kind == frontStart && byte(front) == piActivity && size < 0xff:
+		v := a.view(in, dtSize)
+		a.known(dir)
+		a.begin(dir, v.place(2), v.octets[6:])
 	default:
 		return false
+	}
+	a.count(dir)
+	return true
+}
+
+// goesOn is plain for a DT TPDU of class 0 that goes on with a TSDU, or ends it.
+func (a *Association) goesOn(dir uint8, in *TPDU) bool {
+	j, user := &a.dir[dir].tsdu, in.Octets[dtSize:]
+	at := j.size()
+	if !a.cfg.Lasting || a.tooLarge(j, at+len(user)) {
+		return false
+	}
+	a.count(dir)
+	a.borrow(&j.borrowed, user)
+	j.marks = append(j.marks, mark{})
+	m := &j.marks[len(j.marks)-1] // Field by field, as in placeInto.
+	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = at, in.Seq+dtSize, in.Offset+dtSize, in.Time, in.Frame, in.Source
+	if in.Octets[dtSize-1]&0x80 != 0 {
+		a.ended(dir, at+len(user))
 	}
 	return true
 }
 
-// plainData is plain for data (X.225 8.3.11).
+// joined is plain for a TSDU of size octets that came in several TPDUs, which all are
+// borrowed. Of these data alone are.
+func (a *Association) joined(dir uint8, size int) bool {
+	d := &a.dir[dir]
+	v := d.tsdu.front()
+	return !a.general && len(d.tsdu.buf) == 0 && len(v.octets) >= 7 && a.class.X400() && d.segment == session.None &&
+		uint64(binary.BigEndian.Uint32(v.octets)) == frontData&0xffffffff && a.plainData(dir, &v, size)
+}
+
+// plainData takes a TSDU of data (X.225 8.3.11), which is size octets long and begins with
+// those of v; the others are borrowed in the TSDU that is being joined. It returns false
+// where it is not of a plain form.
 func (a *Association) plainData(dir uint8, v *view, size int) bool {
 	t := &a.transfer[dir]
 	if a.facts.Mode != ModeNormal || !t.active || t.bad != WhyNone {
 		return false
 	}
-	var n nested
-	n.b, n.at, n.end = v.octets, 4, size
-	context, ok := n.transfer()
-	if !ok || a.defined && !a.accepted(context) || t.size()+n.end-n.at > a.cfg.MaxAPDU {
+	context, from, to, ok := rttr(v.octets, 4, size)
+	if !ok || a.defined && !a.accepted(context) || t.size()+to-from > a.cfg.MaxAPDU {
 		return false
 	}
 	if len(v.octets) == size {
-		if !zeros(v.octets[n.end:]) {
+		if !zeros(v.octets[to:]) {
 			return false
 		}
-		a.borrow(&t.borrowed, v.octets[n.at:n.end])
+		a.borrow(&t.borrowed, v.octets[from:to])
 	} else {
 		list := a.dir[dir].tsdu.borrowed.list
-		for at, i := size, len(list)-1; at > n.end; i-- {
+		for at, i := size, len(list)-1; at > to; i-- {
 			at -= len(list[i])
-			if !zeros(list[i][max(n.end-at, 0):]) {
+			if !zeros(list[i][max(to-at, 0):]) {
 				return false
 			}
 		}
 		at := 0
 		for _, b := range list {
-			from, to := max(n.at-at, 0), min(n.end-at, len(b))
-			at += len(b)
-			if from < to {
-				a.borrow(&t.borrowed, b[from:to])
+			if i, k := max(from-at, 0), min(to-at, len(b)); i < k {
+				a.borrow(&t.borrowed, b[i:k])
 			}
+			at += len(b)
 		}
 	}
 	if !t.begun {
 		t.begun = true
 		t.origin.Connection, t.origin.Dir = a.cfg.Connection, dir
-		v.placeInto(&t.origin.Place, n.at)
+		v.placeInto(&t.origin.Place, from)
 	}
 	t.pieces++
-	v.placeInto(&t.last, n.end-1)
+	v.placeInto(&t.last, to-1)
 	return true
 }
 
@@ -123,35 +162,56 @@ func zeros(b []byte) bool {
 	return true
 }
 
-// nested reads the headers of elements each of which is all that the one around it
-// contains, so that all end together. end is where the contents of the innermost end, and
-// ends of contents begin: their octets are for the caller to look at.
-type nested struct {
-	front
-	end int
+// sole passes over the header of an element with the given tag that is all of b[at:end],
+// which may reach beyond b, and returns where its contents begin and end. Ends of contents
+// are for the caller to look at.
+func sole(b []byte, at, end int, tag byte) (from, to int, ok bool) {
+	if at+4 <= len(b) {
+		// Nearly all lengths take two octets behind the first, or there is none.
+		switch head := binary.BigEndian.Uint32(b[at:]); head >> 16 {
+		case uint32(tag)<<8 | 0x82:
+			return at + 4, end, at+4+int(head&0xffff) == end
+		case uint32(tag)<<8 | 0x80:
+			return at + 2, end - 2, tag&0x20 != 0
+		}
+	}
+	return soleOf(b, at, end, tag)
 }
 
-// enter passes over the header of an element with the given tag.
-func (n *nested) enter(tag byte) bool {
-	if n.tag() != tag {
-		return false
+// soleOf is sole for a length of any form.
+func soleOf(b []byte, at, end int, tag byte) (from, to int, ok bool) {
+	f := front{b: b, at: at}
+	if f.tag() != tag {
+		return 0, 0, false
 	}
-	size, ok := n.length()
-	if ok && size < 0 && tag&0x20 != 0 {
-		n.end -= 2
-		return true
+	n, ok := f.length()
+	if n < 0 {
+		return f.at, end - 2, ok && tag&0x20 != 0
 	}
-	return ok && n.at+size == n.end
+	return f.at, end, ok && f.at+n == end
 }
 
-// transfer passes over what stands before the octets of an RTTR (X.228 clause 9) that is
-// in one piece and all of one PDV-list of fully encoded user data (X.226 8.4.2).
-func (n *nested) transfer() (context int64, ok bool) {
-	if !n.enter(0x61) || !n.enter(0x30) {
-		return 0, false
+// rttr returns where in b[at:end] the octets of an RTTR (X.228 clause 9) are that is in one
+// piece and all of one PDV-list of fully encoded user data (X.226 8.4.2).
+func rttr(b []byte, at, end int) (context int64, from, to int, ok bool) {
+	if at, end, ok = sole(b, at, end, 0x61); !ok {
+		return 0, 0, 0, false
 	}
-	if context, ok = n.contextID(); !ok {
-		return 0, false
+	if at, end, ok = sole(b, at, end, 0x30); !ok {
+		return 0, 0, 0, false
 	}
-	return context, (n.enter(0xa0) || n.enter(0x81)) && n.enter(0x04) && n.at < n.end && n.at < len(n.b)
+	f := front{b: b, at: at}
+	if context, ok = f.contextID(); !ok {
+		return 0, 0, 0, false
+	}
+	at = f.at
+	single := b[at] // contextID has seen to it that there is one.
+	if single != 0xa0 && single != 0x81 {
+		return 0, 0, 0, false
+	}
+	if at, end, ok = sole(b, at, end, single); !ok {
+		return 0, 0, 0, false
+	}
+	at, end, ok = sole(b, at, end, 0x04)
+	return context, at, end, ok && at < end && at < len(b)
 }

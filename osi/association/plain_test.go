@@ -149,12 +149,14 @@ func TestPlain(t *testing.T) {
 				continue
 			}
 			before := [2]any{a.transfer[0].size(), a.transfer[0].pieces}
-			v := view{whole, 3, []mark{{}}}
+			got := false
 			if cut > 0 {
 				a.borrow(&a.dir[0].tsdu.borrowed, whole[cut:])
-				v = a.dir[0].tsdu.front()
+				got = a.joined(0, len(whole))
+			} else {
+				got = a.plain(&TPDU{Octets: append([]byte{2, 0xF0, 0x80}, whole...)})
 			}
-			if got := a.plain(0, &v, len(whole)); got != want {
+			if got != want {
 				t.Errorf("%s, cut at %d: %t", test.name, cut, got)
 			} else if after := [2]any{a.transfer[0].size(), a.transfer[0].pieces}; !got && !reflect.DeepEqual(before, after) {
 				t.Errorf("%s, cut at %d: %v became %v", test.name, cut, before, after)

@@ -129,9 +129,14 @@ func (a *Association) endSSDU(d *direction) {
 // settle takes back what events referred to, and hands over what was suspended. Most TPDUs
 // cause no event.
 func (a *Association) settle() {
-	if s := a.scratch; len(s.events)|len(s.lent)|len(s.names)|len(a.handover) != 0 {
+	if a.unsettled() {
 		a.takeBack()
 	}
+}
+
+func (a *Association) unsettled() bool {
+	s := a.scratch
+	return len(s.events)|len(s.lent)|len(s.names)|len(a.handover) != 0
 }
 
 func (a *Association) takeBack() {
@@ -156,10 +161,6 @@ func (a *Association) hand() {
 	a.handover = a.handover[:0]
 }
 
-// Pending reports whether Next has something to do, be it only to hand over what was
-// suspended.
-func (a *Association) Pending() bool { return a.next < len(a.events) || len(a.handover) > 0 }
-
 // Next puts the next event into ev. It returns false when there is none.
 func (a *Association) Next(ev *Event) bool {
 	if a.next >= len(a.events) {
@@ -171,13 +172,25 @@ func (a *Association) Next(ev *Event) bool {
 	return true
 }
 
-// TPDU takes the next TPKT's content. Events must be drained after it.
-func (a *Association) TPDU(in *TPDU) {
-	a.settle()
-	dir := in.Dir & 1
+// TPDU takes the next TPKT's content. Where it returns true, Next has something to do, be it
+// only to hand over what was suspended, and events must be drained.
+func (a *Association) TPDU(in *TPDU) (pending bool) {
+	if a.unsettled() {
+		a.takeBack()
+	}
 	a.record, a.from = in.Record, in.Record
-	m := &a.one[0] // Field by field, as in placeInto.
-	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = 0, in.Seq, in.Offset, in.Time, in.Frame, in.Source
+	if !a.plain(in) {
+		a.any(in)
+	}
+	if !a.cfg.Lasting {
+		a.detach()
+	}
+	return a.next < len(a.events) || len(a.handover) > 0
+}
+
+// any takes what plain does not.
+func (a *Association) any(in *TPDU) {
+	dir := in.Dir & 1
 	if a.NotX400() {
 		a.count(dir)
 		if !a.sure {
@@ -187,13 +200,18 @@ func (a *Association) TPDU(in *TPDU) {
 	}
 	if user, eot, ok := cotp.Data(in.Octets); ok {
 		a.count(dir)
-		a.dt(dir, &view{user, len(in.Octets) - len(user), a.one[:]}, eot)
+		v := a.view(in, len(in.Octets)-len(user))
+		a.dt(dir, &v, eot)
 	} else {
-		a.transports(dir, view{in.Octets, 0, a.one[:]})
+		a.transports(dir, a.view(in, 0))
 	}
-	if !a.cfg.Lasting {
-		a.detach()
-	}
+}
+
+// view returns the octets of the TPDU in hand from one on.
+func (a *Association) view(in *TPDU, from int) view {
+	m := &a.one[0] // Field by field, as in placeInto.
+	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = 0, in.Seq, in.Offset, in.Time, in.Frame, in.Source
+	return view{in.Octets[from:], from, a.one[:]}
 }
 
 // transports takes the TPDUs of a TPKT whatever they are.
@@ -287,7 +305,7 @@ func (a *Association) dt(dir uint8, v *view, eot bool) {
 			return
 		}
 		if eot {
-			if len(v.octets) > 0 && !a.plain(dir, v, len(v.octets)) {
+			if len(v.octets) > 0 {
 				a.tsdu(dir, *v)
 			}
 			return
@@ -296,7 +314,7 @@ func (a *Association) dt(dir uint8, v *view, eot bool) {
 		a.begins(&d.tsdu)
 	}
 	size := d.tsdu.size() + len(v.octets)
-	if size > a.cfg.MaxAPDU+1<<16 || len(d.tsdu.marks) > 1<<20 {
+	if a.tooLarge(&d.tsdu, size) {
 		a.own(ErrTSDUSize, dir, a.whole(d), 0)
 		a.damage(dir, TooLarge)
 		d.open, d.skip = false, !eot
@@ -310,14 +328,25 @@ func (a *Association) dt(dir uint8, v *view, eot bool) {
 		a.join(&d.tsdu, *v, totalTSDU)
 	}
 	if eot {
-		d.open = false
-		a.from = d.tsduSince
-		if front := d.tsdu.front(); !a.plain(dir, &front, size) {
-			a.tsdu(dir, a.whole(d))
-		}
-		a.ends(&d.tsdu)
-		a.from = a.record
+		a.ended(dir, size)
 	}
+}
+
+// tooLarge reports whether a TSDU that is being joined may not grow to so many octets.
+func (a *Association) tooLarge(j *joiner, size int) bool {
+	return size > a.cfg.MaxAPDU+1<<16 || len(j.marks) > 1<<20
+}
+
+// ended takes the TSDU that was joined, of which all size octets are there.
+func (a *Association) ended(dir uint8, size int) {
+	d := &a.dir[dir]
+	d.open = false
+	a.from = d.tsduSince
+	if !a.joined(dir, size) {
+		a.tsdu(dir, a.whole(d))
+	}
+	a.ends(&d.tsdu)
+	a.from = a.record
 }
 
 // Begins reports whether the user data of a DT TPDU that follows a gap is the

@@ -70,9 +70,9 @@ type worker struct {
 	state  []byte // Scratch for rows of progress.
 
 	rec          record.Record
-	source       uint32        // The last one asked for of rec.
-	sourceNumber uint64        // Its number plus one, 0 for none.
-	silent       record.Record // What is told of a connection without a record of it.
+	tpdu         association.TPDU // The last one of rec.
+	source       int64            // Its source in rec, -1 before the first.
+	silent       record.Record    // What is told of a connection without a record of it.
 	ev           association.Event
 	scratch      association.Scratch // Of all connections.
 	names        x411.NameCache
@@ -449,7 +449,7 @@ func (w *worker) tell(c *connection) {
 // do decodes one record.
 func (w *worker) do(ctx context.Context, j *job) error {
 	rec := &w.rec
-	w.sourceNumber = 0
+	w.source, w.tpdu.Record = -1, j.number
 	w.unseen += len(j.delivery.Record.B)
 	err := rec.Decode(j.delivery.Record.B)
 	if err == nil && rec.Kind == record.KindConnection && j.key.lane == nil {
@@ -976,7 +976,7 @@ func (w *worker) surrender(c *connection, k association.Key) (a *association.Sus
 func (w *worker) preamble(c *connection, rec *record.Record) {
 	for i := range rec.Preamble {
 		if it := &rec.Preamble[i]; it.Kind == record.TPDU {
-			w.tpdu(c, rec, it)
+			w.take(c, rec, it)
 		}
 	}
 }
@@ -1018,7 +1018,7 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 		if c.skipped[it.Dir] != nil {
 			w.endRun(c, it.Dir)
 		}
-		w.tpdu(c, rec, it)
+		w.take(c, rec, it)
 	case record.Gap:
 		w.endRun(c, it.Dir)
 		c.assoc.Gap(it.Dir, it.Sequence, it.Lost)
@@ -1036,22 +1036,15 @@ func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
 	}
 }
 
-func (w *worker) tpdu(c *connection, rec *record.Record, it *record.Item) {
-	c.assoc.TPDU(&association.TPDU{
-		Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame,
-		Source: w.sourceOf(rec, it), Record: w.job.number, Octets: it.Octets,
-	})
-	if c.assoc.Pending() {
+func (w *worker) take(c *connection, rec *record.Record, it *record.Item) {
+	if int64(it.Source) != w.source {
+		w.source, w.tpdu.Source = int64(it.Source), w.pool.sources.number(rec.SourceOf(it))
+	}
+	in := &w.tpdu // Field by field: a value would be made elsewhere and copied.
+	in.Dir, in.Seq, in.Offset, in.Time, in.Frame, in.Octets = it.Dir, it.Sequence, it.Offset, it.Time, it.Frame, it.Octets
+	if c.assoc.TPDU(in) {
 		w.drain(c, rec)
 	}
-}
-
-// sourceOf returns the number of an item's source, the last one's of the record unasked.
-func (w *worker) sourceOf(rec *record.Record, it *record.Item) uint32 {
-	if w.sourceNumber == 0 || w.source != it.Source {
-		w.source, w.sourceNumber = it.Source, 1+uint64(w.pool.sources.number(rec.SourceOf(it)))
-	}
-	return uint32(w.sourceNumber - 1)
 }
 
 // skip adds octets to a run of octets that are in no TPKT.
