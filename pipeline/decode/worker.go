@@ -35,6 +35,10 @@ const (
 	leastRow = 8
 )
 
+// tellings is after how many connections that were told of it is looked at again: the rows
+// of one take a few kilobytes.
+const tellings = 16
+
 // maxEvidence is how many octets a problem row holds.
 const maxEvidence = 4 << 10
 
@@ -390,8 +394,9 @@ func (w *worker) between(ctx context.Context, all bool) error {
 func (w *worker) handOver(ctx context.Context, all bool) error {
 	all = all || w.pool.cfg.Progress != nil
 	now := time.Now()
+	told := 0
 	for c := w.untold.later; c != &w.untold && (all || w.overdue(c, now)); c = w.untold.later {
-		if w.full(2) {
+		if told++; told%tellings == 1 && w.full(2) {
 			// What is acknowledged waits for the last batch.
 			if err := w.write(ctx, nil); err != nil {
 				return err
