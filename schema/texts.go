@@ -79,39 +79,51 @@ const (
 
 // put makes v the text of a row, those between the last one and it empty. Nearly all texts
 // are short and have room: of these it writes few words, with octets behind them that the
-// next text is written over.
+// next text is written over. It does so without a look at bounds: all that it writes is
+// within the shortRoom octets behind the column's, and all that it reads within v, of which
+// words from the front and from the end overlap.
 func put(c *Texts, row int, v []byte) {
-	n, empty := len(c.octets), row-c.rows
-	if len(v) >= short || uint(empty) > few || cap(c.octets)-n < shortRoom {
+	n, k, empty := len(c.octets), len(v), row-c.rows
+	if k >= short || uint(empty) > few || cap(c.octets)-n < shortRoom {
 		c.put(row, v)
 		return
 	}
-	b := (*[shortRoom]byte)(c.octets[n : n+shortRoom])
-	binary.LittleEndian.PutUint64(b[:], 0)
-	b[empty] = byte(len(v))
-	c.octets, c.rows = c.octets[:n+empty+1+len(v)], row+1
-	to := b[empty+1:]
-	switch k := len(v); {
-	case k > 32:
-		copy(to, v)
+	to := unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.octets)), n)
+	*(*[few]byte)(to) = [few]byte{}
+	*(*byte)(unsafe.Add(to, empty)) = byte(k)
+	to = unsafe.Add(to, empty+1)
+	c.octets, c.rows = c.octets[:n+empty+1+k], row+1
+	from := unsafe.Pointer(unsafe.SliceData(v))
+	switch {
 	case k > 16:
-		first, second := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])
-		third, last := binary.LittleEndian.Uint64(v[k-16:]), binary.LittleEndian.Uint64(v[k-8:])
-		binary.LittleEndian.PutUint64(to, first)
-		binary.LittleEndian.PutUint64(to[8:], second)
-		binary.LittleEndian.PutUint64(to[k-16:], third)
-		binary.LittleEndian.PutUint64(to[k-8:], last)
+		move16(to, from, 0)
+		if k > 32 {
+			move16(to, from, 16)
+			if k > 64 {
+				move16(to, from, 32)
+				move16(to, from, 48)
+				move16(to, from, k-64)
+				move16(to, from, k-48)
+			}
+			move16(to, from, k-32)
+		}
+		move16(to, from, k-16)
 	case k >= 8:
-		first, last := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[k-8:])
-		binary.LittleEndian.PutUint64(to, first)
-		binary.LittleEndian.PutUint64(to[k-8:], last)
+		*(*[8]byte)(to) = *(*[8]byte)(from)
+		*(*[8]byte)(unsafe.Add(to, k-8)) = *(*[8]byte)(unsafe.Add(from, k-8))
 	case k >= 4:
-		first, last := binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[k-4:])
-		binary.LittleEndian.PutUint32(to, first)
-		binary.LittleEndian.PutUint32(to[k-4:], last)
+		*(*[4]byte)(to) = *(*[4]byte)(from)
+		*(*[4]byte)(unsafe.Add(to, k-4)) = *(*[4]byte)(unsafe.Add(from, k-4))
 	case k > 0:
-		to[0], to[k/2], to[k-1] = v[0], v[k/2], v[k-1]
+		*(*byte)(to) = *(*byte)(from)
+		*(*byte)(unsafe.Add(to, k/2)) = *(*byte)(unsafe.Add(from, k/2))
+		*(*byte)(unsafe.Add(to, k-1)) = *(*byte)(unsafe.Add(from, k-1))
 	}
+}
+
+// move16 copies the 16 octets at at. More at a time would be a call of memmove.
+func move16(to, from unsafe.Pointer, at int) {
+	*(*[16]byte)(unsafe.Add(to, at)) = *(*[16]byte)(unsafe.Add(from, at))
 }
 
 // putString is put for what is not octets.
@@ -120,6 +132,8 @@ func putString(c *Texts, row int, v string) {
 }
 
 // put is put for a text of any length, after any number of rows.
+//
+//go:noinline
 func (c *Texts) put(row int, v []byte) {
 	if len(v) > maxJoined {
 		c.refer(row, append([]byte(nil), v...))
