@@ -277,175 +277,212 @@ type Associations struct {
 
 // Append copies the row.
 func (b *Associations) Append(r *Association) {
-	b.Association = append(b.Association, uuid.UUID(r.Association))
-	b.Version = append(b.Version, r.Version)
+	row := b.rows
+	if row == len(b.Association) {
+		b.grow()
+	}
+	b.Association[row] = r.Association
+	b.Version[row] = r.Version
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, b.rows, r.Source)
+		put(&b.Source, row, r.Source)
 	}
 	if len(r.CommunityID) > 0 {
-		put(&b.CommunityID, b.rows, r.CommunityID)
+		put(&b.CommunityID, row, r.CommunityID)
 	}
 	if len(r.ClientAddress) > 0 {
-		put(&b.ClientAddress, b.rows, r.ClientAddress)
+		put(&b.ClientAddress, row, r.ClientAddress)
 	}
-	b.ClientPort = append(b.ClientPort, r.ClientPort)
+	b.ClientPort[row] = r.ClientPort
 	if len(r.ServerAddress) > 0 {
-		put(&b.ServerAddress, b.rows, r.ServerAddress)
+		put(&b.ServerAddress, row, r.ServerAddress)
 	}
-	b.ServerPort = append(b.ServerPort, r.ServerPort)
-	b.FirstSeen = append(b.FirstSeen, r.FirstSeen)
-	b.LastSeen = append(b.LastSeen, r.LastSeen)
-	b.FirstFrame = append(b.FirstFrame, r.FirstFrame)
-	b.LastFrame = append(b.LastFrame, r.LastFrame)
-	b.MidStream = append(b.MidStream, r.MidStream)
-	b.Inferred = append(b.Inferred, r.Inferred)
-	b.OneDirection = append(b.OneDirection, r.OneDirection)
+	b.ServerPort[row] = r.ServerPort
+	b.FirstSeen[row] = r.FirstSeen
+	b.LastSeen[row] = r.LastSeen
+	b.FirstFrame[row] = r.FirstFrame
+	b.LastFrame[row] = r.LastFrame
+	b.MidStream[row] = r.MidStream
+	b.Inferred[row] = r.Inferred
+	b.OneDirection[row] = r.OneDirection
 	if len(r.Class) > 0 {
-		putString(&b.Class, b.rows, r.Class)
+		putString(&b.Class, row, r.Class)
 	}
 	if len(r.Protocol) > 0 {
-		putString(&b.Protocol, b.rows, r.Protocol)
+		putString(&b.Protocol, row, r.Protocol)
 	}
 	if len(r.Mode) > 0 {
-		putString(&b.Mode, b.rows, r.Mode)
+		putString(&b.Mode, row, r.Mode)
 	}
 	if len(r.ApplicationContext) > 0 {
-		put(&b.ApplicationContext, b.rows, r.ApplicationContext)
+		put(&b.ApplicationContext, row, r.ApplicationContext)
 	}
 	if len(r.ApplicationContextName) > 0 {
-		put(&b.ApplicationContextName, b.rows, r.ApplicationContextName)
+		put(&b.ApplicationContextName, row, r.ApplicationContextName)
 	}
 	if len(r.AbstractSyntaxes) > 0 {
-		put(&b.AbstractSyntaxes, b.rows, r.AbstractSyntaxes)
+		put(&b.AbstractSyntaxes, row, r.AbstractSyntaxes)
 	}
 	if len(r.ClientTSAP) > 0 {
-		put(&b.ClientTSAP, b.rows, r.ClientTSAP)
+		put(&b.ClientTSAP, row, r.ClientTSAP)
 	}
 	if len(r.ServerTSAP) > 0 {
-		put(&b.ServerTSAP, b.rows, r.ServerTSAP)
+		put(&b.ServerTSAP, row, r.ServerTSAP)
 	}
 	if len(r.ClientSSAP) > 0 {
-		put(&b.ClientSSAP, b.rows, r.ClientSSAP)
+		put(&b.ClientSSAP, row, r.ClientSSAP)
 	}
 	if len(r.ServerSSAP) > 0 {
-		put(&b.ServerSSAP, b.rows, r.ServerSSAP)
+		put(&b.ServerSSAP, row, r.ServerSSAP)
 	}
 	if len(r.ClientPSAP) > 0 {
-		put(&b.ClientPSAP, b.rows, r.ClientPSAP)
+		put(&b.ClientPSAP, row, r.ClientPSAP)
 	}
 	if len(r.ServerPSAP) > 0 {
-		put(&b.ServerPSAP, b.rows, r.ServerPSAP)
+		put(&b.ServerPSAP, row, r.ServerPSAP)
 	}
 	if len(r.ClientAPTitle) > 0 {
-		put(&b.ClientAPTitle, b.rows, r.ClientAPTitle)
+		put(&b.ClientAPTitle, row, r.ClientAPTitle)
 	}
 	if len(r.ClientAEQualifier) > 0 {
-		put(&b.ClientAEQualifier, b.rows, r.ClientAEQualifier)
+		put(&b.ClientAEQualifier, row, r.ClientAEQualifier)
 	}
 	if len(r.ServerAPTitle) > 0 {
-		put(&b.ServerAPTitle, b.rows, r.ServerAPTitle)
+		put(&b.ServerAPTitle, row, r.ServerAPTitle)
 	}
 	if len(r.ServerAEQualifier) > 0 {
-		put(&b.ServerAEQualifier, b.rows, r.ServerAEQualifier)
+		put(&b.ServerAEQualifier, row, r.ServerAEQualifier)
 	}
 	if len(r.ACSE) > 0 {
-		put(&b.ACSE, b.rows, r.ACSE)
+		put(&b.ACSE, row, r.ACSE)
 	}
 	if len(r.RTSE) > 0 {
-		put(&b.RTSE, b.rows, r.RTSE)
+		put(&b.RTSE, row, r.RTSE)
 	}
-	b.TPDUSize = append(b.TPDUSize, r.TPDUSize)
+	b.TPDUSize[row] = r.TPDUSize
 	if len(r.SessionID) > 0 {
-		put(&b.SessionID, b.rows, r.SessionID)
+		put(&b.SessionID, row, r.SessionID)
 	}
-	b.CheckpointSize = append(b.CheckpointSize, r.CheckpointSize)
-	b.WindowSize = append(b.WindowSize, r.WindowSize)
+	b.CheckpointSize[row] = r.CheckpointSize
+	b.WindowSize[row] = r.WindowSize
 	if len(r.DialogueMode) > 0 {
-		putString(&b.DialogueMode, b.rows, r.DialogueMode)
+		putString(&b.DialogueMode, row, r.DialogueMode)
 	}
-	b.Recover = append(b.Recover, r.Recover)
+	b.Recover[row] = r.Recover
 	if len(r.InitiatorMTA) > 0 {
-		put(&b.InitiatorMTA, b.rows, r.InitiatorMTA)
+		put(&b.InitiatorMTA, row, r.InitiatorMTA)
 	}
 	if len(r.ResponderMTA) > 0 {
-		put(&b.ResponderMTA, b.rows, r.ResponderMTA)
+		put(&b.ResponderMTA, row, r.ResponderMTA)
 	}
 	if len(r.InitiatorCredentials) > 0 {
-		putString(&b.InitiatorCredentials, b.rows, r.InitiatorCredentials)
+		putString(&b.InitiatorCredentials, row, r.InitiatorCredentials)
 	}
 	if len(r.ResponderCredentials) > 0 {
-		putString(&b.ResponderCredentials, b.rows, r.ResponderCredentials)
+		putString(&b.ResponderCredentials, row, r.ResponderCredentials)
 	}
 	if len(r.InitiatorBind) > 0 {
-		put(&b.InitiatorBind, b.rows, r.InitiatorBind)
+		put(&b.InitiatorBind, row, r.InitiatorBind)
 	}
 	if len(r.ResponderBind) > 0 {
-		put(&b.ResponderBind, b.rows, r.ResponderBind)
+		put(&b.ResponderBind, row, r.ResponderBind)
 	}
 	if len(r.BindOutcome) > 0 {
-		putString(&b.BindOutcome, b.rows, r.BindOutcome)
+		putString(&b.BindOutcome, row, r.BindOutcome)
 	}
 	if len(r.BindDetail) > 0 {
-		put(&b.BindDetail, b.rows, r.BindDetail)
+		put(&b.BindDetail, row, r.BindDetail)
 	}
 	if len(r.Ended) > 0 {
-		putString(&b.Ended, b.rows, r.Ended)
+		putString(&b.Ended, row, r.Ended)
 	}
 	if len(r.Release) > 0 {
-		putString(&b.Release, b.rows, r.Release)
+		putString(&b.Release, row, r.Release)
 	}
 	if len(r.ReleaseDetail) > 0 {
-		put(&b.ReleaseDetail, b.rows, r.ReleaseDetail)
+		put(&b.ReleaseDetail, row, r.ReleaseDetail)
 	}
-	b.Muted = append(b.Muted, r.Muted)
-	b.ClientPackets = append(b.ClientPackets, r.ClientPackets)
-	b.ServerPackets = append(b.ServerPackets, r.ServerPackets)
-	b.ClientOctets = append(b.ClientOctets, r.ClientOctets)
-	b.ServerOctets = append(b.ServerOctets, r.ServerOctets)
-	b.ClientRetransmittedPackets = append(b.ClientRetransmittedPackets, r.ClientRetransmittedPackets)
-	b.ServerRetransmittedPackets = append(b.ServerRetransmittedPackets, r.ServerRetransmittedPackets)
-	b.ClientRetransmittedOctets = append(b.ClientRetransmittedOctets, r.ClientRetransmittedOctets)
-	b.ServerRetransmittedOctets = append(b.ServerRetransmittedOctets, r.ServerRetransmittedOctets)
-	b.ClientConflictOctets = append(b.ClientConflictOctets, r.ClientConflictOctets)
-	b.ServerConflictOctets = append(b.ServerConflictOctets, r.ServerConflictOctets)
-	b.ClientGaps = append(b.ClientGaps, r.ClientGaps)
-	b.ServerGaps = append(b.ServerGaps, r.ServerGaps)
-	b.ClientLostOctets = append(b.ClientLostOctets, r.ClientLostOctets)
-	b.ServerLostOctets = append(b.ServerLostOctets, r.ServerLostOctets)
-	b.ClientOutOfOrder = append(b.ClientOutOfOrder, r.ClientOutOfOrder)
-	b.ServerOutOfOrder = append(b.ServerOutOfOrder, r.ServerOutOfOrder)
-	b.Messages = append(b.Messages, r.Messages)
-	b.Reports = append(b.Reports, r.Reports)
-	b.Probes = append(b.Probes, r.Probes)
-	b.Operations = append(b.Operations, r.Operations)
-	b.Problems = append(b.Problems, r.Problems)
-	b.ProblemsSuppressed = append(b.ProblemsSuppressed, r.ProblemsSuppressed)
-	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
-	b.rows++
+	b.Muted[row] = r.Muted
+	b.ClientPackets[row] = r.ClientPackets
+	b.ServerPackets[row] = r.ServerPackets
+	b.ClientOctets[row] = r.ClientOctets
+	b.ServerOctets[row] = r.ServerOctets
+	b.ClientRetransmittedPackets[row] = r.ClientRetransmittedPackets
+	b.ServerRetransmittedPackets[row] = r.ServerRetransmittedPackets
+	b.ClientRetransmittedOctets[row] = r.ClientRetransmittedOctets
+	b.ServerRetransmittedOctets[row] = r.ServerRetransmittedOctets
+	b.ClientConflictOctets[row] = r.ClientConflictOctets
+	b.ServerConflictOctets[row] = r.ServerConflictOctets
+	b.ClientGaps[row] = r.ClientGaps
+	b.ServerGaps[row] = r.ServerGaps
+	b.ClientLostOctets[row] = r.ClientLostOctets
+	b.ServerLostOctets[row] = r.ServerLostOctets
+	b.ClientOutOfOrder[row] = r.ClientOutOfOrder
+	b.ServerOutOfOrder[row] = r.ServerOutOfOrder
+	b.Messages[row] = r.Messages
+	b.Reports[row] = r.Reports
+	b.Probes[row] = r.Probes
+	b.Operations[row] = r.Operations
+	b.Problems[row] = r.Problems
+	b.ProblemsSuppressed[row] = r.ProblemsSuppressed
+	b.DecoderVersion[row] = r.DecoderVersion
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Associations) grow() {
+	b.Association = more(b.Association)
+	b.Version = more(b.Version)
+	b.ClientPort = more(b.ClientPort)
+	b.ServerPort = more(b.ServerPort)
+	b.FirstSeen = more(b.FirstSeen)
+	b.LastSeen = more(b.LastSeen)
+	b.FirstFrame = more(b.FirstFrame)
+	b.LastFrame = more(b.LastFrame)
+	b.MidStream = more(b.MidStream)
+	b.Inferred = more(b.Inferred)
+	b.OneDirection = more(b.OneDirection)
+	b.TPDUSize = more(b.TPDUSize)
+	b.CheckpointSize = more(b.CheckpointSize)
+	b.WindowSize = more(b.WindowSize)
+	b.Recover = more(b.Recover)
+	b.Muted = more(b.Muted)
+	b.ClientPackets = more(b.ClientPackets)
+	b.ServerPackets = more(b.ServerPackets)
+	b.ClientOctets = more(b.ClientOctets)
+	b.ServerOctets = more(b.ServerOctets)
+	b.ClientRetransmittedPackets = more(b.ClientRetransmittedPackets)
+	b.ServerRetransmittedPackets = more(b.ServerRetransmittedPackets)
+	b.ClientRetransmittedOctets = more(b.ClientRetransmittedOctets)
+	b.ServerRetransmittedOctets = more(b.ServerRetransmittedOctets)
+	b.ClientConflictOctets = more(b.ClientConflictOctets)
+	b.ServerConflictOctets = more(b.ServerConflictOctets)
+	b.ClientGaps = more(b.ClientGaps)
+	b.ServerGaps = more(b.ServerGaps)
+	b.ClientLostOctets = more(b.ClientLostOctets)
+	b.ServerLostOctets = more(b.ServerLostOctets)
+	b.ClientOutOfOrder = more(b.ClientOutOfOrder)
+	b.ServerOutOfOrder = more(b.ServerOutOfOrder)
+	b.Messages = more(b.Messages)
+	b.Reports = more(b.Reports)
+	b.Probes = more(b.Probes)
+	b.Operations = more(b.Operations)
+	b.Problems = more(b.Problems)
+	b.ProblemsSuppressed = more(b.ProblemsSuppressed)
+	b.DecoderVersion = more(b.DecoderVersion)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Associations) Reset() {
-	b.Association = b.Association[:0]
-	b.Version = b.Version[:0]
 	b.Sensor.reset()
 	b.Source.reset()
 	b.CommunityID.reset()
 	b.ClientAddress.reset()
-	b.ClientPort = b.ClientPort[:0]
 	b.ServerAddress.reset()
-	b.ServerPort = b.ServerPort[:0]
-	b.FirstSeen = b.FirstSeen[:0]
-	b.LastSeen = b.LastSeen[:0]
-	b.FirstFrame = b.FirstFrame[:0]
-	b.LastFrame = b.LastFrame[:0]
-	b.MidStream = b.MidStream[:0]
-	b.Inferred = b.Inferred[:0]
-	b.OneDirection = b.OneDirection[:0]
 	b.Class.reset()
 	b.Protocol.reset()
 	b.Mode.reset()
@@ -464,12 +501,8 @@ func (b *Associations) Reset() {
 	b.ServerAEQualifier.reset()
 	b.ACSE.reset()
 	b.RTSE.reset()
-	b.TPDUSize = b.TPDUSize[:0]
 	b.SessionID.reset()
-	b.CheckpointSize = b.CheckpointSize[:0]
-	b.WindowSize = b.WindowSize[:0]
 	b.DialogueMode.reset()
-	b.Recover = b.Recover[:0]
 	b.InitiatorMTA.reset()
 	b.ResponderMTA.reset()
 	b.InitiatorCredentials.reset()
@@ -481,30 +514,6 @@ func (b *Associations) Reset() {
 	b.Ended.reset()
 	b.Release.reset()
 	b.ReleaseDetail.reset()
-	b.Muted = b.Muted[:0]
-	b.ClientPackets = b.ClientPackets[:0]
-	b.ServerPackets = b.ServerPackets[:0]
-	b.ClientOctets = b.ClientOctets[:0]
-	b.ServerOctets = b.ServerOctets[:0]
-	b.ClientRetransmittedPackets = b.ClientRetransmittedPackets[:0]
-	b.ServerRetransmittedPackets = b.ServerRetransmittedPackets[:0]
-	b.ClientRetransmittedOctets = b.ClientRetransmittedOctets[:0]
-	b.ServerRetransmittedOctets = b.ServerRetransmittedOctets[:0]
-	b.ClientConflictOctets = b.ClientConflictOctets[:0]
-	b.ServerConflictOctets = b.ServerConflictOctets[:0]
-	b.ClientGaps = b.ClientGaps[:0]
-	b.ServerGaps = b.ServerGaps[:0]
-	b.ClientLostOctets = b.ClientLostOctets[:0]
-	b.ServerLostOctets = b.ServerLostOctets[:0]
-	b.ClientOutOfOrder = b.ClientOutOfOrder[:0]
-	b.ServerOutOfOrder = b.ServerOutOfOrder[:0]
-	b.Messages = b.Messages[:0]
-	b.Reports = b.Reports[:0]
-	b.Probes = b.Probes[:0]
-	b.Operations = b.Operations[:0]
-	b.Problems = b.Problems[:0]
-	b.ProblemsSuppressed = b.ProblemsSuppressed[:0]
-	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
 }
 
@@ -687,9 +696,9 @@ var columnsOfAssociations = [...]Column{
 func (b *Associations) Column(i int) any {
 	switch i {
 	case 0:
-		return b.Association
+		return b.Association[:b.rows]
 	case 1:
-		return b.Version
+		return b.Version[:b.rows]
 	case 2:
 		return b.Sensor.pad(b.rows)
 	case 3:
@@ -699,25 +708,25 @@ func (b *Associations) Column(i int) any {
 	case 5:
 		return b.ClientAddress.pad(b.rows)
 	case 6:
-		return b.ClientPort
+		return b.ClientPort[:b.rows]
 	case 7:
 		return b.ServerAddress.pad(b.rows)
 	case 8:
-		return b.ServerPort
+		return b.ServerPort[:b.rows]
 	case 9:
-		return b.FirstSeen
+		return b.FirstSeen[:b.rows]
 	case 10:
-		return b.LastSeen
+		return b.LastSeen[:b.rows]
 	case 11:
-		return b.FirstFrame
+		return b.FirstFrame[:b.rows]
 	case 12:
-		return b.LastFrame
+		return b.LastFrame[:b.rows]
 	case 13:
-		return b.MidStream
+		return b.MidStream[:b.rows]
 	case 14:
-		return b.Inferred
+		return b.Inferred[:b.rows]
 	case 15:
-		return b.OneDirection
+		return b.OneDirection[:b.rows]
 	case 16:
 		return b.Class.pad(b.rows)
 	case 17:
@@ -755,17 +764,17 @@ func (b *Associations) Column(i int) any {
 	case 33:
 		return b.RTSE.pad(b.rows)
 	case 34:
-		return b.TPDUSize
+		return b.TPDUSize[:b.rows]
 	case 35:
 		return b.SessionID.pad(b.rows)
 	case 36:
-		return b.CheckpointSize
+		return b.CheckpointSize[:b.rows]
 	case 37:
-		return b.WindowSize
+		return b.WindowSize[:b.rows]
 	case 38:
 		return b.DialogueMode.pad(b.rows)
 	case 39:
-		return b.Recover
+		return b.Recover[:b.rows]
 	case 40:
 		return b.InitiatorMTA.pad(b.rows)
 	case 41:
@@ -789,53 +798,53 @@ func (b *Associations) Column(i int) any {
 	case 50:
 		return b.ReleaseDetail.pad(b.rows)
 	case 51:
-		return b.Muted
+		return b.Muted[:b.rows]
 	case 52:
-		return b.ClientPackets
+		return b.ClientPackets[:b.rows]
 	case 53:
-		return b.ServerPackets
+		return b.ServerPackets[:b.rows]
 	case 54:
-		return b.ClientOctets
+		return b.ClientOctets[:b.rows]
 	case 55:
-		return b.ServerOctets
+		return b.ServerOctets[:b.rows]
 	case 56:
-		return b.ClientRetransmittedPackets
+		return b.ClientRetransmittedPackets[:b.rows]
 	case 57:
-		return b.ServerRetransmittedPackets
+		return b.ServerRetransmittedPackets[:b.rows]
 	case 58:
-		return b.ClientRetransmittedOctets
+		return b.ClientRetransmittedOctets[:b.rows]
 	case 59:
-		return b.ServerRetransmittedOctets
+		return b.ServerRetransmittedOctets[:b.rows]
 	case 60:
-		return b.ClientConflictOctets
+		return b.ClientConflictOctets[:b.rows]
 	case 61:
-		return b.ServerConflictOctets
+		return b.ServerConflictOctets[:b.rows]
 	case 62:
-		return b.ClientGaps
+		return b.ClientGaps[:b.rows]
 	case 63:
-		return b.ServerGaps
+		return b.ServerGaps[:b.rows]
 	case 64:
-		return b.ClientLostOctets
+		return b.ClientLostOctets[:b.rows]
 	case 65:
-		return b.ServerLostOctets
+		return b.ServerLostOctets[:b.rows]
 	case 66:
-		return b.ClientOutOfOrder
+		return b.ClientOutOfOrder[:b.rows]
 	case 67:
-		return b.ServerOutOfOrder
+		return b.ServerOutOfOrder[:b.rows]
 	case 68:
-		return b.Messages
+		return b.Messages[:b.rows]
 	case 69:
-		return b.Reports
+		return b.Reports[:b.rows]
 	case 70:
-		return b.Probes
+		return b.Probes[:b.rows]
 	case 71:
-		return b.Operations
+		return b.Operations[:b.rows]
 	case 72:
-		return b.Problems
+		return b.Problems[:b.rows]
 	case 73:
-		return b.ProblemsSuppressed
+		return b.ProblemsSuppressed[:b.rows]
 	case 74:
-		return b.DecoderVersion
+		return b.DecoderVersion[:b.rows]
 	}
 	return nil
 }
@@ -1141,239 +1150,287 @@ type Messages struct {
 
 // Append copies the row.
 func (b *Messages) Append(r *Message) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.Transfer = append(b.Transfer, uuid.UUID(r.Transfer))
-	b.Association = append(b.Association, uuid.UUID(r.Association))
-	b.Version = append(b.Version, r.Version)
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.Transfer[row] = r.Transfer
+	b.Association[row] = r.Association
+	b.Version[row] = r.Version
+	b.OriginTime[row] = r.OriginTime
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, row, r.Kind)
 	}
 	if len(r.ID.Text) > 0 {
-		put(&b.IDText, b.rows, r.ID.Text)
+		put(&b.IDText, row, r.ID.Text)
 	}
 	if len(r.ID.Country) > 0 {
-		put(&b.IDCountry, b.rows, r.ID.Country)
+		put(&b.IDCountry, row, r.ID.Country)
 	}
 	if len(r.ID.ADMD) > 0 {
-		put(&b.IDADMD, b.rows, r.ID.ADMD)
+		put(&b.IDADMD, row, r.ID.ADMD)
 	}
 	if len(r.ID.PRMD) > 0 {
-		put(&b.IDPRMD, b.rows, r.ID.PRMD)
+		put(&b.IDPRMD, row, r.ID.PRMD)
 	}
 	if len(r.ID.Local) > 0 {
-		put(&b.IDLocal, b.rows, r.ID.Local)
+		put(&b.IDLocal, row, r.ID.Local)
 	}
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, b.rows, r.Source)
+		put(&b.Source, row, r.Source)
 	}
 	if len(r.Direction) > 0 {
-		putString(&b.Direction, b.rows, r.Direction)
+		putString(&b.Direction, row, r.Direction)
 	}
 	if len(r.SourceAddress) > 0 {
-		put(&b.SourceAddress, b.rows, r.SourceAddress)
+		put(&b.SourceAddress, row, r.SourceAddress)
 	}
-	b.SourcePort = append(b.SourcePort, r.SourcePort)
+	b.SourcePort[row] = r.SourcePort
 	if len(r.DestinationAddress) > 0 {
-		put(&b.DestinationAddress, b.rows, r.DestinationAddress)
+		put(&b.DestinationAddress, row, r.DestinationAddress)
 	}
-	b.DestinationPort = append(b.DestinationPort, r.DestinationPort)
-	b.FirstFrame = append(b.FirstFrame, r.FirstFrame)
-	b.LastFrame = append(b.LastFrame, r.LastFrame)
-	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
-	b.StreamEnd = append(b.StreamEnd, r.StreamEnd)
-	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.CapturedUntil = append(b.CapturedUntil, r.CapturedUntil)
+	b.DestinationPort[row] = r.DestinationPort
+	b.FirstFrame[row] = r.FirstFrame
+	b.LastFrame[row] = r.LastFrame
+	b.StreamOffset[row] = r.StreamOffset
+	b.StreamEnd[row] = r.StreamEnd
+	b.TCPSequence[row] = r.TCPSequence
+	b.CapturedAt[row] = r.CapturedAt
+	b.CapturedUntil[row] = r.CapturedUntil
 	if len(r.SendingMTA) > 0 {
-		put(&b.SendingMTA, b.rows, r.SendingMTA)
+		put(&b.SendingMTA, row, r.SendingMTA)
 	}
 	if len(r.ReceivingMTA) > 0 {
-		put(&b.ReceivingMTA, b.rows, r.ReceivingMTA)
+		put(&b.ReceivingMTA, row, r.ReceivingMTA)
 	}
 	if len(r.Protocol) > 0 {
-		putString(&b.Protocol, b.rows, r.Protocol)
+		putString(&b.Protocol, row, r.Protocol)
 	}
 	if len(r.Mode) > 0 {
-		putString(&b.Mode, b.rows, r.Mode)
+		putString(&b.Mode, row, r.Mode)
 	}
-	b.Inferred = append(b.Inferred, r.Inferred)
-	b.OneDirection = append(b.OneDirection, r.OneDirection)
-	b.Interruptions = append(b.Interruptions, r.Interruptions)
-	b.Resumed = append(b.Resumed, r.Resumed)
-	b.ResumedFrom = append(b.ResumedFrom, uuid.UUID(r.ResumedFrom))
+	b.Inferred[row] = r.Inferred
+	b.OneDirection[row] = r.OneDirection
+	b.Interruptions[row] = r.Interruptions
+	b.Resumed[row] = r.Resumed
+	b.ResumedFrom[row] = r.ResumedFrom
 	if len(r.Originator.Text) > 0 {
-		put(&b.OriginatorText, b.rows, r.Originator.Text)
+		put(&b.OriginatorText, row, r.Originator.Text)
 	}
 	if len(r.Originator.Key) > 0 {
-		put(&b.OriginatorKey, b.rows, r.Originator.Key)
+		put(&b.OriginatorKey, row, r.Originator.Key)
 	}
 	if len(r.Originator.Country) > 0 {
-		put(&b.OriginatorCountry, b.rows, r.Originator.Country)
+		put(&b.OriginatorCountry, row, r.Originator.Country)
 	}
 	if len(r.Originator.ADMD) > 0 {
-		put(&b.OriginatorADMD, b.rows, r.Originator.ADMD)
+		put(&b.OriginatorADMD, row, r.Originator.ADMD)
 	}
 	if len(r.Originator.PRMD) > 0 {
-		put(&b.OriginatorPRMD, b.rows, r.Originator.PRMD)
+		put(&b.OriginatorPRMD, row, r.Originator.PRMD)
 	}
 	if len(r.Originator.Organization) > 0 {
-		put(&b.OriginatorOrganization, b.rows, r.Originator.Organization)
+		put(&b.OriginatorOrganization, row, r.Originator.Organization)
 	}
 	if len(r.Originator.OU1) > 0 {
-		put(&b.OriginatorOU1, b.rows, r.Originator.OU1)
+		put(&b.OriginatorOU1, row, r.Originator.OU1)
 	}
 	if len(r.Originator.OU2) > 0 {
-		put(&b.OriginatorOU2, b.rows, r.Originator.OU2)
+		put(&b.OriginatorOU2, row, r.Originator.OU2)
 	}
 	if len(r.Originator.OU3) > 0 {
-		put(&b.OriginatorOU3, b.rows, r.Originator.OU3)
+		put(&b.OriginatorOU3, row, r.Originator.OU3)
 	}
 	if len(r.Originator.OU4) > 0 {
-		put(&b.OriginatorOU4, b.rows, r.Originator.OU4)
+		put(&b.OriginatorOU4, row, r.Originator.OU4)
 	}
 	if len(r.Originator.CommonName) > 0 {
-		put(&b.OriginatorCommonName, b.rows, r.Originator.CommonName)
+		put(&b.OriginatorCommonName, row, r.Originator.CommonName)
 	}
 	if len(r.Originator.Surname) > 0 {
-		put(&b.OriginatorSurname, b.rows, r.Originator.Surname)
+		put(&b.OriginatorSurname, row, r.Originator.Surname)
 	}
 	if len(r.Originator.GivenName) > 0 {
-		put(&b.OriginatorGivenName, b.rows, r.Originator.GivenName)
+		put(&b.OriginatorGivenName, row, r.Originator.GivenName)
 	}
 	if len(r.Originator.Initials) > 0 {
-		put(&b.OriginatorInitials, b.rows, r.Originator.Initials)
+		put(&b.OriginatorInitials, row, r.Originator.Initials)
 	}
 	if len(r.Originator.Generation) > 0 {
-		put(&b.OriginatorGeneration, b.rows, r.Originator.Generation)
+		put(&b.OriginatorGeneration, row, r.Originator.Generation)
 	}
 	if len(r.Originator.X121) > 0 {
-		put(&b.OriginatorX121, b.rows, r.Originator.X121)
+		put(&b.OriginatorX121, row, r.Originator.X121)
 	}
 	if len(r.Originator.TerminalID) > 0 {
-		put(&b.OriginatorTerminalID, b.rows, r.Originator.TerminalID)
+		put(&b.OriginatorTerminalID, row, r.Originator.TerminalID)
 	}
 	if len(r.Originator.TerminalType) > 0 {
-		put(&b.OriginatorTerminalType, b.rows, r.Originator.TerminalType)
+		put(&b.OriginatorTerminalType, row, r.Originator.TerminalType)
 	}
 	if len(r.Originator.NumericID) > 0 {
-		put(&b.OriginatorNumericID, b.rows, r.Originator.NumericID)
+		put(&b.OriginatorNumericID, row, r.Originator.NumericID)
 	}
 	if len(r.Originator.DDA) > 0 {
-		put(&b.OriginatorDDA, b.rows, r.Originator.DDA)
+		put(&b.OriginatorDDA, row, r.Originator.DDA)
 	}
 	if len(r.Originator.DirectoryName) > 0 {
-		put(&b.OriginatorDirectoryName, b.rows, r.Originator.DirectoryName)
+		put(&b.OriginatorDirectoryName, row, r.Originator.DirectoryName)
 	}
 	if len(r.Originator.AF) > 0 {
-		put(&b.OriginatorAF, b.rows, r.Originator.AF)
+		put(&b.OriginatorAF, row, r.Originator.AF)
 	}
 	if len(r.Originator.AFForm) > 0 {
-		putString(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
+		putString(&b.OriginatorAFForm, row, r.Originator.AFForm)
 	}
 	if len(r.ReportDestination) > 0 {
-		put(&b.ReportDestination, b.rows, r.ReportDestination)
+		put(&b.ReportDestination, row, r.ReportDestination)
 	}
 	if len(r.ReportDestinationKey) > 0 {
-		put(&b.ReportDestinationKey, b.rows, r.ReportDestinationKey)
+		put(&b.ReportDestinationKey, row, r.ReportDestinationKey)
 	}
 	if len(r.Subject.Text) > 0 {
-		put(&b.SubjectText, b.rows, r.Subject.Text)
+		put(&b.SubjectText, row, r.Subject.Text)
 	}
 	if len(r.Subject.Country) > 0 {
-		put(&b.SubjectCountry, b.rows, r.Subject.Country)
+		put(&b.SubjectCountry, row, r.Subject.Country)
 	}
 	if len(r.Subject.ADMD) > 0 {
-		put(&b.SubjectADMD, b.rows, r.Subject.ADMD)
+		put(&b.SubjectADMD, row, r.Subject.ADMD)
 	}
 	if len(r.Subject.PRMD) > 0 {
-		put(&b.SubjectPRMD, b.rows, r.Subject.PRMD)
+		put(&b.SubjectPRMD, row, r.Subject.PRMD)
 	}
 	if len(r.Subject.Local) > 0 {
-		put(&b.SubjectLocal, b.rows, r.Subject.Local)
+		put(&b.SubjectLocal, row, r.Subject.Local)
 	}
 	if len(r.ContentType) > 0 {
-		put(&b.ContentType, b.rows, r.ContentType)
+		put(&b.ContentType, row, r.ContentType)
 	}
-	b.ContentTypeNumber = append(b.ContentTypeNumber, r.ContentTypeNumber)
+	b.ContentTypeNumber[row] = r.ContentTypeNumber
 	if len(r.ContentTypeOID) > 0 {
-		put(&b.ContentTypeOID, b.rows, r.ContentTypeOID)
+		put(&b.ContentTypeOID, row, r.ContentTypeOID)
 	}
 	if len(r.ContentIdentifier) > 0 {
-		put(&b.ContentIdentifier, b.rows, r.ContentIdentifier)
+		put(&b.ContentIdentifier, row, r.ContentIdentifier)
 	}
 	if len(r.EITs) > 0 {
-		put(&b.EITs, b.rows, r.EITs)
+		put(&b.EITs, row, r.EITs)
 	}
-	b.EITsPresent = append(b.EITsPresent, r.EITsPresent)
+	b.EITsPresent[row] = r.EITsPresent
 	if len(r.EITsNonBasic) > 0 {
-		put(&b.EITsNonBasic, b.rows, r.EITsNonBasic)
+		put(&b.EITsNonBasic, row, r.EITsNonBasic)
 	}
 	if len(r.Priority) > 0 {
-		putString(&b.Priority, b.rows, r.Priority)
+		putString(&b.Priority, row, r.Priority)
 	}
-	b.PriorityPresent = append(b.PriorityPresent, r.PriorityPresent)
-	b.IndicatorsPresent = append(b.IndicatorsPresent, r.IndicatorsPresent)
-	b.DisclosureOfOtherRecipients = append(b.DisclosureOfOtherRecipients, r.DisclosureOfOtherRecipients)
-	b.ImplicitConversionProhibited = append(b.ImplicitConversionProhibited, r.ImplicitConversionProhibited)
-	b.AlternateRecipientAllowed = append(b.AlternateRecipientAllowed, r.AlternateRecipientAllowed)
-	b.ContentReturnRequest = append(b.ContentReturnRequest, r.ContentReturnRequest)
-	b.ServiceMessage = append(b.ServiceMessage, r.ServiceMessage)
-	b.IndicatorBits = append(b.IndicatorBits, r.IndicatorBits)
-	b.DeferredDelivery = append(b.DeferredDelivery, r.DeferredDelivery)
-	b.SubmissionTime = append(b.SubmissionTime, r.SubmissionTime)
-	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
-	b.LastTraceTime = append(b.LastTraceTime, r.LastTraceTime)
-	b.RecipientCount = append(b.RecipientCount, r.RecipientCount)
-	b.RecipientsOmitted = append(b.RecipientsOmitted, r.RecipientsOmitted)
-	b.TraceCount = append(b.TraceCount, r.TraceCount)
-	b.InternalTraceCount = append(b.InternalTraceCount, r.InternalTraceCount)
-	b.ExtensionCount = append(b.ExtensionCount, r.ExtensionCount)
-	b.ContentPresent = append(b.ContentPresent, r.ContentPresent)
-	b.ContentSize = append(b.ContentSize, r.ContentSize)
-	put(&b.ContentSHA256, b.rows, r.ContentSHA256[:])
-	b.APDUSize = append(b.APDUSize, r.APDUSize)
+	b.PriorityPresent[row] = r.PriorityPresent
+	b.IndicatorsPresent[row] = r.IndicatorsPresent
+	b.DisclosureOfOtherRecipients[row] = r.DisclosureOfOtherRecipients
+	b.ImplicitConversionProhibited[row] = r.ImplicitConversionProhibited
+	b.AlternateRecipientAllowed[row] = r.AlternateRecipientAllowed
+	b.ContentReturnRequest[row] = r.ContentReturnRequest
+	b.ServiceMessage[row] = r.ServiceMessage
+	b.IndicatorBits[row] = r.IndicatorBits
+	b.DeferredDelivery[row] = r.DeferredDelivery
+	b.SubmissionTime[row] = r.SubmissionTime
+	b.DeliveryTime[row] = r.DeliveryTime
+	b.LastTraceTime[row] = r.LastTraceTime
+	b.RecipientCount[row] = r.RecipientCount
+	b.RecipientsOmitted[row] = r.RecipientsOmitted
+	b.TraceCount[row] = r.TraceCount
+	b.InternalTraceCount[row] = r.InternalTraceCount
+	b.ExtensionCount[row] = r.ExtensionCount
+	b.ContentPresent[row] = r.ContentPresent
+	b.ContentSize[row] = r.ContentSize
+	put(&b.ContentSHA256, row, r.ContentSHA256[:])
+	b.APDUSize[row] = r.APDUSize
 	if len(r.AdditionalInformation) > 0 {
-		put(&b.AdditionalInformation, b.rows, r.AdditionalInformation)
+		put(&b.AdditionalInformation, row, r.AdditionalInformation)
 	}
 	if len(r.AdditionalInformationRaw) > 0 {
-		put(&b.AdditionalInformationRaw, b.rows, r.AdditionalInformationRaw)
+		put(&b.AdditionalInformationRaw, row, r.AdditionalInformationRaw)
 	}
 	if len(r.SecurityLabel) > 0 {
-		put(&b.SecurityLabel, b.rows, r.SecurityLabel)
+		put(&b.SecurityLabel, row, r.SecurityLabel)
 	}
 	if len(r.Status) > 0 {
-		putString(&b.Status, b.rows, r.Status)
+		putString(&b.Status, row, r.Status)
 	}
 	if len(r.ErrorLayer) > 0 {
-		putString(&b.ErrorLayer, b.rows, r.ErrorLayer)
+		putString(&b.ErrorLayer, row, r.ErrorLayer)
 	}
 	if len(r.ErrorReason) > 0 {
-		putString(&b.ErrorReason, b.rows, r.ErrorReason)
+		putString(&b.ErrorReason, row, r.ErrorReason)
 	}
 	if len(r.ErrorPath) > 0 {
-		put(&b.ErrorPath, b.rows, r.ErrorPath)
+		put(&b.ErrorPath, row, r.ErrorPath)
 	}
-	b.ErrorOffset = append(b.ErrorOffset, r.ErrorOffset)
-	b.UnknownFields = append(b.UnknownFields, r.UnknownFields)
+	b.ErrorOffset[row] = r.ErrorOffset
+	b.UnknownFields[row] = r.UnknownFields
 	if len(r.FirstUnknown) > 0 {
-		put(&b.FirstUnknown, b.rows, r.FirstUnknown)
+		put(&b.FirstUnknown, row, r.FirstUnknown)
 	}
-	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
-	b.rows++
+	b.DecoderVersion[row] = r.DecoderVersion
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Messages) grow() {
+	b.APDU = more(b.APDU)
+	b.Transfer = more(b.Transfer)
+	b.Association = more(b.Association)
+	b.Version = more(b.Version)
+	b.OriginTime = more(b.OriginTime)
+	b.SourcePort = more(b.SourcePort)
+	b.DestinationPort = more(b.DestinationPort)
+	b.FirstFrame = more(b.FirstFrame)
+	b.LastFrame = more(b.LastFrame)
+	b.StreamOffset = more(b.StreamOffset)
+	b.StreamEnd = more(b.StreamEnd)
+	b.TCPSequence = more(b.TCPSequence)
+	b.CapturedAt = more(b.CapturedAt)
+	b.CapturedUntil = more(b.CapturedUntil)
+	b.Inferred = more(b.Inferred)
+	b.OneDirection = more(b.OneDirection)
+	b.Interruptions = more(b.Interruptions)
+	b.Resumed = more(b.Resumed)
+	b.ResumedFrom = more(b.ResumedFrom)
+	b.ContentTypeNumber = more(b.ContentTypeNumber)
+	b.EITsPresent = more(b.EITsPresent)
+	b.PriorityPresent = more(b.PriorityPresent)
+	b.IndicatorsPresent = more(b.IndicatorsPresent)
+	b.DisclosureOfOtherRecipients = more(b.DisclosureOfOtherRecipients)
+	b.ImplicitConversionProhibited = more(b.ImplicitConversionProhibited)
+	b.AlternateRecipientAllowed = more(b.AlternateRecipientAllowed)
+	b.ContentReturnRequest = more(b.ContentReturnRequest)
+	b.ServiceMessage = more(b.ServiceMessage)
+	b.IndicatorBits = more(b.IndicatorBits)
+	b.DeferredDelivery = more(b.DeferredDelivery)
+	b.SubmissionTime = more(b.SubmissionTime)
+	b.DeliveryTime = more(b.DeliveryTime)
+	b.LastTraceTime = more(b.LastTraceTime)
+	b.RecipientCount = more(b.RecipientCount)
+	b.RecipientsOmitted = more(b.RecipientsOmitted)
+	b.TraceCount = more(b.TraceCount)
+	b.InternalTraceCount = more(b.InternalTraceCount)
+	b.ExtensionCount = more(b.ExtensionCount)
+	b.ContentPresent = more(b.ContentPresent)
+	b.ContentSize = more(b.ContentSize)
+	b.APDUSize = more(b.APDUSize)
+	b.ErrorOffset = more(b.ErrorOffset)
+	b.UnknownFields = more(b.UnknownFields)
+	b.DecoderVersion = more(b.DecoderVersion)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Messages) Reset() {
-	b.APDU = b.APDU[:0]
-	b.Transfer = b.Transfer[:0]
-	b.Association = b.Association[:0]
-	b.Version = b.Version[:0]
-	b.OriginTime = b.OriginTime[:0]
 	b.Kind.reset()
 	b.IDText.reset()
 	b.IDCountry.reset()
@@ -1384,25 +1441,11 @@ func (b *Messages) Reset() {
 	b.Source.reset()
 	b.Direction.reset()
 	b.SourceAddress.reset()
-	b.SourcePort = b.SourcePort[:0]
 	b.DestinationAddress.reset()
-	b.DestinationPort = b.DestinationPort[:0]
-	b.FirstFrame = b.FirstFrame[:0]
-	b.LastFrame = b.LastFrame[:0]
-	b.StreamOffset = b.StreamOffset[:0]
-	b.StreamEnd = b.StreamEnd[:0]
-	b.TCPSequence = b.TCPSequence[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.CapturedUntil = b.CapturedUntil[:0]
 	b.SendingMTA.reset()
 	b.ReceivingMTA.reset()
 	b.Protocol.reset()
 	b.Mode.reset()
-	b.Inferred = b.Inferred[:0]
-	b.OneDirection = b.OneDirection[:0]
-	b.Interruptions = b.Interruptions[:0]
-	b.Resumed = b.Resumed[:0]
-	b.ResumedFrom = b.ResumedFrom[:0]
 	b.OriginatorText.reset()
 	b.OriginatorKey.reset()
 	b.OriginatorCountry.reset()
@@ -1434,34 +1477,12 @@ func (b *Messages) Reset() {
 	b.SubjectPRMD.reset()
 	b.SubjectLocal.reset()
 	b.ContentType.reset()
-	b.ContentTypeNumber = b.ContentTypeNumber[:0]
 	b.ContentTypeOID.reset()
 	b.ContentIdentifier.reset()
 	b.EITs.reset()
-	b.EITsPresent = b.EITsPresent[:0]
 	b.EITsNonBasic.reset()
 	b.Priority.reset()
-	b.PriorityPresent = b.PriorityPresent[:0]
-	b.IndicatorsPresent = b.IndicatorsPresent[:0]
-	b.DisclosureOfOtherRecipients = b.DisclosureOfOtherRecipients[:0]
-	b.ImplicitConversionProhibited = b.ImplicitConversionProhibited[:0]
-	b.AlternateRecipientAllowed = b.AlternateRecipientAllowed[:0]
-	b.ContentReturnRequest = b.ContentReturnRequest[:0]
-	b.ServiceMessage = b.ServiceMessage[:0]
-	b.IndicatorBits = b.IndicatorBits[:0]
-	b.DeferredDelivery = b.DeferredDelivery[:0]
-	b.SubmissionTime = b.SubmissionTime[:0]
-	b.DeliveryTime = b.DeliveryTime[:0]
-	b.LastTraceTime = b.LastTraceTime[:0]
-	b.RecipientCount = b.RecipientCount[:0]
-	b.RecipientsOmitted = b.RecipientsOmitted[:0]
-	b.TraceCount = b.TraceCount[:0]
-	b.InternalTraceCount = b.InternalTraceCount[:0]
-	b.ExtensionCount = b.ExtensionCount[:0]
-	b.ContentPresent = b.ContentPresent[:0]
-	b.ContentSize = b.ContentSize[:0]
 	b.ContentSHA256.reset()
-	b.APDUSize = b.APDUSize[:0]
 	b.AdditionalInformation.reset()
 	b.AdditionalInformationRaw.reset()
 	b.SecurityLabel.reset()
@@ -1469,10 +1490,7 @@ func (b *Messages) Reset() {
 	b.ErrorLayer.reset()
 	b.ErrorReason.reset()
 	b.ErrorPath.reset()
-	b.ErrorOffset = b.ErrorOffset[:0]
-	b.UnknownFields = b.UnknownFields[:0]
 	b.FirstUnknown.reset()
-	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
 }
 
@@ -1732,15 +1750,15 @@ var columnsOfMessages = [...]Column{
 func (b *Messages) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.Transfer
+		return b.Transfer[:b.rows]
 	case 2:
-		return b.Association
+		return b.Association[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 5:
 		return b.Kind.pad(b.rows)
 	case 6:
@@ -1762,25 +1780,25 @@ func (b *Messages) Column(i int) any {
 	case 14:
 		return b.SourceAddress.pad(b.rows)
 	case 15:
-		return b.SourcePort
+		return b.SourcePort[:b.rows]
 	case 16:
 		return b.DestinationAddress.pad(b.rows)
 	case 17:
-		return b.DestinationPort
+		return b.DestinationPort[:b.rows]
 	case 18:
-		return b.FirstFrame
+		return b.FirstFrame[:b.rows]
 	case 19:
-		return b.LastFrame
+		return b.LastFrame[:b.rows]
 	case 20:
-		return b.StreamOffset
+		return b.StreamOffset[:b.rows]
 	case 21:
-		return b.StreamEnd
+		return b.StreamEnd[:b.rows]
 	case 22:
-		return b.TCPSequence
+		return b.TCPSequence[:b.rows]
 	case 23:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 24:
-		return b.CapturedUntil
+		return b.CapturedUntil[:b.rows]
 	case 25:
 		return b.SendingMTA.pad(b.rows)
 	case 26:
@@ -1790,15 +1808,15 @@ func (b *Messages) Column(i int) any {
 	case 28:
 		return b.Mode.pad(b.rows)
 	case 29:
-		return b.Inferred
+		return b.Inferred[:b.rows]
 	case 30:
-		return b.OneDirection
+		return b.OneDirection[:b.rows]
 	case 31:
-		return b.Interruptions
+		return b.Interruptions[:b.rows]
 	case 32:
-		return b.Resumed
+		return b.Resumed[:b.rows]
 	case 33:
-		return b.ResumedFrom
+		return b.ResumedFrom[:b.rows]
 	case 34:
 		return b.OriginatorText.pad(b.rows)
 	case 35:
@@ -1862,7 +1880,7 @@ func (b *Messages) Column(i int) any {
 	case 64:
 		return b.ContentType.pad(b.rows)
 	case 65:
-		return b.ContentTypeNumber
+		return b.ContentTypeNumber[:b.rows]
 	case 66:
 		return b.ContentTypeOID.pad(b.rows)
 	case 67:
@@ -1870,53 +1888,53 @@ func (b *Messages) Column(i int) any {
 	case 68:
 		return b.EITs.pad(b.rows)
 	case 69:
-		return b.EITsPresent
+		return b.EITsPresent[:b.rows]
 	case 70:
 		return b.EITsNonBasic.pad(b.rows)
 	case 71:
 		return b.Priority.pad(b.rows)
 	case 72:
-		return b.PriorityPresent
+		return b.PriorityPresent[:b.rows]
 	case 73:
-		return b.IndicatorsPresent
+		return b.IndicatorsPresent[:b.rows]
 	case 74:
-		return b.DisclosureOfOtherRecipients
+		return b.DisclosureOfOtherRecipients[:b.rows]
 	case 75:
-		return b.ImplicitConversionProhibited
+		return b.ImplicitConversionProhibited[:b.rows]
 	case 76:
-		return b.AlternateRecipientAllowed
+		return b.AlternateRecipientAllowed[:b.rows]
 	case 77:
-		return b.ContentReturnRequest
+		return b.ContentReturnRequest[:b.rows]
 	case 78:
-		return b.ServiceMessage
+		return b.ServiceMessage[:b.rows]
 	case 79:
-		return b.IndicatorBits
+		return b.IndicatorBits[:b.rows]
 	case 80:
-		return b.DeferredDelivery
+		return b.DeferredDelivery[:b.rows]
 	case 81:
-		return b.SubmissionTime
+		return b.SubmissionTime[:b.rows]
 	case 82:
-		return b.DeliveryTime
+		return b.DeliveryTime[:b.rows]
 	case 83:
-		return b.LastTraceTime
+		return b.LastTraceTime[:b.rows]
 	case 84:
-		return b.RecipientCount
+		return b.RecipientCount[:b.rows]
 	case 85:
-		return b.RecipientsOmitted
+		return b.RecipientsOmitted[:b.rows]
 	case 86:
-		return b.TraceCount
+		return b.TraceCount[:b.rows]
 	case 87:
-		return b.InternalTraceCount
+		return b.InternalTraceCount[:b.rows]
 	case 88:
-		return b.ExtensionCount
+		return b.ExtensionCount[:b.rows]
 	case 89:
-		return b.ContentPresent
+		return b.ContentPresent[:b.rows]
 	case 90:
-		return b.ContentSize
+		return b.ContentSize[:b.rows]
 	case 91:
 		return b.ContentSHA256.pad(b.rows)
 	case 92:
-		return b.APDUSize
+		return b.APDUSize[:b.rows]
 	case 93:
 		return b.AdditionalInformation.pad(b.rows)
 	case 94:
@@ -1932,13 +1950,13 @@ func (b *Messages) Column(i int) any {
 	case 99:
 		return b.ErrorPath.pad(b.rows)
 	case 100:
-		return b.ErrorOffset
+		return b.ErrorOffset[:b.rows]
 	case 101:
-		return b.UnknownFields
+		return b.UnknownFields[:b.rows]
 	case 102:
 		return b.FirstUnknown.pad(b.rows)
 	case 103:
-		return b.DecoderVersion
+		return b.DecoderVersion[:b.rows]
 	}
 	return nil
 }
@@ -2087,143 +2105,163 @@ type Recipients struct {
 
 // Append copies the row.
 func (b *Recipients) Append(r *Recipient) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	b.Position = append(b.Position, r.Position)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	b.Position[row] = r.Position
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, row, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, b.rows, r.MTSID)
+		put(&b.MTSID, row, r.MTSID)
 	}
 	if len(r.SubjectMTSID) > 0 {
-		put(&b.SubjectMTSID, b.rows, r.SubjectMTSID)
+		put(&b.SubjectMTSID, row, r.SubjectMTSID)
 	}
-	b.Number = append(b.Number, r.Number)
+	b.Number[row] = r.Number
 	if len(r.Name.Text) > 0 {
-		put(&b.NameText, b.rows, r.Name.Text)
+		put(&b.NameText, row, r.Name.Text)
 	}
 	if len(r.Name.Key) > 0 {
-		put(&b.NameKey, b.rows, r.Name.Key)
+		put(&b.NameKey, row, r.Name.Key)
 	}
 	if len(r.Name.Country) > 0 {
-		put(&b.NameCountry, b.rows, r.Name.Country)
+		put(&b.NameCountry, row, r.Name.Country)
 	}
 	if len(r.Name.ADMD) > 0 {
-		put(&b.NameADMD, b.rows, r.Name.ADMD)
+		put(&b.NameADMD, row, r.Name.ADMD)
 	}
 	if len(r.Name.PRMD) > 0 {
-		put(&b.NamePRMD, b.rows, r.Name.PRMD)
+		put(&b.NamePRMD, row, r.Name.PRMD)
 	}
 	if len(r.Name.Organization) > 0 {
-		put(&b.NameOrganization, b.rows, r.Name.Organization)
+		put(&b.NameOrganization, row, r.Name.Organization)
 	}
 	if len(r.Name.OU1) > 0 {
-		put(&b.NameOU1, b.rows, r.Name.OU1)
+		put(&b.NameOU1, row, r.Name.OU1)
 	}
 	if len(r.Name.OU2) > 0 {
-		put(&b.NameOU2, b.rows, r.Name.OU2)
+		put(&b.NameOU2, row, r.Name.OU2)
 	}
 	if len(r.Name.OU3) > 0 {
-		put(&b.NameOU3, b.rows, r.Name.OU3)
+		put(&b.NameOU3, row, r.Name.OU3)
 	}
 	if len(r.Name.OU4) > 0 {
-		put(&b.NameOU4, b.rows, r.Name.OU4)
+		put(&b.NameOU4, row, r.Name.OU4)
 	}
 	if len(r.Name.CommonName) > 0 {
-		put(&b.NameCommonName, b.rows, r.Name.CommonName)
+		put(&b.NameCommonName, row, r.Name.CommonName)
 	}
 	if len(r.Name.Surname) > 0 {
-		put(&b.NameSurname, b.rows, r.Name.Surname)
+		put(&b.NameSurname, row, r.Name.Surname)
 	}
 	if len(r.Name.GivenName) > 0 {
-		put(&b.NameGivenName, b.rows, r.Name.GivenName)
+		put(&b.NameGivenName, row, r.Name.GivenName)
 	}
 	if len(r.Name.Initials) > 0 {
-		put(&b.NameInitials, b.rows, r.Name.Initials)
+		put(&b.NameInitials, row, r.Name.Initials)
 	}
 	if len(r.Name.Generation) > 0 {
-		put(&b.NameGeneration, b.rows, r.Name.Generation)
+		put(&b.NameGeneration, row, r.Name.Generation)
 	}
 	if len(r.Name.X121) > 0 {
-		put(&b.NameX121, b.rows, r.Name.X121)
+		put(&b.NameX121, row, r.Name.X121)
 	}
 	if len(r.Name.TerminalID) > 0 {
-		put(&b.NameTerminalID, b.rows, r.Name.TerminalID)
+		put(&b.NameTerminalID, row, r.Name.TerminalID)
 	}
 	if len(r.Name.TerminalType) > 0 {
-		put(&b.NameTerminalType, b.rows, r.Name.TerminalType)
+		put(&b.NameTerminalType, row, r.Name.TerminalType)
 	}
 	if len(r.Name.NumericID) > 0 {
-		put(&b.NameNumericID, b.rows, r.Name.NumericID)
+		put(&b.NameNumericID, row, r.Name.NumericID)
 	}
 	if len(r.Name.DDA) > 0 {
-		put(&b.NameDDA, b.rows, r.Name.DDA)
+		put(&b.NameDDA, row, r.Name.DDA)
 	}
 	if len(r.Name.DirectoryName) > 0 {
-		put(&b.NameDirectoryName, b.rows, r.Name.DirectoryName)
+		put(&b.NameDirectoryName, row, r.Name.DirectoryName)
 	}
 	if len(r.Name.AF) > 0 {
-		put(&b.NameAF, b.rows, r.Name.AF)
+		put(&b.NameAF, row, r.Name.AF)
 	}
 	if len(r.Name.AFForm) > 0 {
-		putString(&b.NameAFForm, b.rows, r.Name.AFForm)
+		putString(&b.NameAFForm, row, r.Name.AFForm)
 	}
-	b.Responsibility = append(b.Responsibility, r.Responsibility)
-	b.OriginatingMTAReport = append(b.OriginatingMTAReport, r.OriginatingMTAReport)
-	b.OriginatingMTANonDeliveryReport = append(b.OriginatingMTANonDeliveryReport, r.OriginatingMTANonDeliveryReport)
-	b.OriginatorReport = append(b.OriginatorReport, r.OriginatorReport)
-	b.OriginatorNonDeliveryReport = append(b.OriginatorNonDeliveryReport, r.OriginatorNonDeliveryReport)
-	b.IndicatorBits = append(b.IndicatorBits, r.IndicatorBits)
+	b.Responsibility[row] = r.Responsibility
+	b.OriginatingMTAReport[row] = r.OriginatingMTAReport
+	b.OriginatingMTANonDeliveryReport[row] = r.OriginatingMTANonDeliveryReport
+	b.OriginatorReport[row] = r.OriginatorReport
+	b.OriginatorNonDeliveryReport[row] = r.OriginatorNonDeliveryReport
+	b.IndicatorBits[row] = r.IndicatorBits
 	if len(r.ExplicitConversion) > 0 {
-		put(&b.ExplicitConversion, b.rows, r.ExplicitConversion)
+		put(&b.ExplicitConversion, row, r.ExplicitConversion)
 	}
 	if len(r.Outcome) > 0 {
-		putString(&b.Outcome, b.rows, r.Outcome)
+		putString(&b.Outcome, row, r.Outcome)
 	}
-	b.ArrivalTime = append(b.ArrivalTime, r.ArrivalTime)
+	b.ArrivalTime[row] = r.ArrivalTime
 	if len(r.ConvertedEITs) > 0 {
-		put(&b.ConvertedEITs, b.rows, r.ConvertedEITs)
+		put(&b.ConvertedEITs, row, r.ConvertedEITs)
 	}
-	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
+	b.DeliveryTime[row] = r.DeliveryTime
 	if len(r.MTSUserType) > 0 {
-		putString(&b.MTSUserType, b.rows, r.MTSUserType)
+		putString(&b.MTSUserType, row, r.MTSUserType)
 	}
-	b.ReasonCode = append(b.ReasonCode, r.ReasonCode)
+	b.ReasonCode[row] = r.ReasonCode
 	if len(r.Reason) > 0 {
-		put(&b.Reason, b.rows, r.Reason)
+		put(&b.Reason, row, r.Reason)
 	}
-	b.DiagnosticCode = append(b.DiagnosticCode, r.DiagnosticCode)
+	b.DiagnosticCode[row] = r.DiagnosticCode
 	if len(r.Diagnostic) > 0 {
-		put(&b.Diagnostic, b.rows, r.Diagnostic)
+		put(&b.Diagnostic, row, r.Diagnostic)
 	}
 	if len(r.SupplementaryInformation) > 0 {
-		put(&b.SupplementaryInformation, b.rows, r.SupplementaryInformation)
+		put(&b.SupplementaryInformation, row, r.SupplementaryInformation)
 	}
 	if len(r.Intended) > 0 {
-		put(&b.Intended, b.rows, r.Intended)
+		put(&b.Intended, row, r.Intended)
 	}
 	if len(r.IntendedKey) > 0 {
-		put(&b.IntendedKey, b.rows, r.IntendedKey)
+		put(&b.IntendedKey, row, r.IntendedKey)
 	}
-	b.OtherRecipient = append(b.OtherRecipient, r.OtherRecipient)
-	b.rows++
+	b.OtherRecipient[row] = r.OtherRecipient
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Recipients) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Position = more(b.Position)
+	b.Number = more(b.Number)
+	b.Responsibility = more(b.Responsibility)
+	b.OriginatingMTAReport = more(b.OriginatingMTAReport)
+	b.OriginatingMTANonDeliveryReport = more(b.OriginatingMTANonDeliveryReport)
+	b.OriginatorReport = more(b.OriginatorReport)
+	b.OriginatorNonDeliveryReport = more(b.OriginatorNonDeliveryReport)
+	b.IndicatorBits = more(b.IndicatorBits)
+	b.ArrivalTime = more(b.ArrivalTime)
+	b.DeliveryTime = more(b.DeliveryTime)
+	b.ReasonCode = more(b.ReasonCode)
+	b.DiagnosticCode = more(b.DiagnosticCode)
+	b.OtherRecipient = more(b.OtherRecipient)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Recipients) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
-	b.Position = b.Position[:0]
 	b.Kind.reset()
 	b.MTSID.reset()
 	b.SubjectMTSID.reset()
-	b.Number = b.Number[:0]
 	b.NameText.reset()
 	b.NameKey.reset()
 	b.NameCountry.reset()
@@ -2247,26 +2285,15 @@ func (b *Recipients) Reset() {
 	b.NameDirectoryName.reset()
 	b.NameAF.reset()
 	b.NameAFForm.reset()
-	b.Responsibility = b.Responsibility[:0]
-	b.OriginatingMTAReport = b.OriginatingMTAReport[:0]
-	b.OriginatingMTANonDeliveryReport = b.OriginatingMTANonDeliveryReport[:0]
-	b.OriginatorReport = b.OriginatorReport[:0]
-	b.OriginatorNonDeliveryReport = b.OriginatorNonDeliveryReport[:0]
-	b.IndicatorBits = b.IndicatorBits[:0]
 	b.ExplicitConversion.reset()
 	b.Outcome.reset()
-	b.ArrivalTime = b.ArrivalTime[:0]
 	b.ConvertedEITs.reset()
-	b.DeliveryTime = b.DeliveryTime[:0]
 	b.MTSUserType.reset()
-	b.ReasonCode = b.ReasonCode[:0]
 	b.Reason.reset()
-	b.DiagnosticCode = b.DiagnosticCode[:0]
 	b.Diagnostic.reset()
 	b.SupplementaryInformation.reset()
 	b.Intended.reset()
 	b.IntendedKey.reset()
-	b.OtherRecipient = b.OtherRecipient[:0]
 	b.rows = 0
 }
 
@@ -2424,15 +2451,15 @@ var columnsOfRecipients = [...]Column{
 func (b *Recipients) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
-		return b.Position
+		return b.Position[:b.rows]
 	case 5:
 		return b.Kind.pad(b.rows)
 	case 6:
@@ -2440,7 +2467,7 @@ func (b *Recipients) Column(i int) any {
 	case 7:
 		return b.SubjectMTSID.pad(b.rows)
 	case 8:
-		return b.Number
+		return b.Number[:b.rows]
 	case 9:
 		return b.NameText.pad(b.rows)
 	case 10:
@@ -2488,35 +2515,35 @@ func (b *Recipients) Column(i int) any {
 	case 31:
 		return b.NameAFForm.pad(b.rows)
 	case 32:
-		return b.Responsibility
+		return b.Responsibility[:b.rows]
 	case 33:
-		return b.OriginatingMTAReport
+		return b.OriginatingMTAReport[:b.rows]
 	case 34:
-		return b.OriginatingMTANonDeliveryReport
+		return b.OriginatingMTANonDeliveryReport[:b.rows]
 	case 35:
-		return b.OriginatorReport
+		return b.OriginatorReport[:b.rows]
 	case 36:
-		return b.OriginatorNonDeliveryReport
+		return b.OriginatorNonDeliveryReport[:b.rows]
 	case 37:
-		return b.IndicatorBits
+		return b.IndicatorBits[:b.rows]
 	case 38:
 		return b.ExplicitConversion.pad(b.rows)
 	case 39:
 		return b.Outcome.pad(b.rows)
 	case 40:
-		return b.ArrivalTime
+		return b.ArrivalTime[:b.rows]
 	case 41:
 		return b.ConvertedEITs.pad(b.rows)
 	case 42:
-		return b.DeliveryTime
+		return b.DeliveryTime[:b.rows]
 	case 43:
 		return b.MTSUserType.pad(b.rows)
 	case 44:
-		return b.ReasonCode
+		return b.ReasonCode[:b.rows]
 	case 45:
 		return b.Reason.pad(b.rows)
 	case 46:
-		return b.DiagnosticCode
+		return b.DiagnosticCode[:b.rows]
 	case 47:
 		return b.Diagnostic.pad(b.rows)
 	case 48:
@@ -2526,7 +2553,7 @@ func (b *Recipients) Column(i int) any {
 	case 50:
 		return b.IntendedKey.pad(b.rows)
 	case 51:
-		return b.OtherRecipient
+		return b.OtherRecipient[:b.rows]
 	}
 	return nil
 }
@@ -2613,80 +2640,91 @@ type Trace struct {
 
 // Append copies the row.
 func (b *Trace) Append(r *TraceElement) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
 	if len(r.Scope) > 0 {
-		putString(&b.Scope, b.rows, r.Scope)
+		putString(&b.Scope, row, r.Scope)
 	}
 	if len(r.Level) > 0 {
-		putString(&b.Level, b.rows, r.Level)
+		putString(&b.Level, row, r.Level)
 	}
-	b.Seq = append(b.Seq, r.Seq)
+	b.Seq[row] = r.Seq
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, row, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, b.rows, r.MTSID)
+		put(&b.MTSID, row, r.MTSID)
 	}
 	if len(r.Domain.Text) > 0 {
-		put(&b.DomainText, b.rows, r.Domain.Text)
+		put(&b.DomainText, row, r.Domain.Text)
 	}
 	if len(r.Domain.Country) > 0 {
-		put(&b.DomainCountry, b.rows, r.Domain.Country)
+		put(&b.DomainCountry, row, r.Domain.Country)
 	}
 	if len(r.Domain.ADMD) > 0 {
-		put(&b.DomainADMD, b.rows, r.Domain.ADMD)
+		put(&b.DomainADMD, row, r.Domain.ADMD)
 	}
 	if len(r.Domain.PRMD) > 0 {
-		put(&b.DomainPRMD, b.rows, r.Domain.PRMD)
+		put(&b.DomainPRMD, row, r.Domain.PRMD)
 	}
 	if len(r.MTAName) > 0 {
-		put(&b.MTAName, b.rows, r.MTAName)
+		put(&b.MTAName, row, r.MTAName)
 	}
-	b.ArrivalTime = append(b.ArrivalTime, r.ArrivalTime)
+	b.ArrivalTime[row] = r.ArrivalTime
 	if len(r.ArrivalTimeRaw) > 0 {
-		put(&b.ArrivalTimeRaw, b.rows, r.ArrivalTimeRaw)
+		put(&b.ArrivalTimeRaw, row, r.ArrivalTimeRaw)
 	}
 	if len(r.RoutingAction) > 0 {
-		putString(&b.RoutingAction, b.rows, r.RoutingAction)
+		putString(&b.RoutingAction, row, r.RoutingAction)
 	}
 	if len(r.Attempted.Text) > 0 {
-		put(&b.AttemptedText, b.rows, r.Attempted.Text)
+		put(&b.AttemptedText, row, r.Attempted.Text)
 	}
 	if len(r.Attempted.Country) > 0 {
-		put(&b.AttemptedCountry, b.rows, r.Attempted.Country)
+		put(&b.AttemptedCountry, row, r.Attempted.Country)
 	}
 	if len(r.Attempted.ADMD) > 0 {
-		put(&b.AttemptedADMD, b.rows, r.Attempted.ADMD)
+		put(&b.AttemptedADMD, row, r.Attempted.ADMD)
 	}
 	if len(r.Attempted.PRMD) > 0 {
-		put(&b.AttemptedPRMD, b.rows, r.Attempted.PRMD)
+		put(&b.AttemptedPRMD, row, r.Attempted.PRMD)
 	}
 	if len(r.AttemptedMTA) > 0 {
-		put(&b.AttemptedMTA, b.rows, r.AttemptedMTA)
+		put(&b.AttemptedMTA, row, r.AttemptedMTA)
 	}
-	b.DeferredTime = append(b.DeferredTime, r.DeferredTime)
+	b.DeferredTime[row] = r.DeferredTime
 	if len(r.ConvertedEITs) > 0 {
-		put(&b.ConvertedEITs, b.rows, r.ConvertedEITs)
+		put(&b.ConvertedEITs, row, r.ConvertedEITs)
 	}
 	if len(r.OtherActions) > 0 {
-		put(&b.OtherActions, b.rows, r.OtherActions)
+		put(&b.OtherActions, row, r.OtherActions)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Trace) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Seq = more(b.Seq)
+	b.ArrivalTime = more(b.ArrivalTime)
+	b.DeferredTime = more(b.DeferredTime)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Trace) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Scope.reset()
 	b.Level.reset()
-	b.Seq = b.Seq[:0]
 	b.Kind.reset()
 	b.MTSID.reset()
 	b.DomainText.reset()
@@ -2694,7 +2732,6 @@ func (b *Trace) Reset() {
 	b.DomainADMD.reset()
 	b.DomainPRMD.reset()
 	b.MTAName.reset()
-	b.ArrivalTime = b.ArrivalTime[:0]
 	b.ArrivalTimeRaw.reset()
 	b.RoutingAction.reset()
 	b.AttemptedText.reset()
@@ -2702,7 +2739,6 @@ func (b *Trace) Reset() {
 	b.AttemptedADMD.reset()
 	b.AttemptedPRMD.reset()
 	b.AttemptedMTA.reset()
-	b.DeferredTime = b.DeferredTime[:0]
 	b.ConvertedEITs.reset()
 	b.OtherActions.reset()
 	b.rows = 0
@@ -2801,19 +2837,19 @@ var columnsOfTrace = [...]Column{
 func (b *Trace) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Scope.pad(b.rows)
 	case 5:
 		return b.Level.pad(b.rows)
 	case 6:
-		return b.Seq
+		return b.Seq[:b.rows]
 	case 7:
 		return b.Kind.pad(b.rows)
 	case 8:
@@ -2829,7 +2865,7 @@ func (b *Trace) Column(i int) any {
 	case 13:
 		return b.MTAName.pad(b.rows)
 	case 14:
-		return b.ArrivalTime
+		return b.ArrivalTime[:b.rows]
 	case 15:
 		return b.ArrivalTimeRaw.pad(b.rows)
 	case 16:
@@ -2845,7 +2881,7 @@ func (b *Trace) Column(i int) any {
 	case 21:
 		return b.AttemptedMTA.pad(b.rows)
 	case 22:
-		return b.DeferredTime
+		return b.DeferredTime[:b.rows]
 	case 23:
 		return b.ConvertedEITs.pad(b.rows)
 	case 24:
@@ -2924,57 +2960,66 @@ type Extensions struct {
 
 // Append copies the row.
 func (b *Extensions) Append(r *Extension) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	if len(r.Scope) > 0 {
-		putString(&b.Scope, b.rows, r.Scope)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
 	}
-	b.Owner = append(b.Owner, r.Owner)
-	b.Position = append(b.Position, r.Position)
-	b.Number = append(b.Number, r.Number)
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	if len(r.Scope) > 0 {
+		putString(&b.Scope, row, r.Scope)
+	}
+	b.Owner[row] = r.Owner
+	b.Position[row] = r.Position
+	b.Number[row] = r.Number
 	if len(r.OID) > 0 {
-		put(&b.OID, b.rows, r.OID)
+		put(&b.OID, row, r.OID)
 	}
 	if len(r.Name) > 0 {
-		putString(&b.Name, b.rows, r.Name)
+		putString(&b.Name, row, r.Name)
 	}
-	b.CriticalForSubmission = append(b.CriticalForSubmission, r.CriticalForSubmission)
-	b.CriticalForTransfer = append(b.CriticalForTransfer, r.CriticalForTransfer)
-	b.CriticalForDelivery = append(b.CriticalForDelivery, r.CriticalForDelivery)
+	b.CriticalForSubmission[row] = r.CriticalForSubmission
+	b.CriticalForTransfer[row] = r.CriticalForTransfer
+	b.CriticalForDelivery[row] = r.CriticalForDelivery
 	if len(r.Value) > 0 {
-		put(&b.Value, b.rows, r.Value)
+		put(&b.Value, row, r.Value)
 	}
 	if len(r.Raw) > 0 {
-		put(&b.Raw, b.rows, r.Raw)
+		put(&b.Raw, row, r.Raw)
 	}
-	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
+	b.OctetOffset[row] = r.OctetOffset
 	if len(r.Error) > 0 {
-		putString(&b.Error, b.rows, r.Error)
+		putString(&b.Error, row, r.Error)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Extensions) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Owner = more(b.Owner)
+	b.Position = more(b.Position)
+	b.Number = more(b.Number)
+	b.CriticalForSubmission = more(b.CriticalForSubmission)
+	b.CriticalForTransfer = more(b.CriticalForTransfer)
+	b.CriticalForDelivery = more(b.CriticalForDelivery)
+	b.OctetOffset = more(b.OctetOffset)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Extensions) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Scope.reset()
-	b.Owner = b.Owner[:0]
-	b.Position = b.Position[:0]
-	b.Number = b.Number[:0]
 	b.OID.reset()
 	b.Name.reset()
-	b.CriticalForSubmission = b.CriticalForSubmission[:0]
-	b.CriticalForTransfer = b.CriticalForTransfer[:0]
-	b.CriticalForDelivery = b.CriticalForDelivery[:0]
 	b.Value.reset()
 	b.Raw.reset()
-	b.OctetOffset = b.OctetOffset[:0]
 	b.Error.reset()
 	b.rows = 0
 }
@@ -3040,37 +3085,37 @@ var columnsOfExtensions = [...]Column{
 func (b *Extensions) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Scope.pad(b.rows)
 	case 5:
-		return b.Owner
+		return b.Owner[:b.rows]
 	case 6:
-		return b.Position
+		return b.Position[:b.rows]
 	case 7:
-		return b.Number
+		return b.Number[:b.rows]
 	case 8:
 		return b.OID.pad(b.rows)
 	case 9:
 		return b.Name.pad(b.rows)
 	case 10:
-		return b.CriticalForSubmission
+		return b.CriticalForSubmission[:b.rows]
 	case 11:
-		return b.CriticalForTransfer
+		return b.CriticalForTransfer[:b.rows]
 	case 12:
-		return b.CriticalForDelivery
+		return b.CriticalForDelivery[:b.rows]
 	case 13:
 		return b.Value.pad(b.rows)
 	case 14:
 		return b.Raw.pad(b.rows)
 	case 15:
-		return b.OctetOffset
+		return b.OctetOffset[:b.rows]
 	case 16:
 		return b.Error.pad(b.rows)
 	}
@@ -3120,40 +3165,49 @@ type Bilaterals struct {
 
 // Append copies the row.
 func (b *Bilaterals) Append(r *Bilateral) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	b.Position = append(b.Position, r.Position)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	b.Position[row] = r.Position
 	if len(r.Domain.Text) > 0 {
-		put(&b.DomainText, b.rows, r.Domain.Text)
+		put(&b.DomainText, row, r.Domain.Text)
 	}
 	if len(r.Domain.Country) > 0 {
-		put(&b.DomainCountry, b.rows, r.Domain.Country)
+		put(&b.DomainCountry, row, r.Domain.Country)
 	}
 	if len(r.Domain.ADMD) > 0 {
-		put(&b.DomainADMD, b.rows, r.Domain.ADMD)
+		put(&b.DomainADMD, row, r.Domain.ADMD)
 	}
 	if len(r.Domain.PRMD) > 0 {
-		put(&b.DomainPRMD, b.rows, r.Domain.PRMD)
+		put(&b.DomainPRMD, row, r.Domain.PRMD)
 	}
 	if len(r.Value) > 0 {
-		put(&b.Value, b.rows, r.Value)
+		put(&b.Value, row, r.Value)
 	}
 	if len(r.Raw) > 0 {
-		put(&b.Raw, b.rows, r.Raw)
+		put(&b.Raw, row, r.Raw)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Bilaterals) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Position = more(b.Position)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Bilaterals) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
-	b.Position = b.Position[:0]
 	b.DomainText.reset()
 	b.DomainCountry.reset()
 	b.DomainADMD.reset()
@@ -3218,15 +3272,15 @@ var columnsOfBilaterals = [...]Column{
 func (b *Bilaterals) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
-		return b.Position
+		return b.Position[:b.rows]
 	case 5:
 		return b.DomainText.pad(b.rows)
 	case 6:
@@ -3299,44 +3353,53 @@ type Contents struct {
 
 // Append copies the row.
 func (b *Contents) Append(r *Content) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, row, r.Kind)
 	}
 	if len(r.Content) > 0 {
-		b.Content.lay(b.rows, r.Content, &b.held)
+		b.Content.lay(row, r.Content, &b.held)
 	}
-	b.Size = append(b.Size, r.Size)
-	put(&b.SHA256, b.rows, r.SHA256[:])
-	b.Kept = append(b.Kept, r.Kept)
+	b.Size[row] = r.Size
+	put(&b.SHA256, row, r.SHA256[:])
+	b.Kept[row] = r.Kept
 	if len(r.Head) > 0 {
-		b.Head.lay(b.rows, r.Head, &b.held)
+		b.Head.lay(row, r.Head, &b.held)
 	}
 	if len(r.Tail) > 0 {
-		b.Tail.lay(b.rows, r.Tail, &b.held)
+		b.Tail.lay(row, r.Tail, &b.held)
 	}
-	b.ContentInline = append(b.ContentInline, r.ContentInline)
-	b.rows++
+	b.ContentInline[row] = r.ContentInline
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Contents) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Size = more(b.Size)
+	b.Kept = more(b.Kept)
+	b.ContentInline = more(b.ContentInline)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Contents) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Kind.reset()
 	b.Content.reset()
-	b.Size = b.Size[:0]
 	b.SHA256.reset()
-	b.Kept = b.Kept[:0]
 	b.Head.reset()
 	b.Tail.reset()
-	b.ContentInline = b.ContentInline[:0]
 	b.rows = 0
 	b.held.reset()
 }
@@ -3395,29 +3458,29 @@ var columnsOfContents = [...]Column{
 func (b *Contents) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Kind.pad(b.rows)
 	case 5:
 		return b.Content.pad(b.rows)
 	case 6:
-		return b.Size
+		return b.Size[:b.rows]
 	case 7:
 		return b.SHA256.pad(b.rows)
 	case 8:
-		return b.Kept
+		return b.Kept[:b.rows]
 	case 9:
 		return b.Head.pad(b.rows)
 	case 10:
 		return b.Tail.pad(b.rows)
 	case 11:
-		return b.ContentInline
+		return b.ContentInline[:b.rows]
 	}
 	return nil
 }
@@ -3515,80 +3578,89 @@ type Problems struct {
 
 // Append copies the row.
 func (b *Problems) Append(r *Problem) {
-	b.Problem = append(b.Problem, uuid.UUID(r.Problem))
-	b.Version = append(b.Version, r.Version)
-	b.Association = append(b.Association, uuid.UUID(r.Association))
-	b.Transfer = append(b.Transfer, uuid.UUID(r.Transfer))
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	row := b.rows
+	if row == len(b.Problem) {
+		b.grow()
+	}
+	b.Problem[row] = r.Problem
+	b.Version[row] = r.Version
+	b.Association[row] = r.Association
+	b.Transfer[row] = r.Transfer
+	b.APDU[row] = r.APDU
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, b.rows, r.Source)
+		put(&b.Source, row, r.Source)
 	}
 	if len(r.ClientAddress) > 0 {
-		put(&b.ClientAddress, b.rows, r.ClientAddress)
+		put(&b.ClientAddress, row, r.ClientAddress)
 	}
-	b.ClientPort = append(b.ClientPort, r.ClientPort)
+	b.ClientPort[row] = r.ClientPort
 	if len(r.ServerAddress) > 0 {
-		put(&b.ServerAddress, b.rows, r.ServerAddress)
+		put(&b.ServerAddress, row, r.ServerAddress)
 	}
-	b.ServerPort = append(b.ServerPort, r.ServerPort)
+	b.ServerPort[row] = r.ServerPort
 	if len(r.Layer) > 0 {
-		putString(&b.Layer, b.rows, r.Layer)
+		putString(&b.Layer, row, r.Layer)
 	}
 	if len(r.Reason) > 0 {
-		putString(&b.Reason, b.rows, r.Reason)
+		putString(&b.Reason, row, r.Reason)
 	}
 	if len(r.Path) > 0 {
-		put(&b.Path, b.rows, r.Path)
+		put(&b.Path, row, r.Path)
 	}
 	if len(r.Direction) > 0 {
-		putString(&b.Direction, b.rows, r.Direction)
+		putString(&b.Direction, row, r.Direction)
 	}
-	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
-	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
-	b.Frame = append(b.Frame, r.Frame)
-	b.Time = append(b.Time, r.Time)
+	b.StreamOffset[row] = r.StreamOffset
+	b.TCPSequence[row] = r.TCPSequence
+	b.Frame[row] = r.Frame
+	b.Time[row] = r.Time
 	if len(r.Octets) > 0 {
-		put(&b.Octets, b.rows, r.Octets)
+		put(&b.Octets, row, r.Octets)
 	}
-	b.OctetCount = append(b.OctetCount, r.OctetCount)
-	put(&b.SHA256, b.rows, r.SHA256[:])
+	b.OctetCount[row] = r.OctetCount
+	put(&b.SHA256, row, r.SHA256[:])
 	if len(r.Detail) > 0 {
-		put(&b.Detail, b.rows, r.Detail)
+		put(&b.Detail, row, r.Detail)
 	}
-	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
-	b.rows++
+	b.DecoderVersion[row] = r.DecoderVersion
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Problems) grow() {
+	b.Problem = more(b.Problem)
+	b.Version = more(b.Version)
+	b.Association = more(b.Association)
+	b.Transfer = more(b.Transfer)
+	b.APDU = more(b.APDU)
+	b.ClientPort = more(b.ClientPort)
+	b.ServerPort = more(b.ServerPort)
+	b.StreamOffset = more(b.StreamOffset)
+	b.TCPSequence = more(b.TCPSequence)
+	b.Frame = more(b.Frame)
+	b.Time = more(b.Time)
+	b.OctetCount = more(b.OctetCount)
+	b.DecoderVersion = more(b.DecoderVersion)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Problems) Reset() {
-	b.Problem = b.Problem[:0]
-	b.Version = b.Version[:0]
-	b.Association = b.Association[:0]
-	b.Transfer = b.Transfer[:0]
-	b.APDU = b.APDU[:0]
 	b.Sensor.reset()
 	b.Source.reset()
 	b.ClientAddress.reset()
-	b.ClientPort = b.ClientPort[:0]
 	b.ServerAddress.reset()
-	b.ServerPort = b.ServerPort[:0]
 	b.Layer.reset()
 	b.Reason.reset()
 	b.Path.reset()
 	b.Direction.reset()
-	b.StreamOffset = b.StreamOffset[:0]
-	b.TCPSequence = b.TCPSequence[:0]
-	b.Frame = b.Frame[:0]
-	b.Time = b.Time[:0]
 	b.Octets.reset()
-	b.OctetCount = b.OctetCount[:0]
 	b.SHA256.reset()
 	b.Detail.reset()
-	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
 }
 
@@ -3670,15 +3742,15 @@ var columnsOfProblems = [...]Column{
 func (b *Problems) Column(i int) any {
 	switch i {
 	case 0:
-		return b.Problem
+		return b.Problem[:b.rows]
 	case 1:
-		return b.Version
+		return b.Version[:b.rows]
 	case 2:
-		return b.Association
+		return b.Association[:b.rows]
 	case 3:
-		return b.Transfer
+		return b.Transfer[:b.rows]
 	case 4:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 5:
 		return b.Sensor.pad(b.rows)
 	case 6:
@@ -3686,11 +3758,11 @@ func (b *Problems) Column(i int) any {
 	case 7:
 		return b.ClientAddress.pad(b.rows)
 	case 8:
-		return b.ClientPort
+		return b.ClientPort[:b.rows]
 	case 9:
 		return b.ServerAddress.pad(b.rows)
 	case 10:
-		return b.ServerPort
+		return b.ServerPort[:b.rows]
 	case 11:
 		return b.Layer.pad(b.rows)
 	case 12:
@@ -3700,23 +3772,23 @@ func (b *Problems) Column(i int) any {
 	case 14:
 		return b.Direction.pad(b.rows)
 	case 15:
-		return b.StreamOffset
+		return b.StreamOffset[:b.rows]
 	case 16:
-		return b.TCPSequence
+		return b.TCPSequence[:b.rows]
 	case 17:
-		return b.Frame
+		return b.Frame[:b.rows]
 	case 18:
-		return b.Time
+		return b.Time[:b.rows]
 	case 19:
 		return b.Octets.pad(b.rows)
 	case 20:
-		return b.OctetCount
+		return b.OctetCount[:b.rows]
 	case 21:
 		return b.SHA256.pad(b.rows)
 	case 22:
 		return b.Detail.pad(b.rows)
 	case 23:
-		return b.DecoderVersion
+		return b.DecoderVersion[:b.rows]
 	}
 	return nil
 }
@@ -3779,44 +3851,53 @@ type Coverage struct {
 
 // Append copies the row.
 func (b *Coverage) Append(r *Interval) {
+	row := b.rows
+	if row == len(b.Epoch) {
+		b.grow()
+	}
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
-	b.Epoch = append(b.Epoch, r.Epoch)
+	b.Epoch[row] = r.Epoch
 	if len(r.Source) > 0 {
-		put(&b.Source, b.rows, r.Source)
+		put(&b.Source, row, r.Source)
 	}
-	b.IntervalStart = append(b.IntervalStart, r.IntervalStart)
-	b.IntervalEnd = append(b.IntervalEnd, r.IntervalEnd)
-	b.Packets = append(b.Packets, r.Packets)
-	b.Octets = append(b.Octets, r.Octets)
-	b.Segments = append(b.Segments, r.Segments)
-	b.DroppedKernel = append(b.DroppedKernel, r.DroppedKernel)
-	b.DroppedSensor = append(b.DroppedSensor, r.DroppedSensor)
-	b.Gaps = append(b.Gaps, r.Gaps)
-	b.LostOctets = append(b.LostOctets, r.LostOctets)
-	b.Undecodable = append(b.Undecodable, r.Undecodable)
-	b.Version = append(b.Version, r.Version)
-	b.rows++
+	b.IntervalStart[row] = r.IntervalStart
+	b.IntervalEnd[row] = r.IntervalEnd
+	b.Packets[row] = r.Packets
+	b.Octets[row] = r.Octets
+	b.Segments[row] = r.Segments
+	b.DroppedKernel[row] = r.DroppedKernel
+	b.DroppedSensor[row] = r.DroppedSensor
+	b.Gaps[row] = r.Gaps
+	b.LostOctets[row] = r.LostOctets
+	b.Undecodable[row] = r.Undecodable
+	b.Version[row] = r.Version
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Coverage) grow() {
+	b.Epoch = more(b.Epoch)
+	b.IntervalStart = more(b.IntervalStart)
+	b.IntervalEnd = more(b.IntervalEnd)
+	b.Packets = more(b.Packets)
+	b.Octets = more(b.Octets)
+	b.Segments = more(b.Segments)
+	b.DroppedKernel = more(b.DroppedKernel)
+	b.DroppedSensor = more(b.DroppedSensor)
+	b.Gaps = more(b.Gaps)
+	b.LostOctets = more(b.LostOctets)
+	b.Undecodable = more(b.Undecodable)
+	b.Version = more(b.Version)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Coverage) Reset() {
 	b.Sensor.reset()
-	b.Epoch = b.Epoch[:0]
 	b.Source.reset()
-	b.IntervalStart = b.IntervalStart[:0]
-	b.IntervalEnd = b.IntervalEnd[:0]
-	b.Packets = b.Packets[:0]
-	b.Octets = b.Octets[:0]
-	b.Segments = b.Segments[:0]
-	b.DroppedKernel = b.DroppedKernel[:0]
-	b.DroppedSensor = b.DroppedSensor[:0]
-	b.Gaps = b.Gaps[:0]
-	b.LostOctets = b.LostOctets[:0]
-	b.Undecodable = b.Undecodable[:0]
-	b.Version = b.Version[:0]
 	b.rows = 0
 }
 
@@ -3872,31 +3953,31 @@ func (b *Coverage) Column(i int) any {
 	case 0:
 		return b.Sensor.pad(b.rows)
 	case 1:
-		return b.Epoch
+		return b.Epoch[:b.rows]
 	case 2:
 		return b.Source.pad(b.rows)
 	case 3:
-		return b.IntervalStart
+		return b.IntervalStart[:b.rows]
 	case 4:
-		return b.IntervalEnd
+		return b.IntervalEnd[:b.rows]
 	case 5:
-		return b.Packets
+		return b.Packets[:b.rows]
 	case 6:
-		return b.Octets
+		return b.Octets[:b.rows]
 	case 7:
-		return b.Segments
+		return b.Segments[:b.rows]
 	case 8:
-		return b.DroppedKernel
+		return b.DroppedKernel[:b.rows]
 	case 9:
-		return b.DroppedSensor
+		return b.DroppedSensor[:b.rows]
 	case 10:
-		return b.Gaps
+		return b.Gaps[:b.rows]
 	case 11:
-		return b.LostOctets
+		return b.LostOctets[:b.rows]
 	case 12:
-		return b.Undecodable
+		return b.Undecodable[:b.rows]
 	case 13:
-		return b.Version
+		return b.Version[:b.rows]
 	}
 	return nil
 }
@@ -3954,45 +4035,54 @@ type Captures struct {
 
 // Append copies the row.
 func (b *Captures) Append(r *Capture) {
-	put(&b.SHA256, b.rows, r.SHA256[:])
-	b.Version = append(b.Version, r.Version)
+	row := b.rows
+	if row == len(b.Version) {
+		b.grow()
+	}
+	put(&b.SHA256, row, r.SHA256[:])
+	b.Version[row] = r.Version
 	if len(r.Name) > 0 {
-		put(&b.Name, b.rows, r.Name)
+		put(&b.Name, row, r.Name)
 	}
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
-	b.Size = append(b.Size, r.Size)
+	b.Size[row] = r.Size
 	if len(r.Format) > 0 {
-		put(&b.Format, b.rows, r.Format)
+		put(&b.Format, row, r.Format)
 	}
-	b.Frames = append(b.Frames, r.Frames)
-	b.Octets = append(b.Octets, r.Octets)
-	b.FirstTime = append(b.FirstTime, r.FirstTime)
-	b.LastTime = append(b.LastTime, r.LastTime)
-	b.Truncated = append(b.Truncated, r.Truncated)
-	b.Skipped = append(b.Skipped, r.Skipped)
+	b.Frames[row] = r.Frames
+	b.Octets[row] = r.Octets
+	b.FirstTime[row] = r.FirstTime
+	b.LastTime[row] = r.LastTime
+	b.Truncated[row] = r.Truncated
+	b.Skipped[row] = r.Skipped
 	if len(r.SkippedReasons) > 0 {
-		put(&b.SkippedReasons, b.rows, r.SkippedReasons)
+		put(&b.SkippedReasons, row, r.SkippedReasons)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Captures) grow() {
+	b.Version = more(b.Version)
+	b.Size = more(b.Size)
+	b.Frames = more(b.Frames)
+	b.Octets = more(b.Octets)
+	b.FirstTime = more(b.FirstTime)
+	b.LastTime = more(b.LastTime)
+	b.Truncated = more(b.Truncated)
+	b.Skipped = more(b.Skipped)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Captures) Reset() {
 	b.SHA256.reset()
-	b.Version = b.Version[:0]
 	b.Name.reset()
 	b.Sensor.reset()
-	b.Size = b.Size[:0]
 	b.Format.reset()
-	b.Frames = b.Frames[:0]
-	b.Octets = b.Octets[:0]
-	b.FirstTime = b.FirstTime[:0]
-	b.LastTime = b.LastTime[:0]
-	b.Truncated = b.Truncated[:0]
-	b.Skipped = b.Skipped[:0]
 	b.SkippedReasons.reset()
 	b.rows = 0
 }
@@ -4054,27 +4144,27 @@ func (b *Captures) Column(i int) any {
 	case 0:
 		return b.SHA256.pad(b.rows)
 	case 1:
-		return b.Version
+		return b.Version[:b.rows]
 	case 2:
 		return b.Name.pad(b.rows)
 	case 3:
 		return b.Sensor.pad(b.rows)
 	case 4:
-		return b.Size
+		return b.Size[:b.rows]
 	case 5:
 		return b.Format.pad(b.rows)
 	case 6:
-		return b.Frames
+		return b.Frames[:b.rows]
 	case 7:
-		return b.Octets
+		return b.Octets[:b.rows]
 	case 8:
-		return b.FirstTime
+		return b.FirstTime[:b.rows]
 	case 9:
-		return b.LastTime
+		return b.LastTime[:b.rows]
 	case 10:
-		return b.Truncated
+		return b.Truncated[:b.rows]
 	case 11:
-		return b.Skipped
+		return b.Skipped[:b.rows]
 	case 12:
 		return b.SkippedReasons.pad(b.rows)
 	}
@@ -4337,252 +4427,272 @@ type IPMs struct {
 
 // Append copies the row.
 func (b *IPMs) Append(r *IPM) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	if len(r.Path) > 0 {
-		put(&b.Path, b.rows, r.Path)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
 	}
-	b.Depth = append(b.Depth, r.Depth)
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	if len(r.Path) > 0 {
+		put(&b.Path, row, r.Path)
+	}
+	b.Depth[row] = r.Depth
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, row, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, b.rows, r.MTSID)
+		put(&b.MTSID, row, r.MTSID)
 	}
-	b.Returned = append(b.Returned, r.Returned)
+	b.Returned[row] = r.Returned
 	if len(r.ContentType) > 0 {
-		put(&b.ContentType, b.rows, r.ContentType)
+		put(&b.ContentType, row, r.ContentType)
 	}
-	b.Size = append(b.Size, r.Size)
+	b.Size[row] = r.Size
 	if len(r.Status) > 0 {
-		putString(&b.Status, b.rows, r.Status)
+		putString(&b.Status, row, r.Status)
 	}
 	if len(r.ErrorReason) > 0 {
-		putString(&b.ErrorReason, b.rows, r.ErrorReason)
+		putString(&b.ErrorReason, row, r.ErrorReason)
 	}
 	if len(r.ErrorPath) > 0 {
-		put(&b.ErrorPath, b.rows, r.ErrorPath)
+		put(&b.ErrorPath, row, r.ErrorPath)
 	}
-	b.ErrorOffset = append(b.ErrorOffset, r.ErrorOffset)
-	b.UnknownFields = append(b.UnknownFields, r.UnknownFields)
+	b.ErrorOffset[row] = r.ErrorOffset
+	b.UnknownFields[row] = r.UnknownFields
 	if len(r.FirstUnknown) > 0 {
-		put(&b.FirstUnknown, b.rows, r.FirstUnknown)
+		put(&b.FirstUnknown, row, r.FirstUnknown)
 	}
 	if len(r.IPMID) > 0 {
-		put(&b.IPMID, b.rows, r.IPMID)
+		put(&b.IPMID, row, r.IPMID)
 	}
 	if len(r.IPMIDUser) > 0 {
-		put(&b.IPMIDUser, b.rows, r.IPMIDUser)
+		put(&b.IPMIDUser, row, r.IPMIDUser)
 	}
 	if len(r.IPMIDLocal) > 0 {
-		put(&b.IPMIDLocal, b.rows, r.IPMIDLocal)
+		put(&b.IPMIDLocal, row, r.IPMIDLocal)
 	}
 	if len(r.OriginatorDescriptor) > 0 {
-		put(&b.OriginatorDescriptor, b.rows, r.OriginatorDescriptor)
+		put(&b.OriginatorDescriptor, row, r.OriginatorDescriptor)
 	}
 	if len(r.Originator.Text) > 0 {
-		put(&b.OriginatorText, b.rows, r.Originator.Text)
+		put(&b.OriginatorText, row, r.Originator.Text)
 	}
 	if len(r.Originator.Key) > 0 {
-		put(&b.OriginatorKey, b.rows, r.Originator.Key)
+		put(&b.OriginatorKey, row, r.Originator.Key)
 	}
 	if len(r.Originator.Country) > 0 {
-		put(&b.OriginatorCountry, b.rows, r.Originator.Country)
+		put(&b.OriginatorCountry, row, r.Originator.Country)
 	}
 	if len(r.Originator.ADMD) > 0 {
-		put(&b.OriginatorADMD, b.rows, r.Originator.ADMD)
+		put(&b.OriginatorADMD, row, r.Originator.ADMD)
 	}
 	if len(r.Originator.PRMD) > 0 {
-		put(&b.OriginatorPRMD, b.rows, r.Originator.PRMD)
+		put(&b.OriginatorPRMD, row, r.Originator.PRMD)
 	}
 	if len(r.Originator.Organization) > 0 {
-		put(&b.OriginatorOrganization, b.rows, r.Originator.Organization)
+		put(&b.OriginatorOrganization, row, r.Originator.Organization)
 	}
 	if len(r.Originator.OU1) > 0 {
-		put(&b.OriginatorOU1, b.rows, r.Originator.OU1)
+		put(&b.OriginatorOU1, row, r.Originator.OU1)
 	}
 	if len(r.Originator.OU2) > 0 {
-		put(&b.OriginatorOU2, b.rows, r.Originator.OU2)
+		put(&b.OriginatorOU2, row, r.Originator.OU2)
 	}
 	if len(r.Originator.OU3) > 0 {
-		put(&b.OriginatorOU3, b.rows, r.Originator.OU3)
+		put(&b.OriginatorOU3, row, r.Originator.OU3)
 	}
 	if len(r.Originator.OU4) > 0 {
-		put(&b.OriginatorOU4, b.rows, r.Originator.OU4)
+		put(&b.OriginatorOU4, row, r.Originator.OU4)
 	}
 	if len(r.Originator.CommonName) > 0 {
-		put(&b.OriginatorCommonName, b.rows, r.Originator.CommonName)
+		put(&b.OriginatorCommonName, row, r.Originator.CommonName)
 	}
 	if len(r.Originator.Surname) > 0 {
-		put(&b.OriginatorSurname, b.rows, r.Originator.Surname)
+		put(&b.OriginatorSurname, row, r.Originator.Surname)
 	}
 	if len(r.Originator.GivenName) > 0 {
-		put(&b.OriginatorGivenName, b.rows, r.Originator.GivenName)
+		put(&b.OriginatorGivenName, row, r.Originator.GivenName)
 	}
 	if len(r.Originator.Initials) > 0 {
-		put(&b.OriginatorInitials, b.rows, r.Originator.Initials)
+		put(&b.OriginatorInitials, row, r.Originator.Initials)
 	}
 	if len(r.Originator.Generation) > 0 {
-		put(&b.OriginatorGeneration, b.rows, r.Originator.Generation)
+		put(&b.OriginatorGeneration, row, r.Originator.Generation)
 	}
 	if len(r.Originator.X121) > 0 {
-		put(&b.OriginatorX121, b.rows, r.Originator.X121)
+		put(&b.OriginatorX121, row, r.Originator.X121)
 	}
 	if len(r.Originator.TerminalID) > 0 {
-		put(&b.OriginatorTerminalID, b.rows, r.Originator.TerminalID)
+		put(&b.OriginatorTerminalID, row, r.Originator.TerminalID)
 	}
 	if len(r.Originator.TerminalType) > 0 {
-		put(&b.OriginatorTerminalType, b.rows, r.Originator.TerminalType)
+		put(&b.OriginatorTerminalType, row, r.Originator.TerminalType)
 	}
 	if len(r.Originator.NumericID) > 0 {
-		put(&b.OriginatorNumericID, b.rows, r.Originator.NumericID)
+		put(&b.OriginatorNumericID, row, r.Originator.NumericID)
 	}
 	if len(r.Originator.DDA) > 0 {
-		put(&b.OriginatorDDA, b.rows, r.Originator.DDA)
+		put(&b.OriginatorDDA, row, r.Originator.DDA)
 	}
 	if len(r.Originator.DirectoryName) > 0 {
-		put(&b.OriginatorDirectoryName, b.rows, r.Originator.DirectoryName)
+		put(&b.OriginatorDirectoryName, row, r.Originator.DirectoryName)
 	}
 	if len(r.Originator.AF) > 0 {
-		put(&b.OriginatorAF, b.rows, r.Originator.AF)
+		put(&b.OriginatorAF, row, r.Originator.AF)
 	}
 	if len(r.Originator.AFForm) > 0 {
-		putString(&b.OriginatorAFForm, b.rows, r.Originator.AFForm)
+		putString(&b.OriginatorAFForm, row, r.Originator.AFForm)
 	}
 	if len(r.OriginatorFreeForm) > 0 {
-		put(&b.OriginatorFreeForm, b.rows, r.OriginatorFreeForm)
+		put(&b.OriginatorFreeForm, row, r.OriginatorFreeForm)
 	}
 	if len(r.OriginatorTelephone) > 0 {
-		put(&b.OriginatorTelephone, b.rows, r.OriginatorTelephone)
+		put(&b.OriginatorTelephone, row, r.OriginatorTelephone)
 	}
 	if len(r.Subject) > 0 {
-		put(&b.Subject, b.rows, r.Subject)
+		put(&b.Subject, row, r.Subject)
 	}
 	if len(r.ExtendedSubject) > 0 {
-		put(&b.ExtendedSubject, b.rows, r.ExtendedSubject)
+		put(&b.ExtendedSubject, row, r.ExtendedSubject)
 	}
 	if len(r.RepliedTo) > 0 {
-		put(&b.RepliedTo, b.rows, r.RepliedTo)
+		put(&b.RepliedTo, row, r.RepliedTo)
 	}
 	if len(r.Importance) > 0 {
-		put(&b.Importance, b.rows, r.Importance)
+		put(&b.Importance, row, r.Importance)
 	}
 	if len(r.Sensitivity) > 0 {
-		put(&b.Sensitivity, b.rows, r.Sensitivity)
+		put(&b.Sensitivity, row, r.Sensitivity)
 	}
-	b.AutoForwarded = append(b.AutoForwarded, r.AutoForwarded)
+	b.AutoForwarded[row] = r.AutoForwarded
 	if len(r.AutoSubmitted) > 0 {
-		put(&b.AutoSubmitted, b.rows, r.AutoSubmitted)
+		put(&b.AutoSubmitted, row, r.AutoSubmitted)
 	}
-	b.ExpiryTime = append(b.ExpiryTime, r.ExpiryTime)
-	b.ReplyTime = append(b.ReplyTime, r.ReplyTime)
+	b.ExpiryTime[row] = r.ExpiryTime
+	b.ReplyTime[row] = r.ReplyTime
 	if len(r.Languages) > 0 {
-		put(&b.Languages, b.rows, r.Languages)
+		put(&b.Languages, row, r.Languages)
 	}
 	if len(r.OriginatorsReference) > 0 {
-		put(&b.OriginatorsReference, b.rows, r.OriginatorsReference)
+		put(&b.OriginatorsReference, row, r.OriginatorsReference)
 	}
 	if len(r.PrecedencePolicy) > 0 {
-		put(&b.PrecedencePolicy, b.rows, r.PrecedencePolicy)
+		put(&b.PrecedencePolicy, row, r.PrecedencePolicy)
 	}
 	if len(r.SecurityLabel) > 0 {
-		put(&b.SecurityLabel, b.rows, r.SecurityLabel)
+		put(&b.SecurityLabel, row, r.SecurityLabel)
 	}
 	if len(r.PrimaryPrecedence) > 0 {
-		put(&b.PrimaryPrecedence, b.rows, r.PrimaryPrecedence)
+		put(&b.PrimaryPrecedence, row, r.PrimaryPrecedence)
 	}
 	if len(r.CopyPrecedence) > 0 {
-		put(&b.CopyPrecedence, b.rows, r.CopyPrecedence)
+		put(&b.CopyPrecedence, row, r.CopyPrecedence)
 	}
 	if len(r.MessageType) > 0 {
-		put(&b.MessageType, b.rows, r.MessageType)
+		put(&b.MessageType, row, r.MessageType)
 	}
-	b.RecipientCount = append(b.RecipientCount, r.RecipientCount)
-	b.BodyPartCount = append(b.BodyPartCount, r.BodyPartCount)
-	b.ExtensionCount = append(b.ExtensionCount, r.ExtensionCount)
-	b.DeliveryTime = append(b.DeliveryTime, r.DeliveryTime)
+	b.RecipientCount[row] = r.RecipientCount
+	b.BodyPartCount[row] = r.BodyPartCount
+	b.ExtensionCount[row] = r.ExtensionCount
+	b.DeliveryTime[row] = r.DeliveryTime
 	if len(r.DeliveryMTSID) > 0 {
-		put(&b.DeliveryMTSID, b.rows, r.DeliveryMTSID)
+		put(&b.DeliveryMTSID, row, r.DeliveryMTSID)
 	}
 	if len(r.DeliveryOriginator) > 0 {
-		put(&b.DeliveryOriginator, b.rows, r.DeliveryOriginator)
+		put(&b.DeliveryOriginator, row, r.DeliveryOriginator)
 	}
 	if len(r.DeliveryRecipient) > 0 {
-		put(&b.DeliveryRecipient, b.rows, r.DeliveryRecipient)
+		put(&b.DeliveryRecipient, row, r.DeliveryRecipient)
 	}
-	b.SubmissionTime = append(b.SubmissionTime, r.SubmissionTime)
+	b.SubmissionTime[row] = r.SubmissionTime
 	if len(r.DeliveryEnvelope) > 0 {
-		put(&b.DeliveryEnvelope, b.rows, r.DeliveryEnvelope)
+		put(&b.DeliveryEnvelope, row, r.DeliveryEnvelope)
 	}
 	if len(r.IntendedRecipient) > 0 {
-		put(&b.IntendedRecipient, b.rows, r.IntendedRecipient)
+		put(&b.IntendedRecipient, row, r.IntendedRecipient)
 	}
 	if len(r.ConversionEITs) > 0 {
-		put(&b.ConversionEITs, b.rows, r.ConversionEITs)
+		put(&b.ConversionEITs, row, r.ConversionEITs)
 	}
 	if len(r.NonReceiptReason) > 0 {
-		put(&b.NonReceiptReason, b.rows, r.NonReceiptReason)
+		put(&b.NonReceiptReason, row, r.NonReceiptReason)
 	}
 	if len(r.DiscardReason) > 0 {
-		put(&b.DiscardReason, b.rows, r.DiscardReason)
+		put(&b.DiscardReason, row, r.DiscardReason)
 	}
 	if len(r.AutoForwardComment) > 0 {
-		put(&b.AutoForwardComment, b.rows, r.AutoForwardComment)
+		put(&b.AutoForwardComment, row, r.AutoForwardComment)
 	}
-	b.ReceiptTime = append(b.ReceiptTime, r.ReceiptTime)
+	b.ReceiptTime[row] = r.ReceiptTime
 	if len(r.AcknowledgmentMode) > 0 {
-		put(&b.AcknowledgmentMode, b.rows, r.AcknowledgmentMode)
+		put(&b.AcknowledgmentMode, row, r.AcknowledgmentMode)
 	}
 	if len(r.SupplReceiptInfo) > 0 {
-		put(&b.SupplReceiptInfo, b.rows, r.SupplReceiptInfo)
+		put(&b.SupplReceiptInfo, row, r.SupplReceiptInfo)
 	}
-	b.ReturnedIPM = append(b.ReturnedIPM, r.ReturnedIPM)
+	b.ReturnedIPM[row] = r.ReturnedIPM
 	if len(r.InnerType) > 0 {
-		put(&b.InnerType, b.rows, r.InnerType)
+		put(&b.InnerType, row, r.InnerType)
 	}
 	if len(r.InnerContent) > 0 {
-		put(&b.InnerContent, b.rows, r.InnerContent)
+		put(&b.InnerContent, row, r.InnerContent)
 	}
 	if len(r.Signer) > 0 {
-		put(&b.Signer, b.rows, r.Signer)
+		put(&b.Signer, row, r.Signer)
 	}
-	b.Signers = append(b.Signers, r.Signers)
+	b.Signers[row] = r.Signers
 	if len(r.ATSSource) > 0 {
-		putString(&b.ATSSource, b.rows, r.ATSSource)
+		putString(&b.ATSSource, row, r.ATSSource)
 	}
 	if len(r.ATSPriority) > 0 {
-		put(&b.ATSPriority, b.rows, r.ATSPriority)
+		put(&b.ATSPriority, row, r.ATSPriority)
 	}
 	if len(r.ATSFilingTime) > 0 {
-		put(&b.ATSFilingTime, b.rows, r.ATSFilingTime)
+		put(&b.ATSFilingTime, row, r.ATSFilingTime)
 	}
 	if len(r.ATSOHI) > 0 {
-		put(&b.ATSOHI, b.rows, r.ATSOHI)
+		put(&b.ATSOHI, row, r.ATSOHI)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *IPMs) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Depth = more(b.Depth)
+	b.Returned = more(b.Returned)
+	b.Size = more(b.Size)
+	b.ErrorOffset = more(b.ErrorOffset)
+	b.UnknownFields = more(b.UnknownFields)
+	b.AutoForwarded = more(b.AutoForwarded)
+	b.ExpiryTime = more(b.ExpiryTime)
+	b.ReplyTime = more(b.ReplyTime)
+	b.RecipientCount = more(b.RecipientCount)
+	b.BodyPartCount = more(b.BodyPartCount)
+	b.ExtensionCount = more(b.ExtensionCount)
+	b.DeliveryTime = more(b.DeliveryTime)
+	b.SubmissionTime = more(b.SubmissionTime)
+	b.ReceiptTime = more(b.ReceiptTime)
+	b.ReturnedIPM = more(b.ReturnedIPM)
+	b.Signers = more(b.Signers)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *IPMs) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Path.reset()
-	b.Depth = b.Depth[:0]
 	b.Kind.reset()
 	b.MTSID.reset()
-	b.Returned = b.Returned[:0]
 	b.ContentType.reset()
-	b.Size = b.Size[:0]
 	b.Status.reset()
 	b.ErrorReason.reset()
 	b.ErrorPath.reset()
-	b.ErrorOffset = b.ErrorOffset[:0]
-	b.UnknownFields = b.UnknownFields[:0]
 	b.FirstUnknown.reset()
 	b.IPMID.reset()
 	b.IPMIDUser.reset()
@@ -4618,10 +4728,7 @@ func (b *IPMs) Reset() {
 	b.RepliedTo.reset()
 	b.Importance.reset()
 	b.Sensitivity.reset()
-	b.AutoForwarded = b.AutoForwarded[:0]
 	b.AutoSubmitted.reset()
-	b.ExpiryTime = b.ExpiryTime[:0]
-	b.ReplyTime = b.ReplyTime[:0]
 	b.Languages.reset()
 	b.OriginatorsReference.reset()
 	b.PrecedencePolicy.reset()
@@ -4629,28 +4736,20 @@ func (b *IPMs) Reset() {
 	b.PrimaryPrecedence.reset()
 	b.CopyPrecedence.reset()
 	b.MessageType.reset()
-	b.RecipientCount = b.RecipientCount[:0]
-	b.BodyPartCount = b.BodyPartCount[:0]
-	b.ExtensionCount = b.ExtensionCount[:0]
-	b.DeliveryTime = b.DeliveryTime[:0]
 	b.DeliveryMTSID.reset()
 	b.DeliveryOriginator.reset()
 	b.DeliveryRecipient.reset()
-	b.SubmissionTime = b.SubmissionTime[:0]
 	b.DeliveryEnvelope.reset()
 	b.IntendedRecipient.reset()
 	b.ConversionEITs.reset()
 	b.NonReceiptReason.reset()
 	b.DiscardReason.reset()
 	b.AutoForwardComment.reset()
-	b.ReceiptTime = b.ReceiptTime[:0]
 	b.AcknowledgmentMode.reset()
 	b.SupplReceiptInfo.reset()
-	b.ReturnedIPM = b.ReturnedIPM[:0]
 	b.InnerType.reset()
 	b.InnerContent.reset()
 	b.Signer.reset()
-	b.Signers = b.Signers[:0]
 	b.ATSSource.reset()
 	b.ATSPriority.reset()
 	b.ATSFilingTime.reset()
@@ -4914,27 +5013,27 @@ var columnsOfIPMs = [...]Column{
 func (b *IPMs) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Path.pad(b.rows)
 	case 5:
-		return b.Depth
+		return b.Depth[:b.rows]
 	case 6:
 		return b.Kind.pad(b.rows)
 	case 7:
 		return b.MTSID.pad(b.rows)
 	case 8:
-		return b.Returned
+		return b.Returned[:b.rows]
 	case 9:
 		return b.ContentType.pad(b.rows)
 	case 10:
-		return b.Size
+		return b.Size[:b.rows]
 	case 11:
 		return b.Status.pad(b.rows)
 	case 12:
@@ -4942,9 +5041,9 @@ func (b *IPMs) Column(i int) any {
 	case 13:
 		return b.ErrorPath.pad(b.rows)
 	case 14:
-		return b.ErrorOffset
+		return b.ErrorOffset[:b.rows]
 	case 15:
-		return b.UnknownFields
+		return b.UnknownFields[:b.rows]
 	case 16:
 		return b.FirstUnknown.pad(b.rows)
 	case 17:
@@ -5016,13 +5115,13 @@ func (b *IPMs) Column(i int) any {
 	case 50:
 		return b.Sensitivity.pad(b.rows)
 	case 51:
-		return b.AutoForwarded
+		return b.AutoForwarded[:b.rows]
 	case 52:
 		return b.AutoSubmitted.pad(b.rows)
 	case 53:
-		return b.ExpiryTime
+		return b.ExpiryTime[:b.rows]
 	case 54:
-		return b.ReplyTime
+		return b.ReplyTime[:b.rows]
 	case 55:
 		return b.Languages.pad(b.rows)
 	case 56:
@@ -5038,13 +5137,13 @@ func (b *IPMs) Column(i int) any {
 	case 61:
 		return b.MessageType.pad(b.rows)
 	case 62:
-		return b.RecipientCount
+		return b.RecipientCount[:b.rows]
 	case 63:
-		return b.BodyPartCount
+		return b.BodyPartCount[:b.rows]
 	case 64:
-		return b.ExtensionCount
+		return b.ExtensionCount[:b.rows]
 	case 65:
-		return b.DeliveryTime
+		return b.DeliveryTime[:b.rows]
 	case 66:
 		return b.DeliveryMTSID.pad(b.rows)
 	case 67:
@@ -5052,7 +5151,7 @@ func (b *IPMs) Column(i int) any {
 	case 68:
 		return b.DeliveryRecipient.pad(b.rows)
 	case 69:
-		return b.SubmissionTime
+		return b.SubmissionTime[:b.rows]
 	case 70:
 		return b.DeliveryEnvelope.pad(b.rows)
 	case 71:
@@ -5066,13 +5165,13 @@ func (b *IPMs) Column(i int) any {
 	case 75:
 		return b.AutoForwardComment.pad(b.rows)
 	case 76:
-		return b.ReceiptTime
+		return b.ReceiptTime[:b.rows]
 	case 77:
 		return b.AcknowledgmentMode.pad(b.rows)
 	case 78:
 		return b.SupplReceiptInfo.pad(b.rows)
 	case 79:
-		return b.ReturnedIPM
+		return b.ReturnedIPM[:b.rows]
 	case 80:
 		return b.InnerType.pad(b.rows)
 	case 81:
@@ -5080,7 +5179,7 @@ func (b *IPMs) Column(i int) any {
 	case 82:
 		return b.Signer.pad(b.rows)
 	case 83:
-		return b.Signers
+		return b.Signers[:b.rows]
 	case 84:
 		return b.ATSSource.pad(b.rows)
 	case 85:
@@ -5178,112 +5277,123 @@ type IPMRecipients struct {
 
 // Append copies the row.
 func (b *IPMRecipients) Append(r *IPMRecipient) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	if len(r.Path) > 0 {
-		put(&b.Path, b.rows, r.Path)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
 	}
-	b.Position = append(b.Position, r.Position)
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	if len(r.Path) > 0 {
+		put(&b.Path, row, r.Path)
+	}
+	b.Position[row] = r.Position
 	if len(r.Role) > 0 {
-		putString(&b.Role, b.rows, r.Role)
+		putString(&b.Role, row, r.Role)
 	}
 	if len(r.Descriptor) > 0 {
-		put(&b.Descriptor, b.rows, r.Descriptor)
+		put(&b.Descriptor, row, r.Descriptor)
 	}
 	if len(r.Name.Text) > 0 {
-		put(&b.NameText, b.rows, r.Name.Text)
+		put(&b.NameText, row, r.Name.Text)
 	}
 	if len(r.Name.Key) > 0 {
-		put(&b.NameKey, b.rows, r.Name.Key)
+		put(&b.NameKey, row, r.Name.Key)
 	}
 	if len(r.Name.Country) > 0 {
-		put(&b.NameCountry, b.rows, r.Name.Country)
+		put(&b.NameCountry, row, r.Name.Country)
 	}
 	if len(r.Name.ADMD) > 0 {
-		put(&b.NameADMD, b.rows, r.Name.ADMD)
+		put(&b.NameADMD, row, r.Name.ADMD)
 	}
 	if len(r.Name.PRMD) > 0 {
-		put(&b.NamePRMD, b.rows, r.Name.PRMD)
+		put(&b.NamePRMD, row, r.Name.PRMD)
 	}
 	if len(r.Name.Organization) > 0 {
-		put(&b.NameOrganization, b.rows, r.Name.Organization)
+		put(&b.NameOrganization, row, r.Name.Organization)
 	}
 	if len(r.Name.OU1) > 0 {
-		put(&b.NameOU1, b.rows, r.Name.OU1)
+		put(&b.NameOU1, row, r.Name.OU1)
 	}
 	if len(r.Name.OU2) > 0 {
-		put(&b.NameOU2, b.rows, r.Name.OU2)
+		put(&b.NameOU2, row, r.Name.OU2)
 	}
 	if len(r.Name.OU3) > 0 {
-		put(&b.NameOU3, b.rows, r.Name.OU3)
+		put(&b.NameOU3, row, r.Name.OU3)
 	}
 	if len(r.Name.OU4) > 0 {
-		put(&b.NameOU4, b.rows, r.Name.OU4)
+		put(&b.NameOU4, row, r.Name.OU4)
 	}
 	if len(r.Name.CommonName) > 0 {
-		put(&b.NameCommonName, b.rows, r.Name.CommonName)
+		put(&b.NameCommonName, row, r.Name.CommonName)
 	}
 	if len(r.Name.Surname) > 0 {
-		put(&b.NameSurname, b.rows, r.Name.Surname)
+		put(&b.NameSurname, row, r.Name.Surname)
 	}
 	if len(r.Name.GivenName) > 0 {
-		put(&b.NameGivenName, b.rows, r.Name.GivenName)
+		put(&b.NameGivenName, row, r.Name.GivenName)
 	}
 	if len(r.Name.Initials) > 0 {
-		put(&b.NameInitials, b.rows, r.Name.Initials)
+		put(&b.NameInitials, row, r.Name.Initials)
 	}
 	if len(r.Name.Generation) > 0 {
-		put(&b.NameGeneration, b.rows, r.Name.Generation)
+		put(&b.NameGeneration, row, r.Name.Generation)
 	}
 	if len(r.Name.X121) > 0 {
-		put(&b.NameX121, b.rows, r.Name.X121)
+		put(&b.NameX121, row, r.Name.X121)
 	}
 	if len(r.Name.TerminalID) > 0 {
-		put(&b.NameTerminalID, b.rows, r.Name.TerminalID)
+		put(&b.NameTerminalID, row, r.Name.TerminalID)
 	}
 	if len(r.Name.TerminalType) > 0 {
-		put(&b.NameTerminalType, b.rows, r.Name.TerminalType)
+		put(&b.NameTerminalType, row, r.Name.TerminalType)
 	}
 	if len(r.Name.NumericID) > 0 {
-		put(&b.NameNumericID, b.rows, r.Name.NumericID)
+		put(&b.NameNumericID, row, r.Name.NumericID)
 	}
 	if len(r.Name.DDA) > 0 {
-		put(&b.NameDDA, b.rows, r.Name.DDA)
+		put(&b.NameDDA, row, r.Name.DDA)
 	}
 	if len(r.Name.DirectoryName) > 0 {
-		put(&b.NameDirectoryName, b.rows, r.Name.DirectoryName)
+		put(&b.NameDirectoryName, row, r.Name.DirectoryName)
 	}
 	if len(r.Name.AF) > 0 {
-		put(&b.NameAF, b.rows, r.Name.AF)
+		put(&b.NameAF, row, r.Name.AF)
 	}
 	if len(r.Name.AFForm) > 0 {
-		putString(&b.NameAFForm, b.rows, r.Name.AFForm)
+		putString(&b.NameAFForm, row, r.Name.AFForm)
 	}
 	if len(r.FreeFormName) > 0 {
-		put(&b.FreeFormName, b.rows, r.FreeFormName)
+		put(&b.FreeFormName, row, r.FreeFormName)
 	}
 	if len(r.TelephoneNumber) > 0 {
-		put(&b.TelephoneNumber, b.rows, r.TelephoneNumber)
+		put(&b.TelephoneNumber, row, r.TelephoneNumber)
 	}
 	if len(r.NotificationRequests) > 0 {
-		put(&b.NotificationRequests, b.rows, r.NotificationRequests)
+		put(&b.NotificationRequests, row, r.NotificationRequests)
 	}
-	b.ReplyRequested = append(b.ReplyRequested, r.ReplyRequested)
-	b.Precedence = append(b.Precedence, r.Precedence)
-	b.rows++
+	b.ReplyRequested[row] = r.ReplyRequested
+	b.Precedence[row] = r.Precedence
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *IPMRecipients) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Position = more(b.Position)
+	b.ReplyRequested = more(b.ReplyRequested)
+	b.Precedence = more(b.Precedence)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *IPMRecipients) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Path.reset()
-	b.Position = b.Position[:0]
 	b.Role.reset()
 	b.Descriptor.reset()
 	b.NameText.reset()
@@ -5312,8 +5422,6 @@ func (b *IPMRecipients) Reset() {
 	b.FreeFormName.reset()
 	b.TelephoneNumber.reset()
 	b.NotificationRequests.reset()
-	b.ReplyRequested = b.ReplyRequested[:0]
-	b.Precedence = b.Precedence[:0]
 	b.rows = 0
 }
 
@@ -5443,17 +5551,17 @@ var columnsOfIPMRecipients = [...]Column{
 func (b *IPMRecipients) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Path.pad(b.rows)
 	case 5:
-		return b.Position
+		return b.Position[:b.rows]
 	case 6:
 		return b.Role.pad(b.rows)
 	case 7:
@@ -5511,9 +5619,9 @@ func (b *IPMRecipients) Column(i int) any {
 	case 33:
 		return b.NotificationRequests.pad(b.rows)
 	case 34:
-		return b.ReplyRequested
+		return b.ReplyRequested[:b.rows]
 	case 35:
-		return b.Precedence
+		return b.Precedence[:b.rows]
 	}
 	return nil
 }
@@ -5561,32 +5669,41 @@ type IPMReferences struct {
 
 // Append copies the row.
 func (b *IPMReferences) Append(r *IPMReference) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	if len(r.Path) > 0 {
-		put(&b.Path, b.rows, r.Path)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
 	}
-	b.Position = append(b.Position, r.Position)
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	if len(r.Path) > 0 {
+		put(&b.Path, row, r.Path)
+	}
+	b.Position[row] = r.Position
 	if len(r.Relation) > 0 {
-		putString(&b.Relation, b.rows, r.Relation)
+		putString(&b.Relation, row, r.Relation)
 	}
 	if len(r.IPMID) > 0 {
-		put(&b.IPMID, b.rows, r.IPMID)
+		put(&b.IPMID, row, r.IPMID)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *IPMReferences) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Position = more(b.Position)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *IPMReferences) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Path.reset()
-	b.Position = b.Position[:0]
 	b.Relation.reset()
 	b.IPMID.reset()
 	b.rows = 0
@@ -5638,17 +5755,17 @@ var columnsOfIPMReferences = [...]Column{
 func (b *IPMReferences) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Path.pad(b.rows)
 	case 5:
-		return b.Position
+		return b.Position[:b.rows]
 	case 6:
 		return b.Relation.pad(b.rows)
 	case 7:
@@ -5721,53 +5838,62 @@ type IPMExtensions struct {
 
 // Append copies the row.
 func (b *IPMExtensions) Append(r *IPMExtension) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
 	if len(r.Path) > 0 {
-		put(&b.Path, b.rows, r.Path)
+		put(&b.Path, row, r.Path)
 	}
-	b.Position = append(b.Position, r.Position)
+	b.Position[row] = r.Position
 	if len(r.Scope) > 0 {
-		putString(&b.Scope, b.rows, r.Scope)
+		putString(&b.Scope, row, r.Scope)
 	}
-	b.Owner = append(b.Owner, r.Owner)
+	b.Owner[row] = r.Owner
 	if len(r.OID) > 0 {
-		put(&b.OID, b.rows, r.OID)
+		put(&b.OID, row, r.OID)
 	}
 	if len(r.Name) > 0 {
-		putString(&b.Name, b.rows, r.Name)
+		putString(&b.Name, row, r.Name)
 	}
 	if len(r.Value) > 0 {
-		put(&b.Value, b.rows, r.Value)
+		put(&b.Value, row, r.Value)
 	}
 	if len(r.Raw) > 0 {
-		put(&b.Raw, b.rows, r.Raw)
+		put(&b.Raw, row, r.Raw)
 	}
-	b.OctetOffset = append(b.OctetOffset, r.OctetOffset)
+	b.OctetOffset[row] = r.OctetOffset
 	if len(r.Error) > 0 {
-		putString(&b.Error, b.rows, r.Error)
+		putString(&b.Error, row, r.Error)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *IPMExtensions) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Position = more(b.Position)
+	b.Owner = more(b.Owner)
+	b.OctetOffset = more(b.OctetOffset)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *IPMExtensions) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Path.reset()
-	b.Position = b.Position[:0]
 	b.Scope.reset()
-	b.Owner = b.Owner[:0]
 	b.OID.reset()
 	b.Name.reset()
 	b.Value.reset()
 	b.Raw.reset()
-	b.OctetOffset = b.OctetOffset[:0]
 	b.Error.reset()
 	b.rows = 0
 }
@@ -5832,21 +5958,21 @@ var columnsOfIPMExtensions = [...]Column{
 func (b *IPMExtensions) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Path.pad(b.rows)
 	case 5:
-		return b.Position
+		return b.Position[:b.rows]
 	case 6:
 		return b.Scope.pad(b.rows)
 	case 7:
-		return b.Owner
+		return b.Owner[:b.rows]
 	case 8:
 		return b.OID.pad(b.rows)
 	case 9:
@@ -5856,7 +5982,7 @@ func (b *IPMExtensions) Column(i int) any {
 	case 11:
 		return b.Raw.pad(b.rows)
 	case 12:
-		return b.OctetOffset
+		return b.OctetOffset[:b.rows]
 	case 13:
 		return b.Error.pad(b.rows)
 	}
@@ -5915,41 +6041,50 @@ type IPMExtensionItems struct {
 
 // Append copies the row.
 func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
-	if len(r.Path) > 0 {
-		put(&b.Path, b.rows, r.Path)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
 	}
-	b.Extension = append(b.Extension, r.Extension)
-	b.Number = append(b.Number, r.Number)
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
+	if len(r.Path) > 0 {
+		put(&b.Path, row, r.Path)
+	}
+	b.Extension[row] = r.Extension
+	b.Number[row] = r.Number
 	if len(r.ExtensionName) > 0 {
-		putString(&b.ExtensionName, b.rows, r.ExtensionName)
+		putString(&b.ExtensionName, row, r.ExtensionName)
 	}
 	if len(r.Name) > 0 {
-		putString(&b.Name, b.rows, r.Name)
+		putString(&b.Name, row, r.Name)
 	}
-	b.Element = append(b.Element, r.Element)
+	b.Element[row] = r.Element
 	if len(r.Value) > 0 {
-		put(&b.Value, b.rows, r.Value)
+		put(&b.Value, row, r.Value)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *IPMExtensionItems) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Extension = more(b.Extension)
+	b.Number = more(b.Number)
+	b.Element = more(b.Element)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *IPMExtensionItems) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Path.reset()
-	b.Extension = b.Extension[:0]
-	b.Number = b.Number[:0]
 	b.ExtensionName.reset()
 	b.Name.reset()
-	b.Element = b.Element[:0]
 	b.Value.reset()
 	b.rows = 0
 }
@@ -6005,25 +6140,25 @@ var columnsOfIPMExtensionItems = [...]Column{
 func (b *IPMExtensionItems) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Path.pad(b.rows)
 	case 5:
-		return b.Extension
+		return b.Extension[:b.rows]
 	case 6:
-		return b.Number
+		return b.Number[:b.rows]
 	case 7:
 		return b.ExtensionName.pad(b.rows)
 	case 8:
 		return b.Name.pad(b.rows)
 	case 9:
-		return b.Element
+		return b.Element[:b.rows]
 	case 10:
 		return b.Value.pad(b.rows)
 	}
@@ -6152,105 +6287,114 @@ type BodyParts struct {
 
 // Append copies the row.
 func (b *BodyParts) Append(r *BodyPart) {
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
-	b.OriginTime = append(b.OriginTime, r.OriginTime)
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.Version = append(b.Version, r.Version)
+	row := b.rows
+	if row == len(b.APDU) {
+		b.grow()
+	}
+	b.APDU[row] = r.APDU
+	b.OriginTime[row] = r.OriginTime
+	b.CapturedAt[row] = r.CapturedAt
+	b.Version[row] = r.Version
 	if len(r.Path) > 0 {
-		b.Path.lay(b.rows, r.Path, &b.held)
+		b.Path.lay(row, r.Path, &b.held)
 	}
-	b.Position = append(b.Position, r.Position)
+	b.Position[row] = r.Position
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, b.rows, r.Kind)
+		putString(&b.Kind, row, r.Kind)
 	}
-	b.Extended = append(b.Extended, r.Extended)
+	b.Extended[row] = r.Extended
 	if len(r.TypeOID) > 0 {
-		b.TypeOID.lay(b.rows, r.TypeOID, &b.held)
+		b.TypeOID.lay(row, r.TypeOID, &b.held)
 	}
 	if len(r.Parameters) > 0 {
-		b.Parameters.lay(b.rows, r.Parameters, &b.held)
+		b.Parameters.lay(row, r.Parameters, &b.held)
 	}
-	b.Size = append(b.Size, r.Size)
-	put(&b.SHA256, b.rows, r.SHA256[:])
-	b.ContentOffset = append(b.ContentOffset, r.ContentOffset)
-	b.ContentLength = append(b.ContentLength, r.ContentLength)
-	b.IsText = append(b.IsText, r.IsText)
+	b.Size[row] = r.Size
+	put(&b.SHA256, row, r.SHA256[:])
+	b.ContentOffset[row] = r.ContentOffset
+	b.ContentLength[row] = r.ContentLength
+	b.IsText[row] = r.IsText
 	if len(r.Charset) > 0 {
-		b.Charset.lay(b.rows, r.Charset, &b.held)
+		b.Charset.lay(row, r.Charset, &b.held)
 	}
 	if len(r.Registrations) > 0 {
-		b.Registrations.lay(b.rows, r.Registrations, &b.held)
+		b.Registrations.lay(row, r.Registrations, &b.held)
 	}
 	if len(r.Text) > 0 {
-		b.Text.lay(b.rows, r.Text, &b.held)
+		b.Text.lay(row, r.Text, &b.held)
 	}
 	if len(r.TextReason) > 0 {
-		putString(&b.TextReason, b.rows, r.TextReason)
+		putString(&b.TextReason, row, r.TextReason)
 	}
 	if len(r.Octets) > 0 {
-		b.Octets.lay(b.rows, r.Octets, &b.held)
+		b.Octets.lay(row, r.Octets, &b.held)
 	}
-	b.Pages = append(b.Pages, r.Pages)
-	b.Duration = append(b.Duration, r.Duration)
+	b.Pages[row] = r.Pages
+	b.Duration[row] = r.Duration
 	if len(r.FileName) > 0 {
-		b.FileName.lay(b.rows, r.FileName, &b.held)
+		b.FileName.lay(row, r.FileName, &b.held)
 	}
-	b.FileSize = append(b.FileSize, r.FileSize)
-	b.FileCreated = append(b.FileCreated, r.FileCreated)
-	b.FileModified = append(b.FileModified, r.FileModified)
+	b.FileSize[row] = r.FileSize
+	b.FileCreated[row] = r.FileCreated
+	b.FileModified[row] = r.FileModified
 	if len(r.FileApplication) > 0 {
-		b.FileApplication.lay(b.rows, r.FileApplication, &b.held)
+		b.FileApplication.lay(row, r.FileApplication, &b.held)
 	}
 	if len(r.FileDocumentType) > 0 {
-		b.FileDocumentType.lay(b.rows, r.FileDocumentType, &b.held)
+		b.FileDocumentType.lay(row, r.FileDocumentType, &b.held)
 	}
 	if len(r.InnerType) > 0 {
-		b.InnerType.lay(b.rows, r.InnerType, &b.held)
+		b.InnerType.lay(row, r.InnerType, &b.held)
 	}
 	if len(r.InnerContent) > 0 {
-		b.InnerContent.lay(b.rows, r.InnerContent, &b.held)
+		b.InnerContent.lay(row, r.InnerContent, &b.held)
 	}
 	if len(r.Signer) > 0 {
-		b.Signer.lay(b.rows, r.Signer, &b.held)
+		b.Signer.lay(row, r.Signer, &b.held)
 	}
 	if len(r.NestedPath) > 0 {
-		b.NestedPath.lay(b.rows, r.NestedPath, &b.held)
+		b.NestedPath.lay(row, r.NestedPath, &b.held)
 	}
 	if len(r.Error) > 0 {
-		putString(&b.Error, b.rows, r.Error)
+		putString(&b.Error, row, r.Error)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *BodyParts) grow() {
+	b.APDU = more(b.APDU)
+	b.OriginTime = more(b.OriginTime)
+	b.CapturedAt = more(b.CapturedAt)
+	b.Version = more(b.Version)
+	b.Position = more(b.Position)
+	b.Extended = more(b.Extended)
+	b.Size = more(b.Size)
+	b.ContentOffset = more(b.ContentOffset)
+	b.ContentLength = more(b.ContentLength)
+	b.IsText = more(b.IsText)
+	b.Pages = more(b.Pages)
+	b.Duration = more(b.Duration)
+	b.FileSize = more(b.FileSize)
+	b.FileCreated = more(b.FileCreated)
+	b.FileModified = more(b.FileModified)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *BodyParts) Reset() {
-	b.APDU = b.APDU[:0]
-	b.OriginTime = b.OriginTime[:0]
-	b.CapturedAt = b.CapturedAt[:0]
-	b.Version = b.Version[:0]
 	b.Path.reset()
-	b.Position = b.Position[:0]
 	b.Kind.reset()
-	b.Extended = b.Extended[:0]
 	b.TypeOID.reset()
 	b.Parameters.reset()
-	b.Size = b.Size[:0]
 	b.SHA256.reset()
-	b.ContentOffset = b.ContentOffset[:0]
-	b.ContentLength = b.ContentLength[:0]
-	b.IsText = b.IsText[:0]
 	b.Charset.reset()
 	b.Registrations.reset()
 	b.Text.reset()
 	b.TextReason.reset()
 	b.Octets.reset()
-	b.Pages = b.Pages[:0]
-	b.Duration = b.Duration[:0]
 	b.FileName.reset()
-	b.FileSize = b.FileSize[:0]
-	b.FileCreated = b.FileCreated[:0]
-	b.FileModified = b.FileModified[:0]
 	b.FileApplication.reset()
 	b.FileDocumentType.reset()
 	b.InnerType.reset()
@@ -6363,35 +6507,35 @@ var columnsOfBodyParts = [...]Column{
 func (b *BodyParts) Column(i int) any {
 	switch i {
 	case 0:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 1:
-		return b.OriginTime
+		return b.OriginTime[:b.rows]
 	case 2:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 3:
-		return b.Version
+		return b.Version[:b.rows]
 	case 4:
 		return b.Path.pad(b.rows)
 	case 5:
-		return b.Position
+		return b.Position[:b.rows]
 	case 6:
 		return b.Kind.pad(b.rows)
 	case 7:
-		return b.Extended
+		return b.Extended[:b.rows]
 	case 8:
 		return b.TypeOID.pad(b.rows)
 	case 9:
 		return b.Parameters.pad(b.rows)
 	case 10:
-		return b.Size
+		return b.Size[:b.rows]
 	case 11:
 		return b.SHA256.pad(b.rows)
 	case 12:
-		return b.ContentOffset
+		return b.ContentOffset[:b.rows]
 	case 13:
-		return b.ContentLength
+		return b.ContentLength[:b.rows]
 	case 14:
-		return b.IsText
+		return b.IsText[:b.rows]
 	case 15:
 		return b.Charset.pad(b.rows)
 	case 16:
@@ -6403,17 +6547,17 @@ func (b *BodyParts) Column(i int) any {
 	case 19:
 		return b.Octets.pad(b.rows)
 	case 20:
-		return b.Pages
+		return b.Pages[:b.rows]
 	case 21:
-		return b.Duration
+		return b.Duration[:b.rows]
 	case 22:
 		return b.FileName.pad(b.rows)
 	case 23:
-		return b.FileSize
+		return b.FileSize[:b.rows]
 	case 24:
-		return b.FileCreated
+		return b.FileCreated[:b.rows]
 	case 25:
-		return b.FileModified
+		return b.FileModified[:b.rows]
 	case 26:
 		return b.FileApplication.pad(b.rows)
 	case 27:
@@ -6552,102 +6696,111 @@ type Operations struct {
 
 // Append copies the row.
 func (b *Operations) Append(r *Operation) {
-	b.Operation = append(b.Operation, uuid.UUID(r.Operation))
-	b.Version = append(b.Version, r.Version)
-	b.Association = append(b.Association, uuid.UUID(r.Association))
-	b.APDU = append(b.APDU, uuid.UUID(r.APDU))
+	row := b.rows
+	if row == len(b.Operation) {
+		b.grow()
+	}
+	b.Operation[row] = r.Operation
+	b.Version[row] = r.Version
+	b.Association[row] = r.Association
+	b.APDU[row] = r.APDU
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, b.rows, r.Source)
+		put(&b.Source, row, r.Source)
 	}
 	if len(r.Direction) > 0 {
-		putString(&b.Direction, b.rows, r.Direction)
+		putString(&b.Direction, row, r.Direction)
 	}
 	if len(r.Protocol) > 0 {
-		putString(&b.Protocol, b.rows, r.Protocol)
+		putString(&b.Protocol, row, r.Protocol)
 	}
-	b.CapturedAt = append(b.CapturedAt, r.CapturedAt)
-	b.AnsweredAt = append(b.AnsweredAt, r.AnsweredAt)
-	b.Frame = append(b.Frame, r.Frame)
-	b.AnswerFrame = append(b.AnswerFrame, r.AnswerFrame)
-	b.StreamOffset = append(b.StreamOffset, r.StreamOffset)
-	b.TCPSequence = append(b.TCPSequence, r.TCPSequence)
+	b.CapturedAt[row] = r.CapturedAt
+	b.AnsweredAt[row] = r.AnsweredAt
+	b.Frame[row] = r.Frame
+	b.AnswerFrame[row] = r.AnswerFrame
+	b.StreamOffset[row] = r.StreamOffset
+	b.TCPSequence[row] = r.TCPSequence
 	if len(r.Name) > 0 {
-		putString(&b.Name, b.rows, r.Name)
+		putString(&b.Name, row, r.Name)
 	}
-	b.Code = append(b.Code, r.Code)
+	b.Code[row] = r.Code
 	if len(r.OID) > 0 {
-		put(&b.OID, b.rows, r.OID)
+		put(&b.OID, row, r.OID)
 	}
 	if len(r.InvokeID) > 0 {
-		put(&b.InvokeID, b.rows, r.InvokeID)
+		put(&b.InvokeID, row, r.InvokeID)
 	}
 	if len(r.LinkedID) > 0 {
-		put(&b.LinkedID, b.rows, r.LinkedID)
+		put(&b.LinkedID, row, r.LinkedID)
 	}
-	b.Invoked = append(b.Invoked, r.Invoked)
+	b.Invoked[row] = r.Invoked
 	if len(r.Outcome) > 0 {
-		putString(&b.Outcome, b.rows, r.Outcome)
+		putString(&b.Outcome, row, r.Outcome)
 	}
 	if len(r.Error) > 0 {
-		put(&b.Error, b.rows, r.Error)
+		put(&b.Error, row, r.Error)
 	}
-	b.ErrorCode = append(b.ErrorCode, r.ErrorCode)
+	b.ErrorCode[row] = r.ErrorCode
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, b.rows, r.MTSID)
+		put(&b.MTSID, row, r.MTSID)
 	}
 	if len(r.Argument) > 0 {
-		put(&b.Argument, b.rows, r.Argument)
+		put(&b.Argument, row, r.Argument)
 	}
 	if len(r.Result) > 0 {
-		put(&b.Result, b.rows, r.Result)
+		put(&b.Result, row, r.Result)
 	}
 	if len(r.ArgumentRaw) > 0 {
-		put(&b.ArgumentRaw, b.rows, r.ArgumentRaw)
+		put(&b.ArgumentRaw, row, r.ArgumentRaw)
 	}
 	if len(r.ResultRaw) > 0 {
-		put(&b.ResultRaw, b.rows, r.ResultRaw)
+		put(&b.ResultRaw, row, r.ResultRaw)
 	}
-	b.Inferred = append(b.Inferred, r.Inferred)
-	b.DecoderVersion = append(b.DecoderVersion, r.DecoderVersion)
-	b.rows++
+	b.Inferred[row] = r.Inferred
+	b.DecoderVersion[row] = r.DecoderVersion
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Operations) grow() {
+	b.Operation = more(b.Operation)
+	b.Version = more(b.Version)
+	b.Association = more(b.Association)
+	b.APDU = more(b.APDU)
+	b.CapturedAt = more(b.CapturedAt)
+	b.AnsweredAt = more(b.AnsweredAt)
+	b.Frame = more(b.Frame)
+	b.AnswerFrame = more(b.AnswerFrame)
+	b.StreamOffset = more(b.StreamOffset)
+	b.TCPSequence = more(b.TCPSequence)
+	b.Code = more(b.Code)
+	b.Invoked = more(b.Invoked)
+	b.ErrorCode = more(b.ErrorCode)
+	b.Inferred = more(b.Inferred)
+	b.DecoderVersion = more(b.DecoderVersion)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Operations) Reset() {
-	b.Operation = b.Operation[:0]
-	b.Version = b.Version[:0]
-	b.Association = b.Association[:0]
-	b.APDU = b.APDU[:0]
 	b.Sensor.reset()
 	b.Source.reset()
 	b.Direction.reset()
 	b.Protocol.reset()
-	b.CapturedAt = b.CapturedAt[:0]
-	b.AnsweredAt = b.AnsweredAt[:0]
-	b.Frame = b.Frame[:0]
-	b.AnswerFrame = b.AnswerFrame[:0]
-	b.StreamOffset = b.StreamOffset[:0]
-	b.TCPSequence = b.TCPSequence[:0]
 	b.Name.reset()
-	b.Code = b.Code[:0]
 	b.OID.reset()
 	b.InvokeID.reset()
 	b.LinkedID.reset()
-	b.Invoked = b.Invoked[:0]
 	b.Outcome.reset()
 	b.Error.reset()
-	b.ErrorCode = b.ErrorCode[:0]
 	b.MTSID.reset()
 	b.Argument.reset()
 	b.Result.reset()
 	b.ArgumentRaw.reset()
 	b.ResultRaw.reset()
-	b.Inferred = b.Inferred[:0]
-	b.DecoderVersion = b.DecoderVersion[:0]
 	b.rows = 0
 }
 
@@ -6743,13 +6896,13 @@ var columnsOfOperations = [...]Column{
 func (b *Operations) Column(i int) any {
 	switch i {
 	case 0:
-		return b.Operation
+		return b.Operation[:b.rows]
 	case 1:
-		return b.Version
+		return b.Version[:b.rows]
 	case 2:
-		return b.Association
+		return b.Association[:b.rows]
 	case 3:
-		return b.APDU
+		return b.APDU[:b.rows]
 	case 4:
 		return b.Sensor.pad(b.rows)
 	case 5:
@@ -6759,21 +6912,21 @@ func (b *Operations) Column(i int) any {
 	case 7:
 		return b.Protocol.pad(b.rows)
 	case 8:
-		return b.CapturedAt
+		return b.CapturedAt[:b.rows]
 	case 9:
-		return b.AnsweredAt
+		return b.AnsweredAt[:b.rows]
 	case 10:
-		return b.Frame
+		return b.Frame[:b.rows]
 	case 11:
-		return b.AnswerFrame
+		return b.AnswerFrame[:b.rows]
 	case 12:
-		return b.StreamOffset
+		return b.StreamOffset[:b.rows]
 	case 13:
-		return b.TCPSequence
+		return b.TCPSequence[:b.rows]
 	case 14:
 		return b.Name.pad(b.rows)
 	case 15:
-		return b.Code
+		return b.Code[:b.rows]
 	case 16:
 		return b.OID.pad(b.rows)
 	case 17:
@@ -6781,13 +6934,13 @@ func (b *Operations) Column(i int) any {
 	case 18:
 		return b.LinkedID.pad(b.rows)
 	case 19:
-		return b.Invoked
+		return b.Invoked[:b.rows]
 	case 20:
 		return b.Outcome.pad(b.rows)
 	case 21:
 		return b.Error.pad(b.rows)
 	case 22:
-		return b.ErrorCode
+		return b.ErrorCode[:b.rows]
 	case 23:
 		return b.MTSID.pad(b.rows)
 	case 24:
@@ -6799,9 +6952,9 @@ func (b *Operations) Column(i int) any {
 	case 27:
 		return b.ResultRaw.pad(b.rows)
 	case 28:
-		return b.Inferred
+		return b.Inferred[:b.rows]
 	case 29:
-		return b.DecoderVersion
+		return b.DecoderVersion[:b.rows]
 	}
 	return nil
 }
@@ -6850,33 +7003,42 @@ type Progresses struct {
 
 // Append copies the row.
 func (b *Progresses) Append(r *Progress) {
-	b.Association = append(b.Association, uuid.UUID(r.Association))
+	row := b.rows
+	if row == len(b.Association) {
+		b.grow()
+	}
+	b.Association[row] = r.Association
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, b.rows, r.Sensor)
+		put(&b.Sensor, row, r.Sensor)
 	}
-	b.Epoch = append(b.Epoch, r.Epoch)
-	b.Start = append(b.Start, r.Start)
-	b.Version = append(b.Version, r.Version)
-	b.Number = append(b.Number, r.Number)
-	b.Ended = append(b.Ended, r.Ended)
-	b.GivenUp = append(b.GivenUp, r.GivenUp)
+	b.Epoch[row] = r.Epoch
+	b.Start[row] = r.Start
+	b.Version[row] = r.Version
+	b.Number[row] = r.Number
+	b.Ended[row] = r.Ended
+	b.GivenUp[row] = r.GivenUp
 	if len(r.State) > 0 {
-		put(&b.State, b.rows, r.State)
+		put(&b.State, row, r.State)
 	}
-	b.rows++
+	b.rows = row + 1
+}
+
+// grow makes room for more rows in the columns that are not texts, which have all the
+// same.
+func (b *Progresses) grow() {
+	b.Association = more(b.Association)
+	b.Epoch = more(b.Epoch)
+	b.Start = more(b.Start)
+	b.Version = more(b.Version)
+	b.Number = more(b.Number)
+	b.Ended = more(b.Ended)
+	b.GivenUp = more(b.GivenUp)
 }
 
 // Reset forgets the rows and keeps the memory. Columns taken from it are no longer
 // valid.
 func (b *Progresses) Reset() {
-	b.Association = b.Association[:0]
 	b.Sensor.reset()
-	b.Epoch = b.Epoch[:0]
-	b.Start = b.Start[:0]
-	b.Version = b.Version[:0]
-	b.Number = b.Number[:0]
-	b.Ended = b.Ended[:0]
-	b.GivenUp = b.GivenUp[:0]
 	b.State.reset()
 	b.rows = 0
 }
@@ -6926,21 +7088,21 @@ var columnsOfProgresses = [...]Column{
 func (b *Progresses) Column(i int) any {
 	switch i {
 	case 0:
-		return b.Association
+		return b.Association[:b.rows]
 	case 1:
 		return b.Sensor.pad(b.rows)
 	case 2:
-		return b.Epoch
+		return b.Epoch[:b.rows]
 	case 3:
-		return b.Start
+		return b.Start[:b.rows]
 	case 4:
-		return b.Version
+		return b.Version[:b.rows]
 	case 5:
-		return b.Number
+		return b.Number[:b.rows]
 	case 6:
-		return b.Ended
+		return b.Ended[:b.rows]
 	case 7:
-		return b.GivenUp
+		return b.GivenUp[:b.rows]
 	case 8:
 		return b.State.pad(b.rows)
 	}

@@ -215,3 +215,12 @@ func (k Knowledge) Version() uint64 {
 	}
 	return v<<sensorBits | uint64((h^h>>8^h>>16^h>>24)&(1<<sensorBits-1))
 }
+
+// leastRows is how many rows a table's columns have room for at first.
+const leastRows = 16
+
+// more returns a column with room for half as many rows again.
+func more[T any](column []T) []T {
+	n := len(column)
+	return slices.Grow(column, max(n/2, leastRows))[:max(n+n/2, n+leastRows)]
+}

@@ -192,32 +192,39 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	}
 	b.WriteString("}\n")
 
-	fmt.Fprintf(b, "\n// Append copies the row.\nfunc (b *%s) Append(r *%s) {\n", n.batch, n.row)
+	number := slices.IndexFunc(fields, func(f field) bool { return f.slice != texts })
+	fmt.Fprintf(b, "\n// Append copies the row.\nfunc (b *%s) Append(r *%s) {\nrow := b.rows\nif row == len(b.%s) {\nb.grow()\n}\n", n.batch, n.row, fields[number].col)
 	for _, f := range fields {
 		value := "r." + f.GoName
 		switch {
 		case f.row == "[16]byte":
-			fmt.Fprintf(b, "b.%s = append(b.%s, uuid.UUID(%s))\n", f.col, f.col, value)
+			fmt.Fprintf(b, "b.%s[row] = %s\n", f.col, value)
 		case f.row == "[32]byte":
-			fmt.Fprintf(b, "put(&b.%s, b.rows, %s[:])\n", f.col, value)
+			fmt.Fprintf(b, "put(&b.%s, row, %s[:])\n", f.col, value)
 		case f.slice == texts && f.row == "[]byte" && holding[t.Name]:
-			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(b.rows, %s, &b.held)\n}\n", value, f.col, value)
+			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(row, %s, &b.held)\n}\n", value, f.col, value)
 		case f.slice == texts && f.row == "string":
-			fmt.Fprintf(b, "if len(%s) > 0 {\nputString(&b.%s, b.rows, %s)\n}\n", value, f.col, value)
+			fmt.Fprintf(b, "if len(%s) > 0 {\nputString(&b.%s, row, %s)\n}\n", value, f.col, value)
 		case f.slice == texts:
-			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, b.rows, %s)\n}\n", value, f.col, value)
+			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, row, %s)\n}\n", value, f.col, value)
 		default:
-			fmt.Fprintf(b, "b.%s = append(b.%s, %s)\n", f.col, f.col, value)
+			fmt.Fprintf(b, "b.%s[row] = %s\n", f.col, value)
 		}
 	}
-	b.WriteString("b.rows++\n}\n")
+	b.WriteString("b.rows = row + 1\n}\n")
+
+	fmt.Fprintf(b, "\n// grow makes room for more rows in the columns that are not texts, which have all the\n// same.\nfunc (b *%s) grow() {\n", n.batch)
+	for _, f := range fields {
+		if f.slice != texts {
+			fmt.Fprintf(b, "b.%s = more(b.%s)\n", f.col, f.col)
+		}
+	}
+	b.WriteString("}\n")
 
 	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Columns taken from it are no longer\n// valid.\nfunc (b *%s) Reset() {\n", n.batch)
 	for _, f := range fields {
 		if f.slice == texts {
 			fmt.Fprintf(b, "b.%s.reset()\n", f.col)
-		} else {
-			fmt.Fprintf(b, "b.%s = b.%s[:0]\n", f.col, f.col)
 		}
 	}
 	b.WriteString("b.rows = 0\n")
@@ -234,7 +241,6 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		}
 	}
 	b.WriteString("return n\n}\n")
-	number := slices.IndexFunc(fields, func(f field) bool { return f.slice != texts })
 	fmt.Fprintf(b, "\n// Held returns about how much memory Reset keeps.\nfunc (b *%s) Held() int {\nn := cap(b.%s)*%d\n", n.batch, fields[number].col, numbers)
 	for _, f := range fields {
 		if f.slice == texts {
@@ -255,7 +261,7 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		if f.slice == texts {
 			fmt.Fprintf(b, "case %d: return b.%s.pad(b.rows)\n", i, f.col)
 		} else {
-			fmt.Fprintf(b, "case %d: return b.%s\n", i, f.col)
+			fmt.Fprintf(b, "case %d: return b.%s[:b.rows]\n", i, f.col)
 		}
 	}
 	b.WriteString("}\nreturn nil\n}\n")
