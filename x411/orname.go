@@ -302,10 +302,11 @@ func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) bool {
 			elements += scanned
 		}
 		part := &plainParts[id]
-		if sent&(1<<part.kind) != 0 {
+		bit := uint32(1) << (part.kind & 31)
+		if sent&bit != 0 {
 			return false
 		}
-		sent |= 1 << part.kind
+		sent |= bit
 		elements++
 		p += 2
 		switch part.shape {
@@ -337,10 +338,11 @@ func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) bool {
 					return false
 				}
 				v := in[p+2 : stop : stop]
-				if seen&(1<<kind) != 0 || !SevenBits(v) {
+				bit := uint32(1) << (kind & 31)
+				if seen&bit != 0 || !SevenBits(v) {
 					return false
 				}
-				seen |= 1 << kind
+				seen |= bit
 				attrs[n].set(kind, form, 0, v, v)
 				n++
 				elements++
@@ -838,7 +840,7 @@ func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
 
 // inField reports whether the attribute i, of the kind k, stands in a field of its own.
 func (c *chosen) inField(i int, k AttributeKind) bool {
-	return k < fieldKinds && c.present&(1<<k) != 0 && c.index[k] == int32(i)
+	return k < fieldKinds && c.present>>k&1 != 0 && c.index[k] == int32(i)
 }
 
 // finishName makes the address of attrs and writes text and key.
