@@ -221,6 +221,6 @@ const leastRows = 16
 
 // more returns a column with room for half as many rows again.
 func more[T any](column []T) []T {
-	n := len(column)
-	return slices.Grow(column, max(n/2, leastRows))[:max(n+n/2, n+leastRows)]
+	n := max(len(column)/2, leastRows)
+	return slices.Grow(column, n)[:len(column)+n]
 }

@@ -170,15 +170,10 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 	d.arena = append(d.arena, x.memory...)
 	memory := d.kept(at)
 	of := func(s span) []byte {
-		if s.length < 0 {
-			return nil
+		if s.at < 0 {
+			return span{^s.at, s.length}.in(memory)
 		}
-		from, at := e.Content, int(s.at)
-		if at < 0 {
-			from, at = memory, ^at
-		}
-		end := at + int(s.length)
-		return from[at:end:end]
+		return s.in(e.Content)
 	}
 	d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
 	attrs := d.attrs[first:len(d.attrs):len(d.attrs)]

@@ -113,11 +113,10 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 // no ACTIVITY RESUME, or a transfer with what is no invoke at its front. whole says that
 // these are all its octets. False says nothing.
 func Usual(tsdu []byte, whole bool) bool {
-	const most = 4 + 6 + 6 + 3 + 6 + 6 + 6 + 3 + 6 + 6 + 1 // Octets up to the tag that tells, with lengths of five.
-	if len(tsdu) < most || string(tsdu[:4]) != giveTokens+dataTransfer || tsdu[4] != 0x61 {
+	if len(tsdu) < telling || string(tsdu[:4]) != giveTokens+dataTransfer || tsdu[4] != 0x61 {
 		return whole && (Tokened(tsdu) || alone(tsdu))
 	}
-	h := (*[most]byte)(tsdu)
+	h := (*[telling]byte)(tsdu)
 	var at int
 	var ok bool
 	switch {
@@ -147,6 +146,9 @@ func Usual(tsdu []byte, whole bool) bool {
 	}
 	return true
 }
+
+// telling is how many octets Usual looks at: up to the tag that tells, with lengths of five.
+const telling = 4 + 6 + 6 + 3 + 6 + 6 + 6 + 3 + 6 + 6 + 1
 
 // SPDUs without parameters.
 const (
@@ -178,7 +180,7 @@ func alone(tsdu []byte) bool {
 
 // behindTransfer returns what is behind the headers in front of what is transferred, in an
 // RTTR or not.
-func behindTransfer(h *[53]byte) (at int, ok bool) {
+func behindTransfer(h *[telling]byte) (at int, ok bool) {
 	if at, ok = behind(h, 5); !ok || h[at] != 0x30 {
 		return 0, false
 	}
@@ -192,7 +194,7 @@ func behindTransfer(h *[53]byte) (at int, ok bool) {
 }
 
 // behind returns what is behind a length of at most five octets.
-func behind(h *[53]byte, at int) (next int, ok bool) {
+func behind(h *[telling]byte, at int) (next int, ok bool) {
 	l := int(h[at])
 	if l <= 0x80 {
 		return at + 1, true

@@ -129,14 +129,9 @@ func (a *Association) endSSDU(d *direction) {
 // settle takes back what events referred to, and hands over what was suspended. Most TPDUs
 // cause no event.
 func (a *Association) settle() {
-	if a.unsettled() {
+	if s := a.scratch; len(s.events)|len(s.lent)|len(s.names)|len(a.handover) != 0 {
 		a.takeBack()
 	}
-}
-
-func (a *Association) unsettled() bool {
-	s := a.scratch
-	return len(s.events)|len(s.lent)|len(s.names)|len(a.handover) != 0
 }
 
 func (a *Association) takeBack() {
@@ -175,9 +170,7 @@ func (a *Association) Next(ev *Event) bool {
 // TPDU takes the next TPKT's content. Where it returns true, Next has something to do, be it
 // only to hand over what was suspended, and events must be drained.
 func (a *Association) TPDU(in *TPDU) (pending bool) {
-	if a.unsettled() {
-		a.takeBack()
-	}
+	a.settle()
 	a.record, a.from = in.Record, in.Record
 	if !a.plain(in) {
 		a.any(in)

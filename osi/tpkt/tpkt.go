@@ -232,13 +232,16 @@ func (f *Framer) take(n int) []byte {
 // Aligned reports whether the next run begins with a TPKT of which nothing is to be told
 // but what it holds. Then those that [Data] finds at its front need not be pushed.
 func (f *Framer) Aligned() bool {
-	return f.state == InSync && !f.resync && len(f.buf) == f.r && len(f.in) == 0 && f.skip == 0 && !f.final
+	return f.state == InSync && f.idle()
 }
+
+// idle reports whether nothing is held, left out or to be told.
+func (f *Framer) idle() bool { return !f.resync && f.Empty() && f.skip == 0 && !f.final }
 
 // Whole reports whether a run is one TPKT, where one may begin and there is nothing to tell
 // but what it holds. Then it need not be pushed, and the next run is in step with it.
 func (f *Framer) Whole(run []byte) bool {
-	if f.state > InSync || f.resync || !f.Empty() || f.skip != 0 || f.final {
+	if f.state > InSync || !f.idle() {
 		return false
 	}
 	if Data(run) != len(run) || len(run) == 0 {

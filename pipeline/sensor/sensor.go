@@ -436,7 +436,7 @@ func (s *Sensor) straight(ctx context.Context, c *openConn, dir tcp.Dir, octets 
 //
 //go:noinline
 func (s *Sensor) straightRest(ctx context.Context, n int) error {
-	if err := s.rest(ctx, &s.ordered, n); err != nil || s.state <= s.cfg.MaxState {
+	if err := s.rest(ctx, &s.ordered, n); err != nil {
 		return err
 	}
 	return s.shed(ctx, s.lastWatch)
@@ -448,7 +448,7 @@ func (s *Sensor) straightRest(ctx context.Context, n int) error {
 //go:noinline
 func (s *Sensor) anySegment(ctx context.Context, seg *capture.Segment, iv *interval) error {
 	s.table.Segment(seg)
-	if err := s.drain(ctx, iv); err != nil || s.state <= s.cfg.MaxState {
+	if err := s.drain(ctx, iv); err != nil {
 		return err
 	}
 	return s.shed(ctx, iv)
@@ -1142,9 +1142,6 @@ func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file in
 	if it.Kind == record.TPDU {
 		s.track(c, it, at)
 		s.secrets.looked = false
-	}
-	if !s.full(st, len(st.rec.B)) {
-		return nil
 	}
 	return s.cut(ctx, c)
 }
