@@ -206,6 +206,21 @@ func (o *options) check(flags *flag.FlagSet) error {
 	if o.sensor == "" {
 		return errors.New("-sensor: must not be empty")
 	}
+	return o.checkEngine()
+}
+
+// checkEngine refuses what is said to an engine that the run has none of. -engine-fsync is
+// also asked of a server, see syncs.
+func (o *options) checkEngine() error {
+	archive := o.bus.URL == "" && o.records == ""
+	switch {
+	case o.fsync && !archive:
+		return errors.New("-engine-fsync: goes with an archive (-store), not with -bus or -records")
+	case o.engine != 0 && !(archive && o.store.Embedded()):
+		return errors.New("-engine-memory: goes with an archive in a directory (-store), whose engine it bounds")
+	case o.group != "" && !(archive && o.store.Embedded()):
+		return errors.New("-socket-group: goes with an archive in a directory (-store), which has the socket")
+	}
 	return nil
 }
 

@@ -73,6 +73,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"-r", "x", "-workers", "0"}, 2, "-workers 0"},
 		{[]string{"-r", "x", "-tcp-memory", "much"}, 2, `"much" is no size such as 512M`},
 		{[]string{"-r", "x", "-speed", "9"}, 2, "-speed"},
+		{[]string{"-r", "x", "-records", dir + "/r", "-engine-fsync"}, 2, "-engine-fsync: goes with an archive"},
+		{[]string{"-r", "x", "-records", dir + "/r", "-engine-memory", "4G"}, 2, "-engine-memory: goes with an archive in a directory"},
+		{[]string{"-r", "x", "-bus", "kafka://h/t", "-socket-group", "nobody"}, 2, "-socket-group: goes with an archive in a directory"},
 		{[]string{"-r", dir + "/none.pcap", "-records", dir + "/r"}, 1, "none.pcap: no such file"},
 		{[]string{"-r", text, "-records", dir + "/r"}, 1, "notes.txt: not a pcap or pcapng file"},
 		{[]string{"-r", dir, "-records", dir + "/r"}, 1, "no captures found"},
@@ -83,6 +86,10 @@ func TestUsage(t *testing.T) {
 		if status != c.status || !strings.Contains(said, c.want) || strings.Contains(said, "goroutine ") {
 			t.Errorf("%v: status %d, want %d with %q:\n%s", c.args, status, c.status, c.want, said)
 		}
+	}
+	said, status = runIngest(t, "-r", "x", "-store", "clickhouse://h/db", "-engine-memory", "4G")
+	if status != 2 || !strings.Contains(said, "-engine-memory: goes with an archive in a directory") {
+		t.Errorf("-engine-memory and a server: status %d: %s", status, said)
 	}
 	if _, err := os.Stat(store); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a mistake in the command line made an archive")

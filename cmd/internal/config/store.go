@@ -43,9 +43,12 @@ func (s *Store) DefineSchema(flags *flag.FlagSet) {
 	flags.Var(&s.retention, "retention", "`days` after capture that rows are kept, such as contents=90,messages=730; 0 is for ever; of "+strings.Join(schema.RetentionClasses(), ", ")+". Without it what was set stays, at first all for ever")
 }
 
+// Embedded reports whether the archive is a directory, which an engine of its own holds.
+func (s *Store) Embedded() bool { return !strings.Contains(s.Target, "://") }
+
 // Plan adds what access to the archive takes.
 func (s *Store) Plan(p *confine.Plan) {
-	if strings.Contains(s.Target, "://") {
+	if !s.Embedded() {
 		p.Network = true
 		return
 	}
