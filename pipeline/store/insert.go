@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -220,7 +222,10 @@ type delivery struct {
 
 // telling completes the requests of inserts. A setting of the statement would not do to tell
 // of such compression: clickhouse-go has it in its greeting of a new connection, too.
-type telling struct{ next http.RoundTripper }
+type telling struct {
+	next     http.RoundTripper
+	answered *atomic.Bool // By the server, once at least.
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t telling) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -236,7 +241,20 @@ func (t telling) RoundTrip(r *http.Request) (*http.Response, error) {
 			r.URL.RawQuery = q.Encode()
 		}
 	}
-	return t.next.RoundTrip(r)
+	answer, err := t.next.RoundTrip(r)
+	if err == nil {
+		t.answered.Store(true)
+	} else if r.URL.Scheme == "https" && !t.answered.Load() && ended(err) {
+		err = fmt.Errorf("%w: the server ended the connection without an answer, as one may that does not take this client's certificate (-store-cert)", err)
+	}
+	return answer, err
+}
+
+// ended reports whether err is the end of a connection. In TLS 1.3 a client takes the
+// handshake to be over before the server has seen its certificate; of the server's reason
+// nothing arrives where its end of the connection is faster.
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // octets returns how many octets pieces have.

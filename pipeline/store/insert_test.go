@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"x400flow/schema"
@@ -43,7 +44,7 @@ func TestInsertTellsLength(t *testing.T) {
 		if c.encoding != "" {
 			r.Header.Set("Content-Encoding", c.encoding)
 		}
-		if _, err := (telling{&got}).RoundTrip(r); err != nil {
+		if _, err := (telling{&got, new(atomic.Bool)}).RoundTrip(r); err != nil {
 			t.Fatal(err)
 		}
 		if got.length != c.length || got.query != c.query {

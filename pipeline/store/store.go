@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -93,7 +94,7 @@ func Open(o Options) (*Store, error) {
 		if s.options.Compression == nil {
 			s.options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 		}
-		s.options.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return telling{t}, nil }
+		s.options.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return telling{t, new(atomic.Bool)}, nil }
 		s.name = strings.Join(s.options.Addr, ",") + "/" + s.options.Auth.Database
 	} else {
 		if o.Target == "" {
@@ -112,7 +113,7 @@ func Open(o Options) (*Store, error) {
 			// A proxy of the environment is not for a socket.
 			TransportFunc: func(t *http.Transport) (http.RoundTripper, error) {
 				t.Proxy = nil
-				return telling{t}, nil
+				return telling{t, new(atomic.Bool)}, nil
 			},
 		}
 	}

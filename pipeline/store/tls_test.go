@@ -110,6 +110,40 @@ func guarded(t *testing.T, a *authority) (direct *Store, address string) {
 	return direct, server.Listener.Addr().String()
 }
 
+// A server that ends the connection when the client takes the handshake to be over gives
+// no reason, and the error says what it may be.
+func TestEndedWithoutReason(t *testing.T) {
+	a := newAuthority(t, "ca")
+	a.issue(t, "server", &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	pair, err := tls.LoadX509KeyPair(a.file("server.pem"), a.file("server.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			c.(*tls.Conn).Handshake()
+			c.(*tls.Conn).NetConn().Close()
+		}
+	}()
+	s, err := Open(Options{Target: "clickhouse://ann@" + listener.Addr().String() + "/default", TLS: tlsfiles.Files{CA: a.file("ca.pem")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context(), MigrateOptions{}); err == nil || !strings.Contains(err.Error(), "does not take this client's certificate") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The archive behind TLS and a password takes rows and gives them back, and
 // what is not as it should be is refused, with errors that say so and hold no
 // password.
