@@ -255,6 +255,37 @@ func TestStraight(t *testing.T) {
 	}
 }
 
+// TestFronts: each of the usual fronts is in some opening.
+func TestFronts(t *testing.T) {
+	var tsdus [][]byte
+	for _, c := range generated(t, 1, 12) {
+		for i := range c.TPKTs {
+			if b := data(&c.TPKTs[i]); len(b) > 0 && (b[0] == siConnect || b[0] == siAccept) {
+				tsdus = append(tsdus, b)
+			}
+		}
+	}
+	begins := func(h *headers) bool {
+		for _, b := range tsdus {
+			for at := range b {
+				for end := at; end <= len(b); end++ {
+					if h.begin(b[at:end]) {
+						return true
+					}
+				}
+			}
+		}
+		return false
+	}
+	for name, fronts := range map[string][]headers{"mode": modeFronts, "request": requestFronts, "response": responseFronts} {
+		for i := range fronts {
+			if !begins(&fronts[i]) {
+				t.Errorf("%s front %d is in none of %d", name, i, len(tsdus))
+			}
+		}
+	}
+}
+
 // TestSecrets: the ranges are the octets of the events, in every capture's bind.
 func TestSecrets(t *testing.T) {
 	var x Secrets

@@ -154,6 +154,11 @@ func (a *Association) plainData(dir uint8, v *view, size int) bool {
 
 // zeros reports whether b, which is short, has no other octets.
 func zeros(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b) != 0 {
+			return false
+		}
+	}
 	for _, o := range b {
 		if o != 0 {
 			return false

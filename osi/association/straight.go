@@ -13,18 +13,38 @@ var (
 	definitionRest = looks(".. .. .. 30 04 06 02 ..") // and its only transfer syntax.
 	result         = looks("30 07 80 01 .. 81 02 ..")
 
+	// The same in indefinite lengths.
+	openDefinition     = looks("30 80 02 01 .. 06 04 ..")
+	openDefinitionRest = looks(".. .. .. 30 80 06 02 ..")
+	openDefinitionEnds = looks(".. 00 00 00 00")
+	openResult         = looks("30 80 80 01 .. 81 02 ..")
+	openResultEnds     = looks(".. 00 00")
+
+	// A CP or CPA up to its parameters.
+	modeFronts = []headers{
+		nesting("31 81 L a0 03 80 01 01 a2 81 L"),
+		nesting("31 81 L a0 03 80 01 01 a2 L"),
+		nesting("31 L a0 03 80 01 01 a2 L"),
+		nesting("31 I a0 80 80 01 01 00 00 a2 I"),
+	}
+
 	// User data up to the front of an RTORQ in an AARQ, or of an RTOAC in an AARE.
-	requestFront = nesting("61 L 30 L 02 01 .. a0 L 60 L a1 06 06 04 56 00 01 .. " +
-		"be L 28 L 06 02 .. .. 02 01 .. a0 L b0 L")
-	responseFront = nesting("61 L 30 L 02 01 .. a0 L 61 L a1 06 06 04 56 00 01 .. a2 03 02 01 .. a3 05 a1 03 02 01 .. " +
-		"be L 28 L 06 02 .. .. 02 01 .. a0 L b1 L")
+	requestFronts = []headers{
+		nesting("61 L 30 L 02 01 low a0 L 60 L a1 06 06 04 56 00 01 low " +
+			"be L 28 L 06 02 .. .. 02 01 .. a0 L b0 L"),
+		nesting("61 I 30 I 02 01 low a0 I 60 I a1 80 06 04 56 00 01 low 00 00 " +
+			"be I 28 I 06 02 .. .. 02 01 .. a0 I b0 I"),
+	}
+	responseFronts = []headers{
+		nesting("61 L 30 L 02 01 low a0 L 61 L a1 06 06 04 56 00 01 low a2 03 02 01 .. a3 05 a1 03 02 01 .. " +
+			"be L 28 L 06 02 .. .. 02 01 .. a0 L b1 L"),
+		nesting("61 I 30 I 02 01 low a0 I 61 I a1 80 06 04 56 00 01 low 00 00 a2 80 02 01 .. 00 00 a3 80 a1 80 02 01 .. 00 00 00 00 " +
+			"be I 28 I 06 02 .. .. 02 01 .. a0 I b1 I"),
+	}
 )
 
-// Where in these the context identifier stands, and what follows acPrefix.
-const (
-	contextAt  = 6
-	protocolAt = 18
-)
+// protocolAt is where in requestFronts what follows acPrefix stands.
+const protocolAt = 18
 
 // straight is Find for a CONNECT or ACCEPT of the form that nearly all have: in normal
 // mode, with an application context of X.400, with RTSE's connection data in one EXTERNAL
@@ -41,8 +61,11 @@ func (s *Secrets) straight(tsdu []byte) bool {
 	}
 	start, to := sessionData(tsdu)
 	b := tsdu[:to]
-	at, end := nest(b, start, to, "\x31")
-	at, end = nest(b, mode(b, at), end, "\xa2")
+	at, end, ok := pass(b, start, to, modeFronts)
+	if !ok {
+		at, end = nest(b, at, end, "\x31")
+		at, end = nest(b, mode(b, at), end, "\xa2")
+	}
 fields:
 	for {
 		switch tag(b, at) {
@@ -56,19 +79,18 @@ fields:
 			break fields
 		}
 	}
-	connect, front, class := tsdu[0] == siConnect, &responseFront, ClassUnknown
-	if connect {
-		front = &requestFront
+	if at > end {
+		return false
 	}
-	if at < end && front.begin(b[at:end]) && b[at+contextAt] < 0x80 && b[at+protocolAt] < 0x80 {
-		class = applicationClass(int(b[at+protocolAt]))
-		at += front.octets
-	} else {
+	connect, fronts, data, class := true, requestFronts, "\xa3\xa0", ClassUnknown
+	if tsdu[0] != siConnect {
+		connect, fronts, data = false, responseFronts, "\xa2\xa0"
+	}
+	front := at
+	if at, end, ok = pass(b, at, end, fronts); !ok {
 		at, end, class = userData(b, at, end, connect)
-	}
-	data := "\xa2\xa0"
-	if connect {
-		data = "\xa3\xa0"
+	} else if connect {
+		class = applicationClass(int(b[front+protocolAt]))
 	}
 	for t := tag(b, at); t == 0x80 || t == 0x81 || t == 0x82 && connect; t = tag(b, at) {
 		at = integer(b, at, t) // Checkpoint size, window size, dialogue mode.
@@ -99,23 +121,21 @@ fields:
 // the last begin and end. Behind these are the ends of contents of those with indefinite
 // lengths, which are for the caller to look at.
 func nest(b []byte, at, end int, tags string) (in, to int) {
-	for i := range len(tags) {
-		if at < 0 || at >= len(b)-1 || b[at] != tags[i] {
+	for _, t := range []byte(tags) {
+		if at < 0 || at >= len(b)-1 || b[at] != t {
 			return nowhere(b), 0
 		}
-		switch n := int(b[at+1]); {
-		case n < 0x80:
-			if at += 2; at+n != end {
-				return nowhere(b), 0
-			}
-		case n == 0x80:
-			at += 2
+		n := int(b[at+1])
+		if at += 2; n < 0x80 && at+n == end {
+			continue
+		}
+		if n == 0x80 {
 			end -= 2
-		default:
-			var stop int
-			if at, stop = contents(b, at+1); stop != end {
-				return nowhere(b), 0
-			}
+			continue
+		}
+		var stop int
+		if at, stop = contents(b, at-1); stop != end {
+			return nowhere(b), 0
 		}
 	}
 	return at, end
@@ -138,9 +158,16 @@ func mode(b []byte, at int) int {
 func definitions(b []byte, at int) int {
 	at, list := enter(b, at, 0xa4)
 	for more(b, at, list) {
-		if at+8 < len(b) && definition.fits(b[at:]) && definitionRest.fits(b[at+8:]) {
-			at += 17
-			continue
+		if at+24 <= len(b) {
+			h := (*[24]byte)(b[at:])
+			if definition.fits(h[:]) && definitionRest.fits(h[8:]) {
+				at += 17
+				continue
+			}
+			if openDefinition.fits(h[:]) && openDefinitionRest.fits(h[8:]) && openDefinitionEnds.fits(h[16:]) {
+				at += 21
+				continue
+			}
 		}
 		var item, names int
 		at, item = enter(b, at, 0x30)
@@ -160,9 +187,16 @@ func definitions(b []byte, at int) int {
 func results(b []byte, at int) int {
 	at, list := enter(b, at, 0xa5)
 	for more(b, at, list) {
-		if result.fits(b[at:]) {
-			at += 9
-			continue
+		if at+16 <= len(b) {
+			h := (*[16]byte)(b[at:])
+			if result.fits(h[:]) {
+				at += 9
+				continue
+			}
+			if openResult.fits(h[:]) && openResultEnds.fits(h[8:]) {
+				at += 11
+				continue
+			}
 		}
 		var item int
 		at, item = enter(b, at, 0x30)
@@ -296,18 +330,17 @@ func sessionData(b []byte) (start, stop int) {
 			if at < 0 || at >= len(b)-1 {
 				return 0, 0
 			}
-			code, n := b[at], int(b[at+1])
-			from, to := at+2, at+2+n
+			code, n := b[at], b[at+1]
+			from, to := at+2, at+2+int(n)
 			if n == 0xff {
-				from, to = parameter(b, at, limit)
+				if from, to = parameter(b, at, limit); to == 0 {
+					return 0, 0
+				}
 			}
-			if to > limit || to == 0 {
-				return 0, 0
-			}
-			switch size := int(parameterSizes[code]); {
-			case size == anySize || size == 1+to-from:
+			switch size := parameterSizes[code]; {
+			case size == anySize || size == n+1 && size > 0:
 				at = to
-			case (code == pgiConnection || code == pgiAccept) && !group:
+			case (code == pgiConnection || code == pgiAccept) && !group && to <= limit:
 				at, limit, group = from, to, true
 			case (code == pgiUserData || code == pgiExtended) && stop == 0:
 				start, stop, at = from, to, to
@@ -315,7 +348,10 @@ func sessionData(b []byte) (start, stop int) {
 				return 0, 0
 			}
 		}
-		if !group {
+		switch {
+		case at > limit:
+			return 0, 0
+		case !group:
 			return start, stop
 		}
 		limit, group = end, false
@@ -422,8 +458,10 @@ func value(b []byte, at int, tag byte) int {
 
 // integer passes over an INTEGER.
 func integer(b []byte, at int, tag byte) int {
-	if next := value(b, at, tag); next > at+2 && next <= at+10 {
-		return next
+	if at >= 0 && at < len(b)-1 && b[at] == tag && b[at+1]-1 < 8 {
+		if at += 2 + int(b[at+1]); at <= len(b) {
+			return at
+		}
 	}
 	return nowhere(b)
 }
@@ -433,26 +471,35 @@ const maxSkippedDepth = 16
 
 // skip passes over any element whose tag takes one octet.
 func skip(b []byte, at int) int {
-	if at >= 0 && at < len(b)-1 && b[at] != 0 && b[at]&0x1f != 0x1f && b[at+1] < 0x80 {
-		return min(at+2+int(b[at+1]), nowhere(b))
-	}
 	for depth := 0; ; {
-		id := tag(b, at)
-		in, end := contents(b, at+1)
-		switch {
-		case id == 0 && in == end && end == at+2 && depth > 0:
-			depth--
-			at = end
-		case in > len(b) || id == 0 || id&0x1f == 0x1f || end == 0 && (id&0x20 == 0 || depth == maxSkippedDepth):
+		if at < 0 || at >= len(b)-1 {
 			return nowhere(b)
-		case end == 0:
-			depth++
-			at = in
+		}
+		id, n := b[at], b[at+1]
+		switch {
+		case id == 0:
+			if n != 0 || depth == 0 {
+				return nowhere(b)
+			}
+			at += 2
+			depth--
+		case id&0x1f == 0x1f:
+			return nowhere(b)
+		case n < 0x80:
+			at += 2 + int(n)
+		case n > 0x80:
+			_, at = contents(b, at+1)
+			if at == 0 {
+				return nowhere(b)
+			}
+		case id&0x20 == 0 || depth == maxSkippedDepth:
+			return nowhere(b)
 		default:
-			at = end
+			at += 2
+			depth++
 		}
 		if depth == 0 {
-			return at
+			return min(at, nowhere(b))
 		}
 	}
 }
