@@ -124,6 +124,8 @@ func Usual(tsdu []byte, whole bool) bool {
 		at, ok = behind(h, 4+16)
 	case indefiniteFront.fits(h[4:]) && indefiniteRest.fits(h[12:]):
 		at, ok = behind(h, 4+10)
+	case smallFront.fits(h[4:]) && smallRest.fits(h[12:]):
+		at, ok = behind(h, 4+13)
 	default:
 		at, ok = behindTransfer(h)
 	}
@@ -162,6 +164,8 @@ var (
 	definiteRest    = looks("02 01 .. a0 82 .. .. 04")
 	indefiniteFront = looks("61 80 30 80 02 01 .. a0")
 	indefiniteRest  = looks("80 04")
+	smallFront      = looks("61 81 .. 30 81 .. 02 01")
+	smallRest       = looks(".. a0 81 .. 04")
 )
 
 // Tokened is Usual for the most frequent of all TSDUs: those with a GIVE TOKENS or PLEASE TOKENS

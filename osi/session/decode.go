@@ -314,6 +314,10 @@ func MayResume(prefix []byte, whole bool) bool {
 }
 
 func mayResume(prefix []byte, whole bool) bool {
+	const siActivityResume = 29
+	if whole && len(prefix) >= 2 && int(prefix[1]) == len(prefix)-2 && prefix[1] != 0xff && prefix[0] != siActivityResume {
+		return false // One SPDU, as those are that open a connection.
+	}
 	for p := 0; p < len(prefix); {
 		si := prefix[p]
 		if si >= uint8(len(identifiers)) {

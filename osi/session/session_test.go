@@ -455,6 +455,8 @@ func TestMayResume(t *testing.T) {
 		{"GIVE TOKENS CONFIRM, cut", "1500", false, true},
 		{"of parameters that cannot be read", "1d05210329ff41", true, true},
 		{"cut behind a MINOR SYNC POINT", "010031032a01301d", false, true},
+		{"CONNECT alone", "0d0314014a", true, false},
+		{"CONNECT alone, cut", "0d0314014a", false, true},
 		{"another protocol", "7b7d", false, false},
 	} {
 		if got := MayResume(unhex(t, tt.hex), tt.whole); got != tt.want {

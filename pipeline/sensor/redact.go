@@ -424,10 +424,7 @@ func (s *Sensor) find(st *conn, whole []byte) (ranges []x411.Range, ok bool) {
 		if !ok {
 			out = append(out[:before], x411.Range{End: r.End - r.Start})
 		}
-		for i := range out[before:] {
-			out[before+i].Start += r.Start
-			out[before+i].End += r.Start
-		}
+		shift(out[before:], r.Start)
 		x.ranges = out
 	}
 	for _, r := range x.finder.Binds {
@@ -438,13 +435,18 @@ func (s *Sensor) find(st *conn, whole []byte) (ranges []x411.Range, ok bool) {
 			s.stats.BlindOctets += uint64(r.End - r.Start)
 			st.undecodable, st.digest = r.End-r.Start, sha256.Sum256(whole[r.Start:r.End])
 		}
-		for i := range out[before:] {
-			out[before+i].Start += r.Start
-			out[before+i].End += r.Start
-		}
+		shift(out[before:], r.Start)
 		x.ranges = out
 	}
 	return x.ranges, true
+}
+
+// shift makes ranges of what begins at an offset ranges of the whole.
+func shift(ranges []x411.Range, by int) {
+	for i := range ranges {
+		ranges[i].Start += by
+		ranges[i].End += by
+	}
 }
 
 // overwrite overwrites a range of the TSDU held, in the chunks it falls into.
@@ -506,6 +508,9 @@ func (s *Sensor) redactUnframed(it *record.Item, keep int) {
 }
 
 func stars(b []byte) {
+	for ; len(b) >= 8; b = b[8:] {
+		copy(b, "********")
+	}
 	for i := range b {
 		b[i] = '*'
 	}
