@@ -157,7 +157,7 @@ func AppendEarlier(b, items []byte, by int64) []byte {
 		h := (*[ItemFront]byte)(rest)
 		time := h[timeAt : timeAt+8]
 		binary.LittleEndian.PutUint64(time, binary.LittleEndian.Uint64(time)+uint64(by))
-		rest = rest[5+gather4(uint64(binary.LittleEndian.Uint32(h[1:]))):]
+		rest = rest[5+gather4(binary.LittleEndian.Uint32(h[1:])):]
 	}
 	return b
 }
@@ -227,8 +227,8 @@ func putFront(h *[ItemFront]byte, tag byte, kind ItemKind, dir uint8, time int64
 	binary.LittleEndian.PutUint32(h[42:], uint32(lengths>>32))
 }
 
-// timeAt is where an item's time stands.
-const timeAt = 10
+// Where an item's kind and time stand.
+const kindAt, timeAt = 6, 10
 
 // spread4 makes a varint of four octets of each half of v: the groups of seven bits are moved
 // apart, and but for the last get the bit that says that another follows.
@@ -279,9 +279,9 @@ func putCounters(b []byte, c *Counters) int {
 	rest := c.RetransmittedPackets | c.RetransmittedOctets | c.ConflictOctets | c.Gaps | c.LostOctets | c.OutOfOrder
 	if (c.Packets|c.Octets)>>28|rest == 0 {
 		// Nearly all are such; both are coded in four octets whatever they are.
-		h := (*[12]byte)(b)
+		h := (*[2 + plainCounters]byte)(b)
 		v := spread4(c.Packets | c.Octets<<32)
-		binary.LittleEndian.PutUint32(h[:], fCounters<<3|uint32(protowire.BytesType)|uint32(len(h)-2)<<8|1<<3<<16)
+		binary.LittleEndian.PutUint32(h[:], fCounters<<3|uint32(protowire.BytesType)|plainCounters<<8|1<<3<<16)
 		binary.LittleEndian.PutUint32(h[3:], uint32(v))
 		h[7] = 2 << 3
 		binary.LittleEndian.PutUint32(h[8:], uint32(v>>32))

@@ -206,12 +206,19 @@ func (f *field) next(b []byte) (n int) {
 		return f.any(b)
 	}
 	num, typ := protowire.Number(b[0]>>3), b[0]&7
-	if typ == uint8(protowire.Fixed32Type) {
+	switch typ {
+	case uint8(protowire.Fixed32Type):
 		if len(b) < 5 {
 			return 0
 		}
 		f.num, f.v, f.b = num, uint64(binary.LittleEndian.Uint32(b[1:])), nil
 		return 5
+	case uint8(protowire.Fixed64Type):
+		if len(b) < 9 {
+			return 0
+		}
+		f.num, f.v, f.b = num, binary.LittleEndian.Uint64(b[1:]), nil
+		return 9
 	}
 	v, n := uint64(b[1]), 1
 	if v >= 0x80 {
@@ -264,7 +271,10 @@ func (f *field) any(b []byte) (n int) {
 
 // Decode reads b into r, reusing r's slices.
 func (r *Record) Decode(b []byte) error {
-	*r = Record{Sources: r.Sources[:0], Preamble: r.Preamble[:0], Items: r.Items[:0]}
+	// Cleared where it is: a literal of its size would be made elsewhere and copied.
+	sources, preamble, items := r.Sources[:0], r.Preamble[:0], r.Items[:0]
+	*r = Record{}
+	r.Sources, r.Preamble, r.Items = sources, preamble, items
 	if len(b) > MaxSize {
 		return fmt.Errorf("record: %d octets exceed %d", len(b), MaxSize)
 	}
@@ -281,10 +291,10 @@ func (r *Record) Decode(b []byte) error {
 		if b[0] == preambleTag {
 			items = &r.Preamble
 		}
-		if (b[0] == itemTag || b[0] == preambleTag) && len(*items) < MaxItems {
+		if tag := b[0]; (tag == itemTag || tag == preambleTag) && len(*items) < MaxItems {
 			last := len(*items)
 			*items = slices.Grow(*items, 1)[:last+1]
-			if n := (*items)[last].plain(b, r.Time); n > 0 {
+			if n := (*items)[last].plain(b, tag, r.Time); n > 0 {
 				b = b[n:]
 				continue
 			}
@@ -352,19 +362,22 @@ func (r *Record) Decode(b []byte) error {
 	return nil
 }
 
-// touch reads an octet of every line of b's memory. All that follows reads b in leaps whose
+// touch reads a word of every line of b's memory. All that follows reads b in leaps whose
 // lengths are only known on the way, so that each line that is in no cache would be waited
 // for; here many are on their way at a time.
 //
 //go:noinline
-func touch(b []byte) (any byte) {
+func touch(b []byte) (any uint64) {
 	const line = 64
-	for ; len(b) >= 8*line; b = b[8*line:] {
-		m := (*[8 * line]byte)(b)
-		any |= m[0] | m[line] | m[2*line] | m[3*line] | m[4*line] | m[5*line] | m[6*line] | m[7*line]
+	for ; len(b) >= 16*line; b = b[16*line:] {
+		m := (*[16 * line]byte)(b)
+		any |= binary.LittleEndian.Uint64(m[0:]) | binary.LittleEndian.Uint64(m[1*line:]) | binary.LittleEndian.Uint64(m[2*line:]) | binary.LittleEndian.Uint64(m[3*line:]) |
+			binary.LittleEndian.Uint64(m[4*line:]) | binary.LittleEndian.Uint64(m[5*line:]) | binary.LittleEndian.Uint64(m[6*line:]) | binary.LittleEndian.Uint64(m[7*line:]) |
+			binary.LittleEndian.Uint64(m[8*line:]) | binary.LittleEndian.Uint64(m[9*line:]) | binary.LittleEndian.Uint64(m[10*line:]) | binary.LittleEndian.Uint64(m[11*line:]) |
+			binary.LittleEndian.Uint64(m[12*line:]) | binary.LittleEndian.Uint64(m[13*line:]) | binary.LittleEndian.Uint64(m[14*line:]) | binary.LittleEndian.Uint64(m[15*line:])
 	}
 	for i := 0; i < len(b); i += line {
-		any |= b[i]
+		any |= uint64(b[i])
 	}
 	return any
 }
@@ -373,8 +386,9 @@ func touch(b []byte) (any byte) {
 // are nearly all, as long as there is memory for them, and returns what is behind them.
 func (r *Record) plain(b []byte) []byte {
 	items, next, base := r.Items[:min(cap(r.Items), MaxItems)], len(r.Items), r.Time
-	for next < len(items) && len(b) > 0 && b[0] == itemTag {
-		n := items[next].plain(b, base)
+	for next < len(items) {
+		it := &items[next]
+		n := it.plain(b, itemTag, base)
 		if n == 0 {
 			break
 		}
@@ -400,7 +414,7 @@ func NextItem(fields []byte, it *Item, base int64) (rest []byte, ok bool) {
 	var f field
 	for len(fields) > 0 {
 		if fields[0] == itemTag {
-			if n := it.plain(fields, base); n > 0 {
+			if n := it.plain(fields, itemTag, base); n > 0 {
 				return fields[n:], true
 			}
 		}
@@ -422,50 +436,48 @@ const (
 	preambleTag = fPreamble<<3 | byte(protowire.BytesType)
 )
 
-// plain reads the field at the front of b, whose tag is an item's, in the form that AppendItem
-// writes, if nothing stands behind the item's octets, and returns the field's length. Of any
-// other it returns 0 and leaves it to decode, and what it was.
-func (it *Item) plain(b []byte, base int64) (n int) {
-	if len(b) < ItemFront {
+// plain reads the field at the front of b, if it has the given tag and an item in the form
+// that AppendItem writes, with nothing behind the item's octets, and returns the field's
+// length. Of any other, and where b ends with an item's front, it returns 0 and leaves it to
+// decode, and what it was.
+func (it *Item) plain(b []byte, tag byte, base int64) (n int) {
+	b = b[:len(b):len(b)]
+	if len(b) <= ItemFront {
 		return 0
 	}
 	h := (*[ItemFront]byte)(b)
-	first, second, third := binary.LittleEndian.Uint64(h[:]), binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint64(h[16:])
-	last := binary.LittleEndian.Uint64(h[ItemFront-8:])
-	// The tags, a direction, and which octet of each length is its last.
-	if (first&firstMask^firstFront)|(second&secondMask^secondFront)|(third&thirdMask^thirdFront)|(last&lastMask^lastFront)|
-		uint64(h[32]^frameTag) != 0 {
+	heads, octets := binary.LittleEndian.Uint32(h[kindAt-1:]), b[ItemFront:]
+	length := binary.LittleEndian.Uint32(h[ItemFront-4:])
+	if h[0] != tag || heads&headsMask != headsFront || h[timeAt-1] != timeTag || h[18] != sequenceTag || h[23] != offsetTag ||
+		h[32] != frameTag || h[41] != octetsTag || length&varintMask != varintFront {
 		return 0
 	}
-	kind := ItemKind(first >> 48)
-	lengths := gather4(first>>8&0xffffffff | last>>32<<32)
-	size := int(lengths >> 32)
-	octets := b[ItemFront:]
-	if int(uint32(lengths)) != ItemFront-5+size || size > len(octets) || kind < TPDU || kind > Redaction {
+	// With the bits set that say that another octet follows, carries go through them, so that
+	// the item's length is told from that of its octets as it stands.
+	kind, size := ItemKind(heads>>8), int(gather4(length))
+	if binary.LittleEndian.Uint32(h[1:]) != length+(ItemFront-5)|varintFront || size > len(octets) || kind-TPDU > Redaction-TPDU {
 		return 0
 	}
 	// Field by field: a whole Item would be made first, and then copied.
-	it.Octets = octets[:size]
-	it.Kind, it.Dir, it.Resync, it.Sequence = kind, uint8(second), false, binary.LittleEndian.Uint32(h[19:])
+	it.Octets, it.Digest = octets[:size:size], nil
+	it.Kind, it.Dir, it.Resync, it.Sequence = kind, uint8(heads>>24), false, binary.LittleEndian.Uint32(h[19:])
 	it.Time = base + int64(binary.LittleEndian.Uint64(h[timeAt:]))
 	it.Offset, it.Frame = binary.LittleEndian.Uint64(h[24:]), binary.LittleEndian.Uint64(h[33:])
-	it.Lost, it.Redacted, it.Digest, it.Source = 0, 0, nil, 0
+	it.Lost, it.Redacted, it.Source = 0, 0, 0
 	return ItemFront + size
 }
 
-// gather4 undoes spread4.
-func gather4(v uint64) uint64 {
-	v = v&0x007f007f_007f007f | v>>1&0x3f803f80_3f803f80
-	return v&0x00003fff_00003fff | v>>2&0x0fffc000_0fffc000
+// gather4 undoes spread4 of one half.
+func gather4(v uint32) uint32 {
+	v = v&0x007f007f | v>>1&0x3f803f80
+	return v&0x00003fff | v>>2&0x0fffc000
 }
 
-// What is the same in the words of an item's front: of the first three, and of the last,
-// which begins in the middle of the frame's number.
+// What is the same in kind and direction with their tags, and in a varint of four octets: which
+// is its last.
 const (
-	firstMask, firstFront   = 0xff_00_ff_80_80_80_80_00, 2<<3<<56 | 1<<3<<40 | 0x808080<<8
-	secondMask, secondFront = 0xff_fe, uint64(timeTag) << 8
-	thirdMask, thirdFront   = 0xff_00_00_00_00_ff_00_00, uint64(offsetTag)<<56 | uint64(sequenceTag)<<16
-	lastMask, lastFront     = 0x80_80_80_80_ff_00_00_00, 0x808080<<32 | uint64(octetsTag)<<24
+	headsMask, headsFront   = 0xfe_ff_00_ff, 2<<3<<16 | 1<<3
+	varintMask, varintFront = 0x80808080, 0x808080
 )
 
 func (it *Item) decode(b []byte, base int64) bool {
@@ -513,7 +525,41 @@ func (it *Item) decode(b []byte, base int64) bool {
 	return it.Kind >= TPDU && it.Kind <= Redaction
 }
 
-func (c *Connection) decode(b []byte) bool {
+func (c *Connection) decode(b []byte) bool { return c.plain(b) || c.any(b) }
+
+// plain is decode for what BeginConnection writes of a connection over IPv4 that was seen from
+// its start. Of any other it returns false.
+func (c *Connection) plain(b []byte) bool {
+	if len(b) != plainConnection {
+		return false
+	}
+	h := (*[plainConnection]byte)(b)
+	// Both ends are an address behind two octets, and a port of three behind one.
+	client, server := binary.LittleEndian.Uint64(h[20:]), binary.LittleEndian.Uint64(h[30:])
+	if h[0] != 1<<3|byte(protowire.BytesType) || int(h[1]) != len(c.ID) || h[38] != 7<<3|byte(protowire.Fixed64Type) ||
+		binary.LittleEndian.Uint16(h[18:]) != 2<<3|uint16(protowire.BytesType)|4<<8 || client&portMask != portFront|3<<3<<32 ||
+		binary.LittleEndian.Uint16(h[28:]) != 4<<3|uint16(protowire.BytesType)|4<<8 || server&portMask != portFront|5<<3<<32 {
+		return false
+	}
+	copy(c.ID[:], h[2:])
+	c.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte(h[20:])), port3(client>>40))
+	c.Server = netip.AddrPortFrom(netip.AddrFrom4([4]byte(h[30:])), port3(server>>40))
+	c.Start = int64(binary.LittleEndian.Uint64(h[39:]))
+	return true
+}
+
+// plainConnection is how long that is.
+const plainConnection = (2 + 16) + 2*(2+4+1+3) + 9
+
+// What is the same in an address and a port of three octets behind it: which of these is its
+// last. The port's tag is between them.
+const portMask, portFront = 0x80_80_80_ff_00_00_00_00, 0x00_80_80_00_00_00_00_00
+
+// port3 reads the varint of three octets at the front of v.
+func port3(v uint64) uint16 { return uint16(v&0x7f | v>>1&0x3f80 | v>>2&0x1fc000) }
+
+// any is decode for fields in any order and encoding.
+func (c *Connection) any(b []byte) bool {
 	var client, server netip.Addr
 	var clientPort, serverPort uint16
 	var f field
@@ -551,7 +597,28 @@ func (c *Connection) decode(b []byte) bool {
 	return true
 }
 
-func (c *Counters) decode(b []byte) bool {
+func (c *Counters) decode(b []byte) bool { return c.plain(b) || c.any(b) }
+
+// plain is decode for what Finish writes where there are but packets and octets. Of any other
+// it returns false, and leaves c as it was.
+func (c *Counters) plain(b []byte) bool {
+	if len(b) != plainCounters {
+		return false
+	}
+	h := (*[plainCounters]byte)(b)
+	packets, octets := binary.LittleEndian.Uint32(h[1:]), binary.LittleEndian.Uint32(h[6:])
+	if h[0] != 1<<3 || h[5] != 2<<3 || packets&varintMask != varintFront || octets&varintMask != varintFront {
+		return false
+	}
+	c.Packets, c.Octets = uint64(gather4(packets)), uint64(gather4(octets))
+	return true
+}
+
+// plainCounters is how long that is.
+const plainCounters = 2 * (1 + 4)
+
+// any is decode for fields in any order and encoding.
+func (c *Counters) any(b []byte) bool {
 	fields := [...]*uint64{
 		&c.Packets, &c.Octets, &c.RetransmittedPackets, &c.RetransmittedOctets,
 		&c.ConflictOctets, &c.Gaps, &c.LostOctets, &c.OutOfOrder,

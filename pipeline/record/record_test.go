@@ -381,7 +381,11 @@ func checkPlain(t *testing.T, b []byte, base int64) (got Item, n int) {
 	b = b[:len(b):len(b)]
 	was := Item{Kind: 9, Resync: true, Lost: 1, Redacted: 1, Digest: b, Source: 1} // Of an earlier record.
 	got = was
-	if n = got.plain(b, base); n == 0 {
+	tag := itemTag
+	if len(b) > 0 && b[0] == preambleTag {
+		tag = preambleTag
+	}
+	if n = got.plain(b, tag, base); n == 0 {
 		if !reflect.DeepEqual(got, was) {
 			t.Fatalf("% x: left, and changed to %+v", b[:min(len(b), 60)], got)
 		}
@@ -390,7 +394,7 @@ func checkPlain(t *testing.T, b []byte, base int64) (got Item, n int) {
 	var f field
 	var want Item
 	m := f.any(b)
-	if n != m || !want.decode(f.b, base) || !reflect.DeepEqual(got, want) {
+	if b[0] != tag || n != m || !want.decode(f.b, base) || !reflect.DeepEqual(got, want) {
 		t.Fatalf("% x: %d octets, %+v; field by field %d, %+v", b[:60], n, got, m, want)
 	}
 	return got, n
@@ -421,13 +425,17 @@ func TestPlain(t *testing.T) {
 			t.Fatalf("got %+v, want %+v", read, want)
 		}
 		more := want.Lost|want.Redacted|uint64(want.Source) != 0 || want.Resync || len(want.Digest) > 0
-		got, n := checkPlain(t, b, base)
+		if _, n := checkPlain(t, b, base); n > 0 && len(want.Octets) == 0 {
+			t.Fatalf("%+v: read with nothing behind its front", want)
+		}
+		got, n := checkPlain(t, append(b, 0xaa), base)
 		if n > 0 == more || n > 0 && !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 		if more || want.Kind != TPDU {
 			return
 		}
+		b = b[:n]
 		if tpdu := appendTPDU(nil, want.Dir, want.Time-base, want.Sequence, want.Offset, want.Frame, want.Octets); !bytes.Equal(tpdu, b) {
 			t.Fatalf("% x, as a TPDU % x", b[:ItemFront], tpdu[:ItemFront])
 		}
@@ -456,9 +464,8 @@ func TestPlainChanged(t *testing.T) {
 			b := appendTPDU(nil, uint8(v&1), int64(v), uint32(v), v, ^v, octets)
 			for at := range ItemFront {
 				for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
-					if b[at] ^= change; b[0] == itemTag || b[0] == preambleTag {
-						checkPlain(t, b, 5)
-					}
+					b[at] ^= change
+					checkPlain(t, b, 5)
 					b[at] ^= change
 				}
 			}
@@ -544,6 +551,81 @@ func TestBeginAndFinish(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A connection over IPv4 is read by its places as field by field, or left; any octet of it may
+// be another, and it may be cut anywhere.
+func TestPlainConnection(t *testing.T) {
+	was := Connection{ID: [16]byte{9}, Start: 9, MidStream: true}
+	check := func(b []byte) bool {
+		t.Helper()
+		got, want := was, was
+		ok := got.plain(b)
+		if !ok {
+			want = was
+		} else if !want.any(b) {
+			t.Fatalf("% x is read, but not field by field", b)
+		}
+		if got != want {
+			t.Fatalf("% x: got %+v, want %+v", b, got, want)
+		}
+		return ok
+	}
+	c := Connection{ID: [16]byte{1, 15: 2}}
+	numbers(func(v uint64) {
+		c.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(v), 1, 2, byte(v >> 8)}), uint16(v))
+		c.Server = netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(v), 4, 5, byte(v >> 7)}), ^uint16(v))
+		c.Start = int64(v)
+		b := BeginConnection(nil, &c, 1, 2)[2:][:plainConnection]
+		if !check(b) {
+			t.Fatalf("% x is left", b)
+		}
+		for at := range b {
+			for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
+				b[at] ^= change
+				check(b)
+				b[at] ^= change
+			}
+			check(b[:at])
+		}
+		check(append(b, 6<<3, 1))
+	})
+	c.MidStream = true
+	if b := BeginConnection(nil, &c, 1, 2)[2:]; check(b[:plainConnection+2]) {
+		t.Error("one of which the start was not seen is plain")
+	}
+}
+
+// Packets and octets are read by their places as field by field, or left.
+func TestPlainCounters(t *testing.T) {
+	was := Counters{Packets: 9, Octets: 9, Gaps: 9}
+	check := func(b []byte) bool {
+		t.Helper()
+		got, want := was, was
+		ok := got.plain(b)
+		if ok && !want.any(b) {
+			t.Fatalf("% x is read, but not field by field", b)
+		}
+		if got != want {
+			t.Fatalf("% x: got %+v, want %+v", b, got, want)
+		}
+		return ok
+	}
+	numbers(func(v uint64) {
+		b := Finish(nil, &[2]Counters{{Packets: v, Octets: v / 3}, {Packets: 1}}, Open, false, false)[2:]
+		if v < 1<<28 && !check(b[:plainCounters]) {
+			t.Fatalf("% x is left", b)
+		}
+		b = b[:plainCounters]
+		for at := range b {
+			for _, change := range []byte{1, 2, 0x10, 0x80, 0xff} {
+				b[at] ^= change
+				check(b)
+				b[at] ^= change
+			}
+			check(b[:at])
+		}
+	})
 }
 
 // Items of earlier records are the same with another base.
