@@ -2,6 +2,7 @@ package association
 
 import (
 	"math/bits"
+	"slices"
 	"sort"
 	"sync"
 
@@ -215,13 +216,19 @@ func (v *view) placeInto(p *Place, i int) {
 		*p = Place{}
 		return
 	}
-	if n > 0 {
+	if v.marks[n].at > i {
 		n = sort.Search(len(v.marks), func(k int) bool { return v.marks[k].at > i }) - 1
 		n = max(n, 0)
 	}
 	m := &v.marks[n]
 	p.Seq, p.Offset = m.Seq+uint32(i-m.at), m.Offset+uint64(i-m.at)
 	p.Time, p.Frame, p.Source = m.Time, m.Frame, m.Source
+}
+
+// placeInto puts into p where octet i of the TPDU stood, as the view's does.
+func (in *TPDU) placeInto(p *Place, i int) {
+	p.Seq, p.Offset = in.Seq+uint32(i), in.Offset+uint64(i)
+	p.Time, p.Frame, p.Source = in.Time, in.Frame, in.Source
 }
 
 // last returns where the last octet stood.
@@ -312,7 +319,7 @@ func (a *Association) join(j *joiner, v view, expect func([]byte) int) {
 		j.buf = a.grow(old, n, old, expect)
 		a.giveBack(old)
 	}
-	j.mark(at, &v)
+	v.placeInto(j.mark(at), 0)
 	// The other marks that fall into v.
 	for i := range v.marks {
 		m := &v.marks[i]
@@ -323,12 +330,17 @@ func (a *Association) join(j *joiner, v view, expect func([]byte) int) {
 	j.buf = append(j.buf, v.octets...)
 }
 
-// mark notes that octet at of the whole is the first one of v.
-func (j *joiner) mark(at int, v *view) {
-	j.marks = append(j.marks, mark{})
-	m := &j.marks[len(j.marks)-1]
+// mark notes that octet at of the whole is the first one of a TPDU or view, and returns its
+// place, which is told.
+func (j *joiner) mark(at int) *Place {
+	n := len(j.marks)
+	if n == cap(j.marks) {
+		j.marks = slices.Grow(j.marks, 1)
+	}
+	j.marks = j.marks[:n+1]
+	m := &j.marks[n]
 	m.at = at
-	v.placeInto(&m.Place, 0)
+	return &m.Place
 }
 
 func (j *joiner) view() view { return view{j.buf, 0, j.marks} }

@@ -10,6 +10,7 @@ import (
 // GIVE TOKENS or PLEASE TOKENS without parameters (X.225 6.3.7).
 const (
 	frontDT      = 0x02f0             // Of any.
+	frontPart    = 0x02f000           // Of one that does not end a TSDU.
 	frontData    = 0x02f080_0100_0100 // DATA TRANSFER without parameters.
 	frontStart   = 0x02f080_0100_2d   // ACTIVITY START.
 	frontEnd     = 0x02f080_0100_29   // ACTIVITY END.
@@ -41,12 +42,25 @@ func (a *Association) plain(in *TPDU) bool {
 		return false
 	}
 	if front>>8 == frontData {
-		v := a.view(in, dtSize)
-		if !a.plainData(dir, &v, size) {
+		from, to, ok := a.plainData(dir, octets[dtSize:], size)
+		if !ok {
 			return false
 		}
+		t := &a.transfer[dir]
+		if !t.begun {
+			in.placeInto(a.beginning(t, dir), dtSize+from)
+		}
+		in.placeInto(&t.last, dtSize+to-1)
 		a.count(dir)
 		return true
+	}
+	if front>>40 == frontPart {
+		if !a.cfg.Lasting || size > a.cfg.MaxAPDU {
+			return false
+		}
+		d.open, d.tsduSince = true, a.record
+		a.begins(&d.tsdu)
+		return a.goesOn(dir, in)
 	}
 	// The lengths of the second SPDU and of its parameter.
 	if int(front>>8&0xff) != size-4 || int(octets[dtSize+5]) != size-6 {
@@ -91,9 +105,7 @@ func (a *Association) goesOn(dir uint8, in *TPDU) bool {
 	}
 	a.count(dir)
 	a.borrow(&j.borrowed, user)
-	j.marks = append(j.marks, mark{})
-	m := &j.marks[len(j.marks)-1] // Field by field, as in placeInto.
-	m.at, m.Seq, m.Offset, m.Time, m.Frame, m.Source = at, in.Seq+dtSize, in.Offset+dtSize, in.Time, in.Frame, in.Source
+	in.placeInto(j.mark(at), dtSize)
 	if in.Octets[dtSize-1]&0x80 != 0 {
 		a.ended(dir, at+len(user))
 	}
@@ -105,33 +117,46 @@ func (a *Association) goesOn(dir uint8, in *TPDU) bool {
 func (a *Association) joined(dir uint8, size int) bool {
 	d := &a.dir[dir]
 	v := d.tsdu.front()
-	return !a.general && len(d.tsdu.buf) == 0 && len(v.octets) >= 7 && a.class.X400() && d.segment == session.None &&
-		uint64(binary.BigEndian.Uint32(v.octets)) == frontData&0xffffffff && a.plainData(dir, &v, size)
+	if a.general || len(d.tsdu.buf) > 0 || len(v.octets) < 7 || !a.class.X400() || d.segment != session.None ||
+		uint64(binary.BigEndian.Uint32(v.octets)) != frontData&0xffffffff {
+		return false
+	}
+	from, to, ok := a.plainData(dir, v.octets, size)
+	if !ok {
+		return false
+	}
+	t := &a.transfer[dir]
+	if !t.begun {
+		v.placeInto(a.beginning(t, dir), from)
+	}
+	v.placeInto(&t.last, to-1)
+	return true
 }
 
 // plainData takes a TSDU of data (X.225 8.3.11), which is size octets long and begins with
-// those of v; the others are borrowed in the TSDU that is being joined. It returns false
-// where it is not of a plain form.
-func (a *Association) plainData(dir uint8, v *view, size int) bool {
+// those given; the others are borrowed in the TSDU that is being joined. It returns where in
+// it the octets stand that it adds to the transfer, which has yet to be told their places, and
+// false where it is not of a plain form.
+func (a *Association) plainData(dir uint8, octets []byte, size int) (from, to int, ok bool) {
 	t := &a.transfer[dir]
 	if a.facts.Mode != ModeNormal || !t.active || t.bad != WhyNone {
-		return false
+		return 0, 0, false
 	}
-	context, from, to, ok := rttr(v.octets, 4, size)
+	context, from, to, ok := rttr(octets, 4, size)
 	if !ok || a.defined && !a.accepted(context) || t.size()+to-from > a.cfg.MaxAPDU {
-		return false
+		return 0, 0, false
 	}
-	if len(v.octets) == size {
-		if !zeros(v.octets[to:]) {
-			return false
+	if len(octets) == size {
+		if !zeros(octets[to:]) {
+			return 0, 0, false
 		}
-		a.borrow(&t.borrowed, v.octets[from:to])
+		a.borrow(&t.borrowed, octets[from:to])
 	} else {
 		list := a.dir[dir].tsdu.borrowed.list
 		for at, i := size, len(list)-1; at > to; i-- {
 			at -= len(list[i])
 			if !zeros(list[i][max(to-at, 0):]) {
-				return false
+				return 0, 0, false
 			}
 		}
 		at := 0
@@ -142,14 +167,15 @@ func (a *Association) plainData(dir uint8, v *view, size int) bool {
 			at += len(b)
 		}
 	}
-	if !t.begun {
-		t.begun = true
-		t.origin.Connection, t.origin.Dir = a.cfg.Connection, dir
-		v.placeInto(&t.origin.Place, from)
-	}
 	t.pieces++
-	v.placeInto(&t.last, to-1)
-	return true
+	return from, to, true
+}
+
+// beginning returns the place of a transfer's first octet, which is told.
+func (a *Association) beginning(t *transfer, dir uint8) *Place {
+	t.begun = true
+	t.origin.Connection, t.origin.Dir = a.cfg.Connection, dir
+	return &t.origin.Place
 }
 
 // zeros reports whether b, which is short, has no other octets.
@@ -196,9 +222,34 @@ func soleOf(b []byte, at, end int, tag byte) (from, to int, ok bool) {
 	return f.at, end, ok && f.at+n == end
 }
 
+// usualFront is what stands before the octets of an RTTR where each length takes two octets
+// behind the first. Its first words are wide, but for lengths and the presentation context;
+// those are open where only the octets' own length is definite, and then there are 13 octets.
+const (
+	usualFront             = 19
+	wideMask, wideFront    = 0xff_ff_00_00_ff_ff_00_00, 0x61_82_00_00_30_82_00_00
+	wideRestMask, wideRest = 0xff_ff_80_ff_ff_00_00_ff, 0x02_01_00_a0_82_00_00_04
+	openMask, openFront    = 0xff_ff_ff_ff_ff_ff_80_ff, 0x61_80_30_80_02_01_00_a0
+	openRest               = 0x80_04_82
+)
+
 // rttr returns where in b[at:end] the octets of an RTTR (X.228 clause 9) are that is in one
 // piece and all of one PDV-list of fully encoded user data (X.226 8.4.2).
 func rttr(b []byte, at, end int) (context int64, from, to int, ok bool) {
+	if rest := b[at:]; len(rest) > usualFront {
+		// In nearly all each length takes two octets behind the first, or there is none but of
+		// the octets themselves.
+		h := (*[usualFront]byte)(rest)
+		first, second := binary.BigEndian.Uint64(h[:]), binary.BigEndian.Uint64(h[8:])
+		switch size := end - at; {
+		case first&wideMask == wideFront && second&wideRestMask == wideRest && h[16] == 0x82 &&
+			first&^wideMask == uint64(size-4)<<32|uint64(size-8) && int(second>>8&0xffff) == size-15 &&
+			int(binary.BigEndian.Uint16(h[17:])) == size-usualFront:
+			return int64(second >> 40 & 0xff), at + usualFront, end, size > usualFront
+		case first&openMask == openFront && second>>40 == openRest && int(second>>24&0xffff) == size-13-6:
+			return int64(first >> 8 & 0xff), at + 13, end - 6, size > 13+6
+		}
+	}
 	if at, end, ok = sole(b, at, end, 0x61); !ok {
 		return 0, 0, 0, false
 	}

@@ -178,7 +178,7 @@ func (a *Association) TPDU(in *TPDU) (pending bool) {
 	if !a.cfg.Lasting {
 		a.detach()
 	}
-	return a.next < len(a.events) || len(a.handover) > 0
+	return len(a.events)|len(a.handover) != 0 // settle has left none of before.
 }
 
 // any takes what plain does not.
@@ -316,7 +316,7 @@ func (a *Association) dt(dir uint8, v *view, eot bool) {
 	}
 	if a.cfg.Lasting {
 		a.borrow(&d.tsdu.borrowed, v.octets)
-		d.tsdu.mark(size-len(v.octets), v)
+		v.placeInto(d.tsdu.mark(size-len(v.octets)), 0)
 	} else {
 		a.join(&d.tsdu, *v, totalTSDU)
 	}
