@@ -523,9 +523,7 @@ func (w *worker) connection(ctx context.Context, j *job) error {
 	c.heard = max(c.heard, rec.Time)
 	c.muted = c.muted || rec.Muted
 	c.givenUp = false
-	for i := range rec.Items {
-		w.item(c, rec, &rec.Items[i])
-	}
+	w.items(c, rec)
 	c.counters(rec)
 	if rec.End != record.Open {
 		for dir := range c.skipped {
@@ -1010,20 +1008,35 @@ func (w *worker) missed(c *connection, rec *record.Record, n uint64) {
 	}
 }
 
-// item takes one item of a record.
-func (w *worker) item(c *connection, rec *record.Record, it *record.Item) {
-	if c.row.FirstFrame == 0 {
-		c.row.FirstFrame = it.Frame
-	}
-	c.row.LastFrame = it.Frame
-	c.row.LastSeen = max(c.row.LastSeen, it.Time)
-	c.heard = max(c.heard, it.Time)
-	switch it.Kind {
-	case record.TPDU:
-		if c.skipped[it.Dir] != nil {
+// items takes the items of a record.
+func (w *worker) items(c *connection, rec *record.Record) {
+	r, items := &c.row, rec.Items
+	for i := range items {
+		it := &items[i]
+		if r.FirstFrame == 0 {
+			r.FirstFrame = it.Frame
+		}
+		r.LastFrame = it.Frame
+		if it.Time > r.LastSeen {
+			r.LastSeen = it.Time
+		}
+		if it.Time > c.heard {
+			c.heard = it.Time
+		}
+		if it.Kind != record.TPDU {
+			w.other(c, rec, it)
+			continue
+		}
+		if c.skipped[it.Dir&1] != nil {
 			w.endRun(c, it.Dir)
 		}
 		w.take(c, rec, it)
+	}
+}
+
+// other takes an item that is no TPDU.
+func (w *worker) other(c *connection, rec *record.Record, it *record.Item) {
+	switch it.Kind {
 	case record.Gap:
 		w.endRun(c, it.Dir)
 		c.assoc.Gap(it.Dir, it.Sequence, it.Lost)
