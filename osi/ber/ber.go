@@ -515,13 +515,13 @@ func (d *Decoder) known(start int) (end int, ok bool) {
 // from limit on is looked at.
 func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int) {
 	in, budget := d.in[:limit], d.budget
-	spans, inner := d.spans[:0], -1
-	if len(spans) < cap(spans) {
-		spans = append(spans, span{start, inner, budget})
+	inner := -1
+	if d.spans = d.spans[:0]; cap(d.spans) > 0 {
+		d.spans = append(d.spans, span{start, inner, budget})
 		inner = 0
 	}
 	// Those of the open elements that there was no room for are the innermost.
-	for open, more := 1, 1-len(spans); ; {
+	for open, more := 1, 1-len(d.spans); ; {
 		if len(in)-p < 2 {
 			code, at = MissingEndOfContents, start
 			break
@@ -537,7 +537,7 @@ func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int)
 			if more > 0 {
 				more--
 			} else {
-				s := &spans[inner]
+				s := &d.spans[inner]
 				inner, s.end, s.cost = s.end, p, s.cost-budget
 			}
 			if open--; open == 0 {
@@ -547,21 +547,16 @@ func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int)
 			continue
 		}
 		at = p
-		p++
-		if b&0x1f == 0x1f {
-			_, q, c := longTag(in, at)
-			if c != None {
-				code = c
+		p += 2
+		indefinite := l == 0x80
+		if b&0x1f == 0x1f || l > 0x80 {
+			// One call for all that is seldom: around each this loop puts what it has aside.
+			if p, l, indefinite, code = longHeader(in, at); code != None {
+				at = p
 				break
 			}
-			if p = q; p >= len(in) {
-				code, at = Truncated, p
-				break
-			}
-			l = int(in[p])
 		}
-		p++
-		if l == 0x80 {
+		if indefinite {
 			if b&0x20 == 0 {
 				code = IndefinitePrimitive
 				break
@@ -570,21 +565,13 @@ func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int)
 				code = TooDeep
 				break
 			}
-			if len(spans) < cap(spans) {
-				spans = append(spans, span{at, inner, budget})
-				inner = len(spans) - 1
+			if n := len(d.spans); n < cap(d.spans) {
+				d.spans = append(d.spans, span{at, inner, budget})
+				inner = n
 			} else {
 				more++
 			}
 			continue
-		}
-		if l > 0x80 {
-			n, q, c := longLength(in, p, l&0x7f)
-			if c != None {
-				code = c
-				break
-			}
-			l, p = n, q
 		}
 		if l > len(in)-p {
 			code = LengthExceedsParent
@@ -594,11 +581,34 @@ func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int)
 	}
 	d.budget = budget
 	if code != None {
-		spans = spans[:0]
+		d.spans = d.spans[:0]
 	}
 	// All of them lie before end, which is 0 after an error: none is known then.
-	d.spans, d.scanned, d.span = spans, end, 0
+	d.scanned, d.span = end, 0
 	return end, code, at
+}
+
+// longHeader reads an identifier and a length, which tells how long the contents are or is of
+// the indefinite form. They begin at next, or the code belongs there.
+func longHeader(in []byte, p int) (next, l int, indefinite bool, code Code) {
+	at := p
+	if p++; in[at]&0x1f == 0x1f {
+		if _, p, code = longTag(in, at); code != None {
+			return at, 0, false, code
+		}
+		if p >= len(in) {
+			return p, 0, false, Truncated
+		}
+	}
+	l = int(in[p])
+	p++
+	if l > 0x80 {
+		if l, p, code = longLength(in, p, l&0x7f); code != None {
+			return at, 0, false, code
+		}
+		return p, l, false, None
+	}
+	return p, l, l == 0x80, None
 }
 
 // longTag reads a high-tag-number identifier (X.690 8.1.2.4) at p.
