@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"bytes"
+
 	"x400flow/osi/acse"
 	"x400flow/osi/association"
 	"x400flow/osi/ber"
@@ -76,7 +78,15 @@ var acseFields = [...]map[uint32]acseField{
 	},
 }
 
-// appendACSE appends what the ACSE APDUs of an association say.
+// acseTold is what was told last of an APDU's fields, behind so many octets of others: most
+// associations say the same.
+type acseTold struct {
+	fields []byte
+	before int
+	text   []byte // Empty before the first.
+}
+
+// appendACSE appends what the ACSE APDUs of an association say to an empty text.
 func (w *worker) appendACSE(dst []byte, f *association.Facts) []byte {
 	for kind, fields := range f.ACSE {
 		if fields == nil {
@@ -85,22 +95,32 @@ func (w *worker) appendACSE(dst []byte, f *association.Facts) []byte {
 		if len(dst) > 0 {
 			dst = append(dst, "; "...)
 		}
-		dst = append(append(dst, acse.Kind(kind).String()...), " {"...)
-		at := len(dst)
-		var limits x411.Limits
-		c := w.control.Start(fields, &limits)
-		var e ber.Element
-		for c.Next(&e) {
-			x := acseFields[kind][e.Tag.Number()]
-			if e.Tag.Class() != ber.ContextSpecific || x.shape == acseNone {
-				dst = w.control.AppendAny(x411.AppendItem(dst, at, "unknown"), &c, &e)
-				continue
-			}
-			dst = w.appendACSEField(x411.AppendItem(dst, at, x.name), &c, &e, &x)
+		told, before := &w.acse[kind], len(dst)
+		if len(told.text) == 0 || told.before != before || !bytes.Equal(told.fields, fields) {
+			dst = w.appendACSEFields(dst, acse.Kind(kind), fields)
+			told.fields, told.before, told.text = append(told.fields[:0], fields...), before, append(told.text[:0], dst[before:]...)
+		} else {
+			dst = append(dst, told.text...)
 		}
-		dst = append(dst, '}')
 	}
 	return dst
+}
+
+func (w *worker) appendACSEFields(dst []byte, kind acse.Kind, fields []byte) []byte {
+	dst = append(append(dst, kind.String()...), " {"...)
+	at := len(dst)
+	var limits x411.Limits
+	c := w.control.Start(fields, &limits)
+	var e ber.Element
+	for c.Next(&e) {
+		x := acseFields[kind][e.Tag.Number()]
+		if e.Tag.Class() != ber.ContextSpecific || x.shape == acseNone {
+			dst = w.control.AppendAny(x411.AppendItem(dst, at, "unknown"), &c, &e)
+			continue
+		}
+		dst = w.appendACSEField(x411.AppendItem(dst, at, x.name), &c, &e, &x)
+	}
+	return append(dst, '}')
 }
 
 func (w *worker) appendACSEField(dst []byte, c *ber.Cursor, e *ber.Element, x *acseField) []byte {

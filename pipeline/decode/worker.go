@@ -83,6 +83,7 @@ type worker struct {
 	apdu         x411.APDU
 	bind         x411.Bind
 	control      x411.Reader
+	acse         [len(acseFields)]acseTold
 	batch        *schema.Batch
 	untold       connection // Connections whose row is due, by since: untold.later is the first.
 	time         int64      // Capture time of the last record.
