@@ -22,6 +22,7 @@ type Scratch struct {
 	spill  Event    // What a left-out problem is written to.
 	lent   [][]byte // Buffers that events refer to.
 	names  []byte   // Identifiers that events refer to.
+	owed   bool     // Some of these are there.
 	text   []byte
 
 	free  buffers.Pool
@@ -85,7 +86,7 @@ func (a *Association) recycle(b []byte) {
 // giveBack keeps a buffer until the events are drained, and then for others.
 func (a *Association) giveBack(b []byte) {
 	if cap(b) > 0 {
-		a.lent = append(a.lent, b)
+		a.lent, a.owed = append(a.lent, b), true
 	}
 }
 

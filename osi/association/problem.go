@@ -54,7 +54,7 @@ const maxEvents = 1024
 // emit queues an event and returns it to be filled in. It is valid until the
 // next emit.
 func (a *Association) emit(kind EventKind, dir uint8, at Place) *Event {
-	a.events = append(a.events, Event{})
+	a.events, a.owed = append(a.events, Event{}), true
 	e := &a.events[len(a.events)-1]
 	e.Kind, e.Dir, e.At, e.Reason, e.Inferred, e.Since = kind, dir, at, -1, a.facts.Inferred, a.from
 	return e

@@ -129,7 +129,7 @@ func (a *Association) endSSDU(d *direction) {
 // settle takes back what events referred to, and hands over what was suspended. Most TPDUs
 // cause no event.
 func (a *Association) settle() {
-	if s := a.scratch; len(s.events)|len(s.lent)|len(s.names)|len(a.handover) != 0 {
+	if a.owed || len(a.handover) > 0 {
 		a.takeBack()
 	}
 }
@@ -140,7 +140,7 @@ func (a *Association) takeBack() {
 		a.recycle(b)
 		a.lent[i] = nil
 	}
-	a.lent, a.names = a.lent[:0], a.names[:0]
+	a.lent, a.names, a.owed = a.lent[:0], a.names[:0], false
 	a.hand()
 }
 

@@ -325,7 +325,7 @@ func (a *Association) endTransfer(t *transfer) {
 // lend copies octets for the life of the events.
 func (a *Association) lend(b []byte) []byte {
 	n := len(a.names)
-	a.names = append(a.names, b...)
+	a.names, a.owed = append(a.names, b...), true
 	return a.names[n:len(a.names):len(a.names)]
 }
 
