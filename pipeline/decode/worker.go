@@ -1012,12 +1012,14 @@ func (w *worker) missed(c *connection, rec *record.Record, n uint64) {
 // items takes the items of a record.
 func (w *worker) items(c *connection, rec *record.Record) {
 	r, items := &c.row, rec.Items
+	for i := 0; i < len(items) && r.FirstFrame == 0; i++ {
+		r.FirstFrame = items[i].Frame
+	}
+	if n := len(items); n > 0 {
+		r.LastFrame = items[n-1].Frame
+	}
 	for i := range items {
 		it := &items[i]
-		if r.FirstFrame == 0 {
-			r.FirstFrame = it.Frame
-		}
-		r.LastFrame = it.Frame
 		if it.Time > r.LastSeen {
 			r.LastSeen = it.Time
 		}
