@@ -66,26 +66,30 @@ func (a *Association) plain(in *TPDU) bool {
 	if int(front>>8&0xff) != size-4 || int(octets[dtSize+5]) != size-6 {
 		return false
 	}
-	serial, numbered := uint32(0), byte(front) == piSerial && size-6 <= maxSerialSize
-	if numbered {
+	kind := front >> 16
+	switch {
+	case byte(front) == piSerial && size-6 <= maxSerialSize:
+		serial := uint32(0)
 		for _, c := range octets[dtSize+6:] {
 			if c < '0' || c > '9' {
 				return false
 			}
 			serial = serial*10 + uint32(c-'0')
 		}
-	}
-	switch kind := front >> 16; {
-	case kind == frontSync && numbered:
-		a.foreignData = 0
-		a.checkpoint(dir, serial, true)
-	case (kind == frontSyncAck || kind == frontEndAck) && numbered:
-		a.foreignData = 0
-		a.transfer[1-dir].acknowledged = true
-	case kind == frontEnd && numbered:
-		v := a.view(in, dtSize)
-		a.finishTransfer(dir, v.place(2), v.sub(2, size))
-	case kind == frontStart && byte(front) == piActivity && size < 0xff:
+		switch kind {
+		case frontSync:
+			a.foreignData = 0
+			a.checkpoint(dir, serial, true)
+		case frontSyncAck, frontEndAck:
+			a.foreignData = 0
+			a.transfer[1-dir].acknowledged = true
+		case frontEnd:
+			v := a.view(in, dtSize)
+			a.finishTransfer(dir, v.place(2), v.sub(2, size))
+		default:
+			return false
+		}
+	case byte(front) == piActivity && kind == frontStart && size < 0xff:
 		v := a.view(in, dtSize)
 		a.known(dir)
 		a.begin(dir, v.place(2), v.octets[6:])
