@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"slices"
-	"unsafe"
 
 	"x400flow/osi/ber"
 )
@@ -128,7 +127,7 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, c *chosen, level
 		p.kind, p.form, p.number, p.inField = a.Kind, a.Form, a.Number, c.inField(i, a.Kind)
 		x.place(&p.value, octets, a.Value)
 		p.plain = a.Type == nil && a.Language == nil && len(a.Raw) == len(a.Value) &&
-			unsafe.SliceData(a.Raw) == unsafe.SliceData(a.Value)
+			sameStart(a.Raw, a.Value)
 		if p.plain {
 			continue
 		}
@@ -155,13 +154,6 @@ func (x *knownName) place(s *span, octets, v []byte) {
 	}
 	s.at = ^int16(len(x.memory))
 	x.memory = append(x.memory, v...)
-}
-
-// within returns where in octets v is, if that is where it is.
-func within(octets, v []byte) (at int16, ok bool) {
-	// The addresses are only compared: v is in octets, or in another object.
-	n := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
-	return int16(n), n <= uintptr(len(octets)) && int(n)+len(v) <= len(octets)
 }
 
 // known makes n the name x, which e is.

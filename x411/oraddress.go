@@ -43,46 +43,6 @@ type ORAddress struct {
 // fieldKinds is how many kinds of attribute, of those that come first, have a field.
 const fieldKinds = AttrTerminalType + 1
 
-// field returns the field for attributes of a kind below fieldKinds.
-func (a *ORAddress) field(k AttributeKind) *[]byte {
-	switch k {
-	case AttrCountry:
-		return &a.Country
-	case AttrADMD:
-		return &a.ADMD
-	case AttrPRMD:
-		return &a.PRMD
-	case AttrX121:
-		return &a.X121
-	case AttrTerminalID:
-		return &a.TerminalID
-	case AttrOrganization:
-		return &a.Organization
-	case AttrUnit1:
-		return &a.Units[0]
-	case AttrUnit2:
-		return &a.Units[1]
-	case AttrUnit3:
-		return &a.Units[2]
-	case AttrUnit4:
-		return &a.Units[3]
-	case AttrCommonName:
-		return &a.CommonName
-	case AttrSurname:
-		return &a.Surname
-	case AttrGivenName:
-		return &a.GivenName
-	case AttrInitials:
-		return &a.Initials
-	case AttrGeneration:
-		return &a.Generation
-	case AttrNumericID:
-		return &a.NumericID
-	default:
-		return &a.TerminalType
-	}
-}
-
 // AttributeKind says which attribute of an OR-address it is. Its order is that
 // of the text.
 type AttributeKind uint8

@@ -477,3 +477,22 @@ func TestCountryOfDCC(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressFields gives each kind of attribute its own field.
+func TestAddressFields(t *testing.T) {
+	var a ORAddress
+	fields := [...]*[]byte{
+		AttrCountry: &a.Country, AttrADMD: &a.ADMD, AttrPRMD: &a.PRMD, AttrX121: &a.X121, AttrTerminalID: &a.TerminalID,
+		AttrOrganization: &a.Organization, AttrUnit1: &a.Units[0], AttrUnit2: &a.Units[1], AttrUnit3: &a.Units[2],
+		AttrUnit4: &a.Units[3], AttrCommonName: &a.CommonName, AttrSurname: &a.Surname, AttrGivenName: &a.GivenName,
+		AttrInitials: &a.Initials, AttrGeneration: &a.Generation, AttrNumericID: &a.NumericID, AttrTerminalType: &a.TerminalType,
+	}
+	if len(fields) != int(fieldKinds) {
+		t.Fatalf("%d fields", len(fields))
+	}
+	for k, want := range fields {
+		if got := a.field(AttributeKind(k)); got != want {
+			t.Errorf("%s has another field", AttributeKind(k).Label())
+		}
+	}
+}

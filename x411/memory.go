@@ -1,0 +1,25 @@
+package x411
+
+import "unsafe"
+
+// Where texts are in memory, and where the fields of an address are.
+
+// within returns where in octets v is, if that is where it is.
+func within(octets, v []byte) (at int16, ok bool) {
+	// The addresses are only compared: v is in octets, or in another object.
+	n := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
+	return int16(n), n <= uintptr(len(octets)) && int(n)+len(v) <= len(octets)
+}
+
+// sameStart reports whether a and b begin at one place.
+func sameStart(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }
+
+// field returns the field for attributes of a kind below fieldKinds. The fields are in memory
+// what an array of them is, in the order of the kinds: which one is asked for cannot be
+// foretold, so that a switch takes long.
+func (a *ORAddress) field(k AttributeKind) *[]byte {
+	return &(*[fieldKinds][]byte)(unsafe.Pointer(a))[k]
+}
+
+// There are as many fields before Attributes as there are kinds with one.
+var _ [fieldKinds]struct{} = [unsafe.Offsetof(ORAddress{}.Attributes) / unsafe.Sizeof([]byte{})]struct{}{}
