@@ -25,6 +25,7 @@ type NameCache struct {
 	passed uint64 // Names that were not looked for.
 
 	domains []knownDomain
+	fronts  []knownFront
 }
 
 const (
@@ -38,6 +39,10 @@ const (
 	domainBits = 8 // Of the number of a domain's place.
 	minDomain  = 8 // Octets of the contents of a domain.
 	maxDomain  = 96
+
+	frontBits = 8 // Of the number of a front's place.
+	minFront  = 8 // Octets of its elements.
+	maxFront  = 128
 )
 
 // nameSet are the places that names with one remainder of their hashes have.
@@ -52,6 +57,7 @@ type knownName struct {
 	// octets are the contents octets of the name, memory what else its parts are of.
 	octets, memory []byte
 	parts          []knownPart
+	plain          int // So many parts, the first, are plain standard attributes.
 	directory      span
 	text, key      span
 	// levels and elements are how many there must be left to read it.
@@ -62,11 +68,10 @@ type knownName struct {
 type knownPart struct {
 	kind    AttributeKind
 	form    Form
-	plain   bool // It has no type and no language, and its value is as it was sent.
 	inField bool // It stands in a field of the address, too.
 	number  int32
 	value   span
-	// These are not set in a plain one.
+	// Only kind, form and value are set in a plain one.
 	typ, raw, language span
 }
 
@@ -77,6 +82,25 @@ type knownDomain struct {
 	country, admd, prmd span
 	// levels and elements are how many there must be left to read it.
 	levels, elements int
+}
+
+// knownFront are the attributes that standard attributes begin with: those of a country,
+// domains and an organization, each once and plain.
+type knownFront struct {
+	// hash is that of the octets that were looked for last.
+	hash uint64
+	// octets are the elements. An address of no others has the text and the key.
+	octets, text, key []byte
+	parts             []frontPart
+	kinds             uint64 // Bit k: there is one of the kind k.
+	elements          int
+}
+
+// frontPart is one attribute of a front.
+type frontPart struct {
+	kind  AttributeKind
+	form  Form
+	value span
 }
 
 // span is where a text of a known name is: from at on in its contents octets, or from ^at
@@ -121,16 +145,16 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, c *chosen, level
 	x := &s.names[s.recent]
 	x.hash, x.levels, x.elements = hash, levels, elements
 	x.octets, x.memory = append(x.octets[:0], octets...), x.memory[:0]
-	x.parts = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)]
-	for i := range attrs {
+	x.parts, x.plain = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)], c.plain
+	for i := range c.plain {
+		a, p := &attrs[i], &x.parts[i]
+		at, _ := within(octets, a.Value)
+		p.kind, p.form, p.value.at, p.value.length = a.Kind, a.Form, at, int16(len(a.Value))
+	}
+	for i := c.plain; i < len(attrs); i++ {
 		a, p := &attrs[i], &x.parts[i]
 		p.kind, p.form, p.number, p.inField = a.Kind, a.Form, a.Number, c.inField(i, a.Kind)
 		x.place(&p.value, octets, a.Value)
-		p.plain = a.Type == nil && a.Language == nil && len(a.Raw) == len(a.Value) &&
-			sameStart(a.Raw, a.Value)
-		if p.plain {
-			continue
-		}
 		x.place(&p.typ, octets, a.Type)
 		x.place(&p.raw, octets, a.Raw)
 		x.place(&p.language, octets, a.Language)
@@ -173,15 +197,19 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 	if len(attrs) > 0 {
 		n.Address.Attributes = attrs
 	}
-	for i := range attrs {
+	for i := range x.plain {
 		p, a := &x.parts[i], &attrs[i]
-		a.Kind, a.Form, a.Number = p.kind, p.form, p.number
-		v := of(p.value)
-		if p.plain {
-			a.Type, a.Value, a.Raw, a.Language = nil, v, v, nil
-		} else {
-			a.Type, a.Value, a.Raw, a.Language = of(p.typ), v, of(p.raw), of(p.language)
+		v := p.value.in(e.Content)
+		a.set(p.kind, p.form, 0, v, v)
+		if p.kind < fieldKinds {
+			*n.Address.field(p.kind) = v
 		}
+	}
+	for i := x.plain; i < len(attrs); i++ {
+		p, a := &x.parts[i], &attrs[i]
+		v := of(p.value)
+		a.set(p.kind, p.form, p.number, v, of(p.raw))
+		a.Type, a.Language = of(p.typ), of(p.language)
 		if p.inField {
 			*n.Address.field(p.kind) = v
 		}
@@ -233,6 +261,68 @@ func (d *decoder) knownDomain(x *knownDomain, octets []byte, g *DomainIdentifier
 	d.arena = append(d.arena, x.text...)
 	g.Text = d.kept(at)
 	g.Country, g.ADMD, g.PRMD = x.country.in(octets), x.admd.in(octets), x.prmd.in(octets)
+}
+
+// front returns the place of what the elements in begin with, nil where that has none, and where
+// its elements end. learn says that they should be kept there, otherwise they are.
+func (k *NameCache) front(in []byte) (x *knownFront, end int, learn bool) {
+	for end < len(in) && plainParts[in[end]].front {
+		_, next := short(in, end)
+		if next == 0 {
+			if next, _ = openEnd(in, end); next == 0 {
+				break
+			}
+			next += 2
+		}
+		end = next
+	}
+	if end < minFront || end > maxFront {
+		return nil, 0, false
+	}
+	if k.fronts == nil {
+		k.fronts = make([]knownFront, 1<<frontBits)
+	}
+	const odd = 0x9e3779b97f4a7c15
+	octets := in[:end]
+	hash := word(octets[end-8:])
+	for v := octets; len(v) > 8; v = v[8:] {
+		hash = bits.RotateLeft64(hash*odd, 29) ^ word(v)
+	}
+	hash *= odd
+	x = &k.fronts[hash>>(64-frontBits)]
+	if x.hash != hash {
+		// What comes once would only cost.
+		x.hash = hash
+		return nil, 0, false
+	}
+	return x, end, string(x.octets) != string(octets)
+}
+
+// learn keeps in x the elements octets, which attrs are.
+func (d *decoder) learn(x *knownFront, octets []byte, attrs []Attribute, elements int) {
+	var n ORName
+	arena := d.arena
+	d.finishName(&n, attrs, nil, 0)
+	d.arena = arena // Its texts do not stay there.
+	x.octets, x.text, x.key = append(x.octets[:0], octets...), append(x.text[:0], n.Text...), append(x.key[:0], n.Key...)
+	x.parts, x.kinds, x.elements = x.parts[:0], 0, elements
+	for i := range attrs {
+		a := &attrs[i]
+		at, _ := within(octets, a.Value)
+		x.parts = append(x.parts, frontPart{a.Kind, a.Form, span{at, int16(len(a.Value))}})
+		x.kinds |= 1 << a.Kind
+	}
+}
+
+// put makes the attributes of x the first of p. They are read from in, which begins with
+// the octets of x.
+func (x *knownFront) put(p *plainAttributes, in []byte) {
+	for i := range x.parts {
+		q := &x.parts[i]
+		v := q.value.in(in)
+		p.attrs[i].set(q.kind, q.form, 0, v, v)
+	}
+	p.n, p.sent, p.elements = len(x.parts), uint32(x.kinds), x.elements
 }
 
 // in returns what of octets s is.

@@ -250,6 +250,65 @@ func nameCacheBounds(t *testing.T, names int) {
 	}
 }
 
+// readByFront is readTwice for octets that are not known as a whole, and may begin as others do.
+func readByFront(t *testing.T, k *NameCache, octets []byte, depth, spent int) {
+	t.Helper()
+	for range 3 {
+		clear(k.sets)
+		twice(t, k, octets, depth, spent, false)
+	}
+}
+
+// What begins as other names is read as it is otherwise, wherever its other attributes have their
+// places.
+func TestKnownFronts(t *testing.T) {
+	inputs := fuzzed(t)
+	for _, file := range realNames(t) {
+		inputs = append(inputs, realOctets(t, file))
+	}
+	front := [][]byte{country("GB"), admd(" Gold=400"), el(0xa2, str(prn, "P/MD")), str(0x83, "Met  Office")}
+	personal := el(0xa5, str(0x80, "Smith"), str(0x81, "Ann"))
+	inputs = append(inputs,
+		el(seq, el(seq, front[0], front[1], front[2], front[3], personal)),
+		el(seq, el(seq, front[0], front[1], str(0x80, "234"), str(0x81, "T"), front[2], front[3])),
+		el(seq, el(seq, front[1], front[0], front[3], front[2], personal, el(0xa6, str(prn, "Z")))),
+		el(seq, el(seq, front[0], front[3], front[2], front[1])),
+		el(seq, el(seq, front[0], front[3], personal, front[2], front[1])),
+		el(seq, el(seq, front[0], front[1], front[0], personal)),
+		el(seq, el(seq, country("GB"), admd(""), el(0xa2, str(nmr, "4711")), str(0x83, ""))),
+		el(seq, el(seq, country("234"), admd(" "), str(0x83, "\xe9"))),
+	)
+	for _, tt := range orNameCases(t) {
+		inputs = append(inputs, tt.octets)
+	}
+	for _, in := range inputs {
+		if len(in) < 1<<12 {
+			inputs = append(inputs, coding{indefinite: true}.encode(parse(t, in)))
+		}
+	}
+	var k NameCache
+	for _, in := range inputs {
+		eachElement(in, func(octets []byte) { readByFront(t, &k, octets, 0, 0) })
+	}
+	learnt := 0
+	for i := range k.fronts {
+		if len(k.fronts[i].parts) > 0 {
+			learnt++
+		}
+	}
+	if learnt < 10 || len(k.fronts) != 1<<frontBits {
+		t.Errorf("%d fronts in %d places", learnt, len(k.fronts))
+	}
+	for _, in := range inputs[len(inputs)-20:] {
+		for depth := 1; depth < 6; depth++ {
+			readByFront(t, &k, in, depth, 0)
+		}
+		for left := range 30 {
+			readByFront(t, &k, in, 0, ber.DefaultMinElements+8*len(in)-1-left)
+		}
+	}
+}
+
 func FuzzNameCache(f *testing.F) {
 	for _, tt := range orNameCases(f) {
 		f.Add(tt.octets, byte(0), uint16(0))
@@ -257,13 +316,15 @@ func FuzzNameCache(f *testing.F) {
 	for _, in := range fuzzed(f) {
 		f.Add(in, byte(9), uint16(4000))
 	}
-	var k NameCache
+	var k, fronts NameCache
 	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
 		for range 2 {
 			k.credit = maxCredit
 			readTwice(t, &k, octets, 0, 0)
 			readTwice(t, &k, octets, int(depth), int(spent))
 		}
+		readByFront(t, &fronts, octets, 0, 0)
+		readByFront(t, &fronts, octets, int(depth), int(spent))
 	})
 }
 

@@ -99,10 +99,18 @@ var attrLabel = [attrCount]string{
 	"PD-SERVICE", "NET-NUM", "NET-SUB", "NET-PSAP", "DDA", "",
 }
 
-// attrPrefix is what stands before the value of an attribute: its label and "=".
-var attrPrefix = func() (t [attrCount]string) {
+// attrPrefix is what stands before the value of an attribute: its label and "=". All have one
+// size, so that they are copied without a call.
+type attrPrefix struct {
+	text   [maxPrefix]byte
+	length int
+}
+
+const maxPrefix = 16
+
+var attrPrefixes = func() (t [attrCount]attrPrefix) {
 	for k, label := range attrLabel {
-		t[k] = label + "="
+		t[k].length = copy(t[k].text[:], label+"=")
 	}
 	return t
 }()

@@ -358,7 +358,7 @@ func plainAlike(t *testing.T, octets []byte, depth, spent int) (plain int) {
 			}
 			c.Spend(spent)
 			if i == 0 {
-				taken = d.plainStandard(&c, &e)
+				_, _, taken = d.plainStandard(&c, &e)
 			} else {
 				d.anyStandard(&c, &e)
 			}
@@ -394,7 +394,10 @@ func TestPlainStandard(t *testing.T) {
 		var d decoder
 		c := d.start(octets, &Limits{})
 		var e ber.Element
-		if !c.Next(&e) || !d.plainStandard(&c, &e) || len(d.attrs) != maxPlain {
+		if !c.Next(&e) {
+			t.Fatal(c.Err())
+		}
+		if _, _, ok := d.plainStandard(&c, &e); !ok || len(d.attrs) != maxPlain {
 			t.Errorf("%x: %d attributes", octets, len(d.attrs))
 		}
 		for i := range octets {
@@ -445,11 +448,15 @@ func TestPlainValues(t *testing.T) {
 		}
 		words := strings.Join(strings.Fields(string(v)), " ")
 		simple := words == string(v) && words != "" && !strings.ContainsAny(words, "/\\=\x00\x1f\x7f") && !strings.ContainsFunc(words, func(r rune) bool { return r > 0x7f })
-		if isPlain(v) != simple {
-			t.Fatalf("%q: plain is %v", v, isPlain(v))
+		text := make([]byte, len(v))
+		if plain := putPlain(text, v); plain != simple {
+			t.Fatalf("%q: plain is %v", v, plain)
 		}
 		if !simple {
 			continue
+		}
+		if string(text) != string(v) {
+			t.Errorf("%q is put as %q", v, text)
 		}
 		if got := appendEscaped(nil, v, true); string(got) != string(v) {
 			t.Errorf("%q escaped is %q", v, got)

@@ -128,6 +128,8 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	first := len(d.attrs)
 	in := c.Enter(e)
 	var f ber.Element
+	var front *knownFront
+	plain := 0
 	sequences := 0
 	for in.Next(&f) {
 		switch f.Tag {
@@ -136,7 +138,11 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 			switch sequences {
 			case 1:
 				d.push("built-in-standard-attributes")
-				d.standardAttributes(&in, &f)
+				if len(d.attrs) == first {
+					front, plain = d.standardAttributes(&in, &f)
+				} else {
+					d.anyStandard(&in, &f)
+				}
 				d.pop()
 			case 2:
 				d.push("built-in-domain-defined-attributes")
@@ -168,7 +174,7 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	if sequences == 0 && in.Code() == ber.None {
 		d.failIn("built-in-standard-attributes", CodeMissing, e.Offset)
 	}
-	d.finishName(n, d.attrs[first:len(d.attrs):len(d.attrs)])
+	d.finishName(n, d.attrs[first:len(d.attrs):len(d.attrs)], front, plain)
 }
 
 func (d *decoder) attribute(a Attribute) {
@@ -208,10 +214,14 @@ var standardAttributeFields = FieldsOf([]field{
 	{"organizational-unit-names", ber.Context(6), 8, false},
 })
 
-func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) {
-	if !d.plainStandard(c, e) {
+// standardAttributes returns how many attributes are plain, all or none, and what is known of the
+// first of them, nil where that is nothing.
+func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) (front *knownFront, plain int) {
+	front, plain, ok := d.plainStandard(c, e)
+	if !ok {
 		d.anyStandard(c, e)
 	}
+	return front, plain
 }
 
 func (d *decoder) anyStandard(c *ber.Cursor, e *ber.Element) {
@@ -252,6 +262,7 @@ type plainPart struct {
 	shape plainShape
 	kind  AttributeKind
 	form  Form
+	front bool // Many names have the same.
 }
 
 type plainShape uint8
@@ -266,30 +277,66 @@ const (
 
 // plainParts are by identifier octet.
 var plainParts = [256]plainPart{
-	0x61: {plainChoice, AttrCountry, FormPrintable},
-	0x62: {plainChoice, AttrADMD, FormPrintable},
-	0x80: {plainText, AttrX121, FormNumeric},
-	0x81: {plainText, AttrTerminalID, FormPrintable},
-	0x83: {plainText, AttrOrganization, FormPrintable},
-	0x84: {plainText, AttrNumericID, FormNumeric},
-	0xa2: {plainChoice, AttrPRMD, FormPrintable},
-	0xa5: {plainPersonal, AttrSurname, FormPrintable},
-	0xa6: {plainUnits, AttrUnit1, FormPrintable},
+	0x61: {plainChoice, AttrCountry, FormPrintable, true},
+	0x62: {plainChoice, AttrADMD, FormPrintable, true},
+	0x80: {plainText, AttrX121, FormNumeric, false},
+	0x81: {plainText, AttrTerminalID, FormPrintable, false},
+	0x83: {plainText, AttrOrganization, FormPrintable, true},
+	0x84: {plainText, AttrNumericID, FormNumeric, false},
+	0xa2: {plainChoice, AttrPRMD, FormPrintable, true},
+	0xa5: {plainPersonal, AttrSurname, FormPrintable, false},
+	0xa6: {plainUnits, AttrUnit1, FormPrintable, false},
 }
 
 // maxPlain is how many attributes plainStandard may read: each kind once.
 const maxPlain = 15
 
+// plainAttributes are attributes that were read by add.
+type plainAttributes struct {
+	attrs    []Attribute // With room for what comes.
+	n        int         // Of those that there are.
+	sent     uint32      // Elements, by kind.
+	elements int
+}
+
 // plainStandard is standardAttributes for those as nearly all are: each sent once, as it
 // should be, with a length of one octet or indefinite, and of seven bits, so that nothing is
 // converted. It reads all of them or, where it returns false, nothing.
-func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) bool {
-	const printable, numeric, surname, generation = 0x13, 0x12, 0x80, 0x83
+func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) (front *knownFront, n int, ok bool) {
 	first := len(d.attrs)
 	d.attrs = slices.Grow(d.attrs, maxPlain)
-	attrs, n := d.attrs[first:first+maxPlain], 0
-	in, elements := e.Content, 0
-	sent, seen := uint32(0), uint32(0) // Elements and attributes, by kind.
+	p := plainAttributes{attrs: d.attrs[first : first+maxPlain]}
+	in, end := e.Content, 0
+	learn := false
+	if d.names != nil {
+		front, end, learn = d.names.front(in)
+		if front != nil && !learn {
+			front.put(&p, in)
+		} else if !p.add(in[:end]) {
+			return nil, 0, false
+		}
+	}
+	known, elements := p.n, p.elements // Of the front.
+	if !p.add(in[end:]) {
+		return nil, 0, false
+	}
+	if levels, left := c.Left(e); levels < 2 || left < p.elements {
+		return nil, 0, false
+	}
+	c.Spend(p.elements)
+	d.attrs = d.attrs[:first+p.n]
+	if learn {
+		d.learn(front, in[:end], p.attrs[:known], elements)
+	}
+	return front, p.n, true
+}
+
+// add reads the elements of in, plain standard attributes. It returns false where one is not
+// plain or one of its kind was read before.
+func (a *plainAttributes) add(in []byte) bool {
+	const printable, numeric, surname, generation = 0x13, 0x12, 0x80, 0x83
+	attrs, n, sent, elements := a.attrs, a.n, a.sent, a.elements
+	seen := uint32(0) // Attributes, by kind.
 	for p := 0; p < len(in); {
 		id, end := short(in, p)
 		next := end
@@ -351,11 +398,7 @@ func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) bool {
 		}
 		p = next
 	}
-	if levels, left := c.Left(e); levels < 2 || left < elements {
-		return false
-	}
-	c.Spend(elements)
-	d.attrs = d.attrs[:first+n]
+	a.n, a.sent, a.elements = n, sent, elements
 	return true
 }
 
@@ -807,6 +850,7 @@ type chosen struct {
 	index   [64]int32 // Of the attribute, by its kind, where there is one.
 	present uint64    // Bit k: there is one of the kind k, one of AttrDDA's predecessors.
 	ddas    bool      // There are domain-defined attributes.
+	plain   int       // So many, the first, are plain standard attributes: all stand in fields.
 }
 
 // choose chooses the forms and makes the address what attrs are, with c telling which.
@@ -843,31 +887,54 @@ func (c *chosen) inField(i int, k AttributeKind) bool {
 	return k < fieldKinds && c.present>>k&1 != 0 && c.index[k] == int32(i)
 }
 
-// finishName makes the address of attrs and writes text and key.
-func (d *decoder) finishName(n *ORName, attrs []Attribute) {
+// finishName makes the address of attrs and writes text and key. The first of attrs are plain
+// standard attributes, as many as plain says. What text and key begin with is known where front,
+// which the very first are, is not nil.
+func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront, plain int) {
 	c := &d.chosen
 	n.Address.choose(attrs, c)
+	c.plain = plain
 	at := len(d.arena)
 	out := d.arena
 	odd := uint64(0)  // Of those present, the ones of whose value the key has more changed than the case.
 	oddAt := &d.oddAt // Where in the text these are.
-	if c.present != 0 {
+	rest := c.present
+	if front != nil {
+		// The first of each kind stands, unless a better form follows, and theirs are the best.
+		rest &^= front.kinds
+		if rest&-rest < front.kinds && rest != 0 {
+			front, rest = nil, c.present // Others stand between them.
+		}
+	}
+	if front != nil {
+		out = append(out, front.text...)
+	} else if rest != 0 {
 		out = append(out, '/')
 	}
-	for set := c.present; set != 0; set &= set - 1 {
+	end := len(out)
+	out = out[:cap(out)]
+	for set := rest; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		v := attrs[c.index[k]].Value
-		out = append(out, attrPrefix[k]...)
-		if isPlain(v) && (!isCountry(AttributeKind(k)) || countryOfDCC(v) == "") {
-			out = append(out, v...)
+		if room := maxPrefix + 2*len(v) + 1; len(out)-end < room {
+			out = slices.Grow(out[:end], room)
+			out = out[:cap(out)]
+		}
+		p := &attrPrefixes[k]
+		*(*[maxPrefix]byte)(out[end:]) = p.text
+		end += p.length
+		if putPlain(out[end:], v) && (!isCountry(AttributeKind(k)) || countryOfDCC(v) == "") {
+			end += len(v)
 		} else {
 			odd |= 1 << k
-			oddAt[k][0] = int32(len(out) - at)
-			out = appendEscaped(out, v, false)
-			oddAt[k][1] = int32(len(out) - at)
+			oddAt[k][0] = int32(end - at)
+			end = len(appendEscaped(out[:end], v, false))
+			oddAt[k][1] = int32(end - at)
 		}
-		out = append(out, '/')
+		out[end] = '/'
+		end++
 	}
+	out = out[:end]
 	text := out[at:] // As far as the key is made of it.
 	if c.ddas {
 		for i := range attrs {
@@ -890,6 +957,9 @@ func (d *decoder) finishName(n *ORName, attrs []Attribute) {
 
 	at = len(out)
 	from := int32(0)
+	if front != nil {
+		out, from = append(out, front.key...), int32(len(front.text))
+	}
 	for set := odd; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		out = appendLower(out, text[from:oddAt[k][0]])
@@ -951,21 +1021,40 @@ func repeatedDDA(attrs []Attribute, i int) bool {
 	return false
 }
 
+// putPlain puts value into text, which is as long. It returns false where appendEscaped makes
+// something else of it, or appendFolded more than lower case.
+func putPlain(text, value []byte) bool {
+	text = text[:len(value)]
+	last := byte(' ')
+	for i, b := range value {
+		if folded[b] == 0 && (b != ' ' || last == ' ') {
+			return false
+		}
+		text[i], last = b, b
+	}
+	return last != ' '
+}
+
 // appendLower appends ASCII text in lower case.
 func appendLower(dst, text []byte) []byte {
 	at := len(dst)
 	dst = append(dst, text...)
 	v := dst[at:]
-	for ; len(v) >= 8; v = v[8:] {
-		x := binary.LittleEndian.Uint64(v)
+	n := len(v)
+	if n < 8 {
+		for i, b := range v {
+			if 'A' <= b && b <= 'Z' {
+				v[i] = b + 'a' - 'A'
+			}
+		}
+		return dst
+	}
+	for i := 0; i < n; i += 8 {
+		w := v[min(i, n-8):] // The last two overlap.
+		x := word(w)
 		// The high bit of each octet from A on, but not of those from the one behind Z on.
 		upper := (x + 0x3f3f3f3f3f3f3f3f) &^ (x + 0x2525252525252525) & 0x8080808080808080
-		binary.LittleEndian.PutUint64(v, x|upper>>2)
-	}
-	for i, b := range v {
-		if 'A' <= b && b <= 'Z' {
-			v[i] = b + 'a' - 'A'
-		}
+		binary.LittleEndian.PutUint64(w, x|upper>>2)
 	}
 	return dst
 }
@@ -993,17 +1082,6 @@ func appendEscaped(dst, value []byte, isType bool) []byte {
 		}
 	}
 	return dst
-}
-
-// isPlain reports whether appendEscaped takes a value as it is, and appendFolded in lower
-// case.
-func isPlain(value []byte) bool {
-	for i, b := range value {
-		if folded[b] == 0 && (b != ' ' || i == 0 || value[i-1] == ' ') {
-			return false
-		}
-	}
-	return len(value) > 0 && value[len(value)-1] != ' '
 }
 
 // isCountry reports whether a kind's value may be a number that the key replaces.
