@@ -582,17 +582,20 @@ func (d *decoder) bitString(c *ber.Cursor, e *ber.Element) (bits []byte, unused 
 // flags returns the first 64 bits of a BIT STRING, bit n of the value being bit
 // n of the string. Unused bits count as zero.
 func (d *decoder) flags(c *ber.Cursor, e *ber.Element) (uint64, bool) {
-	bits, unused, ok := d.bitString(c, e)
+	octets, unused, ok := d.bitString(c, e)
 	if !ok {
 		return 0, false
 	}
+	return flagsOf(octets, unused), true
+}
+
+// flagsOf returns the first 64 of bits whose last octet has unused ones.
+func flagsOf(octets []byte, unused int) uint64 {
 	v := uint64(0)
-	for n := range min(64, len(bits)*8-unused) {
-		if ber.Bit(bits, n) {
-			v |= 1 << n
-		}
+	for i, b := range octets[:min(8, len(octets))] {
+		v |= uint64(bits.Reverse8(b)) << (8 * i)
 	}
-	return v, true
+	return v & (1<<min(64, len(octets)*8-unused) - 1)
 }
 
 func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }

@@ -686,6 +686,67 @@ var suppliedInformationFields = FieldsOf([]field{
 // InternalTraceInformationElement, which differ by the latter's MTA-name.
 func (d *decoder) traceElement(c *ber.Cursor, e *ber.Element, t *TraceElement) {
 	t.Octets = Range{e.Offset, e.End}
+	if !d.plainTrace(c, e, t) {
+		d.anyTrace(c, e, t)
+	}
+}
+
+// plainTrace is traceElement for one as nearly all are: of a domain that is known, at most with an
+// MTA-name of seven bits, with a time of arrival and an action and nothing else, in this order
+// and with lengths of one octet. It reads all of it or, where it returns false, nothing.
+func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) bool {
+	const domain, printable, ia5, set, arrival, action = 0x63, 0x13, 0x16, 0x31, 0x80, 0x82
+	in := e.Content
+	id, p := short(in, 0)
+	if id != domain || d.names == nil {
+		return false
+	}
+	octets := in[2:p]
+	x := d.names.domain(octets)
+	if x == nil || string(x.octets) != string(octets) {
+		return false
+	}
+	elements := x.elements + 4
+	id, end := short(in, p)
+	var name []byte
+	if id == ia5 || id == printable {
+		if name = in[p+2 : end : end]; !SevenBits(name) {
+			return false
+		}
+		elements++
+		p = end
+		id, end = short(in, p)
+	}
+	if id != set || end != len(in) {
+		return false
+	}
+	p += 2
+	id, end = short(in, p)
+	if id != arrival {
+		return false
+	}
+	raw := in[p+2 : end : end]
+	p = end
+	if id, end = short(in, p); id != action || end != p+3 || end != len(in) || in[p+2] >= 0x80 {
+		return false
+	}
+	levels, left := c.Left(e)
+	if levels < 2 || levels-1 < x.levels || left < elements {
+		return false
+	}
+	at, ok := ber.UTCTime(raw)
+	if !ok {
+		return false
+	}
+	c.Spend(elements)
+	d.knownDomain(x, octets, &t.Domain)
+	t.MTAName = name
+	t.ArrivalTime.At, t.ArrivalTime.Raw = at, raw
+	t.RoutingAction = RoutingAction(in[p+2])
+	return true
+}
+
+func (d *decoder) anyTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) {
 	t.RoutingAction = -1
 	in := c.Enter(e)
 	var f, g ber.Element

@@ -56,3 +56,24 @@ func TestMissingFields(t *testing.T) {
 		}
 	}
 }
+
+// TestFlagsOf compares with the bits asked one by one.
+func TestFlagsOf(t *testing.T) {
+	octets := []byte{0xa1, 0x80, 0x01, 0xff, 0x00, 0x5a, 0xc3, 0x7e, 0xff}
+	for n := range len(octets) + 1 {
+		for unused := range 8 {
+			if n == 0 && unused > 0 {
+				break
+			}
+			want := uint64(0)
+			for i := range min(64, n*8-unused) {
+				if ber.Bit(octets[:n], i) {
+					want |= 1 << i
+				}
+			}
+			if got := flagsOf(octets[:n], unused); got != want {
+				t.Errorf("%x without %d bits: %x, want %x", octets[:n], unused, got, want)
+			}
+		}
+	}
+}

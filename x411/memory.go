@@ -11,9 +11,6 @@ func within(octets, v []byte) (at int16, ok bool) {
 	return int16(n), n <= uintptr(len(octets)) && int(n)+len(v) <= len(octets)
 }
 
-// sameStart reports whether a and b begin at one place.
-func sameStart(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }
-
 // field returns the field for attributes of a kind below fieldKinds. The fields are in memory
 // what an array of them is, in the order of the kinds: which one is asked for cannot be
 // foretold, so that a switch takes long.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -198,6 +199,96 @@ func TestKnownDomains(t *testing.T) {
 	if len(k.domains) != 1<<domainBits {
 		t.Errorf("%d places", len(k.domains))
 	}
+}
+
+// traceAlike reads each constructed element in octets as a trace element that is plain, once k
+// knows its domain, and as any, and compares what comes of those that are. It returns how many are.
+func traceAlike(t *testing.T, k *NameCache, octets []byte, depth, spent int) (plain int) {
+	t.Helper()
+	eachElement(octets, func(octets []byte) {
+		var short, long decoder
+		short.names, long.names = k, k
+		var traces [2]TraceElement
+		var left [2]int
+		taken := false
+		for i, d := range []*decoder{&long, &short} {
+			c := d.start(octets, &Limits{Depth: depth})
+			var e ber.Element
+			if !c.Next(&e) || !e.Constructed {
+				return
+			}
+			c.Spend(spent)
+			if i == 0 {
+				d.anyTrace(&c, &e, &traces[i])
+			} else {
+				taken = d.plainTrace(&c, &e, &traces[i])
+			}
+			_, left[i] = c.Left(&e)
+		}
+		if !taken {
+			if !reflect.DeepEqual(traces[1], TraceElement{}) {
+				t.Errorf("%x: %+v of what is not plain", octets, traces[1])
+			}
+			return
+		}
+		plain++
+		if !reflect.DeepEqual(traces[0], traces[1]) {
+			t.Errorf("%x:\nplain %+v\nany   %+v", octets, traces[1], traces[0])
+		}
+		if long.failures > 0 || long.unknown > 0 {
+			t.Errorf("%x is plain: %s, unknown %s", octets, long.failure.Error(), long.firstUnknown)
+		}
+		if left[0] != left[1] {
+			t.Errorf("%x: %d elements may follow, not %d", octets, left[1], left[0])
+		}
+	})
+	return plain
+}
+
+// Trace elements that are read as plain ones are as they are otherwise.
+func TestPlainTrace(t *testing.T) {
+	domain := el(0x63, country("GB"), admd(" "), str(prn, "Gamma"))
+	supplied := el(set, str(0x80, "960501095900Z"), el(0x82, []byte{1}))
+	var k NameCache
+	for _, octets := range [][]byte{el(seq, domain, supplied), el(seq, domain, str(ia5, "mta-1"), supplied), el(seq, domain, str(prn, ""), supplied)} {
+		if plain := traceAlike(t, &k, octets, 0, 0); plain != 1 {
+			t.Errorf("%x: %d are plain", octets, plain)
+		}
+		for i := range octets {
+			for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, octets[i] ^ 0x20, octets[i] + 1, octets[i] - 1, 0x13, 0x16, 0x30, 0x81} {
+				changed := slices.Clone(octets)
+				changed[i] = v
+				traceAlike(t, &k, changed, 0, 0)
+				traceAlike(t, &k, octets, 0, 0)
+			}
+		}
+		for depth := 1; depth < 6; depth++ {
+			traceAlike(t, &k, octets, depth, 0)
+		}
+		for left := range 30 {
+			traceAlike(t, &k, octets, 0, ber.DefaultMinElements+8*len(octets)-1-left)
+		}
+	}
+	plain := 0
+	for _, file := range realNames(t) {
+		plain += traceAlike(t, &k, realOctets(t, file), 0, 0)
+	}
+	for _, in := range fuzzed(t) {
+		traceAlike(t, &k, in, 0, 0)
+	}
+	if plain < 5 {
+		t.Errorf("%d elements of what was captured are plain", plain)
+	}
+}
+
+func FuzzPlainTrace(f *testing.F) {
+	f.Add(el(seq, el(0x63, country("GB"), admd(" ")), str(ia5, "mta-1"), el(set, str(0x80, "960501095900Z"), el(0x82, []byte{1}))), byte(0), uint16(0))
+	f.Add(traceInfo(), byte(0), uint16(0))
+	var k NameCache
+	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
+		traceAlike(t, &k, octets, 0, 0)
+		traceAlike(t, &k, octets, int(depth), int(spent))
+	})
 }
 
 // A cache does not grow, and names that all differ are soon not looked for any more; once
