@@ -174,7 +174,7 @@ type Segment struct {
 
 // Plain fills s with the segment in f that Decoder.Plain returned.
 func (s *Segment) Plain(f *Frame, h *Headers, payload []byte) {
-	s.Key, s.FromHi = h.Key()
+	s.FromHi = h.key(&s.Key)
 	numbers := h.Numbers()
 	s.Seq, s.Ack, s.Flags = uint32(numbers>>32), uint32(numbers), h.Flags()
 	s.Window, s.ID = h.Window(), h.ID()

@@ -172,8 +172,13 @@ func (h *Headers) Ends() (addrs uint64, ports uint32) {
 
 // Key returns the key of the segment's connection, and whether Key.Hi sent it.
 func (h *Headers) Key() (key FlowKey, fromHi bool) {
-	fromHi = key.set(false, h[12:16], binary.BigEndian.Uint16(h[tcpAt:]), h[16:20], binary.BigEndian.Uint16(h[tcpAt+2:]))
+	fromHi = h.key(&key)
 	return key, fromHi
+}
+
+func (h *Headers) key(k *FlowKey) (fromHi bool) {
+	return k.set4(uint64(binary.BigEndian.Uint32(h[12:]))<<16|uint64(binary.BigEndian.Uint16(h[tcpAt:])),
+		uint64(binary.BigEndian.Uint32(h[16:]))<<16|uint64(binary.BigEndian.Uint16(h[tcpAt+2:])))
 }
 
 // Numbers returns the sequence number above that which is acknowledged.
@@ -840,14 +845,7 @@ func (d *Decoder) tcp(b []byte) *uint64 {
 // sender is Hi.
 func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort uint16) (fromHi bool) {
 	if !v6 {
-		// An end is one number here: which is greater is as good as random.
-		a := uint64(binary.BigEndian.Uint32(src))<<16 | uint64(srcPort)
-		b := uint64(binary.BigEndian.Uint32(dst))<<16 | uint64(dstPort)
-		lo, hi := min(a, b), max(a, b)
-		*k = FlowKey{Family: 4, LoPort: uint16(lo), HiPort: uint16(hi)}
-		binary.BigEndian.PutUint32(k.LoIP[:], uint32(lo>>16))
-		binary.BigEndian.PutUint32(k.HiIP[:], uint32(hi>>16))
-		return a > b
+		return k.set4(uint64(binary.BigEndian.Uint32(src))<<16|uint64(srcPort), uint64(binary.BigEndian.Uint32(dst))<<16|uint64(dstPort))
 	}
 	a, b := binary.BigEndian.Uint64(src), binary.BigEndian.Uint64(dst)
 	if a == b {
@@ -861,4 +859,16 @@ func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort u
 	}
 	k.LoIP, k.HiIP, k.LoPort, k.HiPort, k.Family = [16]byte(src), [16]byte(dst), srcPort, dstPort, 6
 	return fromHi
+}
+
+// set4 is set over IPv4. An end is one number here, its address above its port: which is
+// greater is as good as random.
+func (k *FlowKey) set4(src, dst uint64) (fromHi bool) {
+	lo, hi := min(src, dst), max(src, dst)
+	binary.BigEndian.PutUint64(k.LoIP[:], lo>>16<<32)
+	binary.BigEndian.PutUint64(k.LoIP[8:], 0)
+	binary.BigEndian.PutUint64(k.HiIP[:], hi>>16<<32)
+	binary.BigEndian.PutUint64(k.HiIP[8:], 0)
+	k.LoPort, k.HiPort, k.Family = uint16(lo), uint16(hi), 4
+	return src > dst
 }

@@ -3,6 +3,8 @@ package tcp
 import (
 	"hash/maphash"
 	"iter"
+	"math/bits"
+	"math/rand/v2"
 
 	"x400flow/pipeline/capture"
 )
@@ -15,11 +17,12 @@ const fewPlaces = 64
 // cache line that comes from memory. The key is compared in the connection, which is wanted
 // anyway.
 type index[T any] struct {
+	secret [2]uint64 // What hashes over IPv4 depend on.
 	seed   maphash.Seed
 	places []place[T] // A power of two, of which half are empty at least.
 	n      int
 
-	key     capture.FlowKey // The key that was hashed last,
+	key     capture.FlowKey // The key over IPv6 that was hashed last,
 	keyHash uint64          // and its hash: who found nothing goes on to put it.
 }
 
@@ -30,16 +33,26 @@ type place[T any] struct {
 }
 
 func newIndex[T any]() index[T] {
-	x := index[T]{seed: maphash.MakeSeed(), places: make([]place[T], fewPlaces)}
+	x := index[T]{secret: [2]uint64{rand.Uint64(), rand.Uint64()}, seed: maphash.MakeSeed(), places: make([]place[T], fewPlaces)}
 	x.keyHash = maphash.Comparable(x.seed, x.key)
 	return x
 }
 
 func (x *index[T]) hash(k *capture.FlowKey) uint64 {
+	if k.Family == 4 {
+		return x.hash4(k.Ends4(false))
+	}
 	if !same(&x.key, k) {
 		x.key, x.keyHash = *k, maphash.Comparable(x.seed, *k)
 	}
 	return x.keyHash
+}
+
+// hash4 is hash for the ends of a connection over IPv4, of which either may come first.
+func (x *index[T]) hash4(addrs uint64, ports uint32) uint64 {
+	a, b := addrs<<32>>16|uint64(uint16(ports)), addrs>>32<<16|uint64(ports>>16)
+	hi, lo := bits.Mul64(min(a, b)^x.secret[0], max(a, b)^x.secret[1])
+	return hi ^ lo
 }
 
 // len returns how many connections there are.
@@ -53,6 +66,26 @@ func (x *index[T]) at(hash uint64, k *capture.FlowKey) *Conn[T] {
 		p := &x.places[i]
 		if p.conn == nil || p.hash == hash && same(&p.conn.Key, k) {
 			return p.conn
+		}
+	}
+}
+
+// get4 is get for the ends of a segment over IPv4 as they stand in its headers, with the
+// segment's direction. Connections whose ends are alike it does not find.
+func (x *index[T]) get4(addrs uint64, ports uint32) (c *Conn[T], d Dir) {
+	hash := x.hash4(addrs, ports)
+	for i := x.home(hash); ; i = x.next(i) {
+		p := &x.places[i]
+		if c = p.conn; c == nil {
+			return nil, 0
+		}
+		if p.hash != hash || !c.v4 {
+			continue
+		}
+		for d := range c.addrs {
+			if addrs == c.addrs[d] && ports == c.ports[d] {
+				return c, Dir(d)
+			}
 		}
 	}
 }

@@ -428,8 +428,11 @@ func (t *Table[T]) Find4(h *capture.Headers) (c *Conn[T], d Dir) {
 			return c, d
 		}
 	}
-	key, fromHi := h.Key()
-	return t.Find(&key, fromHi)
+	if uint32(addrs) == uint32(addrs>>32) && uint16(ports) == uint16(ports>>16) {
+		key, fromHi := h.Key()
+		return t.Find(&key, fromHi)
+	}
+	return t.conns.get4(addrs, ports)
 }
 
 // InOrder takes a segment in if it is what nearly all are: n octets that are next in their
