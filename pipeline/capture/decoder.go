@@ -865,10 +865,9 @@ func (k *FlowKey) set(v6 bool, src []byte, srcPort uint16, dst []byte, dstPort u
 // greater is as good as random.
 func (k *FlowKey) set4(src, dst uint64) (fromHi bool) {
 	lo, hi := min(src, dst), max(src, dst)
-	binary.BigEndian.PutUint64(k.LoIP[:], lo>>16<<32)
-	binary.BigEndian.PutUint64(k.LoIP[8:], 0)
-	binary.BigEndian.PutUint64(k.HiIP[:], hi>>16<<32)
-	binary.BigEndian.PutUint64(k.HiIP[8:], 0)
+	k.LoIP, k.HiIP = [16]byte{}, [16]byte{}
+	binary.BigEndian.PutUint32(k.LoIP[:], uint32(lo>>16))
+	binary.BigEndian.PutUint32(k.HiIP[:], uint32(hi>>16))
 	k.LoPort, k.HiPort, k.Family = uint16(lo), uint16(hi), 4
 	return src > dst
 }

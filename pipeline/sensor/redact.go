@@ -107,28 +107,30 @@ func (st *conn) mayResume() bool {
 
 func credentialSPDU(si byte) bool { return si >= siREFUSE && si <= siOVERFLOWAccept }
 
-// track follows the TPDUs of one TPKT, whose octets stand at at in the record, and
-// redacts the TSDUs that they complete.
-func (s *Sensor) track(c *openConn, it *record.Item, at int) {
+// track follows the TPDUs of one TPKT's content, whose octets stand at at in the record and at
+// an offset of the event's direction, and redacts the TSDUs that they complete.
+func (s *Sensor) track(ev *tcp.Event[conn], offset uint64, nsdu []byte, at int) {
+	c, dir := ev.Conn, uint8(ev.Dir&1)
 	st := &c.State
-	t := &st.dir[it.Dir].tsdu
-	if user, eot, ok := cotp.Data(it.Octets); !ok {
-		if _, alone := cotp.Connecting(it.Octets); !alone {
-			s.follow(c, it.Dir, chunk{at, len(it.Octets)})
+	d := &st.dir[dir]
+	t := &d.tsdu
+	if user, eot, ok := cotp.Data(nsdu); !ok {
+		if _, alone := cotp.Connecting(nsdu); !alone {
+			s.follow(c, dir, chunk{at, len(nsdu)})
 		}
 	} else if eot || !t.current.cleared {
-		s.data(c, it.Dir, chunk{at + len(it.Octets) - len(user), len(user)}, eot)
+		s.data(c, dir, chunk{at + len(nsdu) - len(user), len(user)}, eot)
 	} else {
 		return // More of a TSDU that holds no credentials: most octets are that.
 	}
 	if len(t.held) == 0 && st.undecodable == 0 {
 		return
 	}
-	here := place{sequence: it.Sequence, file: s.ev.File, time: it.Time, offset: it.Offset, frame: it.Frame}
+	here := place{sequence: d.base + uint32(offset), file: ev.File, time: ev.Time, offset: offset, frame: ev.Frame}
 	if len(t.held) > 0 {
 		t.last = here
 	}
-	s.tellRedaction(c, it.Dir, &here)
+	s.tellRedaction(c, dir, &here)
 }
 
 // tellRedaction tells of a TSDU that was overwritten altogether, if one was.

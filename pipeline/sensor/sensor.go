@@ -516,6 +516,13 @@ func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval
 
 // shed gives up the longest silent connections while what is kept for all is too much.
 func (s *Sensor) shed(ctx context.Context, iv *interval) error {
+	if s.state > s.cfg.MaxState {
+		return s.shedSilent(ctx, iv)
+	}
+	return nil
+}
+
+func (s *Sensor) shedSilent(ctx context.Context, iv *interval) error {
 	for s.state > s.cfg.MaxState && s.table.Evict() {
 		if err := s.drain(ctx, iv); err != nil {
 			return err
@@ -527,33 +534,34 @@ func (s *Sensor) shed(ctx context.Context, iv *interval) error {
 // due publishes what waits when it is too much or has waited long enough. A clock
 // of capture times that was set back far makes no record wait for it.
 func (s *Sensor) due(ctx context.Context) error {
-	if w := &s.waiting; s.pending <= w.most && s.now <= w.to && s.now >= w.from {
-		return nil
+	if w := &s.waiting; s.pending > w.most || uint64(s.now-w.from) > w.span {
+		return s.Flush(ctx)
 	}
-	return s.Flush(ctx)
+	return nil
 }
 
-// waiting is how many octets of records may wait, and as of when they must no longer.
+// waiting is how many octets of records may wait, and as of when they must no longer: span
+// after from, which is before any of them began to.
 type waiting struct {
-	most     int
-	from, to int64
+	most int
+	from int64
+	span uint64
 }
 
 // wait notes what may wait. Whatever changes the list of those that do says so here.
 func (s *Sensor) wait() {
-	w := &s.waiting
-	*w = waiting{most: math.MaxInt, from: math.MinInt64, to: math.MaxInt64}
 	if len(s.dirty) == 0 {
+		s.waiting = waiting{most: math.MaxInt, span: math.MaxUint64}
 		return
 	}
-	w.most = s.maxPending()
-	age := int64(s.cfg.MaxAge)
-	if from := s.dirtySince - age; from < s.dirtySince { // No overflow.
-		w.from = from
+	from, to, age := int64(math.MinInt64), int64(math.MaxInt64), int64(s.cfg.MaxAge)
+	if s.dirtySince-age < s.dirtySince { // No overflow.
+		from = s.dirtySince - age
 	}
-	if to := s.dirtySince + age; to > s.dirtySince {
-		w.to = to
+	if s.dirtySince+age > s.dirtySince {
+		to = s.dirtySince + age
 	}
+	s.waiting = waiting{most: s.maxPending(), from: from, span: uint64(to - from)}
 }
 
 // maxPending is how many octets of records may wait now.
@@ -819,12 +827,7 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 	var err error
 	if d.skipped == 0 && !s.cfg.general && f.Whole(run) {
 		// Nearly all that begin a connection, and a record, are such.
-		at += tpkt.HeaderLen
-		s.stats.TPDUs++
-		err = s.item(ctx, ev.Conn, &record.Item{
-			Kind: record.TPDU, Dir: uint8(ev.Dir), Sequence: d.base + uint32(at), Time: ev.Time,
-			Offset: at, Frame: ev.Frame, Octets: run[tpkt.HeaderLen:],
-		}, ev.File)
+		err = s.tpdu(ctx, at+tpkt.HeaderLen, run[tpkt.HeaderLen:], false)
 	} else {
 		f.Push(at, run)
 		err = s.units(ctx)
@@ -832,7 +835,9 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 	if err != nil {
 		return err
 	}
-	s.lanes(st)
+	if st.preambleDone {
+		s.lanes(st)
+	}
 	s.measure(st)
 	return nil
 }
@@ -857,11 +862,15 @@ func (s *Sensor) measure(st *conn) {
 }
 
 func (s *Sensor) close(ctx context.Context, c *openConn) error {
+	err := s.end(ctx, c)
+	s.state -= c.State.size
+	c.State.size = 0
+	return err
+}
+
+// end publishes the last record of a connection.
+func (s *Sensor) end(ctx context.Context, c *openConn) error {
 	st := &c.State
-	defer func() {
-		s.state -= st.size
-		st.size = 0
-	}()
 	if st.class != nil {
 		s.probes.Put(st.class)
 		st.class = nil
@@ -1042,15 +1051,12 @@ func (s *Sensor) units(ctx context.Context) error {
 	c := ev.Conn
 	st := &c.State
 	d, f := &st.dir[ev.Dir], &st.framer[ev.Dir]
-	// Filled field by field: an Item is too large to be copied for each TPKT.
-	var it record.Item
 	for f.Next(u) {
-		it.Kind, it.Dir, it.Resync = itemKind(u.Kind), uint8(ev.Dir), u.Resync
-		it.Sequence, it.Offset, it.Octets = d.base+uint32(u.Offset), u.Offset, u.Data
-		it.Time, it.Frame = ev.Time, ev.Frame
-		it.Redacted, it.Digest = 0, nil
 		if u.Kind != tpkt.TPDU {
-			if err := s.skip(ctx, c, &it); err != nil {
+			if err := s.skip(ctx, c, &record.Item{
+				Kind: itemKind(u.Kind), Dir: uint8(ev.Dir), Sequence: d.base + uint32(u.Offset), Time: ev.Time,
+				Offset: u.Offset, Frame: ev.Frame, Octets: u.Data,
+			}); err != nil {
 				return err
 			}
 			continue
@@ -1060,8 +1066,7 @@ func (s *Sensor) units(ctx context.Context) error {
 				return err
 			}
 		}
-		s.stats.TPDUs++
-		if err := s.item(ctx, c, &it, ev.File); err != nil {
+		if err := s.tpdu(ctx, u.Offset, u.Data, u.Resync); err != nil {
 			return err
 		}
 		if st.muted {
@@ -1071,10 +1076,9 @@ func (s *Sensor) units(ctx context.Context) error {
 	return nil
 }
 
+// itemKind returns the kind of item that a unit becomes which is no TPDU.
 func itemKind(k tpkt.Kind) record.ItemKind {
 	switch k {
-	case tpkt.TPDU:
-		return record.TPDU
 	case tpkt.Encrypted:
 		return record.Encrypted
 	case tpkt.Cut:
@@ -1131,19 +1135,44 @@ func (s *Sensor) endSkipped(ctx context.Context, c *openConn, dir tcp.Dir) error
 	}, s.ev.File)
 }
 
-// item appends it to the connection's record and publishes that when it is
+// item appends what is no TPDU to the connection's record and publishes that when it is
 // full.
 func (s *Sensor) item(ctx context.Context, c *openConn, it *record.Item, file int32) error {
-	st := &c.State
-	at := s.append(c, it, file)
-	if !st.probed && (it.Kind == record.TPDU || it.Kind == record.Skipped) {
-		s.probe(c, it)
-	}
-	if it.Kind == record.TPDU {
-		s.track(c, it, at)
-		s.secrets.looked = false
+	s.append(c, it, file)
+	if !c.State.probed && it.Kind == record.Skipped {
+		s.probeSkipped(c, it.Octets)
 	}
 	return s.cut(ctx, c)
+}
+
+// tpdu is item for a TPKT's content that stands at an offset of the event in hand's direction.
+func (s *Sensor) tpdu(ctx context.Context, offset uint64, nsdu []byte, resync bool) error {
+	ev := s.ev
+	c := ev.Conn
+	st := &c.State
+	s.stats.TPDUs++
+	source := s.ready(c, ev.Time, ev.File)
+	sequence := st.dir[ev.Dir&1].base + uint32(offset)
+	at := len(st.rec.B) + record.ItemFront
+	if source == 0 && !resync {
+		st.rec.AppendTPDU(uint8(ev.Dir), ev.Time-st.base, sequence, offset, ev.Frame, nsdu)
+	} else {
+		st.rec.B, _ = record.AppendItem(st.rec.B, &record.Item{
+			Kind: record.TPDU, Dir: uint8(ev.Dir), Resync: resync, Sequence: sequence, Time: ev.Time,
+			Offset: offset, Frame: ev.Frame, Octets: nsdu, Source: source,
+		}, st.base)
+	}
+	s.pending += len(st.rec.B) - at + record.ItemFront
+	st.items++
+	if !st.probed {
+		s.probe(ev, offset, nsdu)
+	}
+	s.track(ev, offset, nsdu, at)
+	s.secrets.looked = false
+	if s.full(st, len(st.rec.B)) {
+		return s.cut(ctx, c)
+	}
+	return nil
 }
 
 // full reports whether a record of size octets with the connection's items is full.
@@ -1164,39 +1193,56 @@ func (s *Sensor) cut(ctx context.Context, c *openConn) error {
 	return nil
 }
 
-// probe finds out whether the connection is X.400, and mutes it when it
-// certainly is not.
-func (s *Sensor) probe(c *openConn, it *record.Item) {
+// probe finds out from a TPKT's content whether the connection is X.400, and mutes it when
+// it certainly is not.
+func (s *Sensor) probe(ev *tcp.Event[conn], offset uint64, nsdu []byte) {
+	c := ev.Conn
 	st := &c.State
 	st.probes++
-	if st.class == nil && it.Kind == record.TPDU {
+	if st.class == nil {
 		// Nearly all begin with CR and CC, which tell nothing, and with a CONNECT that
 		// tells all and is to be looked into anyway.
-		if association.Mute(it.Octets) {
+		if association.Mute(nsdu) {
 			if st.probes >= maxProbes {
 				s.settle(c, association.ClassUnknown)
 			}
 			return
 		}
-		if class := s.secrets.opening(&st.dir[it.Dir].tsdu, it.Octets); class != association.ClassUnknown {
+		if class := s.secrets.opening(&st.dir[ev.Dir&1].tsdu, nsdu); class != association.ClassUnknown {
 			s.settle(c, class)
 			return
 		}
 	}
+	s.classify(st)
+	st.class.TPDU(&association.TPDU{
+		Dir: uint8(ev.Dir), Seq: st.dir[ev.Dir&1].base + uint32(offset), Offset: offset, Time: ev.Time, Frame: ev.Frame, Octets: nsdu,
+	})
+	for st.class.Next(&s.event) {
+	}
+	s.classified(c, len(nsdu))
+}
+
+// probeSkipped is probe for octets in no TPKT.
+func (s *Sensor) probeSkipped(c *openConn, octets []byte) {
+	st := &c.State
+	st.probes++
+	s.classify(st)
+	st.class.Outside(octets)
+	s.classified(c, len(octets))
+}
+
+// classify sees to it that there is what a connection's class is told from.
+func (s *Sensor) classify(st *conn) {
 	if st.class == nil {
 		st.class = s.probes.Get().(*association.Association)
 		st.class.Reset(association.Config{MaxAPDU: s.cfg.MaxHeld, Scratch: &s.scratch})
 	}
-	if it.Kind == record.Skipped {
-		st.class.Outside(it.Octets)
-	} else {
-		st.class.TPDU(&association.TPDU{
-			Dir: it.Dir, Seq: it.Sequence, Offset: it.Offset, Time: it.Time, Frame: it.Frame, Octets: it.Octets,
-		})
-		for st.class.Next(&s.event) {
-		}
-	}
-	st.probe += len(it.Octets)
+}
+
+// classified settles the class if so many octets more have told it, or will not be told.
+func (s *Sensor) classified(c *openConn, octets int) {
+	st := &c.State
+	st.probe += octets
 	if !st.class.Definite() && st.probes < maxProbes {
 		return
 	}
@@ -1224,22 +1270,29 @@ func (s *Sensor) settle(c *openConn, class association.Class) {
 	}
 }
 
-// append appends an item to the connection's record and returns where its octets
-// stand there.
-func (s *Sensor) append(c *openConn, it *record.Item, file int32) (at int) {
+// append appends an item to the connection's record.
+func (s *Sensor) append(c *openConn, it *record.Item, file int32) {
 	st := &c.State
-	if st.rec == nil {
-		s.open(c, it.Time)
-	}
-	s.withdraw(st)
-	if it.Source = 0; st.sole != file {
-		it.Source = s.source(st, file)
-	}
+	it.Source = s.ready(c, it.Time, file)
 	before := len(st.rec.B)
-	st.rec.B, at = record.AppendItem(st.rec.B, it, st.base)
+	st.rec.B, _ = record.AppendItem(st.rec.B, it, st.base)
 	s.pending += len(st.rec.B) - before
 	st.items++
-	return at
+}
+
+// ready sees to it that the connection has a record for an item of a file, and returns the
+// index of that file's name in it.
+func (s *Sensor) ready(c *openConn, now int64, file int32) (source uint32) {
+	st := &c.State
+	if st.rec == nil {
+		s.open(c, now, file)
+		return 0
+	}
+	s.withdraw(st)
+	if st.sole != file {
+		return s.source(st, file)
+	}
+	return 0
 }
 
 // source returns the index in the record under way of a file's name.
@@ -1252,18 +1305,15 @@ func (s *Sensor) source(st *conn, file int32) uint32 {
 	if len(st.sources) >= record.MaxSources {
 		return 0
 	}
-	st.sources = append(st.sources, file)
-	if st.sole = noFile; len(st.sources) == 1 {
-		st.sole = file
-	}
+	st.sources, st.sole = append(st.sources, file), noFile
 	before := len(st.rec.B)
 	st.rec.B = record.AppendSource(st.rec.B, s.cfg.Source(file))
 	s.pending += len(st.rec.B) - before
 	return uint32(len(st.sources) - 1)
 }
 
-// open begins the connection's next record.
-func (s *Sensor) open(c *openConn, now int64) {
+// open begins the connection's next record, with items of a file.
+func (s *Sensor) open(c *openConn, now int64, file int32) {
 	st := &c.State
 	if st.number == 0 {
 		st.id = s.ids.of(c)
@@ -1271,7 +1321,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 	st.number++
 	st.base = now
 	st.items = 0
-	st.sources, st.sole = st.sources[:0], noFile
+	st.sources, st.sole = append(st.sources[:0], file), file
 	st.rec = record.NewBuffer()
 	b := record.BeginConnection(append(st.rec.B, s.front...), &record.Connection{
 		ID: st.id, Client: c.Client, Server: c.Server, MidStream: c.MidStream, Start: c.Start,
@@ -1283,6 +1333,7 @@ func (s *Sensor) open(c *openConn, now int64) {
 		}
 	}
 	b = record.AppendWithin(b, within)
+	b = record.AppendSource(b, s.cfg.Source(file))
 	st.rec.B = b
 	st.preambleThen = len(st.preamble)
 	st.opening = len(b)
@@ -1304,8 +1355,7 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 		if end == record.Open {
 			return nil
 		}
-		s.open(c, c.Last)
-		s.source(st, st.file) // The frame at hand may be of another connection.
+		s.open(c, c.Last, st.file) // The frame at hand may be of another connection.
 	}
 	s.withdraw(st)
 	if !st.preambleDone {
@@ -1324,7 +1374,10 @@ func (s *Sensor) publish(ctx context.Context, c *openConn, end record.EndReason)
 	if st.preambleThen > 0 {
 		st.rec.B = record.AppendEarlier(st.rec.B, st.preamble[:st.preambleThen], c.Start-st.base)
 	}
-	counters := [2]record.Counters{counters(&c.Counters[0]), counters(&c.Counters[1])}
+	var counters [2]record.Counters
+	for i := range counters {
+		count(&counters[i], &c.Counters[i])
+	}
 	st.rec.B = record.Finish(st.rec.B, &counters, end, st.muted, st.preambleCut)
 	rec := st.rec
 	st.rec = nil
@@ -1384,12 +1437,11 @@ func (s *Sensor) savePreamble(c *openConn) {
 	s.measure(st)
 }
 
-func counters(c *tcp.Counters) record.Counters {
-	return record.Counters{
-		Packets: c.Packets, Octets: c.Octets, RetransmittedPackets: c.RetransmittedPackets,
-		RetransmittedOctets: c.RetransmittedOctets, ConflictOctets: c.ConflictOctets,
-		Gaps: c.Gaps, LostOctets: c.Lost, OutOfOrder: c.OutOfOrder,
-	}
+// count fills a record's counters of a direction.
+func count(to *record.Counters, c *tcp.Counters) {
+	to.Packets, to.Octets = c.Packets, c.Octets
+	to.RetransmittedPackets, to.RetransmittedOctets, to.ConflictOctets = c.RetransmittedPackets, c.RetransmittedOctets, c.ConflictOctets
+	to.Gaps, to.LostOctets, to.OutOfOrder = c.Gaps, c.Lost, c.OutOfOrder
 }
 
 // ids makes the identifiers of connections. It is kept, since what is given to a
