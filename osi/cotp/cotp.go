@@ -171,6 +171,12 @@ func Connecting(nsdu []byte) (kind Kind, ok bool) {
 	return kind, (kind == CR || kind == CC) && li >= 6 && li < 255 && li < len(nsdu) && fit(nsdu[:li+1], 7)
 }
 
+// Connects reports whether an NSDU is a CR or CC TPDU that is [Credible].
+func Connects(nsdu []byte) bool {
+	kind, ok := Connecting(nsdu)
+	return ok && len(nsdu)-int(nsdu[0])-1 <= maxSmallUser && nsdu[6]>>4 <= maxClass && (kind == CC || nsdu[2]|nsdu[3] == 0)
+}
+
 // Decode decodes the first TPDU of an NSDU. It returns the number of octets
 // that the TPDU takes; further ones may follow (X.224 6.4). On failure err is
 // a Code, n is the offset of the octet at fault, and t holds what stood before
@@ -409,6 +415,9 @@ func Plausible(prefix []byte, length int) bool {
 	return ok && li >= int(fixed[kind>>4])
 }
 
+// maxClass is the highest class of transport (X.224 13.3.3).
+const maxClass = 4
+
 // maxSmallUser is the most user data that a class 0 TPDU other than DT may
 // carry: DR's 64 octets (X.224 13.5.5), and room for who sends more.
 const maxSmallUser = 128
@@ -440,7 +449,7 @@ func Credible(prefix []byte, length int) bool {
 	if kind == CR && len(prefix) >= 4 && (prefix[2] != 0 || prefix[3] != 0) {
 		return false // DST-REF is zero (X.224 13.3.3).
 	}
-	if (kind == CR || kind == CC) && len(prefix) >= 7 && prefix[6]>>4 > 4 {
+	if (kind == CR || kind == CC) && len(prefix) >= 7 && prefix[6]>>4 > maxClass {
 		return false
 	}
 	return len(prefix) <= li || fit(prefix[:li+1], int(fixed[kind>>4])+1)

@@ -186,6 +186,9 @@ func FuzzDecode(f *testing.F) {
 		if kind, ok := Connecting(in); ok != connecting || ok && (kind != x.Kind || n != len(in)) {
 			t.Fatalf("%v connects: %t, want %t, %v and %d of %d octets", kind, ok, connecting, x.Kind, n, len(in))
 		}
+		if got, want := Connects(in), connecting && Credible(in, len(in)); got != want {
+			t.Fatalf("connects: %t, want %t", got, want)
+		}
 		if len(in) > 0 && Credible(in, len(in)) && err != nil {
 			t.Fatalf("credible, and %v", err)
 		}

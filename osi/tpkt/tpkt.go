@@ -244,13 +244,28 @@ func (f *Framer) Whole(run []byte) bool {
 	if f.state > InSync || !f.idle() {
 		return false
 	}
-	if Data(run) != len(run) || len(run) == 0 {
+	switch total := Data(run); {
+	case total > 0:
+		if total != len(run) {
+			return false
+		}
+	case !connecting(run):
 		if total, verdict := header(run, f.state != InSync); verdict != whole || total != len(run) {
 			return false
 		}
 	}
 	f.state, f.skipped = InSync, 0
 	return true
+}
+
+// connecting reports whether a run is one TPKT with a CR or CC TPDU that would be believed
+// anywhere.
+func connecting(run []byte) bool {
+	if len(run) < HeaderLen {
+		return false
+	}
+	front := binary.BigEndian.Uint32(run)
+	return front>>16 == 3<<8 && int(front&0xffff) == len(run) && cotp.Connects(run[HeaderLen:])
 }
 
 // Begin takes a run, where Aligned, whose octets from stream offset off on are the

@@ -8,8 +8,9 @@
 package bus
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
+	"math/bits"
 	"net/netip"
 
 	"x400flow/pipeline/record"
@@ -27,7 +28,9 @@ type Key [32]byte
 // client.
 func KeyOf(a, b netip.Addr) (k Key) {
 	lo, hi := a.As16(), b.As16()
-	if bytes.Compare(lo[:], hi[:]) > 0 {
+	// The higher one is what remains less than nothing when it is taken from the other.
+	_, less := bits.Sub64(binary.BigEndian.Uint64(hi[8:]), binary.BigEndian.Uint64(lo[8:]), 0)
+	if _, less = bits.Sub64(binary.BigEndian.Uint64(hi[:]), binary.BigEndian.Uint64(lo[:]), less); less != 0 {
 		lo, hi = hi, lo
 	}
 	copy(k[:16], lo[:])

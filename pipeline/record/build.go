@@ -254,10 +254,7 @@ func Finish(b []byte, counters *[2]Counters, end EndReason, muted, preambleCut b
 	b = slices.Grow(b, maxFinish)
 	at := len(b)
 	h := (*[maxFinish]byte)(b[at : at+maxFinish])
-	n := 0
-	for i := range counters {
-		n += putCounters(h[n:], &counters[i])
-	}
+	n := putCounters(h, counters)
 	if end != Open {
 		binary.LittleEndian.PutUint32(h[n:], fEnd<<3|uint32(protowire.BytesType)|2<<8|1<<3<<16|uint32(end)<<24)
 		n += 4
@@ -273,20 +270,34 @@ func Finish(b []byte, counters *[2]Counters, end EndReason, muted, preambleCut b
 	return b[:at+n]
 }
 
-// putCounters writes the counters of a direction at the front of b, and returns their
-// length, which itself takes an octet.
-func putCounters(b []byte, c *Counters) int {
-	rest := c.RetransmittedPackets | c.RetransmittedOctets | c.ConflictOctets | c.Gaps | c.LostOctets | c.OutOfOrder
-	if (c.Packets|c.Octets)>>28|rest == 0 {
-		// Nearly all are such; both are coded in four octets whatever they are.
-		h := (*[2 + plainCounters]byte)(b)
-		v := spread4(c.Packets | c.Octets<<32)
-		binary.LittleEndian.PutUint32(h[:], fCounters<<3|uint32(protowire.BytesType)|plainCounters<<8|1<<3<<16)
-		binary.LittleEndian.PutUint32(h[3:], uint32(v))
-		h[7] = 2 << 3
-		binary.LittleEndian.PutUint32(h[8:], uint32(v>>32))
-		return len(h)
+// arePlain reports whether there are no more packets and octets than fit into four octets, and
+// nothing else, as is nearly always so.
+func (c *Counters) arePlain() bool {
+	return (c.Packets|c.Octets)>>28|c.RetransmittedPackets|c.RetransmittedOctets|c.ConflictOctets|c.Gaps|c.LostOctets|c.OutOfOrder == 0
+}
+
+// putCounters writes the counters of both directions at the front of h, and returns their
+// length.
+func putCounters(h *[maxFinish]byte, counters *[2]Counters) int {
+	if !counters[0].arePlain() || !counters[1].arePlain() {
+		n := putAnyCounters(h[:], &counters[0])
+		return n + putAnyCounters(h[n:], &counters[1])
 	}
+	// Both are coded in four octets whatever they are.
+	const size = 2 + plainCounters
+	for i := range counters {
+		c, h := &counters[i], h[i*size:]
+		v := spread4(c.Packets | c.Octets<<32)
+		const front = fCounters<<3 | uint64(protowire.BytesType) | plainCounters<<8 | 1<<3<<16 | 2<<3<<56
+		binary.LittleEndian.PutUint64(h, front|v<<32>>8)
+		binary.LittleEndian.PutUint32(h[8:], uint32(v>>32))
+	}
+	return 2 * size
+}
+
+// putAnyCounters writes the counters of a direction, whatever they are, at the front of b, and
+// returns their length, which itself takes an octet.
+func putAnyCounters(b []byte, c *Counters) int {
 	b[0] = fCounters<<3 | byte(protowire.BytesType)
 	n := 2
 	for i, v := range [...]uint64{
