@@ -84,10 +84,14 @@ func (f *Fields) Name(id int) string {
 // find returns the field with a tag, nil when there is none.
 func (f *Fields) find(t ber.Tag) *Field {
 	at := placeOf(t)
-	if at >= uint32(len(f.places)) || f.places[at] == 0 {
+	if at >= uint32(len(f.places)) {
 		return nil
 	}
-	return &f.list[f.places[at]-1]
+	place := f.places[at]
+	if place == 0 {
+		return nil
+	}
+	return &f.list[place-1]
 }
 
 // segment is one step of the path to the value being read; kind says which of the
@@ -646,10 +650,7 @@ func appendTwo(dst []byte, n int) []byte {
 // octets that are no UTF-8 by U+FFFD.
 func appendClean(dst, text []byte) []byte {
 	for {
-		n := 0
-		for n < len(text) && isClean[text[n]] {
-			n++
-		}
+		n := cleanFront(text)
 		dst = append(dst, text[:n]...)
 		if n == len(text) {
 			return dst
@@ -664,6 +665,24 @@ func appendClean(dst, text []byte) []byte {
 		dst = utf8.AppendRune(dst, r)
 		text = text[n:]
 	}
+}
+
+// cleanFront returns how many octets of text, the first, appendClean takes as they are.
+func cleanFront(text []byte) int {
+	n := 0
+	for len(text)-n >= 8 {
+		// Each octet has its high bit where it is above 7F, where it is 7F, or where it is
+		// below a space. What a sum carries comes of an octet above 7F.
+		x := word(text[n:])
+		if (x|(x+0x0101010101010101)|^(x+0x6060606060606060))&0x8080808080808080 != 0 {
+			break
+		}
+		n += 8
+	}
+	for n < len(text) && isClean[text[n]] {
+		n++
+	}
+	return n
 }
 
 // isClean tells of an octet whether appendClean takes it as it is, whatever is beside it.

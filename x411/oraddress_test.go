@@ -426,6 +426,23 @@ func TestPlainStandard(t *testing.T) {
 	}
 }
 
+// Each octet beyond ASCII is found, wherever it is, and nothing beside what is asked for counts.
+func TestShortSevenBits(t *testing.T) {
+	for n := range 20 {
+		for i := range n {
+			in := make([]byte, n)
+			in[i] = 0x80
+			for p := range n + 1 {
+				for end := p; end <= n; end++ {
+					if got, want := sevenBits(in, p, end), i < p || i >= end; got != want {
+						t.Fatalf("%x from %d to %d: %v", in, p, end, got)
+					}
+				}
+			}
+		}
+	}
+}
+
 func FuzzPlainStandard(f *testing.F) {
 	for _, tt := range orNameCases(f) {
 		f.Add(tt.octets, byte(0), uint16(0))

@@ -361,7 +361,7 @@ func (a *plainAttributes) add(in []byte) bool {
 			return false
 		case plainText:
 			v := in[p:end:end]
-			if !SevenBits(v) {
+			if !sevenBits(in, p, end) {
 				return false
 			}
 			attrs[n].set(part.kind, part.form, 0, v, v)
@@ -386,7 +386,7 @@ func (a *plainAttributes) add(in []byte) bool {
 				}
 				v := in[p+2 : stop : stop]
 				bit := uint32(1) << (kind & 31)
-				if seen&bit != 0 || !SevenBits(v) {
+				if seen&bit != 0 || !sevenBits(in, p+2, stop) {
 					return false
 				}
 				seen |= bit
@@ -400,6 +400,14 @@ func (a *plainAttributes) add(in []byte) bool {
 	}
 	a.n, a.sent, a.elements = n, sent, elements
 	return true
+}
+
+// sevenBits is SevenBits of what is from p to end of in: one word where it is short.
+func sevenBits(in []byte, p, end int) bool {
+	if n := end - p; n <= 8 && p+8 <= len(in) {
+		return word(in[p:])<<(64-8*n)&0x8080808080808080 == 0
+	}
+	return SevenBits(in[p:end])
 }
 
 // short returns the identifier octet of the element at p of in and where it ends, 0 where
@@ -853,33 +861,45 @@ type chosen struct {
 	plain   int       // So many, the first, are plain standard attributes: all stand in fields.
 }
 
-// choose chooses the forms and makes the address what attrs are, with c telling which.
-func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
-	c.present, c.ddas = 0, false
+// choose chooses the forms and makes the address what attrs are, with c telling which. The first
+// of attrs are plain standard attributes, as many as plain says: one of each kind, and none
+// stands before them.
+func (a *ORAddress) choose(attrs []Attribute, c *chosen, plain int) {
+	c.ddas, c.plain = false, plain
 	*a = ORAddress{} // One with Attributes would be made on the stack and copied.
 	if len(attrs) > 0 {
 		a.Attributes = attrs
 	}
-	for i := range attrs {
+	present := uint64(0)
+	for i := range attrs[:plain] {
+		x := &attrs[i]
+		k := x.Kind & 63
+		c.index[k] = int32(i)
+		present |= 1 << k
+		if k < fieldKinds {
+			*a.field(k) = x.Value
+		}
+	}
+	for i := plain; i < len(attrs); i++ {
 		x := &attrs[i]
 		k := x.Kind & 63
 		if k == AttrDDA {
 			c.ddas = true
 			continue
 		}
-		if c.present&(1<<k) != 0 {
+		if present&(1<<k) != 0 {
 			j := c.index[k]
 			if x.Form >= attrs[j].Form || preferred(x.Form) == preferred(attrs[j].Form) {
 				continue
 			}
 		}
 		c.index[k] = int32(i)
-		c.present |= 1 << k
+		present |= 1 << k
 		if k < fieldKinds {
 			*a.field(k) = x.Value // It stays where none that is better follows.
 		}
 	}
-	c.present &= 1<<AttrDDA - 1
+	c.present = present & (1<<AttrDDA - 1)
 }
 
 // inField reports whether the attribute i, of the kind k, stands in a field of its own.
@@ -892,8 +912,7 @@ func (c *chosen) inField(i int, k AttributeKind) bool {
 // which the very first are, is not nil.
 func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront, plain int) {
 	c := &d.chosen
-	n.Address.choose(attrs, c)
-	c.plain = plain
+	n.Address.choose(attrs, c, plain)
 	at := len(d.arena)
 	out := d.arena
 	odd := uint64(0)  // Of those present, the ones of whose value the key has more changed than the case.

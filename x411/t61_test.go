@@ -84,7 +84,19 @@ func TestSevenBits(t *testing.T) {
 
 // TestAppendClean cleans texts of octets of every sort octet by octet too.
 func TestAppendClean(t *testing.T) {
-	for _, text := range []string{"", "plain text", "\x00a\x1f\x7fb\n", "M\u00fcller \xff\xc3", "\u20ac", "a\xe2\x82", "\x80\x80", " \t~"} {
+	texts := []string{"", "plain text", "\x00a\x1f\x7fb\n", "M\u00fcller \xff\xc3", "\u20ac", "a\xe2\x82", "\x80\x80", " \t~"}
+	for _, b := range []byte{0, 0x1f, ' ', 'a', '~', 0x7f, 0x80, 0xa0, 0xff} {
+		for n := range 20 {
+			text := []byte("~~~~~~~ ~~~~~~~~   ~"[:n])
+			for i := range text {
+				old := text[i]
+				text[i] = b
+				texts = append(texts, string(text))
+				text[i] = old
+			}
+		}
+	}
+	for _, text := range texts {
 		want := ""
 		for _, r := range text {
 			if r < ' ' || r == 0x7f {
