@@ -168,6 +168,54 @@ func TestPreamble(t *testing.T) {
 	}
 }
 
+// TestBeginningWaits: a record in which no TPKT is whole yet waits for the rest, unless there
+// is no room for it.
+func TestBeginningWaits(t *testing.T) {
+	for _, general := range []bool{false, true} {
+		for _, pending := range []int{0, 1} {
+			w := newWire(2000).open()
+			w.send(0, opening(t, "p20", 0), 5000, 1000).send(1, opening(t, "p20", 1), 5000, 1000)
+			w.send(0, data(100), 1000, 1000)
+			s, k := run(t, Config{MaxPending: pending, general: general}, w.frames)
+			flush := func(want int, what string) {
+				t.Helper()
+				if err := s.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if len(k.records) != want {
+					t.Errorf("general %t, %d pending: %d records behind %s, want %d", general, pending, len(k.records), what, want)
+				}
+			}
+			give := func(frames []capture.Frame) {
+				for i := range frames {
+					if err := s.Frame(t.Context(), &frames[i]); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before, opened := len(w.frames), len(k.records)
+			w.send(0, data(1500), 5000, 1000)
+			give(w.frames[before : before+1])
+			if pending == 1 {
+				opened++
+			}
+			flush(opened, "a beginning")
+			give(w.frames[before+1:])
+			flush(opened+1, "a TPKT")
+			var r record.Record
+			if err := r.Decode(k.records[opened]); err != nil || len(r.Items) != 1 || len(r.Items[0].Octets) != 3+len(data(1500)) {
+				t.Errorf("general %t, %d pending: %d items, %v", general, pending, len(r.Items), err)
+			}
+			if s.pending != 0 || len(s.dirty) != 0 {
+				t.Errorf("%d octets of %d connections are left", s.pending, len(s.dirty))
+			}
+		}
+	}
+}
+
 // TestPreamblesLeaveRoom has many connections at once, whose preambles alone are as much
 // as may be pending: each record has several items all the same.
 func TestPreamblesLeaveRoom(t *testing.T) {

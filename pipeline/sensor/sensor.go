@@ -569,13 +569,14 @@ func (s *Sensor) maxPending() int { return s.cfg.MaxPending + s.cfg.PendingEach*
 
 // Flush publishes what is pending, but for TSDUs held back for redaction. Where
 // these alone exceed what may wait they are overwritten and published, too.
-func (s *Sensor) Flush(ctx context.Context) error { return s.flush(ctx, s.now) }
+func (s *Sensor) Flush(ctx context.Context) error { return s.flush(ctx, s.now, false) }
 
-func (s *Sensor) flush(ctx context.Context, now int64) error {
+// flush is Flush. A record waits, too, in which nothing is whole yet, unless all are to go.
+func (s *Sensor) flush(ctx context.Context, now int64, all bool) error {
 	keep := s.dirty[:0]
 	for i, c := range s.dirty {
 		st := &c.State
-		if st.held() {
+		if st.held() || st.items == 0 && !all {
 			keep = append(keep, c)
 			st.place = len(keep)
 			continue
@@ -600,7 +601,7 @@ func (s *Sensor) flush(ctx context.Context, now int64) error {
 			s.tellRedaction(c, uint8(dir), &t.last)
 		}
 	}
-	return s.flush(ctx, now)
+	return s.flush(ctx, now, true)
 }
 
 // End tells that no frame follows: every connection ends, and what was read of
@@ -823,6 +824,16 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 	d, f := &st.dir[ev.Dir&1], &st.framer[ev.Dir&1]
 	// For plain it stands there, since an earlier run of the direction came here.
 	d.base = ev.Seq - uint32(ev.Offset)
+	if st.rec == nil && st.begun() {
+		// In a record that is there TPKTs begin that are not yet whole, and need not be held.
+		s.open(ev.Conn, ev.Time, ev.File)
+		s.lanes(st)
+		s.measure(st)
+		var more bool
+		if n, more = s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); !more {
+			return s.cut(ctx, ev.Conn)
+		}
+	}
 	run, at := ev.Data[n:], ev.Offset+uint64(n)
 	var err error
 	if d.skipped == 0 && !s.cfg.general && f.Whole(run) {
@@ -911,12 +922,16 @@ func endReason(r tcp.Reason) record.EndReason {
 	return record.CaptureEnd
 }
 
+// begun reports whether a connection's octets are those of an association that has begun, as
+// far as can be told.
+func (st *conn) begun() bool { return st.probed && st.preambleDone && !st.muted }
+
 // lanes notes of which file each direction's runs are for plain, noFile where they are
 // not: in step and settled, of an association that has begun, while all items of the
 // record under way are of that file. Whatever changes one of these says so here.
 func (s *Sensor) lanes(st *conn) {
 	file := int32(noFile)
-	if st.rec != nil && st.probed && st.preambleDone && !st.muted && !s.cfg.general {
+	if st.rec != nil && st.begun() && !s.cfg.general {
 		file = st.sole
 	}
 	st.dir[0].lane, st.dir[1].lane = noFile, noFile
@@ -1187,7 +1202,7 @@ func (s *Sensor) cut(ctx context.Context, c *openConn) error {
 	if st.part.want != 0 {
 		size = st.part.at
 	}
-	if s.full(st, size) && !st.held() {
+	if s.full(st, size) && st.items > 0 && !st.held() {
 		return s.publish(ctx, c, record.Open)
 	}
 	return nil
