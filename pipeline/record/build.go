@@ -129,11 +129,10 @@ func putFixed(b []byte, num byte, v int64) int {
 
 // AppendWithin appends Record.Within to a connection's record.
 func AppendWithin(b []byte, within uint8) []byte {
-	if within == 0 {
-		return b
+	if within != 0 {
+		b = appendUint(b, fWithin, uint64(within))
 	}
-	b = protowire.AppendTag(b, fWithin, protowire.VarintType)
-	return protowire.AppendVarint(b, uint64(within))
+	return b
 }
 
 // AppendItem appends it to the record begun in b with the given base time, and
@@ -146,6 +145,22 @@ func AppendItem(b []byte, it *Item, base int64) (out []byte, octets int) {
 func AppendPreamble(b []byte, it *Item, base int64) []byte {
 	out, _ := appendItem(b, preambleTag, it, base)
 	return out
+}
+
+// AppendRead is AppendPreamble, but for the item's source, of what NextItem read from the fields
+// given, where times are relative to one base, with another base.
+func AppendRead(b, fields []byte, it *Item, from, base int64) []byte {
+	if len(fields) != ItemFront+len(it.Octets) || fields[0] != itemTag {
+		it.Source = 0
+		return AppendPreamble(b, it, base)
+	}
+	// Nothing stands behind its octets, as is nearly always so.
+	at := len(b)
+	b = append(b, fields...)
+	h := (*[ItemFront]byte)(b[at:])
+	h[0] = preambleTag
+	binary.LittleEndian.PutUint64(h[timeAt:], binary.LittleEndian.Uint64(h[timeAt:])+uint64(from-base))
+	return b
 }
 
 // AppendEarlier appends items that AppendPreamble made with one base to a record whose base is

@@ -641,7 +641,19 @@ func TestAppendEarlier(t *testing.T) {
 			}[:shift%5]
 			var kept []byte
 			for i := range want {
+				// As an item of its own record, of another source, it becomes the same.
+				from, own := len(kept), want[i]
+				own.Source = uint32(shift % 2)
+				fields, _ := AppendItem(AppendSource(nil, "a.pcap")[:shift%3/2*8], &own, v)
+				rest, ok := NextItem(fields, &own, v)
+				if !ok || len(rest) > 0 {
+					t.Fatalf("% x is no item", fields[:min(len(fields), 40)])
+				}
+				again := AppendRead(nil, fields, &own, v, 0)
 				kept = AppendPreamble(kept, &want[i], 0)
+				if !bytes.Equal(again, kept[from:]) {
+					t.Fatalf("got % x\nwant % x", again[:min(len(again), 80)], kept[from:][:min(len(kept)-from, 80)])
+				}
 				want[i].Time += by
 			}
 			b := AppendEarlier([]byte{0xaa}, kept, by)

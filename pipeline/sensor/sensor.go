@@ -407,10 +407,10 @@ func (s *Sensor) copied(f *capture.Frame, h *capture.Headers, octets []byte) boo
 //go:noinline
 func (s *Sensor) segment4(ctx context.Context, f *capture.Frame, h *capture.Headers, octets []byte) error {
 	s.seg.Plain(f, h, octets)
-	if err := s.anySegment(ctx, &s.seg, s.lastWatch); err != nil {
+	if err := s.anySegment(ctx, &s.seg, s.lastWatch); err != nil || !s.overdue() {
 		return err
 	}
-	return s.due(ctx)
+	return s.Flush(ctx)
 }
 
 // straight takes the octets of a plain frame, which are next in their direction.
@@ -534,10 +534,15 @@ func (s *Sensor) shedSilent(ctx context.Context, iv *interval) error {
 // due publishes what waits when it is too much or has waited long enough. A clock
 // of capture times that was set back far makes no record wait for it.
 func (s *Sensor) due(ctx context.Context) error {
-	if w := &s.waiting; s.pending > w.most || uint64(s.now-w.from) > w.span {
+	if s.overdue() {
 		return s.Flush(ctx)
 	}
 	return nil
+}
+
+func (s *Sensor) overdue() bool {
+	w := &s.waiting
+	return s.pending > w.most || uint64(s.now-w.from) > w.span
 }
 
 // waiting is how many octets of records may wait, and as of when they must no longer: span
@@ -1438,15 +1443,19 @@ func (s *Sensor) savePreamble(c *openConn) {
 	var it record.Item
 	fields := st.rec.B[st.opening:st.preambleEnd]
 	st.preamble = slices.Grow(st.preamble, min(len(fields), s.cfg.MaxPreamble)+preambleRoom)
-	for rest, ok := record.NextItem(fields, &it, st.base); ok; rest, ok = record.NextItem(rest, &it, st.base) {
+	for {
+		rest, ok := record.NextItem(fields, &it, st.base)
+		if !ok {
+			break
+		}
 		if st.preambleSize+len(it.Octets) > s.cfg.MaxPreamble {
 			st.preambleCut = true
 			st.preambleDone = true
 			break
 		}
 		st.preambleSize += len(it.Octets)
-		it.Source = 0
-		st.preamble = record.AppendPreamble(st.preamble, &it, c.Start)
+		st.preamble = record.AppendRead(st.preamble, fields[:len(fields)-len(rest)], &it, st.base, c.Start)
+		fields = rest
 	}
 	st.preambleEnd = 0
 	s.measure(st)
