@@ -108,7 +108,7 @@ func FindInvocation(tsdu []byte) (v Invocation, more bool) {
 }
 
 // Usual reports whether the octets of a TSDU's front show at once, as those of nearly all
-// do, that it is no bind, that FindInvocation finds no operation in it and asks for no more,
+// do, that it is no bind, that FindInvocation finds no operation in it, or in what may follow,
 // and that session.MayResume is false: it is one SPDU that stands alone or with tokens, but
 // no ACTIVITY RESUME, or a transfer with what is no invoke at its front. whole says that
 // these are all its octets. False says nothing.
@@ -175,11 +175,11 @@ func Tokened(tsdu []byte) bool {
 		tsdu[2] != siDataTransfer && tsdu[2] != siActivityResume
 }
 
-// alone reports whether a TSDU is one SPDU that neither opens a session connection nor is of
-// those that others follow or that resume an activity.
+// alone reports whether a TSDU is one SPDU that neither opens a session connection nor resumes
+// an activity.
 func alone(tsdu []byte) bool {
 	return len(tsdu) >= 2 && int(tsdu[1]) == len(tsdu)-2 && tsdu[1] != 0xff &&
-		tsdu[0] > 2 && (tsdu[0] < siRefuse || tsdu[0] > siOverflowAccept) && tsdu[0] != siActivityResume
+		(tsdu[0] < siRefuse || tsdu[0] > siOverflowAccept) && tsdu[0] != siActivityResume
 }
 
 // behindTransfer returns what is behind the headers in front of what is transferred, in an

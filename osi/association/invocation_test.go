@@ -116,7 +116,7 @@ func TestUsual(t *testing.T) {
 			t.Errorf("% x, and more", checkpoint)
 		}
 	}
-	for _, alone := range [][]byte{{21, 0}, {22, 0}, {9, 1, 0}, {10, 3, 0xc1, 1, 0}, {25, 3, 17, 1, 3}} {
+	for _, alone := range [][]byte{{2, 0}, {2, 3, 16, 1, 1}, {21, 0}, {22, 0}, {9, 1, 0}, {10, 3, 0xc1, 1, 0}, {25, 3, 17, 1, 3}} {
 		if !Usual(alone, true) {
 			t.Errorf("% x", alone)
 		}
@@ -125,7 +125,7 @@ func TestUsual(t *testing.T) {
 		}
 	}
 	for si := range byte(64) {
-		want := si > 2 && (si < 12 || si > 16) && si != 29
+		want := (si < 12 || si > 16) && si != 29
 		if got := Usual([]byte{si, 3, 17, 1, 0}, true); got != want {
 			t.Errorf("SPDU %d: %v", si, got)
 		}
@@ -153,7 +153,7 @@ func FuzzFindInvocation(f *testing.F) {
 		}
 		for _, whole := range []bool{false, true} {
 			bind := len(b) > 0 && b[0] >= siRefuse && b[0] <= siOverflowAccept
-			if (Usual(b, whole) || whole && Tokened(b)) && (v.Code >= 0 || more || bind || session.MayResume(b, whole)) {
+			if (Usual(b, whole) || whole && Tokened(b)) && (v.Code >= 0 || more && !whole || bind || session.MayResume(b, whole)) {
 				t.Fatalf("usual, but %+v, %v", v, more)
 			}
 		}
