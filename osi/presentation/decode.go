@@ -180,82 +180,135 @@ func integer(content []byte) (int64, Code) {
 // definitions reads a Context-list.
 func (p *PPDU) definitions(c *ber.Cursor, list *ber.Element) (Code, int) {
 	items := c.Enter(list)
-	var item, e, t ber.Element
+	var item ber.Element
 	var spare Context
 	for items.Next(&item) {
 		x := &spare
 		if p.ContextCount < MaxContexts {
 			x = &p.Contexts[p.ContextCount]
 		}
-		*x = Context{ID: -1}
-		fields := items.Enter(&item)
-		for fields.Next(&e) {
-			switch e.Tag {
-			case ber.TagInteger:
-				n, ok := ber.Int64(e.Content)
-				if !ok {
-					return ErrValue, e.Offset
-				}
-				x.ID = n
-			case ber.TagOID:
-				x.Abstract = e.Content
-			case ber.TagSequence:
-				names := fields.Enter(&e)
-				for names.Next(&t) {
-					if x.TransferCount == 0 {
-						x.Transfer = t.Content
-					}
-					x.TransferCount++
-				}
-				if names.Code() != ber.None {
-					return berCode(names.Code()), names.ErrOffset()
-				}
-			default:
-				p.Unknown++
+		if !x.plain(&items, &item) {
+			if code, at := p.context(&items, &item, x); code != OK {
+				return code, at
 			}
-		}
-		if fields.Code() != ber.None {
-			return berCode(fields.Code()), fields.ErrOffset()
 		}
 		p.ContextCount++
 	}
 	return berCode(items.Code()), items.ErrOffset()
 }
 
+// plain is context for one of the form that nearly all have: an identifier of one octet, the
+// abstract syntax and one transfer syntax, in definite lengths of one octet. It returns false
+// and has done nothing for any other.
+func (x *Context) plain(c *ber.Cursor, item *ber.Element) bool {
+	b := item.Content
+	if len(b) < 9 || len(b) >= 0x80 || b[0] != 0x02 || b[1] != 1 || b[3] != 0x06 {
+		return false
+	}
+	seq := 5 + int(b[4])
+	if seq+4 > len(b) || b[seq] != 0x30 || int(b[seq+1]) != len(b)-seq-2 || b[seq+2] != 0x06 || int(b[seq+3]) != len(b)-seq-4 {
+		return false
+	}
+	const elements = 4
+	if levels, left := c.Left(item); !item.Constructed || levels < 2 || left < elements {
+		return false
+	}
+	c.Spend(elements)
+	x.ID, x.Abstract, x.Transfer, x.TransferCount = int64(int8(b[2])), b[5:seq:seq], b[seq+4:], 1
+	return true
+}
+
+// context reads an item of a Context-list.
+func (p *PPDU) context(c *ber.Cursor, item *ber.Element, x *Context) (Code, int) {
+	*x = Context{ID: -1}
+	fields := c.Enter(item)
+	var e, t ber.Element
+	for fields.Next(&e) {
+		switch e.Tag {
+		case ber.TagInteger:
+			n, ok := ber.Int64(e.Content)
+			if !ok {
+				return ErrValue, e.Offset
+			}
+			x.ID = n
+		case ber.TagOID:
+			x.Abstract = e.Content
+		case ber.TagSequence:
+			names := fields.Enter(&e)
+			for names.Next(&t) {
+				if x.TransferCount == 0 {
+					x.Transfer = t.Content
+				}
+				x.TransferCount++
+			}
+			if names.Code() != ber.None {
+				return berCode(names.Code()), names.ErrOffset()
+			}
+		default:
+			p.Unknown++
+		}
+	}
+	return berCode(fields.Code()), fields.ErrOffset()
+}
+
 // results reads a Result-list.
 func (p *PPDU) results(c *ber.Cursor, list *ber.Element) (Code, int) {
 	items := c.Enter(list)
-	var item, e ber.Element
+	var item ber.Element
 	var spare Result
 	for items.Next(&item) {
 		r := &spare
 		if p.ResultCount < MaxContexts {
 			r = &p.Results[p.ResultCount]
 		}
-		*r = Result{Result: -1, Reason: -1}
-		fields := items.Enter(&item)
-		for fields.Next(&e) {
-			var ok = true
-			switch e.Tag {
-			case ber.Context(0):
-				r.Result, ok = ber.Int64(e.Content)
-			case ber.Context(1):
-				r.Transfer = e.Content
-			case ber.Context(2):
-				r.Reason, ok = ber.Int64(e.Content)
-			default:
-				p.Unknown++
+		if !r.plain(&items, &item) {
+			if code, at := p.result(&items, &item, r); code != OK {
+				return code, at
 			}
-			if !ok {
-				return ErrValue, e.Offset
-			}
-		}
-		if fields.Code() != ber.None {
-			return berCode(fields.Code()), fields.ErrOffset()
 		}
 		p.ResultCount++
 	}
 	return berCode(items.Code()), items.ErrOffset()
+}
+
+// plain is result for one of the form that nearly all have, of one octet and with a transfer
+// syntax. It returns false and has done nothing for any other.
+func (r *Result) plain(c *ber.Cursor, item *ber.Element) bool {
+	b := item.Content
+	if len(b) < 5 || len(b) >= 0x80 || b[0] != 0x80 || b[1] != 1 || b[3] != 0x81 || int(b[4]) != len(b)-5 {
+		return false
+	}
+	const elements = 2
+	if levels, left := c.Left(item); !item.Constructed || levels < 1 || left < elements {
+		return false
+	}
+	c.Spend(elements)
+	r.Result, r.Reason, r.Transfer = int64(int8(b[2])), -1, b[5:]
+	return true
+}
+
+// result reads an item of a Result-list.
+func (p *PPDU) result(c *ber.Cursor, item *ber.Element, r *Result) (Code, int) {
+	*r = Result{Result: -1, Reason: -1}
+	fields := c.Enter(item)
+	var e ber.Element
+	for fields.Next(&e) {
+		var ok = true
+		switch e.Tag {
+		case ber.Context(0):
+			r.Result, ok = ber.Int64(e.Content)
+		case ber.Context(1):
+			r.Transfer = e.Content
+		case ber.Context(2):
+			r.Reason, ok = ber.Int64(e.Content)
+		default:
+			p.Unknown++
+		}
+		if !ok {
+			return ErrValue, e.Offset
+		}
+	}
+	return berCode(fields.Code()), fields.ErrOffset()
 }
 
 // defaults reads a Default-context-name.
@@ -310,7 +363,7 @@ func (u *UserData) Next(p *PDV) bool {
 	for u.code == OK {
 		if u.inside {
 			if u.lists.Next(&e) {
-				return u.list(&e, p)
+				return p.plain(&u.lists, &e) || u.list(&e, p)
 			}
 			if c := u.lists.Code(); c != ber.None {
 				return u.fail(berCode(c), u.lists.ErrOffset())
@@ -357,6 +410,23 @@ func (u *UserData) Place(p *PDV, n int) int {
 		return p.Start
 	}
 	return u.from.Place(&u.value, n)
+}
+
+// plain is list for one of the form that nearly all have: a context identifier of one octet and
+// a single ASN.1 type, with lengths of one octet. It returns false and has done nothing for any
+// other.
+func (p *PDV) plain(c *ber.Cursor, l *ber.Element) bool {
+	b := l.Content
+	if len(b) < 5 || b[0] != 0x02 || b[1] != 1 || b[2] >= 0x80 || b[3] != 0xa0 || b[4] >= 0x80 || int(b[4]) != len(b)-5 {
+		return false
+	}
+	const elements = 2
+	if levels, left := c.Left(l); l.Tag != ber.TagSequence || !l.Constructed || levels < 1 || left < elements {
+		return false
+	}
+	c.Spend(elements)
+	*p = PDV{Context: int64(b[2]), Form: SingleASN1, Octets: b[5:], Start: l.Offset + l.Header + 5}
+	return true
 }
 
 // list reads one PDV-list.

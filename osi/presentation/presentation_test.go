@@ -384,6 +384,90 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// plainly fails where what is read of in, an item, by its plain form is not what is read
+// element by element, for the same of the budget. It reports whether in has one.
+func plainly(t *testing.T, in []byte, depth, elements int) (plain bool) {
+	t.Helper()
+	read := func(way func(*ber.Cursor, *ber.Element)) (left int) {
+		d := ber.Decoder{MaxDepth: depth, MaxElements: elements}
+		c := d.Reset(in)
+		var item ber.Element
+		if c.Next(&item) {
+			way(&c, &item)
+		}
+		_, left = c.Left(&item)
+		return left
+	}
+	check := func(got, want any, code Code, left, wantLeft int) {
+		t.Helper()
+		if code != OK || fmt.Sprint(got) != fmt.Sprint(want) || left != wantLeft {
+			t.Fatalf("%x: %v, by elements %v, %v; %d elements left, %d", in, got, want, code, left, wantLeft)
+		}
+	}
+	var p PPDU
+	var context, wantContext Context
+	if left := read(func(c *ber.Cursor, item *ber.Element) { plain = context.plain(c, item) }); plain {
+		var code Code
+		wantLeft := read(func(c *ber.Cursor, item *ber.Element) { code, _ = p.context(c, item, &wantContext) })
+		check(context, wantContext, code, left, wantLeft)
+		return p.Unknown == 0
+	}
+	var result, wantResult Result
+	if left := read(func(c *ber.Cursor, item *ber.Element) { plain = result.plain(c, item) }); plain {
+		var code Code
+		wantLeft := read(func(c *ber.Cursor, item *ber.Element) { code, _ = p.result(c, item, &wantResult) })
+		check(result, wantResult, code, left, wantLeft)
+		return p.Unknown == 0
+	}
+	var pdv, wantPDV PDV
+	if left := read(func(c *ber.Cursor, item *ber.Element) { plain = pdv.plain(c, item) }); plain {
+		var u UserData
+		wantLeft := read(func(c *ber.Cursor, item *ber.Element) {
+			u.lists = *c
+			u.list(item, &wantPDV)
+		})
+		check(pdv, wantPDV, u.Code(), left, wantLeft)
+	}
+	return plain
+}
+
+// Items of lists, and PDV-lists, that are of a plain form are read the same by it.
+func TestPlain(t *testing.T) {
+	for _, tt := range []struct {
+		item            string
+		depth, elements int
+		want            bool
+	}{
+		{"30(02(03) 06(5600020c) 30(06(5101)))", 2, 5, true},
+		{"30(02(83) 06(5600020c) 30(06(5101)))", 0, 0, true},
+		{"30(02(03) 06(2b06010401868d1f8310) 30(06(5101)))", 0, 0, true},
+		{"30(02(03) 06() 30(06()))", 0, 0, true},
+		{"30(02(03) 06(5600020c) 30(06(5101)))", 1, 0, false},
+		{"30(02(03) 06(5600020c) 30(06(5101)))", 0, 4, false},
+		{"30(02(03) 06(5600020c) 30(06(5101) 06(5102)))", 0, 0, false},
+		{"30(80(00) 81(5101))", 1, 3, true},
+		{"30(80(00) 81(5101))", 0, 2, false},
+		{"30(80(02) 82(01))", 0, 0, false},
+		{"30(02(03) a0(6100))", 1, 3, true},
+		{"30(02(83) a0(6100))", 0, 0, false},
+		{"30(02(03) a0(6100))", 0, 2, false},
+		{"30(06(5101) 02(03) a0(6100))", 0, 0, false},
+	} {
+		b := captured.Hex(t, tt.item)
+		if got := plainly(t, b, tt.depth, tt.elements); got != tt.want {
+			t.Errorf("%s: %v", tt.item, got)
+		}
+		for i, was := range b {
+			for octet := range 256 {
+				b[i] = byte(octet)
+				plainly(t, b, tt.depth, tt.elements)
+			}
+			b[i] = was
+			plainly(t, b[:i], tt.depth, tt.elements)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, tt := range ppdus {
 		f.Add(uint8(tt.kind), captured.Hex(f, tt.hex))
@@ -395,9 +479,13 @@ func FuzzDecode(f *testing.F) {
 			}
 		})
 	}
+	f.Add(uint8(0), captured.Hex(f, "30(02(03) 06(5600020c) 30(06(5101)))"))
+	f.Add(uint8(0), captured.Hex(f, "30(80(00) 81(5101))"))
+	f.Add(uint8(0), captured.Hex(f, "30(02(03) a0(6100))"))
 	var p, again PPDU
 	f.Fuzz(func(t *testing.T, kind uint8, in []byte) {
 		before := bytes.Clone(in)
+		plainly(t, in, 0, 0)
 		k := CP + Kind(kind%4)
 		code, at := p.Decode(k, in)
 		if at < 0 || at > len(in) {
