@@ -512,9 +512,11 @@ func (d *Decoder) known(start int) (end int, ok bool) {
 
 // scan finds the end of the element of indefinite length at start, whose contents begin
 // at p, by walking over the headers up to the matching end-of-contents octets. No octet
-// from limit on is looked at.
+// from limit on is looked at. It is not put into those that call it, where most ends are known.
+//
+//go:noinline
 func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int) {
-	in, budget := d.in[:limit], d.budget
+	in, budget := d.in[:limit:limit], d.budget
 	inner := -1
 	if d.spans = d.spans[:0]; cap(d.spans) > 0 {
 		d.spans = append(d.spans, span{start, inner, budget})
@@ -522,13 +524,11 @@ func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int)
 	}
 	// Those of the open elements that there was no room for are the innermost.
 	for open, more := 1, 1-len(d.spans); ; {
-		if len(in)-p < 2 {
-			code, at = MissingEndOfContents, start
-			break
+		if p >= len(in)-1 {
+			return d.unscanned(budget, MissingEndOfContents, start)
 		}
 		if budget <= 0 {
-			code, at = TooManyElements, p
-			break
+			return d.unscanned(budget, TooManyElements, p)
 		}
 		budget--
 		b, l := in[p], int(in[p+1])
@@ -541,55 +541,52 @@ func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int)
 				inner, s.end, s.cost = s.end, p, s.cost-budget
 			}
 			if open--; open == 0 {
-				end = p
-				break
+				// All of them lie before its end.
+				d.budget, d.scanned, d.span = budget, p, 0
+				return p, None, 0
 			}
 			continue
 		}
-		at = p
-		p += 2
-		indefinite := l == 0x80
+		next, indefinite := p+2, l == 0x80
 		if b&0x1f == 0x1f || l > 0x80 {
-			// One call for all that is seldom: around each this loop puts what it has aside.
-			if p, l, indefinite, code = longHeader(in, at); code != None {
-				at = p
-				break
+			if next, l, indefinite, code = longHeader(in, p); code != None {
+				return d.unscanned(budget, code, next)
 			}
 		}
 		if indefinite {
 			if b&0x20 == 0 {
-				code = IndefinitePrimitive
-				break
+				return d.unscanned(budget, IndefinitePrimitive, p)
 			}
 			if open++; open > levels {
-				code = TooDeep
-				break
+				return d.unscanned(budget, TooDeep, p)
 			}
 			if n := len(d.spans); n < cap(d.spans) {
-				d.spans = append(d.spans, span{at, inner, budget})
+				d.spans = append(d.spans, span{p, inner, budget})
 				inner = n
 			} else {
 				more++
 			}
+			p = next
 			continue
 		}
-		if l > len(in)-p {
-			code = LengthExceedsParent
-			break
+		if l > len(in)-next {
+			return d.unscanned(budget, LengthExceedsParent, p)
 		}
-		p += l
+		p = next + l
 	}
-	d.budget = budget
-	if code != None {
-		d.spans = d.spans[:0]
-	}
-	// All of them lie before end, which is 0 after an error: none is known then.
-	d.scanned, d.span = end, 0
-	return end, code, at
+}
+
+// unscanned is what scan returns after an error: no end is known then.
+func (d *Decoder) unscanned(budget int, code Code, at int) (end int, _ Code, _ int) {
+	d.budget, d.spans, d.scanned, d.span = budget, d.spans[:0], 0, 0
+	return 0, code, at
 }
 
 // longHeader reads an identifier and a length, which tells how long the contents are or is of
-// the indefinite form. They begin at next, or the code belongs there.
+// the indefinite form. They begin at next, or the code belongs there. It is one call for all that
+// is seldom: around each the loop of scan puts what it has aside.
+//
+//go:noinline
 func longHeader(in []byte, p int) (next, l int, indefinite bool, code Code) {
 	at := p
 	if p++; in[at]&0x1f == 0x1f {
