@@ -69,7 +69,7 @@ func (n *native) texts(c *Texts) {
 		at = x.at
 		n.octets(x.octets)
 	}
-	n.octets(c.octets[at:])
+	n.octets(c.octets[at:c.end])
 }
 
 // octets writes what travels as it is.

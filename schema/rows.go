@@ -281,153 +281,153 @@ func (b *Associations) Append(r *Association) {
 	if row == len(b.Association) {
 		b.grow()
 	}
-	b.Association[row] = r.Association
-	b.Version[row] = r.Version
+	*at(b.Association, row) = r.Association
+	*at(b.Version, row) = r.Version
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, row, r.Source)
+		put(&b.Source, row+1, text(&r.Source))
 	}
 	if len(r.CommunityID) > 0 {
-		put(&b.CommunityID, row, r.CommunityID)
+		put(&b.CommunityID, row+1, text(&r.CommunityID))
 	}
 	if len(r.ClientAddress) > 0 {
-		put(&b.ClientAddress, row, r.ClientAddress)
+		put(&b.ClientAddress, row+1, text(&r.ClientAddress))
 	}
-	b.ClientPort[row] = r.ClientPort
+	*at(b.ClientPort, row) = r.ClientPort
 	if len(r.ServerAddress) > 0 {
-		put(&b.ServerAddress, row, r.ServerAddress)
+		put(&b.ServerAddress, row+1, text(&r.ServerAddress))
 	}
-	b.ServerPort[row] = r.ServerPort
-	b.FirstSeen[row] = r.FirstSeen
-	b.LastSeen[row] = r.LastSeen
-	b.FirstFrame[row] = r.FirstFrame
-	b.LastFrame[row] = r.LastFrame
-	b.MidStream[row] = r.MidStream
-	b.Inferred[row] = r.Inferred
-	b.OneDirection[row] = r.OneDirection
+	*at(b.ServerPort, row) = r.ServerPort
+	*at(b.FirstSeen, row) = r.FirstSeen
+	*at(b.LastSeen, row) = r.LastSeen
+	*at(b.FirstFrame, row) = r.FirstFrame
+	*at(b.LastFrame, row) = r.LastFrame
+	*at(b.MidStream, row) = r.MidStream
+	*at(b.Inferred, row) = r.Inferred
+	*at(b.OneDirection, row) = r.OneDirection
 	if len(r.Class) > 0 {
-		putString(&b.Class, row, r.Class)
+		put(&b.Class, row+1, r.Class)
 	}
 	if len(r.Protocol) > 0 {
-		putString(&b.Protocol, row, r.Protocol)
+		put(&b.Protocol, row+1, r.Protocol)
 	}
 	if len(r.Mode) > 0 {
-		putString(&b.Mode, row, r.Mode)
+		put(&b.Mode, row+1, r.Mode)
 	}
 	if len(r.ApplicationContext) > 0 {
-		put(&b.ApplicationContext, row, r.ApplicationContext)
+		put(&b.ApplicationContext, row+1, text(&r.ApplicationContext))
 	}
 	if len(r.ApplicationContextName) > 0 {
-		put(&b.ApplicationContextName, row, r.ApplicationContextName)
+		put(&b.ApplicationContextName, row+1, text(&r.ApplicationContextName))
 	}
 	if len(r.AbstractSyntaxes) > 0 {
-		put(&b.AbstractSyntaxes, row, r.AbstractSyntaxes)
+		put(&b.AbstractSyntaxes, row+1, text(&r.AbstractSyntaxes))
 	}
 	if len(r.ClientTSAP) > 0 {
-		put(&b.ClientTSAP, row, r.ClientTSAP)
+		put(&b.ClientTSAP, row+1, text(&r.ClientTSAP))
 	}
 	if len(r.ServerTSAP) > 0 {
-		put(&b.ServerTSAP, row, r.ServerTSAP)
+		put(&b.ServerTSAP, row+1, text(&r.ServerTSAP))
 	}
 	if len(r.ClientSSAP) > 0 {
-		put(&b.ClientSSAP, row, r.ClientSSAP)
+		put(&b.ClientSSAP, row+1, text(&r.ClientSSAP))
 	}
 	if len(r.ServerSSAP) > 0 {
-		put(&b.ServerSSAP, row, r.ServerSSAP)
+		put(&b.ServerSSAP, row+1, text(&r.ServerSSAP))
 	}
 	if len(r.ClientPSAP) > 0 {
-		put(&b.ClientPSAP, row, r.ClientPSAP)
+		put(&b.ClientPSAP, row+1, text(&r.ClientPSAP))
 	}
 	if len(r.ServerPSAP) > 0 {
-		put(&b.ServerPSAP, row, r.ServerPSAP)
+		put(&b.ServerPSAP, row+1, text(&r.ServerPSAP))
 	}
 	if len(r.ClientAPTitle) > 0 {
-		put(&b.ClientAPTitle, row, r.ClientAPTitle)
+		put(&b.ClientAPTitle, row+1, text(&r.ClientAPTitle))
 	}
 	if len(r.ClientAEQualifier) > 0 {
-		put(&b.ClientAEQualifier, row, r.ClientAEQualifier)
+		put(&b.ClientAEQualifier, row+1, text(&r.ClientAEQualifier))
 	}
 	if len(r.ServerAPTitle) > 0 {
-		put(&b.ServerAPTitle, row, r.ServerAPTitle)
+		put(&b.ServerAPTitle, row+1, text(&r.ServerAPTitle))
 	}
 	if len(r.ServerAEQualifier) > 0 {
-		put(&b.ServerAEQualifier, row, r.ServerAEQualifier)
+		put(&b.ServerAEQualifier, row+1, text(&r.ServerAEQualifier))
 	}
 	if len(r.ACSE) > 0 {
-		put(&b.ACSE, row, r.ACSE)
+		put(&b.ACSE, row+1, text(&r.ACSE))
 	}
 	if len(r.RTSE) > 0 {
-		put(&b.RTSE, row, r.RTSE)
+		put(&b.RTSE, row+1, text(&r.RTSE))
 	}
-	b.TPDUSize[row] = r.TPDUSize
+	*at(b.TPDUSize, row) = r.TPDUSize
 	if len(r.SessionID) > 0 {
-		put(&b.SessionID, row, r.SessionID)
+		put(&b.SessionID, row+1, text(&r.SessionID))
 	}
-	b.CheckpointSize[row] = r.CheckpointSize
-	b.WindowSize[row] = r.WindowSize
+	*at(b.CheckpointSize, row) = r.CheckpointSize
+	*at(b.WindowSize, row) = r.WindowSize
 	if len(r.DialogueMode) > 0 {
-		putString(&b.DialogueMode, row, r.DialogueMode)
+		put(&b.DialogueMode, row+1, r.DialogueMode)
 	}
-	b.Recover[row] = r.Recover
+	*at(b.Recover, row) = r.Recover
 	if len(r.InitiatorMTA) > 0 {
-		put(&b.InitiatorMTA, row, r.InitiatorMTA)
+		put(&b.InitiatorMTA, row+1, text(&r.InitiatorMTA))
 	}
 	if len(r.ResponderMTA) > 0 {
-		put(&b.ResponderMTA, row, r.ResponderMTA)
+		put(&b.ResponderMTA, row+1, text(&r.ResponderMTA))
 	}
 	if len(r.InitiatorCredentials) > 0 {
-		putString(&b.InitiatorCredentials, row, r.InitiatorCredentials)
+		put(&b.InitiatorCredentials, row+1, r.InitiatorCredentials)
 	}
 	if len(r.ResponderCredentials) > 0 {
-		putString(&b.ResponderCredentials, row, r.ResponderCredentials)
+		put(&b.ResponderCredentials, row+1, r.ResponderCredentials)
 	}
 	if len(r.InitiatorBind) > 0 {
-		put(&b.InitiatorBind, row, r.InitiatorBind)
+		put(&b.InitiatorBind, row+1, text(&r.InitiatorBind))
 	}
 	if len(r.ResponderBind) > 0 {
-		put(&b.ResponderBind, row, r.ResponderBind)
+		put(&b.ResponderBind, row+1, text(&r.ResponderBind))
 	}
 	if len(r.BindOutcome) > 0 {
-		putString(&b.BindOutcome, row, r.BindOutcome)
+		put(&b.BindOutcome, row+1, r.BindOutcome)
 	}
 	if len(r.BindDetail) > 0 {
-		put(&b.BindDetail, row, r.BindDetail)
+		put(&b.BindDetail, row+1, text(&r.BindDetail))
 	}
 	if len(r.Ended) > 0 {
-		putString(&b.Ended, row, r.Ended)
+		put(&b.Ended, row+1, r.Ended)
 	}
 	if len(r.Release) > 0 {
-		putString(&b.Release, row, r.Release)
+		put(&b.Release, row+1, r.Release)
 	}
 	if len(r.ReleaseDetail) > 0 {
-		put(&b.ReleaseDetail, row, r.ReleaseDetail)
+		put(&b.ReleaseDetail, row+1, text(&r.ReleaseDetail))
 	}
-	b.Muted[row] = r.Muted
-	b.ClientPackets[row] = r.ClientPackets
-	b.ServerPackets[row] = r.ServerPackets
-	b.ClientOctets[row] = r.ClientOctets
-	b.ServerOctets[row] = r.ServerOctets
-	b.ClientRetransmittedPackets[row] = r.ClientRetransmittedPackets
-	b.ServerRetransmittedPackets[row] = r.ServerRetransmittedPackets
-	b.ClientRetransmittedOctets[row] = r.ClientRetransmittedOctets
-	b.ServerRetransmittedOctets[row] = r.ServerRetransmittedOctets
-	b.ClientConflictOctets[row] = r.ClientConflictOctets
-	b.ServerConflictOctets[row] = r.ServerConflictOctets
-	b.ClientGaps[row] = r.ClientGaps
-	b.ServerGaps[row] = r.ServerGaps
-	b.ClientLostOctets[row] = r.ClientLostOctets
-	b.ServerLostOctets[row] = r.ServerLostOctets
-	b.ClientOutOfOrder[row] = r.ClientOutOfOrder
-	b.ServerOutOfOrder[row] = r.ServerOutOfOrder
-	b.Messages[row] = r.Messages
-	b.Reports[row] = r.Reports
-	b.Probes[row] = r.Probes
-	b.Operations[row] = r.Operations
-	b.Problems[row] = r.Problems
-	b.ProblemsSuppressed[row] = r.ProblemsSuppressed
-	b.DecoderVersion[row] = r.DecoderVersion
+	*at(b.Muted, row) = r.Muted
+	*at(b.ClientPackets, row) = r.ClientPackets
+	*at(b.ServerPackets, row) = r.ServerPackets
+	*at(b.ClientOctets, row) = r.ClientOctets
+	*at(b.ServerOctets, row) = r.ServerOctets
+	*at(b.ClientRetransmittedPackets, row) = r.ClientRetransmittedPackets
+	*at(b.ServerRetransmittedPackets, row) = r.ServerRetransmittedPackets
+	*at(b.ClientRetransmittedOctets, row) = r.ClientRetransmittedOctets
+	*at(b.ServerRetransmittedOctets, row) = r.ServerRetransmittedOctets
+	*at(b.ClientConflictOctets, row) = r.ClientConflictOctets
+	*at(b.ServerConflictOctets, row) = r.ServerConflictOctets
+	*at(b.ClientGaps, row) = r.ClientGaps
+	*at(b.ServerGaps, row) = r.ServerGaps
+	*at(b.ClientLostOctets, row) = r.ClientLostOctets
+	*at(b.ServerLostOctets, row) = r.ServerLostOctets
+	*at(b.ClientOutOfOrder, row) = r.ClientOutOfOrder
+	*at(b.ServerOutOfOrder, row) = r.ServerOutOfOrder
+	*at(b.Messages, row) = r.Messages
+	*at(b.Reports, row) = r.Reports
+	*at(b.Probes, row) = r.Probes
+	*at(b.Operations, row) = r.Operations
+	*at(b.Problems, row) = r.Problems
+	*at(b.ProblemsSuppressed, row) = r.ProblemsSuppressed
+	*at(b.DecoderVersion, row) = r.DecoderVersion
 	b.rows = row + 1
 }
 
@@ -568,42 +568,42 @@ func (b *Associations) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Associations) Held() int {
 	n := cap(b.Association) * 257
-	n += cap(b.Sensor.octets)
-	n += cap(b.Source.octets)
-	n += cap(b.CommunityID.octets)
-	n += cap(b.ClientAddress.octets)
-	n += cap(b.ServerAddress.octets)
-	n += cap(b.Class.octets)
-	n += cap(b.Protocol.octets)
-	n += cap(b.Mode.octets)
-	n += cap(b.ApplicationContext.octets)
-	n += cap(b.ApplicationContextName.octets)
-	n += cap(b.AbstractSyntaxes.octets)
-	n += cap(b.ClientTSAP.octets)
-	n += cap(b.ServerTSAP.octets)
-	n += cap(b.ClientSSAP.octets)
-	n += cap(b.ServerSSAP.octets)
-	n += cap(b.ClientPSAP.octets)
-	n += cap(b.ServerPSAP.octets)
-	n += cap(b.ClientAPTitle.octets)
-	n += cap(b.ClientAEQualifier.octets)
-	n += cap(b.ServerAPTitle.octets)
-	n += cap(b.ServerAEQualifier.octets)
-	n += cap(b.ACSE.octets)
-	n += cap(b.RTSE.octets)
-	n += cap(b.SessionID.octets)
-	n += cap(b.DialogueMode.octets)
-	n += cap(b.InitiatorMTA.octets)
-	n += cap(b.ResponderMTA.octets)
-	n += cap(b.InitiatorCredentials.octets)
-	n += cap(b.ResponderCredentials.octets)
-	n += cap(b.InitiatorBind.octets)
-	n += cap(b.ResponderBind.octets)
-	n += cap(b.BindOutcome.octets)
-	n += cap(b.BindDetail.octets)
-	n += cap(b.Ended.octets)
-	n += cap(b.Release.octets)
-	n += cap(b.ReleaseDetail.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.Source.octets)
+	n += len(b.CommunityID.octets)
+	n += len(b.ClientAddress.octets)
+	n += len(b.ServerAddress.octets)
+	n += len(b.Class.octets)
+	n += len(b.Protocol.octets)
+	n += len(b.Mode.octets)
+	n += len(b.ApplicationContext.octets)
+	n += len(b.ApplicationContextName.octets)
+	n += len(b.AbstractSyntaxes.octets)
+	n += len(b.ClientTSAP.octets)
+	n += len(b.ServerTSAP.octets)
+	n += len(b.ClientSSAP.octets)
+	n += len(b.ServerSSAP.octets)
+	n += len(b.ClientPSAP.octets)
+	n += len(b.ServerPSAP.octets)
+	n += len(b.ClientAPTitle.octets)
+	n += len(b.ClientAEQualifier.octets)
+	n += len(b.ServerAPTitle.octets)
+	n += len(b.ServerAEQualifier.octets)
+	n += len(b.ACSE.octets)
+	n += len(b.RTSE.octets)
+	n += len(b.SessionID.octets)
+	n += len(b.DialogueMode.octets)
+	n += len(b.InitiatorMTA.octets)
+	n += len(b.ResponderMTA.octets)
+	n += len(b.InitiatorCredentials.octets)
+	n += len(b.ResponderCredentials.octets)
+	n += len(b.InitiatorBind.octets)
+	n += len(b.ResponderBind.octets)
+	n += len(b.BindOutcome.octets)
+	n += len(b.BindDetail.octets)
+	n += len(b.Ended.octets)
+	n += len(b.Release.octets)
+	n += len(b.ReleaseDetail.octets)
 	return n
 }
 
@@ -1154,228 +1154,228 @@ func (b *Messages) Append(r *Message) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.Transfer[row] = r.Transfer
-	b.Association[row] = r.Association
-	b.Version[row] = r.Version
-	b.OriginTime[row] = r.OriginTime
+	*at(b.APDU, row) = r.APDU
+	*at(b.Transfer, row) = r.Transfer
+	*at(b.Association, row) = r.Association
+	*at(b.Version, row) = r.Version
+	*at(b.OriginTime, row) = r.OriginTime
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, row, r.Kind)
+		put(&b.Kind, row+1, r.Kind)
 	}
 	if len(r.ID.Text) > 0 {
-		put(&b.IDText, row, r.ID.Text)
+		put(&b.IDText, row+1, text(&r.ID.Text))
 	}
 	if len(r.ID.Country) > 0 {
-		put(&b.IDCountry, row, r.ID.Country)
+		put(&b.IDCountry, row+1, text(&r.ID.Country))
 	}
 	if len(r.ID.ADMD) > 0 {
-		put(&b.IDADMD, row, r.ID.ADMD)
+		put(&b.IDADMD, row+1, text(&r.ID.ADMD))
 	}
 	if len(r.ID.PRMD) > 0 {
-		put(&b.IDPRMD, row, r.ID.PRMD)
+		put(&b.IDPRMD, row+1, text(&r.ID.PRMD))
 	}
 	if len(r.ID.Local) > 0 {
-		put(&b.IDLocal, row, r.ID.Local)
+		put(&b.IDLocal, row+1, text(&r.ID.Local))
 	}
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, row, r.Source)
+		put(&b.Source, row+1, text(&r.Source))
 	}
 	if len(r.Direction) > 0 {
-		putString(&b.Direction, row, r.Direction)
+		put(&b.Direction, row+1, r.Direction)
 	}
 	if len(r.SourceAddress) > 0 {
-		put(&b.SourceAddress, row, r.SourceAddress)
+		put(&b.SourceAddress, row+1, text(&r.SourceAddress))
 	}
-	b.SourcePort[row] = r.SourcePort
+	*at(b.SourcePort, row) = r.SourcePort
 	if len(r.DestinationAddress) > 0 {
-		put(&b.DestinationAddress, row, r.DestinationAddress)
+		put(&b.DestinationAddress, row+1, text(&r.DestinationAddress))
 	}
-	b.DestinationPort[row] = r.DestinationPort
-	b.FirstFrame[row] = r.FirstFrame
-	b.LastFrame[row] = r.LastFrame
-	b.StreamOffset[row] = r.StreamOffset
-	b.StreamEnd[row] = r.StreamEnd
-	b.TCPSequence[row] = r.TCPSequence
-	b.CapturedAt[row] = r.CapturedAt
-	b.CapturedUntil[row] = r.CapturedUntil
+	*at(b.DestinationPort, row) = r.DestinationPort
+	*at(b.FirstFrame, row) = r.FirstFrame
+	*at(b.LastFrame, row) = r.LastFrame
+	*at(b.StreamOffset, row) = r.StreamOffset
+	*at(b.StreamEnd, row) = r.StreamEnd
+	*at(b.TCPSequence, row) = r.TCPSequence
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.CapturedUntil, row) = r.CapturedUntil
 	if len(r.SendingMTA) > 0 {
-		put(&b.SendingMTA, row, r.SendingMTA)
+		put(&b.SendingMTA, row+1, text(&r.SendingMTA))
 	}
 	if len(r.ReceivingMTA) > 0 {
-		put(&b.ReceivingMTA, row, r.ReceivingMTA)
+		put(&b.ReceivingMTA, row+1, text(&r.ReceivingMTA))
 	}
 	if len(r.Protocol) > 0 {
-		putString(&b.Protocol, row, r.Protocol)
+		put(&b.Protocol, row+1, r.Protocol)
 	}
 	if len(r.Mode) > 0 {
-		putString(&b.Mode, row, r.Mode)
+		put(&b.Mode, row+1, r.Mode)
 	}
-	b.Inferred[row] = r.Inferred
-	b.OneDirection[row] = r.OneDirection
-	b.Interruptions[row] = r.Interruptions
-	b.Resumed[row] = r.Resumed
-	b.ResumedFrom[row] = r.ResumedFrom
+	*at(b.Inferred, row) = r.Inferred
+	*at(b.OneDirection, row) = r.OneDirection
+	*at(b.Interruptions, row) = r.Interruptions
+	*at(b.Resumed, row) = r.Resumed
+	*at(b.ResumedFrom, row) = r.ResumedFrom
 	if len(r.Originator.Text) > 0 {
-		put(&b.OriginatorText, row, r.Originator.Text)
+		put(&b.OriginatorText, row+1, text(&r.Originator.Text))
 	}
 	if len(r.Originator.Key) > 0 {
-		put(&b.OriginatorKey, row, r.Originator.Key)
+		put(&b.OriginatorKey, row+1, text(&r.Originator.Key))
 	}
 	if len(r.Originator.Country) > 0 {
-		put(&b.OriginatorCountry, row, r.Originator.Country)
+		put(&b.OriginatorCountry, row+1, text(&r.Originator.Country))
 	}
 	if len(r.Originator.ADMD) > 0 {
-		put(&b.OriginatorADMD, row, r.Originator.ADMD)
+		put(&b.OriginatorADMD, row+1, text(&r.Originator.ADMD))
 	}
 	if len(r.Originator.PRMD) > 0 {
-		put(&b.OriginatorPRMD, row, r.Originator.PRMD)
+		put(&b.OriginatorPRMD, row+1, text(&r.Originator.PRMD))
 	}
 	if len(r.Originator.Organization) > 0 {
-		put(&b.OriginatorOrganization, row, r.Originator.Organization)
+		put(&b.OriginatorOrganization, row+1, text(&r.Originator.Organization))
 	}
 	if len(r.Originator.OU1) > 0 {
-		put(&b.OriginatorOU1, row, r.Originator.OU1)
+		put(&b.OriginatorOU1, row+1, text(&r.Originator.OU1))
 	}
 	if len(r.Originator.OU2) > 0 {
-		put(&b.OriginatorOU2, row, r.Originator.OU2)
+		put(&b.OriginatorOU2, row+1, text(&r.Originator.OU2))
 	}
 	if len(r.Originator.OU3) > 0 {
-		put(&b.OriginatorOU3, row, r.Originator.OU3)
+		put(&b.OriginatorOU3, row+1, text(&r.Originator.OU3))
 	}
 	if len(r.Originator.OU4) > 0 {
-		put(&b.OriginatorOU4, row, r.Originator.OU4)
+		put(&b.OriginatorOU4, row+1, text(&r.Originator.OU4))
 	}
 	if len(r.Originator.CommonName) > 0 {
-		put(&b.OriginatorCommonName, row, r.Originator.CommonName)
+		put(&b.OriginatorCommonName, row+1, text(&r.Originator.CommonName))
 	}
 	if len(r.Originator.Surname) > 0 {
-		put(&b.OriginatorSurname, row, r.Originator.Surname)
+		put(&b.OriginatorSurname, row+1, text(&r.Originator.Surname))
 	}
 	if len(r.Originator.GivenName) > 0 {
-		put(&b.OriginatorGivenName, row, r.Originator.GivenName)
+		put(&b.OriginatorGivenName, row+1, text(&r.Originator.GivenName))
 	}
 	if len(r.Originator.Initials) > 0 {
-		put(&b.OriginatorInitials, row, r.Originator.Initials)
+		put(&b.OriginatorInitials, row+1, text(&r.Originator.Initials))
 	}
 	if len(r.Originator.Generation) > 0 {
-		put(&b.OriginatorGeneration, row, r.Originator.Generation)
+		put(&b.OriginatorGeneration, row+1, text(&r.Originator.Generation))
 	}
 	if len(r.Originator.X121) > 0 {
-		put(&b.OriginatorX121, row, r.Originator.X121)
+		put(&b.OriginatorX121, row+1, text(&r.Originator.X121))
 	}
 	if len(r.Originator.TerminalID) > 0 {
-		put(&b.OriginatorTerminalID, row, r.Originator.TerminalID)
+		put(&b.OriginatorTerminalID, row+1, text(&r.Originator.TerminalID))
 	}
 	if len(r.Originator.TerminalType) > 0 {
-		put(&b.OriginatorTerminalType, row, r.Originator.TerminalType)
+		put(&b.OriginatorTerminalType, row+1, text(&r.Originator.TerminalType))
 	}
 	if len(r.Originator.NumericID) > 0 {
-		put(&b.OriginatorNumericID, row, r.Originator.NumericID)
+		put(&b.OriginatorNumericID, row+1, text(&r.Originator.NumericID))
 	}
 	if len(r.Originator.DDA) > 0 {
-		put(&b.OriginatorDDA, row, r.Originator.DDA)
+		put(&b.OriginatorDDA, row+1, text(&r.Originator.DDA))
 	}
 	if len(r.Originator.DirectoryName) > 0 {
-		put(&b.OriginatorDirectoryName, row, r.Originator.DirectoryName)
+		put(&b.OriginatorDirectoryName, row+1, text(&r.Originator.DirectoryName))
 	}
 	if len(r.Originator.AF) > 0 {
-		put(&b.OriginatorAF, row, r.Originator.AF)
+		put(&b.OriginatorAF, row+1, text(&r.Originator.AF))
 	}
 	if len(r.Originator.AFForm) > 0 {
-		putString(&b.OriginatorAFForm, row, r.Originator.AFForm)
+		put(&b.OriginatorAFForm, row+1, r.Originator.AFForm)
 	}
 	if len(r.ReportDestination) > 0 {
-		put(&b.ReportDestination, row, r.ReportDestination)
+		put(&b.ReportDestination, row+1, text(&r.ReportDestination))
 	}
 	if len(r.ReportDestinationKey) > 0 {
-		put(&b.ReportDestinationKey, row, r.ReportDestinationKey)
+		put(&b.ReportDestinationKey, row+1, text(&r.ReportDestinationKey))
 	}
 	if len(r.Subject.Text) > 0 {
-		put(&b.SubjectText, row, r.Subject.Text)
+		put(&b.SubjectText, row+1, text(&r.Subject.Text))
 	}
 	if len(r.Subject.Country) > 0 {
-		put(&b.SubjectCountry, row, r.Subject.Country)
+		put(&b.SubjectCountry, row+1, text(&r.Subject.Country))
 	}
 	if len(r.Subject.ADMD) > 0 {
-		put(&b.SubjectADMD, row, r.Subject.ADMD)
+		put(&b.SubjectADMD, row+1, text(&r.Subject.ADMD))
 	}
 	if len(r.Subject.PRMD) > 0 {
-		put(&b.SubjectPRMD, row, r.Subject.PRMD)
+		put(&b.SubjectPRMD, row+1, text(&r.Subject.PRMD))
 	}
 	if len(r.Subject.Local) > 0 {
-		put(&b.SubjectLocal, row, r.Subject.Local)
+		put(&b.SubjectLocal, row+1, text(&r.Subject.Local))
 	}
 	if len(r.ContentType) > 0 {
-		put(&b.ContentType, row, r.ContentType)
+		put(&b.ContentType, row+1, text(&r.ContentType))
 	}
-	b.ContentTypeNumber[row] = r.ContentTypeNumber
+	*at(b.ContentTypeNumber, row) = r.ContentTypeNumber
 	if len(r.ContentTypeOID) > 0 {
-		put(&b.ContentTypeOID, row, r.ContentTypeOID)
+		put(&b.ContentTypeOID, row+1, text(&r.ContentTypeOID))
 	}
 	if len(r.ContentIdentifier) > 0 {
-		put(&b.ContentIdentifier, row, r.ContentIdentifier)
+		put(&b.ContentIdentifier, row+1, text(&r.ContentIdentifier))
 	}
 	if len(r.EITs) > 0 {
-		put(&b.EITs, row, r.EITs)
+		put(&b.EITs, row+1, text(&r.EITs))
 	}
-	b.EITsPresent[row] = r.EITsPresent
+	*at(b.EITsPresent, row) = r.EITsPresent
 	if len(r.EITsNonBasic) > 0 {
-		put(&b.EITsNonBasic, row, r.EITsNonBasic)
+		put(&b.EITsNonBasic, row+1, text(&r.EITsNonBasic))
 	}
 	if len(r.Priority) > 0 {
-		putString(&b.Priority, row, r.Priority)
+		put(&b.Priority, row+1, r.Priority)
 	}
-	b.PriorityPresent[row] = r.PriorityPresent
-	b.IndicatorsPresent[row] = r.IndicatorsPresent
-	b.DisclosureOfOtherRecipients[row] = r.DisclosureOfOtherRecipients
-	b.ImplicitConversionProhibited[row] = r.ImplicitConversionProhibited
-	b.AlternateRecipientAllowed[row] = r.AlternateRecipientAllowed
-	b.ContentReturnRequest[row] = r.ContentReturnRequest
-	b.ServiceMessage[row] = r.ServiceMessage
-	b.IndicatorBits[row] = r.IndicatorBits
-	b.DeferredDelivery[row] = r.DeferredDelivery
-	b.SubmissionTime[row] = r.SubmissionTime
-	b.DeliveryTime[row] = r.DeliveryTime
-	b.LastTraceTime[row] = r.LastTraceTime
-	b.RecipientCount[row] = r.RecipientCount
-	b.RecipientsOmitted[row] = r.RecipientsOmitted
-	b.TraceCount[row] = r.TraceCount
-	b.InternalTraceCount[row] = r.InternalTraceCount
-	b.ExtensionCount[row] = r.ExtensionCount
-	b.ContentPresent[row] = r.ContentPresent
-	b.ContentSize[row] = r.ContentSize
-	put(&b.ContentSHA256, row, r.ContentSHA256[:])
-	b.APDUSize[row] = r.APDUSize
+	*at(b.PriorityPresent, row) = r.PriorityPresent
+	*at(b.IndicatorsPresent, row) = r.IndicatorsPresent
+	*at(b.DisclosureOfOtherRecipients, row) = r.DisclosureOfOtherRecipients
+	*at(b.ImplicitConversionProhibited, row) = r.ImplicitConversionProhibited
+	*at(b.AlternateRecipientAllowed, row) = r.AlternateRecipientAllowed
+	*at(b.ContentReturnRequest, row) = r.ContentReturnRequest
+	*at(b.ServiceMessage, row) = r.ServiceMessage
+	*at(b.IndicatorBits, row) = r.IndicatorBits
+	*at(b.DeferredDelivery, row) = r.DeferredDelivery
+	*at(b.SubmissionTime, row) = r.SubmissionTime
+	*at(b.DeliveryTime, row) = r.DeliveryTime
+	*at(b.LastTraceTime, row) = r.LastTraceTime
+	*at(b.RecipientCount, row) = r.RecipientCount
+	*at(b.RecipientsOmitted, row) = r.RecipientsOmitted
+	*at(b.TraceCount, row) = r.TraceCount
+	*at(b.InternalTraceCount, row) = r.InternalTraceCount
+	*at(b.ExtensionCount, row) = r.ExtensionCount
+	*at(b.ContentPresent, row) = r.ContentPresent
+	*at(b.ContentSize, row) = r.ContentSize
+	put(&b.ContentSHA256, row+1, digest(&r.ContentSHA256))
+	*at(b.APDUSize, row) = r.APDUSize
 	if len(r.AdditionalInformation) > 0 {
-		put(&b.AdditionalInformation, row, r.AdditionalInformation)
+		put(&b.AdditionalInformation, row+1, text(&r.AdditionalInformation))
 	}
 	if len(r.AdditionalInformationRaw) > 0 {
-		put(&b.AdditionalInformationRaw, row, r.AdditionalInformationRaw)
+		put(&b.AdditionalInformationRaw, row+1, text(&r.AdditionalInformationRaw))
 	}
 	if len(r.SecurityLabel) > 0 {
-		put(&b.SecurityLabel, row, r.SecurityLabel)
+		put(&b.SecurityLabel, row+1, text(&r.SecurityLabel))
 	}
 	if len(r.Status) > 0 {
-		putString(&b.Status, row, r.Status)
+		put(&b.Status, row+1, r.Status)
 	}
 	if len(r.ErrorLayer) > 0 {
-		putString(&b.ErrorLayer, row, r.ErrorLayer)
+		put(&b.ErrorLayer, row+1, r.ErrorLayer)
 	}
 	if len(r.ErrorReason) > 0 {
-		putString(&b.ErrorReason, row, r.ErrorReason)
+		put(&b.ErrorReason, row+1, r.ErrorReason)
 	}
 	if len(r.ErrorPath) > 0 {
-		put(&b.ErrorPath, row, r.ErrorPath)
+		put(&b.ErrorPath, row+1, text(&r.ErrorPath))
 	}
-	b.ErrorOffset[row] = r.ErrorOffset
-	b.UnknownFields[row] = r.UnknownFields
+	*at(b.ErrorOffset, row) = r.ErrorOffset
+	*at(b.UnknownFields, row) = r.UnknownFields
 	if len(r.FirstUnknown) > 0 {
-		put(&b.FirstUnknown, row, r.FirstUnknown)
+		put(&b.FirstUnknown, row+1, text(&r.FirstUnknown))
 	}
-	b.DecoderVersion[row] = r.DecoderVersion
+	*at(b.DecoderVersion, row) = r.DecoderVersion
 	b.rows = row + 1
 }
 
@@ -1569,66 +1569,66 @@ func (b *Messages) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Messages) Held() int {
 	n := cap(b.APDU) * 244
-	n += cap(b.Kind.octets)
-	n += cap(b.IDText.octets)
-	n += cap(b.IDCountry.octets)
-	n += cap(b.IDADMD.octets)
-	n += cap(b.IDPRMD.octets)
-	n += cap(b.IDLocal.octets)
-	n += cap(b.Sensor.octets)
-	n += cap(b.Source.octets)
-	n += cap(b.Direction.octets)
-	n += cap(b.SourceAddress.octets)
-	n += cap(b.DestinationAddress.octets)
-	n += cap(b.SendingMTA.octets)
-	n += cap(b.ReceivingMTA.octets)
-	n += cap(b.Protocol.octets)
-	n += cap(b.Mode.octets)
-	n += cap(b.OriginatorText.octets)
-	n += cap(b.OriginatorKey.octets)
-	n += cap(b.OriginatorCountry.octets)
-	n += cap(b.OriginatorADMD.octets)
-	n += cap(b.OriginatorPRMD.octets)
-	n += cap(b.OriginatorOrganization.octets)
-	n += cap(b.OriginatorOU1.octets)
-	n += cap(b.OriginatorOU2.octets)
-	n += cap(b.OriginatorOU3.octets)
-	n += cap(b.OriginatorOU4.octets)
-	n += cap(b.OriginatorCommonName.octets)
-	n += cap(b.OriginatorSurname.octets)
-	n += cap(b.OriginatorGivenName.octets)
-	n += cap(b.OriginatorInitials.octets)
-	n += cap(b.OriginatorGeneration.octets)
-	n += cap(b.OriginatorX121.octets)
-	n += cap(b.OriginatorTerminalID.octets)
-	n += cap(b.OriginatorTerminalType.octets)
-	n += cap(b.OriginatorNumericID.octets)
-	n += cap(b.OriginatorDDA.octets)
-	n += cap(b.OriginatorDirectoryName.octets)
-	n += cap(b.OriginatorAF.octets)
-	n += cap(b.OriginatorAFForm.octets)
-	n += cap(b.ReportDestination.octets)
-	n += cap(b.ReportDestinationKey.octets)
-	n += cap(b.SubjectText.octets)
-	n += cap(b.SubjectCountry.octets)
-	n += cap(b.SubjectADMD.octets)
-	n += cap(b.SubjectPRMD.octets)
-	n += cap(b.SubjectLocal.octets)
-	n += cap(b.ContentType.octets)
-	n += cap(b.ContentTypeOID.octets)
-	n += cap(b.ContentIdentifier.octets)
-	n += cap(b.EITs.octets)
-	n += cap(b.EITsNonBasic.octets)
-	n += cap(b.Priority.octets)
-	n += cap(b.ContentSHA256.octets)
-	n += cap(b.AdditionalInformation.octets)
-	n += cap(b.AdditionalInformationRaw.octets)
-	n += cap(b.SecurityLabel.octets)
-	n += cap(b.Status.octets)
-	n += cap(b.ErrorLayer.octets)
-	n += cap(b.ErrorReason.octets)
-	n += cap(b.ErrorPath.octets)
-	n += cap(b.FirstUnknown.octets)
+	n += len(b.Kind.octets)
+	n += len(b.IDText.octets)
+	n += len(b.IDCountry.octets)
+	n += len(b.IDADMD.octets)
+	n += len(b.IDPRMD.octets)
+	n += len(b.IDLocal.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.Source.octets)
+	n += len(b.Direction.octets)
+	n += len(b.SourceAddress.octets)
+	n += len(b.DestinationAddress.octets)
+	n += len(b.SendingMTA.octets)
+	n += len(b.ReceivingMTA.octets)
+	n += len(b.Protocol.octets)
+	n += len(b.Mode.octets)
+	n += len(b.OriginatorText.octets)
+	n += len(b.OriginatorKey.octets)
+	n += len(b.OriginatorCountry.octets)
+	n += len(b.OriginatorADMD.octets)
+	n += len(b.OriginatorPRMD.octets)
+	n += len(b.OriginatorOrganization.octets)
+	n += len(b.OriginatorOU1.octets)
+	n += len(b.OriginatorOU2.octets)
+	n += len(b.OriginatorOU3.octets)
+	n += len(b.OriginatorOU4.octets)
+	n += len(b.OriginatorCommonName.octets)
+	n += len(b.OriginatorSurname.octets)
+	n += len(b.OriginatorGivenName.octets)
+	n += len(b.OriginatorInitials.octets)
+	n += len(b.OriginatorGeneration.octets)
+	n += len(b.OriginatorX121.octets)
+	n += len(b.OriginatorTerminalID.octets)
+	n += len(b.OriginatorTerminalType.octets)
+	n += len(b.OriginatorNumericID.octets)
+	n += len(b.OriginatorDDA.octets)
+	n += len(b.OriginatorDirectoryName.octets)
+	n += len(b.OriginatorAF.octets)
+	n += len(b.OriginatorAFForm.octets)
+	n += len(b.ReportDestination.octets)
+	n += len(b.ReportDestinationKey.octets)
+	n += len(b.SubjectText.octets)
+	n += len(b.SubjectCountry.octets)
+	n += len(b.SubjectADMD.octets)
+	n += len(b.SubjectPRMD.octets)
+	n += len(b.SubjectLocal.octets)
+	n += len(b.ContentType.octets)
+	n += len(b.ContentTypeOID.octets)
+	n += len(b.ContentIdentifier.octets)
+	n += len(b.EITs.octets)
+	n += len(b.EITsNonBasic.octets)
+	n += len(b.Priority.octets)
+	n += len(b.ContentSHA256.octets)
+	n += len(b.AdditionalInformation.octets)
+	n += len(b.AdditionalInformationRaw.octets)
+	n += len(b.SecurityLabel.octets)
+	n += len(b.Status.octets)
+	n += len(b.ErrorLayer.octets)
+	n += len(b.ErrorReason.octets)
+	n += len(b.ErrorPath.octets)
+	n += len(b.FirstUnknown.octets)
 	return n
 }
 
@@ -2109,128 +2109,128 @@ func (b *Recipients) Append(r *Recipient) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
-	b.Position[row] = r.Position
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
+	*at(b.Position, row) = r.Position
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, row, r.Kind)
+		put(&b.Kind, row+1, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, row, r.MTSID)
+		put(&b.MTSID, row+1, text(&r.MTSID))
 	}
 	if len(r.SubjectMTSID) > 0 {
-		put(&b.SubjectMTSID, row, r.SubjectMTSID)
+		put(&b.SubjectMTSID, row+1, text(&r.SubjectMTSID))
 	}
-	b.Number[row] = r.Number
+	*at(b.Number, row) = r.Number
 	if len(r.Name.Text) > 0 {
-		put(&b.NameText, row, r.Name.Text)
+		put(&b.NameText, row+1, text(&r.Name.Text))
 	}
 	if len(r.Name.Key) > 0 {
-		put(&b.NameKey, row, r.Name.Key)
+		put(&b.NameKey, row+1, text(&r.Name.Key))
 	}
 	if len(r.Name.Country) > 0 {
-		put(&b.NameCountry, row, r.Name.Country)
+		put(&b.NameCountry, row+1, text(&r.Name.Country))
 	}
 	if len(r.Name.ADMD) > 0 {
-		put(&b.NameADMD, row, r.Name.ADMD)
+		put(&b.NameADMD, row+1, text(&r.Name.ADMD))
 	}
 	if len(r.Name.PRMD) > 0 {
-		put(&b.NamePRMD, row, r.Name.PRMD)
+		put(&b.NamePRMD, row+1, text(&r.Name.PRMD))
 	}
 	if len(r.Name.Organization) > 0 {
-		put(&b.NameOrganization, row, r.Name.Organization)
+		put(&b.NameOrganization, row+1, text(&r.Name.Organization))
 	}
 	if len(r.Name.OU1) > 0 {
-		put(&b.NameOU1, row, r.Name.OU1)
+		put(&b.NameOU1, row+1, text(&r.Name.OU1))
 	}
 	if len(r.Name.OU2) > 0 {
-		put(&b.NameOU2, row, r.Name.OU2)
+		put(&b.NameOU2, row+1, text(&r.Name.OU2))
 	}
 	if len(r.Name.OU3) > 0 {
-		put(&b.NameOU3, row, r.Name.OU3)
+		put(&b.NameOU3, row+1, text(&r.Name.OU3))
 	}
 	if len(r.Name.OU4) > 0 {
-		put(&b.NameOU4, row, r.Name.OU4)
+		put(&b.NameOU4, row+1, text(&r.Name.OU4))
 	}
 	if len(r.Name.CommonName) > 0 {
-		put(&b.NameCommonName, row, r.Name.CommonName)
+		put(&b.NameCommonName, row+1, text(&r.Name.CommonName))
 	}
 	if len(r.Name.Surname) > 0 {
-		put(&b.NameSurname, row, r.Name.Surname)
+		put(&b.NameSurname, row+1, text(&r.Name.Surname))
 	}
 	if len(r.Name.GivenName) > 0 {
-		put(&b.NameGivenName, row, r.Name.GivenName)
+		put(&b.NameGivenName, row+1, text(&r.Name.GivenName))
 	}
 	if len(r.Name.Initials) > 0 {
-		put(&b.NameInitials, row, r.Name.Initials)
+		put(&b.NameInitials, row+1, text(&r.Name.Initials))
 	}
 	if len(r.Name.Generation) > 0 {
-		put(&b.NameGeneration, row, r.Name.Generation)
+		put(&b.NameGeneration, row+1, text(&r.Name.Generation))
 	}
 	if len(r.Name.X121) > 0 {
-		put(&b.NameX121, row, r.Name.X121)
+		put(&b.NameX121, row+1, text(&r.Name.X121))
 	}
 	if len(r.Name.TerminalID) > 0 {
-		put(&b.NameTerminalID, row, r.Name.TerminalID)
+		put(&b.NameTerminalID, row+1, text(&r.Name.TerminalID))
 	}
 	if len(r.Name.TerminalType) > 0 {
-		put(&b.NameTerminalType, row, r.Name.TerminalType)
+		put(&b.NameTerminalType, row+1, text(&r.Name.TerminalType))
 	}
 	if len(r.Name.NumericID) > 0 {
-		put(&b.NameNumericID, row, r.Name.NumericID)
+		put(&b.NameNumericID, row+1, text(&r.Name.NumericID))
 	}
 	if len(r.Name.DDA) > 0 {
-		put(&b.NameDDA, row, r.Name.DDA)
+		put(&b.NameDDA, row+1, text(&r.Name.DDA))
 	}
 	if len(r.Name.DirectoryName) > 0 {
-		put(&b.NameDirectoryName, row, r.Name.DirectoryName)
+		put(&b.NameDirectoryName, row+1, text(&r.Name.DirectoryName))
 	}
 	if len(r.Name.AF) > 0 {
-		put(&b.NameAF, row, r.Name.AF)
+		put(&b.NameAF, row+1, text(&r.Name.AF))
 	}
 	if len(r.Name.AFForm) > 0 {
-		putString(&b.NameAFForm, row, r.Name.AFForm)
+		put(&b.NameAFForm, row+1, r.Name.AFForm)
 	}
-	b.Responsibility[row] = r.Responsibility
-	b.OriginatingMTAReport[row] = r.OriginatingMTAReport
-	b.OriginatingMTANonDeliveryReport[row] = r.OriginatingMTANonDeliveryReport
-	b.OriginatorReport[row] = r.OriginatorReport
-	b.OriginatorNonDeliveryReport[row] = r.OriginatorNonDeliveryReport
-	b.IndicatorBits[row] = r.IndicatorBits
+	*at(b.Responsibility, row) = r.Responsibility
+	*at(b.OriginatingMTAReport, row) = r.OriginatingMTAReport
+	*at(b.OriginatingMTANonDeliveryReport, row) = r.OriginatingMTANonDeliveryReport
+	*at(b.OriginatorReport, row) = r.OriginatorReport
+	*at(b.OriginatorNonDeliveryReport, row) = r.OriginatorNonDeliveryReport
+	*at(b.IndicatorBits, row) = r.IndicatorBits
 	if len(r.ExplicitConversion) > 0 {
-		put(&b.ExplicitConversion, row, r.ExplicitConversion)
+		put(&b.ExplicitConversion, row+1, text(&r.ExplicitConversion))
 	}
 	if len(r.Outcome) > 0 {
-		putString(&b.Outcome, row, r.Outcome)
+		put(&b.Outcome, row+1, r.Outcome)
 	}
-	b.ArrivalTime[row] = r.ArrivalTime
+	*at(b.ArrivalTime, row) = r.ArrivalTime
 	if len(r.ConvertedEITs) > 0 {
-		put(&b.ConvertedEITs, row, r.ConvertedEITs)
+		put(&b.ConvertedEITs, row+1, text(&r.ConvertedEITs))
 	}
-	b.DeliveryTime[row] = r.DeliveryTime
+	*at(b.DeliveryTime, row) = r.DeliveryTime
 	if len(r.MTSUserType) > 0 {
-		putString(&b.MTSUserType, row, r.MTSUserType)
+		put(&b.MTSUserType, row+1, r.MTSUserType)
 	}
-	b.ReasonCode[row] = r.ReasonCode
+	*at(b.ReasonCode, row) = r.ReasonCode
 	if len(r.Reason) > 0 {
-		put(&b.Reason, row, r.Reason)
+		put(&b.Reason, row+1, text(&r.Reason))
 	}
-	b.DiagnosticCode[row] = r.DiagnosticCode
+	*at(b.DiagnosticCode, row) = r.DiagnosticCode
 	if len(r.Diagnostic) > 0 {
-		put(&b.Diagnostic, row, r.Diagnostic)
+		put(&b.Diagnostic, row+1, text(&r.Diagnostic))
 	}
 	if len(r.SupplementaryInformation) > 0 {
-		put(&b.SupplementaryInformation, row, r.SupplementaryInformation)
+		put(&b.SupplementaryInformation, row+1, text(&r.SupplementaryInformation))
 	}
 	if len(r.Intended) > 0 {
-		put(&b.Intended, row, r.Intended)
+		put(&b.Intended, row+1, text(&r.Intended))
 	}
 	if len(r.IntendedKey) > 0 {
-		put(&b.IntendedKey, row, r.IntendedKey)
+		put(&b.IntendedKey, row+1, text(&r.IntendedKey))
 	}
-	b.OtherRecipient[row] = r.OtherRecipient
+	*at(b.OtherRecipient, row) = r.OtherRecipient
 	b.rows = row + 1
 }
 
@@ -2347,41 +2347,41 @@ func (b *Recipients) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Recipients) Held() int {
 	n := cap(b.APDU) * 82
-	n += cap(b.Kind.octets)
-	n += cap(b.MTSID.octets)
-	n += cap(b.SubjectMTSID.octets)
-	n += cap(b.NameText.octets)
-	n += cap(b.NameKey.octets)
-	n += cap(b.NameCountry.octets)
-	n += cap(b.NameADMD.octets)
-	n += cap(b.NamePRMD.octets)
-	n += cap(b.NameOrganization.octets)
-	n += cap(b.NameOU1.octets)
-	n += cap(b.NameOU2.octets)
-	n += cap(b.NameOU3.octets)
-	n += cap(b.NameOU4.octets)
-	n += cap(b.NameCommonName.octets)
-	n += cap(b.NameSurname.octets)
-	n += cap(b.NameGivenName.octets)
-	n += cap(b.NameInitials.octets)
-	n += cap(b.NameGeneration.octets)
-	n += cap(b.NameX121.octets)
-	n += cap(b.NameTerminalID.octets)
-	n += cap(b.NameTerminalType.octets)
-	n += cap(b.NameNumericID.octets)
-	n += cap(b.NameDDA.octets)
-	n += cap(b.NameDirectoryName.octets)
-	n += cap(b.NameAF.octets)
-	n += cap(b.NameAFForm.octets)
-	n += cap(b.ExplicitConversion.octets)
-	n += cap(b.Outcome.octets)
-	n += cap(b.ConvertedEITs.octets)
-	n += cap(b.MTSUserType.octets)
-	n += cap(b.Reason.octets)
-	n += cap(b.Diagnostic.octets)
-	n += cap(b.SupplementaryInformation.octets)
-	n += cap(b.Intended.octets)
-	n += cap(b.IntendedKey.octets)
+	n += len(b.Kind.octets)
+	n += len(b.MTSID.octets)
+	n += len(b.SubjectMTSID.octets)
+	n += len(b.NameText.octets)
+	n += len(b.NameKey.octets)
+	n += len(b.NameCountry.octets)
+	n += len(b.NameADMD.octets)
+	n += len(b.NamePRMD.octets)
+	n += len(b.NameOrganization.octets)
+	n += len(b.NameOU1.octets)
+	n += len(b.NameOU2.octets)
+	n += len(b.NameOU3.octets)
+	n += len(b.NameOU4.octets)
+	n += len(b.NameCommonName.octets)
+	n += len(b.NameSurname.octets)
+	n += len(b.NameGivenName.octets)
+	n += len(b.NameInitials.octets)
+	n += len(b.NameGeneration.octets)
+	n += len(b.NameX121.octets)
+	n += len(b.NameTerminalID.octets)
+	n += len(b.NameTerminalType.octets)
+	n += len(b.NameNumericID.octets)
+	n += len(b.NameDDA.octets)
+	n += len(b.NameDirectoryName.octets)
+	n += len(b.NameAF.octets)
+	n += len(b.NameAFForm.octets)
+	n += len(b.ExplicitConversion.octets)
+	n += len(b.Outcome.octets)
+	n += len(b.ConvertedEITs.octets)
+	n += len(b.MTSUserType.octets)
+	n += len(b.Reason.octets)
+	n += len(b.Diagnostic.octets)
+	n += len(b.SupplementaryInformation.octets)
+	n += len(b.Intended.octets)
+	n += len(b.IntendedKey.octets)
 	return n
 }
 
@@ -2644,66 +2644,66 @@ func (b *Trace) Append(r *TraceElement) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Scope) > 0 {
-		putString(&b.Scope, row, r.Scope)
+		put(&b.Scope, row+1, r.Scope)
 	}
 	if len(r.Level) > 0 {
-		putString(&b.Level, row, r.Level)
+		put(&b.Level, row+1, r.Level)
 	}
-	b.Seq[row] = r.Seq
+	*at(b.Seq, row) = r.Seq
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, row, r.Kind)
+		put(&b.Kind, row+1, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, row, r.MTSID)
+		put(&b.MTSID, row+1, text(&r.MTSID))
 	}
 	if len(r.Domain.Text) > 0 {
-		put(&b.DomainText, row, r.Domain.Text)
+		put(&b.DomainText, row+1, text(&r.Domain.Text))
 	}
 	if len(r.Domain.Country) > 0 {
-		put(&b.DomainCountry, row, r.Domain.Country)
+		put(&b.DomainCountry, row+1, text(&r.Domain.Country))
 	}
 	if len(r.Domain.ADMD) > 0 {
-		put(&b.DomainADMD, row, r.Domain.ADMD)
+		put(&b.DomainADMD, row+1, text(&r.Domain.ADMD))
 	}
 	if len(r.Domain.PRMD) > 0 {
-		put(&b.DomainPRMD, row, r.Domain.PRMD)
+		put(&b.DomainPRMD, row+1, text(&r.Domain.PRMD))
 	}
 	if len(r.MTAName) > 0 {
-		put(&b.MTAName, row, r.MTAName)
+		put(&b.MTAName, row+1, text(&r.MTAName))
 	}
-	b.ArrivalTime[row] = r.ArrivalTime
+	*at(b.ArrivalTime, row) = r.ArrivalTime
 	if len(r.ArrivalTimeRaw) > 0 {
-		put(&b.ArrivalTimeRaw, row, r.ArrivalTimeRaw)
+		put(&b.ArrivalTimeRaw, row+1, text(&r.ArrivalTimeRaw))
 	}
 	if len(r.RoutingAction) > 0 {
-		putString(&b.RoutingAction, row, r.RoutingAction)
+		put(&b.RoutingAction, row+1, r.RoutingAction)
 	}
 	if len(r.Attempted.Text) > 0 {
-		put(&b.AttemptedText, row, r.Attempted.Text)
+		put(&b.AttemptedText, row+1, text(&r.Attempted.Text))
 	}
 	if len(r.Attempted.Country) > 0 {
-		put(&b.AttemptedCountry, row, r.Attempted.Country)
+		put(&b.AttemptedCountry, row+1, text(&r.Attempted.Country))
 	}
 	if len(r.Attempted.ADMD) > 0 {
-		put(&b.AttemptedADMD, row, r.Attempted.ADMD)
+		put(&b.AttemptedADMD, row+1, text(&r.Attempted.ADMD))
 	}
 	if len(r.Attempted.PRMD) > 0 {
-		put(&b.AttemptedPRMD, row, r.Attempted.PRMD)
+		put(&b.AttemptedPRMD, row+1, text(&r.Attempted.PRMD))
 	}
 	if len(r.AttemptedMTA) > 0 {
-		put(&b.AttemptedMTA, row, r.AttemptedMTA)
+		put(&b.AttemptedMTA, row+1, text(&r.AttemptedMTA))
 	}
-	b.DeferredTime[row] = r.DeferredTime
+	*at(b.DeferredTime, row) = r.DeferredTime
 	if len(r.ConvertedEITs) > 0 {
-		put(&b.ConvertedEITs, row, r.ConvertedEITs)
+		put(&b.ConvertedEITs, row+1, text(&r.ConvertedEITs))
 	}
 	if len(r.OtherActions) > 0 {
-		put(&b.OtherActions, row, r.OtherActions)
+		put(&b.OtherActions, row+1, text(&r.OtherActions))
 	}
 	b.rows = row + 1
 }
@@ -2777,24 +2777,24 @@ func (b *Trace) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Trace) Held() int {
 	n := cap(b.APDU) * 60
-	n += cap(b.Scope.octets)
-	n += cap(b.Level.octets)
-	n += cap(b.Kind.octets)
-	n += cap(b.MTSID.octets)
-	n += cap(b.DomainText.octets)
-	n += cap(b.DomainCountry.octets)
-	n += cap(b.DomainADMD.octets)
-	n += cap(b.DomainPRMD.octets)
-	n += cap(b.MTAName.octets)
-	n += cap(b.ArrivalTimeRaw.octets)
-	n += cap(b.RoutingAction.octets)
-	n += cap(b.AttemptedText.octets)
-	n += cap(b.AttemptedCountry.octets)
-	n += cap(b.AttemptedADMD.octets)
-	n += cap(b.AttemptedPRMD.octets)
-	n += cap(b.AttemptedMTA.octets)
-	n += cap(b.ConvertedEITs.octets)
-	n += cap(b.OtherActions.octets)
+	n += len(b.Scope.octets)
+	n += len(b.Level.octets)
+	n += len(b.Kind.octets)
+	n += len(b.MTSID.octets)
+	n += len(b.DomainText.octets)
+	n += len(b.DomainCountry.octets)
+	n += len(b.DomainADMD.octets)
+	n += len(b.DomainPRMD.octets)
+	n += len(b.MTAName.octets)
+	n += len(b.ArrivalTimeRaw.octets)
+	n += len(b.RoutingAction.octets)
+	n += len(b.AttemptedText.octets)
+	n += len(b.AttemptedCountry.octets)
+	n += len(b.AttemptedADMD.octets)
+	n += len(b.AttemptedPRMD.octets)
+	n += len(b.AttemptedMTA.octets)
+	n += len(b.ConvertedEITs.octets)
+	n += len(b.OtherActions.octets)
 	return n
 }
 
@@ -2964,34 +2964,34 @@ func (b *Extensions) Append(r *Extension) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Scope) > 0 {
-		putString(&b.Scope, row, r.Scope)
+		put(&b.Scope, row+1, r.Scope)
 	}
-	b.Owner[row] = r.Owner
-	b.Position[row] = r.Position
-	b.Number[row] = r.Number
+	*at(b.Owner, row) = r.Owner
+	*at(b.Position, row) = r.Position
+	*at(b.Number, row) = r.Number
 	if len(r.OID) > 0 {
-		put(&b.OID, row, r.OID)
+		put(&b.OID, row+1, text(&r.OID))
 	}
 	if len(r.Name) > 0 {
-		putString(&b.Name, row, r.Name)
+		put(&b.Name, row+1, r.Name)
 	}
-	b.CriticalForSubmission[row] = r.CriticalForSubmission
-	b.CriticalForTransfer[row] = r.CriticalForTransfer
-	b.CriticalForDelivery[row] = r.CriticalForDelivery
+	*at(b.CriticalForSubmission, row) = r.CriticalForSubmission
+	*at(b.CriticalForTransfer, row) = r.CriticalForTransfer
+	*at(b.CriticalForDelivery, row) = r.CriticalForDelivery
 	if len(r.Value) > 0 {
-		put(&b.Value, row, r.Value)
+		put(&b.Value, row+1, text(&r.Value))
 	}
 	if len(r.Raw) > 0 {
-		put(&b.Raw, row, r.Raw)
+		put(&b.Raw, row+1, text(&r.Raw))
 	}
-	b.OctetOffset[row] = r.OctetOffset
+	*at(b.OctetOffset, row) = r.OctetOffset
 	if len(r.Error) > 0 {
-		putString(&b.Error, row, r.Error)
+		put(&b.Error, row+1, r.Error)
 	}
 	b.rows = row + 1
 }
@@ -3045,12 +3045,12 @@ func (b *Extensions) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Extensions) Held() int {
 	n := cap(b.APDU) * 63
-	n += cap(b.Scope.octets)
-	n += cap(b.OID.octets)
-	n += cap(b.Name.octets)
-	n += cap(b.Value.octets)
-	n += cap(b.Raw.octets)
-	n += cap(b.Error.octets)
+	n += len(b.Scope.octets)
+	n += len(b.OID.octets)
+	n += len(b.Name.octets)
+	n += len(b.Value.octets)
+	n += len(b.Raw.octets)
+	n += len(b.Error.octets)
 	return n
 }
 
@@ -3169,28 +3169,28 @@ func (b *Bilaterals) Append(r *Bilateral) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
-	b.Position[row] = r.Position
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
+	*at(b.Position, row) = r.Position
 	if len(r.Domain.Text) > 0 {
-		put(&b.DomainText, row, r.Domain.Text)
+		put(&b.DomainText, row+1, text(&r.Domain.Text))
 	}
 	if len(r.Domain.Country) > 0 {
-		put(&b.DomainCountry, row, r.Domain.Country)
+		put(&b.DomainCountry, row+1, text(&r.Domain.Country))
 	}
 	if len(r.Domain.ADMD) > 0 {
-		put(&b.DomainADMD, row, r.Domain.ADMD)
+		put(&b.DomainADMD, row+1, text(&r.Domain.ADMD))
 	}
 	if len(r.Domain.PRMD) > 0 {
-		put(&b.DomainPRMD, row, r.Domain.PRMD)
+		put(&b.DomainPRMD, row+1, text(&r.Domain.PRMD))
 	}
 	if len(r.Value) > 0 {
-		put(&b.Value, row, r.Value)
+		put(&b.Value, row+1, text(&r.Value))
 	}
 	if len(r.Raw) > 0 {
-		put(&b.Raw, row, r.Raw)
+		put(&b.Raw, row+1, text(&r.Raw))
 	}
 	b.rows = row + 1
 }
@@ -3238,12 +3238,12 @@ func (b *Bilaterals) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Bilaterals) Held() int {
 	n := cap(b.APDU) * 44
-	n += cap(b.DomainText.octets)
-	n += cap(b.DomainCountry.octets)
-	n += cap(b.DomainADMD.octets)
-	n += cap(b.DomainPRMD.octets)
-	n += cap(b.Value.octets)
-	n += cap(b.Raw.octets)
+	n += len(b.DomainText.octets)
+	n += len(b.DomainCountry.octets)
+	n += len(b.DomainADMD.octets)
+	n += len(b.DomainPRMD.octets)
+	n += len(b.Value.octets)
+	n += len(b.Raw.octets)
 	return n
 }
 
@@ -3357,26 +3357,26 @@ func (b *Contents) Append(r *Content) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, row, r.Kind)
+		put(&b.Kind, row+1, r.Kind)
 	}
 	if len(r.Content) > 0 {
-		b.Content.lay(row, r.Content, &b.held)
+		b.Content.lay(row+1, r.Content, &b.held)
 	}
-	b.Size[row] = r.Size
-	put(&b.SHA256, row, r.SHA256[:])
-	b.Kept[row] = r.Kept
+	*at(b.Size, row) = r.Size
+	put(&b.SHA256, row+1, digest(&r.SHA256))
+	*at(b.Kept, row) = r.Kept
 	if len(r.Head) > 0 {
-		b.Head.lay(row, r.Head, &b.held)
+		b.Head.lay(row+1, r.Head, &b.held)
 	}
 	if len(r.Tail) > 0 {
-		b.Tail.lay(row, r.Tail, &b.held)
+		b.Tail.lay(row+1, r.Tail, &b.held)
 	}
-	b.ContentInline[row] = r.ContentInline
+	*at(b.ContentInline, row) = r.ContentInline
 	b.rows = row + 1
 }
 
@@ -3424,11 +3424,11 @@ func (b *Contents) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Contents) Held() int {
 	n := cap(b.APDU) * 50
-	n += cap(b.Kind.octets)
-	n += cap(b.Content.octets)
-	n += cap(b.SHA256.octets)
-	n += cap(b.Head.octets)
-	n += cap(b.Tail.octets)
+	n += len(b.Kind.octets)
+	n += len(b.Content.octets)
+	n += len(b.SHA256.octets)
+	n += len(b.Head.octets)
+	n += len(b.Tail.octets)
 	return n
 }
 
@@ -3582,50 +3582,50 @@ func (b *Problems) Append(r *Problem) {
 	if row == len(b.Problem) {
 		b.grow()
 	}
-	b.Problem[row] = r.Problem
-	b.Version[row] = r.Version
-	b.Association[row] = r.Association
-	b.Transfer[row] = r.Transfer
-	b.APDU[row] = r.APDU
+	*at(b.Problem, row) = r.Problem
+	*at(b.Version, row) = r.Version
+	*at(b.Association, row) = r.Association
+	*at(b.Transfer, row) = r.Transfer
+	*at(b.APDU, row) = r.APDU
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, row, r.Source)
+		put(&b.Source, row+1, text(&r.Source))
 	}
 	if len(r.ClientAddress) > 0 {
-		put(&b.ClientAddress, row, r.ClientAddress)
+		put(&b.ClientAddress, row+1, text(&r.ClientAddress))
 	}
-	b.ClientPort[row] = r.ClientPort
+	*at(b.ClientPort, row) = r.ClientPort
 	if len(r.ServerAddress) > 0 {
-		put(&b.ServerAddress, row, r.ServerAddress)
+		put(&b.ServerAddress, row+1, text(&r.ServerAddress))
 	}
-	b.ServerPort[row] = r.ServerPort
+	*at(b.ServerPort, row) = r.ServerPort
 	if len(r.Layer) > 0 {
-		putString(&b.Layer, row, r.Layer)
+		put(&b.Layer, row+1, r.Layer)
 	}
 	if len(r.Reason) > 0 {
-		putString(&b.Reason, row, r.Reason)
+		put(&b.Reason, row+1, r.Reason)
 	}
 	if len(r.Path) > 0 {
-		put(&b.Path, row, r.Path)
+		put(&b.Path, row+1, text(&r.Path))
 	}
 	if len(r.Direction) > 0 {
-		putString(&b.Direction, row, r.Direction)
+		put(&b.Direction, row+1, r.Direction)
 	}
-	b.StreamOffset[row] = r.StreamOffset
-	b.TCPSequence[row] = r.TCPSequence
-	b.Frame[row] = r.Frame
-	b.Time[row] = r.Time
+	*at(b.StreamOffset, row) = r.StreamOffset
+	*at(b.TCPSequence, row) = r.TCPSequence
+	*at(b.Frame, row) = r.Frame
+	*at(b.Time, row) = r.Time
 	if len(r.Octets) > 0 {
-		put(&b.Octets, row, r.Octets)
+		put(&b.Octets, row+1, text(&r.Octets))
 	}
-	b.OctetCount[row] = r.OctetCount
-	put(&b.SHA256, row, r.SHA256[:])
+	*at(b.OctetCount, row) = r.OctetCount
+	put(&b.SHA256, row+1, digest(&r.SHA256))
 	if len(r.Detail) > 0 {
-		put(&b.Detail, row, r.Detail)
+		put(&b.Detail, row+1, text(&r.Detail))
 	}
-	b.DecoderVersion[row] = r.DecoderVersion
+	*at(b.DecoderVersion, row) = r.DecoderVersion
 	b.rows = row + 1
 }
 
@@ -3690,17 +3690,17 @@ func (b *Problems) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Problems) Held() int {
 	n := cap(b.Problem) * 116
-	n += cap(b.Sensor.octets)
-	n += cap(b.Source.octets)
-	n += cap(b.ClientAddress.octets)
-	n += cap(b.ServerAddress.octets)
-	n += cap(b.Layer.octets)
-	n += cap(b.Reason.octets)
-	n += cap(b.Path.octets)
-	n += cap(b.Direction.octets)
-	n += cap(b.Octets.octets)
-	n += cap(b.SHA256.octets)
-	n += cap(b.Detail.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.Source.octets)
+	n += len(b.ClientAddress.octets)
+	n += len(b.ServerAddress.octets)
+	n += len(b.Layer.octets)
+	n += len(b.Reason.octets)
+	n += len(b.Path.octets)
+	n += len(b.Direction.octets)
+	n += len(b.Octets.octets)
+	n += len(b.SHA256.octets)
+	n += len(b.Detail.octets)
 	return n
 }
 
@@ -3856,23 +3856,23 @@ func (b *Coverage) Append(r *Interval) {
 		b.grow()
 	}
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
-	b.Epoch[row] = r.Epoch
+	*at(b.Epoch, row) = r.Epoch
 	if len(r.Source) > 0 {
-		put(&b.Source, row, r.Source)
+		put(&b.Source, row+1, text(&r.Source))
 	}
-	b.IntervalStart[row] = r.IntervalStart
-	b.IntervalEnd[row] = r.IntervalEnd
-	b.Packets[row] = r.Packets
-	b.Octets[row] = r.Octets
-	b.Segments[row] = r.Segments
-	b.DroppedKernel[row] = r.DroppedKernel
-	b.DroppedSensor[row] = r.DroppedSensor
-	b.Gaps[row] = r.Gaps
-	b.LostOctets[row] = r.LostOctets
-	b.Undecodable[row] = r.Undecodable
-	b.Version[row] = r.Version
+	*at(b.IntervalStart, row) = r.IntervalStart
+	*at(b.IntervalEnd, row) = r.IntervalEnd
+	*at(b.Packets, row) = r.Packets
+	*at(b.Octets, row) = r.Octets
+	*at(b.Segments, row) = r.Segments
+	*at(b.DroppedKernel, row) = r.DroppedKernel
+	*at(b.DroppedSensor, row) = r.DroppedSensor
+	*at(b.Gaps, row) = r.Gaps
+	*at(b.LostOctets, row) = r.LostOctets
+	*at(b.Undecodable, row) = r.Undecodable
+	*at(b.Version, row) = r.Version
 	b.rows = row + 1
 }
 
@@ -3918,8 +3918,8 @@ func (b *Coverage) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Coverage) Held() int {
 	n := cap(b.Epoch) * 96
-	n += cap(b.Sensor.octets)
-	n += cap(b.Source.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.Source.octets)
 	return n
 }
 
@@ -4039,26 +4039,26 @@ func (b *Captures) Append(r *Capture) {
 	if row == len(b.Version) {
 		b.grow()
 	}
-	put(&b.SHA256, row, r.SHA256[:])
-	b.Version[row] = r.Version
+	put(&b.SHA256, row+1, digest(&r.SHA256))
+	*at(b.Version, row) = r.Version
 	if len(r.Name) > 0 {
-		put(&b.Name, row, r.Name)
+		put(&b.Name, row+1, text(&r.Name))
 	}
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
-	b.Size[row] = r.Size
+	*at(b.Size, row) = r.Size
 	if len(r.Format) > 0 {
-		put(&b.Format, row, r.Format)
+		put(&b.Format, row+1, text(&r.Format))
 	}
-	b.Frames[row] = r.Frames
-	b.Octets[row] = r.Octets
-	b.FirstTime[row] = r.FirstTime
-	b.LastTime[row] = r.LastTime
-	b.Truncated[row] = r.Truncated
-	b.Skipped[row] = r.Skipped
+	*at(b.Frames, row) = r.Frames
+	*at(b.Octets, row) = r.Octets
+	*at(b.FirstTime, row) = r.FirstTime
+	*at(b.LastTime, row) = r.LastTime
+	*at(b.Truncated, row) = r.Truncated
+	*at(b.Skipped, row) = r.Skipped
 	if len(r.SkippedReasons) > 0 {
-		put(&b.SkippedReasons, row, r.SkippedReasons)
+		put(&b.SkippedReasons, row+1, text(&r.SkippedReasons))
 	}
 	b.rows = row + 1
 }
@@ -4107,11 +4107,11 @@ func (b *Captures) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Captures) Held() int {
 	n := cap(b.Version) * 57
-	n += cap(b.SHA256.octets)
-	n += cap(b.Name.octets)
-	n += cap(b.Sensor.octets)
-	n += cap(b.Format.octets)
-	n += cap(b.SkippedReasons.octets)
+	n += len(b.SHA256.octets)
+	n += len(b.Name.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.Format.octets)
+	n += len(b.SkippedReasons.octets)
 	return n
 }
 
@@ -4431,229 +4431,229 @@ func (b *IPMs) Append(r *IPM) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Path) > 0 {
-		put(&b.Path, row, r.Path)
+		put(&b.Path, row+1, text(&r.Path))
 	}
-	b.Depth[row] = r.Depth
+	*at(b.Depth, row) = r.Depth
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, row, r.Kind)
+		put(&b.Kind, row+1, r.Kind)
 	}
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, row, r.MTSID)
+		put(&b.MTSID, row+1, text(&r.MTSID))
 	}
-	b.Returned[row] = r.Returned
+	*at(b.Returned, row) = r.Returned
 	if len(r.ContentType) > 0 {
-		put(&b.ContentType, row, r.ContentType)
+		put(&b.ContentType, row+1, text(&r.ContentType))
 	}
-	b.Size[row] = r.Size
+	*at(b.Size, row) = r.Size
 	if len(r.Status) > 0 {
-		putString(&b.Status, row, r.Status)
+		put(&b.Status, row+1, r.Status)
 	}
 	if len(r.ErrorReason) > 0 {
-		putString(&b.ErrorReason, row, r.ErrorReason)
+		put(&b.ErrorReason, row+1, r.ErrorReason)
 	}
 	if len(r.ErrorPath) > 0 {
-		put(&b.ErrorPath, row, r.ErrorPath)
+		put(&b.ErrorPath, row+1, text(&r.ErrorPath))
 	}
-	b.ErrorOffset[row] = r.ErrorOffset
-	b.UnknownFields[row] = r.UnknownFields
+	*at(b.ErrorOffset, row) = r.ErrorOffset
+	*at(b.UnknownFields, row) = r.UnknownFields
 	if len(r.FirstUnknown) > 0 {
-		put(&b.FirstUnknown, row, r.FirstUnknown)
+		put(&b.FirstUnknown, row+1, text(&r.FirstUnknown))
 	}
 	if len(r.IPMID) > 0 {
-		put(&b.IPMID, row, r.IPMID)
+		put(&b.IPMID, row+1, text(&r.IPMID))
 	}
 	if len(r.IPMIDUser) > 0 {
-		put(&b.IPMIDUser, row, r.IPMIDUser)
+		put(&b.IPMIDUser, row+1, text(&r.IPMIDUser))
 	}
 	if len(r.IPMIDLocal) > 0 {
-		put(&b.IPMIDLocal, row, r.IPMIDLocal)
+		put(&b.IPMIDLocal, row+1, text(&r.IPMIDLocal))
 	}
 	if len(r.OriginatorDescriptor) > 0 {
-		put(&b.OriginatorDescriptor, row, r.OriginatorDescriptor)
+		put(&b.OriginatorDescriptor, row+1, text(&r.OriginatorDescriptor))
 	}
 	if len(r.Originator.Text) > 0 {
-		put(&b.OriginatorText, row, r.Originator.Text)
+		put(&b.OriginatorText, row+1, text(&r.Originator.Text))
 	}
 	if len(r.Originator.Key) > 0 {
-		put(&b.OriginatorKey, row, r.Originator.Key)
+		put(&b.OriginatorKey, row+1, text(&r.Originator.Key))
 	}
 	if len(r.Originator.Country) > 0 {
-		put(&b.OriginatorCountry, row, r.Originator.Country)
+		put(&b.OriginatorCountry, row+1, text(&r.Originator.Country))
 	}
 	if len(r.Originator.ADMD) > 0 {
-		put(&b.OriginatorADMD, row, r.Originator.ADMD)
+		put(&b.OriginatorADMD, row+1, text(&r.Originator.ADMD))
 	}
 	if len(r.Originator.PRMD) > 0 {
-		put(&b.OriginatorPRMD, row, r.Originator.PRMD)
+		put(&b.OriginatorPRMD, row+1, text(&r.Originator.PRMD))
 	}
 	if len(r.Originator.Organization) > 0 {
-		put(&b.OriginatorOrganization, row, r.Originator.Organization)
+		put(&b.OriginatorOrganization, row+1, text(&r.Originator.Organization))
 	}
 	if len(r.Originator.OU1) > 0 {
-		put(&b.OriginatorOU1, row, r.Originator.OU1)
+		put(&b.OriginatorOU1, row+1, text(&r.Originator.OU1))
 	}
 	if len(r.Originator.OU2) > 0 {
-		put(&b.OriginatorOU2, row, r.Originator.OU2)
+		put(&b.OriginatorOU2, row+1, text(&r.Originator.OU2))
 	}
 	if len(r.Originator.OU3) > 0 {
-		put(&b.OriginatorOU3, row, r.Originator.OU3)
+		put(&b.OriginatorOU3, row+1, text(&r.Originator.OU3))
 	}
 	if len(r.Originator.OU4) > 0 {
-		put(&b.OriginatorOU4, row, r.Originator.OU4)
+		put(&b.OriginatorOU4, row+1, text(&r.Originator.OU4))
 	}
 	if len(r.Originator.CommonName) > 0 {
-		put(&b.OriginatorCommonName, row, r.Originator.CommonName)
+		put(&b.OriginatorCommonName, row+1, text(&r.Originator.CommonName))
 	}
 	if len(r.Originator.Surname) > 0 {
-		put(&b.OriginatorSurname, row, r.Originator.Surname)
+		put(&b.OriginatorSurname, row+1, text(&r.Originator.Surname))
 	}
 	if len(r.Originator.GivenName) > 0 {
-		put(&b.OriginatorGivenName, row, r.Originator.GivenName)
+		put(&b.OriginatorGivenName, row+1, text(&r.Originator.GivenName))
 	}
 	if len(r.Originator.Initials) > 0 {
-		put(&b.OriginatorInitials, row, r.Originator.Initials)
+		put(&b.OriginatorInitials, row+1, text(&r.Originator.Initials))
 	}
 	if len(r.Originator.Generation) > 0 {
-		put(&b.OriginatorGeneration, row, r.Originator.Generation)
+		put(&b.OriginatorGeneration, row+1, text(&r.Originator.Generation))
 	}
 	if len(r.Originator.X121) > 0 {
-		put(&b.OriginatorX121, row, r.Originator.X121)
+		put(&b.OriginatorX121, row+1, text(&r.Originator.X121))
 	}
 	if len(r.Originator.TerminalID) > 0 {
-		put(&b.OriginatorTerminalID, row, r.Originator.TerminalID)
+		put(&b.OriginatorTerminalID, row+1, text(&r.Originator.TerminalID))
 	}
 	if len(r.Originator.TerminalType) > 0 {
-		put(&b.OriginatorTerminalType, row, r.Originator.TerminalType)
+		put(&b.OriginatorTerminalType, row+1, text(&r.Originator.TerminalType))
 	}
 	if len(r.Originator.NumericID) > 0 {
-		put(&b.OriginatorNumericID, row, r.Originator.NumericID)
+		put(&b.OriginatorNumericID, row+1, text(&r.Originator.NumericID))
 	}
 	if len(r.Originator.DDA) > 0 {
-		put(&b.OriginatorDDA, row, r.Originator.DDA)
+		put(&b.OriginatorDDA, row+1, text(&r.Originator.DDA))
 	}
 	if len(r.Originator.DirectoryName) > 0 {
-		put(&b.OriginatorDirectoryName, row, r.Originator.DirectoryName)
+		put(&b.OriginatorDirectoryName, row+1, text(&r.Originator.DirectoryName))
 	}
 	if len(r.Originator.AF) > 0 {
-		put(&b.OriginatorAF, row, r.Originator.AF)
+		put(&b.OriginatorAF, row+1, text(&r.Originator.AF))
 	}
 	if len(r.Originator.AFForm) > 0 {
-		putString(&b.OriginatorAFForm, row, r.Originator.AFForm)
+		put(&b.OriginatorAFForm, row+1, r.Originator.AFForm)
 	}
 	if len(r.OriginatorFreeForm) > 0 {
-		put(&b.OriginatorFreeForm, row, r.OriginatorFreeForm)
+		put(&b.OriginatorFreeForm, row+1, text(&r.OriginatorFreeForm))
 	}
 	if len(r.OriginatorTelephone) > 0 {
-		put(&b.OriginatorTelephone, row, r.OriginatorTelephone)
+		put(&b.OriginatorTelephone, row+1, text(&r.OriginatorTelephone))
 	}
 	if len(r.Subject) > 0 {
-		put(&b.Subject, row, r.Subject)
+		put(&b.Subject, row+1, text(&r.Subject))
 	}
 	if len(r.ExtendedSubject) > 0 {
-		put(&b.ExtendedSubject, row, r.ExtendedSubject)
+		put(&b.ExtendedSubject, row+1, text(&r.ExtendedSubject))
 	}
 	if len(r.RepliedTo) > 0 {
-		put(&b.RepliedTo, row, r.RepliedTo)
+		put(&b.RepliedTo, row+1, text(&r.RepliedTo))
 	}
 	if len(r.Importance) > 0 {
-		put(&b.Importance, row, r.Importance)
+		put(&b.Importance, row+1, text(&r.Importance))
 	}
 	if len(r.Sensitivity) > 0 {
-		put(&b.Sensitivity, row, r.Sensitivity)
+		put(&b.Sensitivity, row+1, text(&r.Sensitivity))
 	}
-	b.AutoForwarded[row] = r.AutoForwarded
+	*at(b.AutoForwarded, row) = r.AutoForwarded
 	if len(r.AutoSubmitted) > 0 {
-		put(&b.AutoSubmitted, row, r.AutoSubmitted)
+		put(&b.AutoSubmitted, row+1, text(&r.AutoSubmitted))
 	}
-	b.ExpiryTime[row] = r.ExpiryTime
-	b.ReplyTime[row] = r.ReplyTime
+	*at(b.ExpiryTime, row) = r.ExpiryTime
+	*at(b.ReplyTime, row) = r.ReplyTime
 	if len(r.Languages) > 0 {
-		put(&b.Languages, row, r.Languages)
+		put(&b.Languages, row+1, text(&r.Languages))
 	}
 	if len(r.OriginatorsReference) > 0 {
-		put(&b.OriginatorsReference, row, r.OriginatorsReference)
+		put(&b.OriginatorsReference, row+1, text(&r.OriginatorsReference))
 	}
 	if len(r.PrecedencePolicy) > 0 {
-		put(&b.PrecedencePolicy, row, r.PrecedencePolicy)
+		put(&b.PrecedencePolicy, row+1, text(&r.PrecedencePolicy))
 	}
 	if len(r.SecurityLabel) > 0 {
-		put(&b.SecurityLabel, row, r.SecurityLabel)
+		put(&b.SecurityLabel, row+1, text(&r.SecurityLabel))
 	}
 	if len(r.PrimaryPrecedence) > 0 {
-		put(&b.PrimaryPrecedence, row, r.PrimaryPrecedence)
+		put(&b.PrimaryPrecedence, row+1, text(&r.PrimaryPrecedence))
 	}
 	if len(r.CopyPrecedence) > 0 {
-		put(&b.CopyPrecedence, row, r.CopyPrecedence)
+		put(&b.CopyPrecedence, row+1, text(&r.CopyPrecedence))
 	}
 	if len(r.MessageType) > 0 {
-		put(&b.MessageType, row, r.MessageType)
+		put(&b.MessageType, row+1, text(&r.MessageType))
 	}
-	b.RecipientCount[row] = r.RecipientCount
-	b.BodyPartCount[row] = r.BodyPartCount
-	b.ExtensionCount[row] = r.ExtensionCount
-	b.DeliveryTime[row] = r.DeliveryTime
+	*at(b.RecipientCount, row) = r.RecipientCount
+	*at(b.BodyPartCount, row) = r.BodyPartCount
+	*at(b.ExtensionCount, row) = r.ExtensionCount
+	*at(b.DeliveryTime, row) = r.DeliveryTime
 	if len(r.DeliveryMTSID) > 0 {
-		put(&b.DeliveryMTSID, row, r.DeliveryMTSID)
+		put(&b.DeliveryMTSID, row+1, text(&r.DeliveryMTSID))
 	}
 	if len(r.DeliveryOriginator) > 0 {
-		put(&b.DeliveryOriginator, row, r.DeliveryOriginator)
+		put(&b.DeliveryOriginator, row+1, text(&r.DeliveryOriginator))
 	}
 	if len(r.DeliveryRecipient) > 0 {
-		put(&b.DeliveryRecipient, row, r.DeliveryRecipient)
+		put(&b.DeliveryRecipient, row+1, text(&r.DeliveryRecipient))
 	}
-	b.SubmissionTime[row] = r.SubmissionTime
+	*at(b.SubmissionTime, row) = r.SubmissionTime
 	if len(r.DeliveryEnvelope) > 0 {
-		put(&b.DeliveryEnvelope, row, r.DeliveryEnvelope)
+		put(&b.DeliveryEnvelope, row+1, text(&r.DeliveryEnvelope))
 	}
 	if len(r.IntendedRecipient) > 0 {
-		put(&b.IntendedRecipient, row, r.IntendedRecipient)
+		put(&b.IntendedRecipient, row+1, text(&r.IntendedRecipient))
 	}
 	if len(r.ConversionEITs) > 0 {
-		put(&b.ConversionEITs, row, r.ConversionEITs)
+		put(&b.ConversionEITs, row+1, text(&r.ConversionEITs))
 	}
 	if len(r.NonReceiptReason) > 0 {
-		put(&b.NonReceiptReason, row, r.NonReceiptReason)
+		put(&b.NonReceiptReason, row+1, text(&r.NonReceiptReason))
 	}
 	if len(r.DiscardReason) > 0 {
-		put(&b.DiscardReason, row, r.DiscardReason)
+		put(&b.DiscardReason, row+1, text(&r.DiscardReason))
 	}
 	if len(r.AutoForwardComment) > 0 {
-		put(&b.AutoForwardComment, row, r.AutoForwardComment)
+		put(&b.AutoForwardComment, row+1, text(&r.AutoForwardComment))
 	}
-	b.ReceiptTime[row] = r.ReceiptTime
+	*at(b.ReceiptTime, row) = r.ReceiptTime
 	if len(r.AcknowledgmentMode) > 0 {
-		put(&b.AcknowledgmentMode, row, r.AcknowledgmentMode)
+		put(&b.AcknowledgmentMode, row+1, text(&r.AcknowledgmentMode))
 	}
 	if len(r.SupplReceiptInfo) > 0 {
-		put(&b.SupplReceiptInfo, row, r.SupplReceiptInfo)
+		put(&b.SupplReceiptInfo, row+1, text(&r.SupplReceiptInfo))
 	}
-	b.ReturnedIPM[row] = r.ReturnedIPM
+	*at(b.ReturnedIPM, row) = r.ReturnedIPM
 	if len(r.InnerType) > 0 {
-		put(&b.InnerType, row, r.InnerType)
+		put(&b.InnerType, row+1, text(&r.InnerType))
 	}
 	if len(r.InnerContent) > 0 {
-		put(&b.InnerContent, row, r.InnerContent)
+		put(&b.InnerContent, row+1, text(&r.InnerContent))
 	}
 	if len(r.Signer) > 0 {
-		put(&b.Signer, row, r.Signer)
+		put(&b.Signer, row+1, text(&r.Signer))
 	}
-	b.Signers[row] = r.Signers
+	*at(b.Signers, row) = r.Signers
 	if len(r.ATSSource) > 0 {
-		putString(&b.ATSSource, row, r.ATSSource)
+		put(&b.ATSSource, row+1, r.ATSSource)
 	}
 	if len(r.ATSPriority) > 0 {
-		put(&b.ATSPriority, row, r.ATSPriority)
+		put(&b.ATSPriority, row+1, text(&r.ATSPriority))
 	}
 	if len(r.ATSFilingTime) > 0 {
-		put(&b.ATSFilingTime, row, r.ATSFilingTime)
+		put(&b.ATSFilingTime, row+1, text(&r.ATSFilingTime))
 	}
 	if len(r.ATSOHI) > 0 {
-		put(&b.ATSOHI, row, r.ATSOHI)
+		put(&b.ATSOHI, row+1, text(&r.ATSOHI))
 	}
 	b.rows = row + 1
 }
@@ -4840,74 +4840,74 @@ func (b *IPMs) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMs) Held() int {
 	n := cap(b.APDU) * 123
-	n += cap(b.Path.octets)
-	n += cap(b.Kind.octets)
-	n += cap(b.MTSID.octets)
-	n += cap(b.ContentType.octets)
-	n += cap(b.Status.octets)
-	n += cap(b.ErrorReason.octets)
-	n += cap(b.ErrorPath.octets)
-	n += cap(b.FirstUnknown.octets)
-	n += cap(b.IPMID.octets)
-	n += cap(b.IPMIDUser.octets)
-	n += cap(b.IPMIDLocal.octets)
-	n += cap(b.OriginatorDescriptor.octets)
-	n += cap(b.OriginatorText.octets)
-	n += cap(b.OriginatorKey.octets)
-	n += cap(b.OriginatorCountry.octets)
-	n += cap(b.OriginatorADMD.octets)
-	n += cap(b.OriginatorPRMD.octets)
-	n += cap(b.OriginatorOrganization.octets)
-	n += cap(b.OriginatorOU1.octets)
-	n += cap(b.OriginatorOU2.octets)
-	n += cap(b.OriginatorOU3.octets)
-	n += cap(b.OriginatorOU4.octets)
-	n += cap(b.OriginatorCommonName.octets)
-	n += cap(b.OriginatorSurname.octets)
-	n += cap(b.OriginatorGivenName.octets)
-	n += cap(b.OriginatorInitials.octets)
-	n += cap(b.OriginatorGeneration.octets)
-	n += cap(b.OriginatorX121.octets)
-	n += cap(b.OriginatorTerminalID.octets)
-	n += cap(b.OriginatorTerminalType.octets)
-	n += cap(b.OriginatorNumericID.octets)
-	n += cap(b.OriginatorDDA.octets)
-	n += cap(b.OriginatorDirectoryName.octets)
-	n += cap(b.OriginatorAF.octets)
-	n += cap(b.OriginatorAFForm.octets)
-	n += cap(b.OriginatorFreeForm.octets)
-	n += cap(b.OriginatorTelephone.octets)
-	n += cap(b.Subject.octets)
-	n += cap(b.ExtendedSubject.octets)
-	n += cap(b.RepliedTo.octets)
-	n += cap(b.Importance.octets)
-	n += cap(b.Sensitivity.octets)
-	n += cap(b.AutoSubmitted.octets)
-	n += cap(b.Languages.octets)
-	n += cap(b.OriginatorsReference.octets)
-	n += cap(b.PrecedencePolicy.octets)
-	n += cap(b.SecurityLabel.octets)
-	n += cap(b.PrimaryPrecedence.octets)
-	n += cap(b.CopyPrecedence.octets)
-	n += cap(b.MessageType.octets)
-	n += cap(b.DeliveryMTSID.octets)
-	n += cap(b.DeliveryOriginator.octets)
-	n += cap(b.DeliveryRecipient.octets)
-	n += cap(b.DeliveryEnvelope.octets)
-	n += cap(b.IntendedRecipient.octets)
-	n += cap(b.ConversionEITs.octets)
-	n += cap(b.NonReceiptReason.octets)
-	n += cap(b.DiscardReason.octets)
-	n += cap(b.AutoForwardComment.octets)
-	n += cap(b.AcknowledgmentMode.octets)
-	n += cap(b.SupplReceiptInfo.octets)
-	n += cap(b.InnerType.octets)
-	n += cap(b.InnerContent.octets)
-	n += cap(b.Signer.octets)
-	n += cap(b.ATSSource.octets)
-	n += cap(b.ATSPriority.octets)
-	n += cap(b.ATSFilingTime.octets)
-	n += cap(b.ATSOHI.octets)
+	n += len(b.Path.octets)
+	n += len(b.Kind.octets)
+	n += len(b.MTSID.octets)
+	n += len(b.ContentType.octets)
+	n += len(b.Status.octets)
+	n += len(b.ErrorReason.octets)
+	n += len(b.ErrorPath.octets)
+	n += len(b.FirstUnknown.octets)
+	n += len(b.IPMID.octets)
+	n += len(b.IPMIDUser.octets)
+	n += len(b.IPMIDLocal.octets)
+	n += len(b.OriginatorDescriptor.octets)
+	n += len(b.OriginatorText.octets)
+	n += len(b.OriginatorKey.octets)
+	n += len(b.OriginatorCountry.octets)
+	n += len(b.OriginatorADMD.octets)
+	n += len(b.OriginatorPRMD.octets)
+	n += len(b.OriginatorOrganization.octets)
+	n += len(b.OriginatorOU1.octets)
+	n += len(b.OriginatorOU2.octets)
+	n += len(b.OriginatorOU3.octets)
+	n += len(b.OriginatorOU4.octets)
+	n += len(b.OriginatorCommonName.octets)
+	n += len(b.OriginatorSurname.octets)
+	n += len(b.OriginatorGivenName.octets)
+	n += len(b.OriginatorInitials.octets)
+	n += len(b.OriginatorGeneration.octets)
+	n += len(b.OriginatorX121.octets)
+	n += len(b.OriginatorTerminalID.octets)
+	n += len(b.OriginatorTerminalType.octets)
+	n += len(b.OriginatorNumericID.octets)
+	n += len(b.OriginatorDDA.octets)
+	n += len(b.OriginatorDirectoryName.octets)
+	n += len(b.OriginatorAF.octets)
+	n += len(b.OriginatorAFForm.octets)
+	n += len(b.OriginatorFreeForm.octets)
+	n += len(b.OriginatorTelephone.octets)
+	n += len(b.Subject.octets)
+	n += len(b.ExtendedSubject.octets)
+	n += len(b.RepliedTo.octets)
+	n += len(b.Importance.octets)
+	n += len(b.Sensitivity.octets)
+	n += len(b.AutoSubmitted.octets)
+	n += len(b.Languages.octets)
+	n += len(b.OriginatorsReference.octets)
+	n += len(b.PrecedencePolicy.octets)
+	n += len(b.SecurityLabel.octets)
+	n += len(b.PrimaryPrecedence.octets)
+	n += len(b.CopyPrecedence.octets)
+	n += len(b.MessageType.octets)
+	n += len(b.DeliveryMTSID.octets)
+	n += len(b.DeliveryOriginator.octets)
+	n += len(b.DeliveryRecipient.octets)
+	n += len(b.DeliveryEnvelope.octets)
+	n += len(b.IntendedRecipient.octets)
+	n += len(b.ConversionEITs.octets)
+	n += len(b.NonReceiptReason.octets)
+	n += len(b.DiscardReason.octets)
+	n += len(b.AutoForwardComment.octets)
+	n += len(b.AcknowledgmentMode.octets)
+	n += len(b.SupplReceiptInfo.octets)
+	n += len(b.InnerType.octets)
+	n += len(b.InnerContent.octets)
+	n += len(b.Signer.octets)
+	n += len(b.ATSSource.octets)
+	n += len(b.ATSPriority.octets)
+	n += len(b.ATSFilingTime.octets)
+	n += len(b.ATSOHI.octets)
 	return n
 }
 
@@ -5281,100 +5281,100 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Path) > 0 {
-		put(&b.Path, row, r.Path)
+		put(&b.Path, row+1, text(&r.Path))
 	}
-	b.Position[row] = r.Position
+	*at(b.Position, row) = r.Position
 	if len(r.Role) > 0 {
-		putString(&b.Role, row, r.Role)
+		put(&b.Role, row+1, r.Role)
 	}
 	if len(r.Descriptor) > 0 {
-		put(&b.Descriptor, row, r.Descriptor)
+		put(&b.Descriptor, row+1, text(&r.Descriptor))
 	}
 	if len(r.Name.Text) > 0 {
-		put(&b.NameText, row, r.Name.Text)
+		put(&b.NameText, row+1, text(&r.Name.Text))
 	}
 	if len(r.Name.Key) > 0 {
-		put(&b.NameKey, row, r.Name.Key)
+		put(&b.NameKey, row+1, text(&r.Name.Key))
 	}
 	if len(r.Name.Country) > 0 {
-		put(&b.NameCountry, row, r.Name.Country)
+		put(&b.NameCountry, row+1, text(&r.Name.Country))
 	}
 	if len(r.Name.ADMD) > 0 {
-		put(&b.NameADMD, row, r.Name.ADMD)
+		put(&b.NameADMD, row+1, text(&r.Name.ADMD))
 	}
 	if len(r.Name.PRMD) > 0 {
-		put(&b.NamePRMD, row, r.Name.PRMD)
+		put(&b.NamePRMD, row+1, text(&r.Name.PRMD))
 	}
 	if len(r.Name.Organization) > 0 {
-		put(&b.NameOrganization, row, r.Name.Organization)
+		put(&b.NameOrganization, row+1, text(&r.Name.Organization))
 	}
 	if len(r.Name.OU1) > 0 {
-		put(&b.NameOU1, row, r.Name.OU1)
+		put(&b.NameOU1, row+1, text(&r.Name.OU1))
 	}
 	if len(r.Name.OU2) > 0 {
-		put(&b.NameOU2, row, r.Name.OU2)
+		put(&b.NameOU2, row+1, text(&r.Name.OU2))
 	}
 	if len(r.Name.OU3) > 0 {
-		put(&b.NameOU3, row, r.Name.OU3)
+		put(&b.NameOU3, row+1, text(&r.Name.OU3))
 	}
 	if len(r.Name.OU4) > 0 {
-		put(&b.NameOU4, row, r.Name.OU4)
+		put(&b.NameOU4, row+1, text(&r.Name.OU4))
 	}
 	if len(r.Name.CommonName) > 0 {
-		put(&b.NameCommonName, row, r.Name.CommonName)
+		put(&b.NameCommonName, row+1, text(&r.Name.CommonName))
 	}
 	if len(r.Name.Surname) > 0 {
-		put(&b.NameSurname, row, r.Name.Surname)
+		put(&b.NameSurname, row+1, text(&r.Name.Surname))
 	}
 	if len(r.Name.GivenName) > 0 {
-		put(&b.NameGivenName, row, r.Name.GivenName)
+		put(&b.NameGivenName, row+1, text(&r.Name.GivenName))
 	}
 	if len(r.Name.Initials) > 0 {
-		put(&b.NameInitials, row, r.Name.Initials)
+		put(&b.NameInitials, row+1, text(&r.Name.Initials))
 	}
 	if len(r.Name.Generation) > 0 {
-		put(&b.NameGeneration, row, r.Name.Generation)
+		put(&b.NameGeneration, row+1, text(&r.Name.Generation))
 	}
 	if len(r.Name.X121) > 0 {
-		put(&b.NameX121, row, r.Name.X121)
+		put(&b.NameX121, row+1, text(&r.Name.X121))
 	}
 	if len(r.Name.TerminalID) > 0 {
-		put(&b.NameTerminalID, row, r.Name.TerminalID)
+		put(&b.NameTerminalID, row+1, text(&r.Name.TerminalID))
 	}
 	if len(r.Name.TerminalType) > 0 {
-		put(&b.NameTerminalType, row, r.Name.TerminalType)
+		put(&b.NameTerminalType, row+1, text(&r.Name.TerminalType))
 	}
 	if len(r.Name.NumericID) > 0 {
-		put(&b.NameNumericID, row, r.Name.NumericID)
+		put(&b.NameNumericID, row+1, text(&r.Name.NumericID))
 	}
 	if len(r.Name.DDA) > 0 {
-		put(&b.NameDDA, row, r.Name.DDA)
+		put(&b.NameDDA, row+1, text(&r.Name.DDA))
 	}
 	if len(r.Name.DirectoryName) > 0 {
-		put(&b.NameDirectoryName, row, r.Name.DirectoryName)
+		put(&b.NameDirectoryName, row+1, text(&r.Name.DirectoryName))
 	}
 	if len(r.Name.AF) > 0 {
-		put(&b.NameAF, row, r.Name.AF)
+		put(&b.NameAF, row+1, text(&r.Name.AF))
 	}
 	if len(r.Name.AFForm) > 0 {
-		putString(&b.NameAFForm, row, r.Name.AFForm)
+		put(&b.NameAFForm, row+1, r.Name.AFForm)
 	}
 	if len(r.FreeFormName) > 0 {
-		put(&b.FreeFormName, row, r.FreeFormName)
+		put(&b.FreeFormName, row+1, text(&r.FreeFormName))
 	}
 	if len(r.TelephoneNumber) > 0 {
-		put(&b.TelephoneNumber, row, r.TelephoneNumber)
+		put(&b.TelephoneNumber, row+1, text(&r.TelephoneNumber))
 	}
 	if len(r.NotificationRequests) > 0 {
-		put(&b.NotificationRequests, row, r.NotificationRequests)
+		put(&b.NotificationRequests, row+1, text(&r.NotificationRequests))
 	}
-	b.ReplyRequested[row] = r.ReplyRequested
-	b.Precedence[row] = r.Precedence
+	*at(b.ReplyRequested, row) = r.ReplyRequested
+	*at(b.Precedence, row) = r.Precedence
 	b.rows = row + 1
 }
 
@@ -5469,35 +5469,35 @@ func (b *IPMRecipients) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMRecipients) Held() int {
 	n := cap(b.APDU) * 49
-	n += cap(b.Path.octets)
-	n += cap(b.Role.octets)
-	n += cap(b.Descriptor.octets)
-	n += cap(b.NameText.octets)
-	n += cap(b.NameKey.octets)
-	n += cap(b.NameCountry.octets)
-	n += cap(b.NameADMD.octets)
-	n += cap(b.NamePRMD.octets)
-	n += cap(b.NameOrganization.octets)
-	n += cap(b.NameOU1.octets)
-	n += cap(b.NameOU2.octets)
-	n += cap(b.NameOU3.octets)
-	n += cap(b.NameOU4.octets)
-	n += cap(b.NameCommonName.octets)
-	n += cap(b.NameSurname.octets)
-	n += cap(b.NameGivenName.octets)
-	n += cap(b.NameInitials.octets)
-	n += cap(b.NameGeneration.octets)
-	n += cap(b.NameX121.octets)
-	n += cap(b.NameTerminalID.octets)
-	n += cap(b.NameTerminalType.octets)
-	n += cap(b.NameNumericID.octets)
-	n += cap(b.NameDDA.octets)
-	n += cap(b.NameDirectoryName.octets)
-	n += cap(b.NameAF.octets)
-	n += cap(b.NameAFForm.octets)
-	n += cap(b.FreeFormName.octets)
-	n += cap(b.TelephoneNumber.octets)
-	n += cap(b.NotificationRequests.octets)
+	n += len(b.Path.octets)
+	n += len(b.Role.octets)
+	n += len(b.Descriptor.octets)
+	n += len(b.NameText.octets)
+	n += len(b.NameKey.octets)
+	n += len(b.NameCountry.octets)
+	n += len(b.NameADMD.octets)
+	n += len(b.NamePRMD.octets)
+	n += len(b.NameOrganization.octets)
+	n += len(b.NameOU1.octets)
+	n += len(b.NameOU2.octets)
+	n += len(b.NameOU3.octets)
+	n += len(b.NameOU4.octets)
+	n += len(b.NameCommonName.octets)
+	n += len(b.NameSurname.octets)
+	n += len(b.NameGivenName.octets)
+	n += len(b.NameInitials.octets)
+	n += len(b.NameGeneration.octets)
+	n += len(b.NameX121.octets)
+	n += len(b.NameTerminalID.octets)
+	n += len(b.NameTerminalType.octets)
+	n += len(b.NameNumericID.octets)
+	n += len(b.NameDDA.octets)
+	n += len(b.NameDirectoryName.octets)
+	n += len(b.NameAF.octets)
+	n += len(b.NameAFForm.octets)
+	n += len(b.FreeFormName.octets)
+	n += len(b.TelephoneNumber.octets)
+	n += len(b.NotificationRequests.octets)
 	return n
 }
 
@@ -5673,19 +5673,19 @@ func (b *IPMReferences) Append(r *IPMReference) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Path) > 0 {
-		put(&b.Path, row, r.Path)
+		put(&b.Path, row+1, text(&r.Path))
 	}
-	b.Position[row] = r.Position
+	*at(b.Position, row) = r.Position
 	if len(r.Relation) > 0 {
-		putString(&b.Relation, row, r.Relation)
+		put(&b.Relation, row+1, r.Relation)
 	}
 	if len(r.IPMID) > 0 {
-		put(&b.IPMID, row, r.IPMID)
+		put(&b.IPMID, row+1, text(&r.IPMID))
 	}
 	b.rows = row + 1
 }
@@ -5727,9 +5727,9 @@ func (b *IPMReferences) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMReferences) Held() int {
 	n := cap(b.APDU) * 44
-	n += cap(b.Path.octets)
-	n += cap(b.Relation.octets)
-	n += cap(b.IPMID.octets)
+	n += len(b.Path.octets)
+	n += len(b.Relation.octets)
+	n += len(b.IPMID.octets)
 	return n
 }
 
@@ -5842,33 +5842,33 @@ func (b *IPMExtensions) Append(r *IPMExtension) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Path) > 0 {
-		put(&b.Path, row, r.Path)
+		put(&b.Path, row+1, text(&r.Path))
 	}
-	b.Position[row] = r.Position
+	*at(b.Position, row) = r.Position
 	if len(r.Scope) > 0 {
-		putString(&b.Scope, row, r.Scope)
+		put(&b.Scope, row+1, r.Scope)
 	}
-	b.Owner[row] = r.Owner
+	*at(b.Owner, row) = r.Owner
 	if len(r.OID) > 0 {
-		put(&b.OID, row, r.OID)
+		put(&b.OID, row+1, text(&r.OID))
 	}
 	if len(r.Name) > 0 {
-		putString(&b.Name, row, r.Name)
+		put(&b.Name, row+1, r.Name)
 	}
 	if len(r.Value) > 0 {
-		put(&b.Value, row, r.Value)
+		put(&b.Value, row+1, text(&r.Value))
 	}
 	if len(r.Raw) > 0 {
-		put(&b.Raw, row, r.Raw)
+		put(&b.Raw, row+1, text(&r.Raw))
 	}
-	b.OctetOffset[row] = r.OctetOffset
+	*at(b.OctetOffset, row) = r.OctetOffset
 	if len(r.Error) > 0 {
-		putString(&b.Error, row, r.Error)
+		put(&b.Error, row+1, r.Error)
 	}
 	b.rows = row + 1
 }
@@ -5920,13 +5920,13 @@ func (b *IPMExtensions) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMExtensions) Held() int {
 	n := cap(b.APDU) * 56
-	n += cap(b.Path.octets)
-	n += cap(b.Scope.octets)
-	n += cap(b.OID.octets)
-	n += cap(b.Name.octets)
-	n += cap(b.Value.octets)
-	n += cap(b.Raw.octets)
-	n += cap(b.Error.octets)
+	n += len(b.Path.octets)
+	n += len(b.Scope.octets)
+	n += len(b.OID.octets)
+	n += len(b.Name.octets)
+	n += len(b.Value.octets)
+	n += len(b.Raw.octets)
+	n += len(b.Error.octets)
 	return n
 }
 
@@ -6045,24 +6045,24 @@ func (b *IPMExtensionItems) Append(r *IPMExtensionItem) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Path) > 0 {
-		put(&b.Path, row, r.Path)
+		put(&b.Path, row+1, text(&r.Path))
 	}
-	b.Extension[row] = r.Extension
-	b.Number[row] = r.Number
+	*at(b.Extension, row) = r.Extension
+	*at(b.Number, row) = r.Number
 	if len(r.ExtensionName) > 0 {
-		putString(&b.ExtensionName, row, r.ExtensionName)
+		put(&b.ExtensionName, row+1, r.ExtensionName)
 	}
 	if len(r.Name) > 0 {
-		putString(&b.Name, row, r.Name)
+		put(&b.Name, row+1, r.Name)
 	}
-	b.Element[row] = r.Element
+	*at(b.Element, row) = r.Element
 	if len(r.Value) > 0 {
-		put(&b.Value, row, r.Value)
+		put(&b.Value, row+1, text(&r.Value))
 	}
 	b.rows = row + 1
 }
@@ -6108,10 +6108,10 @@ func (b *IPMExtensionItems) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMExtensionItems) Held() int {
 	n := cap(b.APDU) * 52
-	n += cap(b.Path.octets)
-	n += cap(b.ExtensionName.octets)
-	n += cap(b.Name.octets)
-	n += cap(b.Value.octets)
+	n += len(b.Path.octets)
+	n += len(b.ExtensionName.octets)
+	n += len(b.Name.octets)
+	n += len(b.Value.octets)
 	return n
 }
 
@@ -6291,72 +6291,72 @@ func (b *BodyParts) Append(r *BodyPart) {
 	if row == len(b.APDU) {
 		b.grow()
 	}
-	b.APDU[row] = r.APDU
-	b.OriginTime[row] = r.OriginTime
-	b.CapturedAt[row] = r.CapturedAt
-	b.Version[row] = r.Version
+	*at(b.APDU, row) = r.APDU
+	*at(b.OriginTime, row) = r.OriginTime
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.Version, row) = r.Version
 	if len(r.Path) > 0 {
-		b.Path.lay(row, r.Path, &b.held)
+		b.Path.lay(row+1, r.Path, &b.held)
 	}
-	b.Position[row] = r.Position
+	*at(b.Position, row) = r.Position
 	if len(r.Kind) > 0 {
-		putString(&b.Kind, row, r.Kind)
+		put(&b.Kind, row+1, r.Kind)
 	}
-	b.Extended[row] = r.Extended
+	*at(b.Extended, row) = r.Extended
 	if len(r.TypeOID) > 0 {
-		b.TypeOID.lay(row, r.TypeOID, &b.held)
+		b.TypeOID.lay(row+1, r.TypeOID, &b.held)
 	}
 	if len(r.Parameters) > 0 {
-		b.Parameters.lay(row, r.Parameters, &b.held)
+		b.Parameters.lay(row+1, r.Parameters, &b.held)
 	}
-	b.Size[row] = r.Size
-	put(&b.SHA256, row, r.SHA256[:])
-	b.ContentOffset[row] = r.ContentOffset
-	b.ContentLength[row] = r.ContentLength
-	b.IsText[row] = r.IsText
+	*at(b.Size, row) = r.Size
+	put(&b.SHA256, row+1, digest(&r.SHA256))
+	*at(b.ContentOffset, row) = r.ContentOffset
+	*at(b.ContentLength, row) = r.ContentLength
+	*at(b.IsText, row) = r.IsText
 	if len(r.Charset) > 0 {
-		b.Charset.lay(row, r.Charset, &b.held)
+		b.Charset.lay(row+1, r.Charset, &b.held)
 	}
 	if len(r.Registrations) > 0 {
-		b.Registrations.lay(row, r.Registrations, &b.held)
+		b.Registrations.lay(row+1, r.Registrations, &b.held)
 	}
 	if len(r.Text) > 0 {
-		b.Text.lay(row, r.Text, &b.held)
+		b.Text.lay(row+1, r.Text, &b.held)
 	}
 	if len(r.TextReason) > 0 {
-		putString(&b.TextReason, row, r.TextReason)
+		put(&b.TextReason, row+1, r.TextReason)
 	}
 	if len(r.Octets) > 0 {
-		b.Octets.lay(row, r.Octets, &b.held)
+		b.Octets.lay(row+1, r.Octets, &b.held)
 	}
-	b.Pages[row] = r.Pages
-	b.Duration[row] = r.Duration
+	*at(b.Pages, row) = r.Pages
+	*at(b.Duration, row) = r.Duration
 	if len(r.FileName) > 0 {
-		b.FileName.lay(row, r.FileName, &b.held)
+		b.FileName.lay(row+1, r.FileName, &b.held)
 	}
-	b.FileSize[row] = r.FileSize
-	b.FileCreated[row] = r.FileCreated
-	b.FileModified[row] = r.FileModified
+	*at(b.FileSize, row) = r.FileSize
+	*at(b.FileCreated, row) = r.FileCreated
+	*at(b.FileModified, row) = r.FileModified
 	if len(r.FileApplication) > 0 {
-		b.FileApplication.lay(row, r.FileApplication, &b.held)
+		b.FileApplication.lay(row+1, r.FileApplication, &b.held)
 	}
 	if len(r.FileDocumentType) > 0 {
-		b.FileDocumentType.lay(row, r.FileDocumentType, &b.held)
+		b.FileDocumentType.lay(row+1, r.FileDocumentType, &b.held)
 	}
 	if len(r.InnerType) > 0 {
-		b.InnerType.lay(row, r.InnerType, &b.held)
+		b.InnerType.lay(row+1, r.InnerType, &b.held)
 	}
 	if len(r.InnerContent) > 0 {
-		b.InnerContent.lay(row, r.InnerContent, &b.held)
+		b.InnerContent.lay(row+1, r.InnerContent, &b.held)
 	}
 	if len(r.Signer) > 0 {
-		b.Signer.lay(row, r.Signer, &b.held)
+		b.Signer.lay(row+1, r.Signer, &b.held)
 	}
 	if len(r.NestedPath) > 0 {
-		b.NestedPath.lay(row, r.NestedPath, &b.held)
+		b.NestedPath.lay(row+1, r.NestedPath, &b.held)
 	}
 	if len(r.Error) > 0 {
-		putString(&b.Error, row, r.Error)
+		put(&b.Error, row+1, r.Error)
 	}
 	b.rows = row + 1
 }
@@ -6439,24 +6439,24 @@ func (b *BodyParts) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *BodyParts) Held() int {
 	n := cap(b.APDU) * 102
-	n += cap(b.Path.octets)
-	n += cap(b.Kind.octets)
-	n += cap(b.TypeOID.octets)
-	n += cap(b.Parameters.octets)
-	n += cap(b.SHA256.octets)
-	n += cap(b.Charset.octets)
-	n += cap(b.Registrations.octets)
-	n += cap(b.Text.octets)
-	n += cap(b.TextReason.octets)
-	n += cap(b.Octets.octets)
-	n += cap(b.FileName.octets)
-	n += cap(b.FileApplication.octets)
-	n += cap(b.FileDocumentType.octets)
-	n += cap(b.InnerType.octets)
-	n += cap(b.InnerContent.octets)
-	n += cap(b.Signer.octets)
-	n += cap(b.NestedPath.octets)
-	n += cap(b.Error.octets)
+	n += len(b.Path.octets)
+	n += len(b.Kind.octets)
+	n += len(b.TypeOID.octets)
+	n += len(b.Parameters.octets)
+	n += len(b.SHA256.octets)
+	n += len(b.Charset.octets)
+	n += len(b.Registrations.octets)
+	n += len(b.Text.octets)
+	n += len(b.TextReason.octets)
+	n += len(b.Octets.octets)
+	n += len(b.FileName.octets)
+	n += len(b.FileApplication.octets)
+	n += len(b.FileDocumentType.octets)
+	n += len(b.InnerType.octets)
+	n += len(b.InnerContent.octets)
+	n += len(b.Signer.octets)
+	n += len(b.NestedPath.octets)
+	n += len(b.Error.octets)
 	return n
 }
 
@@ -6700,66 +6700,66 @@ func (b *Operations) Append(r *Operation) {
 	if row == len(b.Operation) {
 		b.grow()
 	}
-	b.Operation[row] = r.Operation
-	b.Version[row] = r.Version
-	b.Association[row] = r.Association
-	b.APDU[row] = r.APDU
+	*at(b.Operation, row) = r.Operation
+	*at(b.Version, row) = r.Version
+	*at(b.Association, row) = r.Association
+	*at(b.APDU, row) = r.APDU
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
 	if len(r.Source) > 0 {
-		put(&b.Source, row, r.Source)
+		put(&b.Source, row+1, text(&r.Source))
 	}
 	if len(r.Direction) > 0 {
-		putString(&b.Direction, row, r.Direction)
+		put(&b.Direction, row+1, r.Direction)
 	}
 	if len(r.Protocol) > 0 {
-		putString(&b.Protocol, row, r.Protocol)
+		put(&b.Protocol, row+1, r.Protocol)
 	}
-	b.CapturedAt[row] = r.CapturedAt
-	b.AnsweredAt[row] = r.AnsweredAt
-	b.Frame[row] = r.Frame
-	b.AnswerFrame[row] = r.AnswerFrame
-	b.StreamOffset[row] = r.StreamOffset
-	b.TCPSequence[row] = r.TCPSequence
+	*at(b.CapturedAt, row) = r.CapturedAt
+	*at(b.AnsweredAt, row) = r.AnsweredAt
+	*at(b.Frame, row) = r.Frame
+	*at(b.AnswerFrame, row) = r.AnswerFrame
+	*at(b.StreamOffset, row) = r.StreamOffset
+	*at(b.TCPSequence, row) = r.TCPSequence
 	if len(r.Name) > 0 {
-		putString(&b.Name, row, r.Name)
+		put(&b.Name, row+1, r.Name)
 	}
-	b.Code[row] = r.Code
+	*at(b.Code, row) = r.Code
 	if len(r.OID) > 0 {
-		put(&b.OID, row, r.OID)
+		put(&b.OID, row+1, text(&r.OID))
 	}
 	if len(r.InvokeID) > 0 {
-		put(&b.InvokeID, row, r.InvokeID)
+		put(&b.InvokeID, row+1, text(&r.InvokeID))
 	}
 	if len(r.LinkedID) > 0 {
-		put(&b.LinkedID, row, r.LinkedID)
+		put(&b.LinkedID, row+1, text(&r.LinkedID))
 	}
-	b.Invoked[row] = r.Invoked
+	*at(b.Invoked, row) = r.Invoked
 	if len(r.Outcome) > 0 {
-		putString(&b.Outcome, row, r.Outcome)
+		put(&b.Outcome, row+1, r.Outcome)
 	}
 	if len(r.Error) > 0 {
-		put(&b.Error, row, r.Error)
+		put(&b.Error, row+1, text(&r.Error))
 	}
-	b.ErrorCode[row] = r.ErrorCode
+	*at(b.ErrorCode, row) = r.ErrorCode
 	if len(r.MTSID) > 0 {
-		put(&b.MTSID, row, r.MTSID)
+		put(&b.MTSID, row+1, text(&r.MTSID))
 	}
 	if len(r.Argument) > 0 {
-		put(&b.Argument, row, r.Argument)
+		put(&b.Argument, row+1, text(&r.Argument))
 	}
 	if len(r.Result) > 0 {
-		put(&b.Result, row, r.Result)
+		put(&b.Result, row+1, text(&r.Result))
 	}
 	if len(r.ArgumentRaw) > 0 {
-		put(&b.ArgumentRaw, row, r.ArgumentRaw)
+		put(&b.ArgumentRaw, row+1, text(&r.ArgumentRaw))
 	}
 	if len(r.ResultRaw) > 0 {
-		put(&b.ResultRaw, row, r.ResultRaw)
+		put(&b.ResultRaw, row+1, text(&r.ResultRaw))
 	}
-	b.Inferred[row] = r.Inferred
-	b.DecoderVersion[row] = r.DecoderVersion
+	*at(b.Inferred, row) = r.Inferred
+	*at(b.DecoderVersion, row) = r.DecoderVersion
 	b.rows = row + 1
 }
 
@@ -6834,21 +6834,21 @@ func (b *Operations) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Operations) Held() int {
 	n := cap(b.Operation) * 114
-	n += cap(b.Sensor.octets)
-	n += cap(b.Source.octets)
-	n += cap(b.Direction.octets)
-	n += cap(b.Protocol.octets)
-	n += cap(b.Name.octets)
-	n += cap(b.OID.octets)
-	n += cap(b.InvokeID.octets)
-	n += cap(b.LinkedID.octets)
-	n += cap(b.Outcome.octets)
-	n += cap(b.Error.octets)
-	n += cap(b.MTSID.octets)
-	n += cap(b.Argument.octets)
-	n += cap(b.Result.octets)
-	n += cap(b.ArgumentRaw.octets)
-	n += cap(b.ResultRaw.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.Source.octets)
+	n += len(b.Direction.octets)
+	n += len(b.Protocol.octets)
+	n += len(b.Name.octets)
+	n += len(b.OID.octets)
+	n += len(b.InvokeID.octets)
+	n += len(b.LinkedID.octets)
+	n += len(b.Outcome.octets)
+	n += len(b.Error.octets)
+	n += len(b.MTSID.octets)
+	n += len(b.Argument.octets)
+	n += len(b.Result.octets)
+	n += len(b.ArgumentRaw.octets)
+	n += len(b.ResultRaw.octets)
 	return n
 }
 
@@ -7007,18 +7007,18 @@ func (b *Progresses) Append(r *Progress) {
 	if row == len(b.Association) {
 		b.grow()
 	}
-	b.Association[row] = r.Association
+	*at(b.Association, row) = r.Association
 	if len(r.Sensor) > 0 {
-		put(&b.Sensor, row, r.Sensor)
+		put(&b.Sensor, row+1, text(&r.Sensor))
 	}
-	b.Epoch[row] = r.Epoch
-	b.Start[row] = r.Start
-	b.Version[row] = r.Version
-	b.Number[row] = r.Number
-	b.Ended[row] = r.Ended
-	b.GivenUp[row] = r.GivenUp
+	*at(b.Epoch, row) = r.Epoch
+	*at(b.Start, row) = r.Start
+	*at(b.Version, row) = r.Version
+	*at(b.Number, row) = r.Number
+	*at(b.Ended, row) = r.Ended
+	*at(b.GivenUp, row) = r.GivenUp
 	if len(r.State) > 0 {
-		put(&b.State, row, r.State)
+		put(&b.State, row+1, text(&r.State))
 	}
 	b.rows = row + 1
 }
@@ -7060,8 +7060,8 @@ func (b *Progresses) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Progresses) Held() int {
 	n := cap(b.Association) * 50
-	n += cap(b.Sensor.octets)
-	n += cap(b.State.octets)
+	n += len(b.Sensor.octets)
+	n += len(b.State.octets)
 	return n
 }
 

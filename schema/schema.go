@@ -14,7 +14,10 @@
 // Append does not allocate. A batch belongs to one goroutine at a time.
 package schema
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 //go:generate go run ./generate
 
@@ -223,4 +226,10 @@ const leastRows = 16
 func more[T any](column []T) []T {
 	n := max(len(column)/2, leastRows)
 	return slices.Grow(column, n)[:len(column)+n]
+}
+
+// at returns the place of a row in a column of numbers, without a look at bounds: all those
+// of a table are as long as the one that Append looks at.
+func at[T any](column []T, row int) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(column)), uintptr(row)*unsafe.Sizeof(column[0])))
 }

@@ -10,17 +10,19 @@ import (
 // column is asked for, so that the many columns that a row has no value for cost it
 // nothing.
 type Texts struct {
-	octets []byte
+	octets []byte // The first end of them are the texts', what is behind is room.
+	end    int
 	rows   int
-	// apart are the texts that are in other memory, in order, and elsewhere their octets.
-	apart     []apart
-	elsewhere int
+	// apart are the texts that are in other memory, in order.
+	apart []apart
 }
 
-// apart is a text whose octets belong to at in the column's.
+// apart is a text whose octets belong to at in the column's. total is how many it and those
+// before it have.
 type apart struct {
 	at     int
 	octets []byte
+	total  int
 }
 
 // Large is the size from which octets of an adopted buffer are not copied.
@@ -72,42 +74,43 @@ const (
 	// short is the length below which a text's own is told by one octet, as that of most.
 	short = 0x80
 	// few are the rows without a text, before one, that put makes.
-	few = 8
+	few = 16
 	// shortRoom is what put may write.
 	shortRoom = few + 1 + short
 )
 
-// put makes v the text of a row, those between the last one and it empty. Nearly all texts
-// are short and have room: of these it writes few words, with octets behind them that the
-// next text is written over. It does so without a look at bounds: all that it writes is
-// within the shortRoom octets behind the column's, and all that it reads within v, of which
-// words from the front and from the end overlap.
-func put(c *Texts, row int, v []byte) {
-	n, k, empty := len(c.octets), len(v), row-c.rows
-	if k >= short || uint(empty) > few || cap(c.octets)-n < shortRoom {
-		c.put(row, v)
+// put makes v a text that is the last of rows, those between the one before and it empty.
+// Nearly all texts are short and have room: of these it writes few words, with octets behind
+// them that the next text is written over. It does so without a look at bounds: all that it
+// writes is within the shortRoom octets behind the column's, and all that it reads within v,
+// of which words from the front and from the end overlap.
+func put(c *Texts, rows int, v string) {
+	n, k, more := c.end, len(v), rows-c.rows
+	if k >= short || uint(more) > few+1 || len(c.octets)-n < shortRoom {
+		c.put(rows, v)
 		return
 	}
+	c.end, c.rows = n+more+k, rows
 	to := unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.octets)), n)
 	*(*[few]byte)(to) = [few]byte{}
-	*(*byte)(unsafe.Add(to, empty)) = byte(k)
-	to = unsafe.Add(to, empty+1)
-	c.octets, c.rows = c.octets[:n+empty+1+k], row+1
-	from := unsafe.Pointer(unsafe.SliceData(v))
+	to = unsafe.Add(to, more)
+	*(*byte)(unsafe.Add(to, -1)) = byte(k)
+	from := unsafe.Pointer(unsafe.StringData(v))
 	switch {
 	case k > 16:
-		move16(to, from, 0)
+		move16(to, from)
+		end, last := unsafe.Add(to, k), unsafe.Add(from, k-16)
 		if k > 32 {
-			move16(to, from, 16)
+			move16(unsafe.Add(to, 16), unsafe.Add(from, 16))
 			if k > 64 {
-				move16(to, from, 32)
-				move16(to, from, 48)
-				move16(to, from, k-64)
-				move16(to, from, k-48)
+				move16(unsafe.Add(to, 32), unsafe.Add(from, 32))
+				move16(unsafe.Add(to, 48), unsafe.Add(from, 48))
+				move16(unsafe.Add(end, -64), unsafe.Add(last, -48))
+				move16(unsafe.Add(end, -48), unsafe.Add(last, -32))
 			}
-			move16(to, from, k-32)
+			move16(unsafe.Add(end, -32), unsafe.Add(last, -16))
 		}
-		move16(to, from, k-16)
+		move16(unsafe.Add(end, -16), last)
 	case k >= 8:
 		*(*[8]byte)(to) = *(*[8]byte)(from)
 		*(*[8]byte)(unsafe.Add(to, k-8)) = *(*[8]byte)(unsafe.Add(from, k-8))
@@ -121,56 +124,60 @@ func put(c *Texts, row int, v []byte) {
 	}
 }
 
-// move16 copies the 16 octets at at. More at a time would be a call of memmove.
-func move16(to, from unsafe.Pointer, at int) {
-	*(*[16]byte)(unsafe.Add(to, at)) = *(*[16]byte)(unsafe.Add(from, at))
-}
+// move16 copies 16 octets. More at a time would be a call of memmove.
+func move16(to, from unsafe.Pointer) { *(*[16]byte)(to) = *(*[16]byte)(from) }
 
-// putString is put for what is not octets.
-func putString(c *Texts, row int, v string) {
-	put(c, row, unsafe.Slice(unsafe.StringData(v), len(v)))
-}
+// text is what put takes for octets, which it only reads: as a slice has it, pointer and
+// length are the first of its words.
+func text(v *[]byte) string { return *(*string)(unsafe.Pointer(v)) }
+
+// digest is text for a digest.
+func digest(v *[32]byte) string { return unsafe.String(&v[0], len(v)) }
 
 // put is put for a text of any length, after any number of rows.
 //
 //go:noinline
-func (c *Texts) put(row int, v []byte) {
+func (c *Texts) put(rows int, v string) {
 	if len(v) > maxJoined {
-		c.refer(row, append([]byte(nil), v...))
+		c.refer(rows, []byte(v))
 		return
 	}
-	c.pad(row)
-	if need := len(c.octets) + binary.MaxVarintLen64 + len(v); need > cap(c.octets) {
+	at := c.begin(rows, len(v), len(v))
+	c.end = at + copy(c.octets[at:], v)
+}
+
+// begin writes the length n of the text that is the last of rows, and returns what is behind
+// it, where it makes room for some octets.
+func (c *Texts) begin(rows, n, room int) int {
+	c.pad(rows - 1)
+	if need := c.end + binary.MaxVarintLen64 + room; need > len(c.octets) {
 		c.grow(need)
 	}
-	c.octets = append(binary.AppendUvarint(c.octets, uint64(len(v))), v...)
-	c.rows = row + 1
+	c.rows = rows
+	c.end += binary.PutUvarint(c.octets[c.end:], uint64(n))
+	return c.end
 }
 
 // lay is put for what may be in memory that the batch has, and is not copied then.
-func (c *Texts) lay(row int, v []byte, h *held) {
+func (c *Texts) lay(rows int, v []byte, h *held) {
 	if in := h.find(v); in != nil {
-		c.refer(row, in)
+		c.refer(rows, in)
 	} else {
-		put(c, row, v)
+		put(c, rows, text(&v))
 	}
 }
 
-// refer makes v, which is written no more, the text of a row.
-func (c *Texts) refer(row int, v []byte) {
-	c.pad(row)
-	c.octets = binary.AppendUvarint(c.octets, uint64(len(v)))
-	c.rows++
-	c.apart = append(c.apart, apart{len(c.octets), v})
-	c.elsewhere += len(v)
+// refer makes v, which is written no more, the text that is the last of rows.
+func (c *Texts) refer(rows int, v []byte) {
+	c.apart = append(c.apart, apart{c.begin(rows, len(v), 0), v, c.elsewhere() + len(v)})
 }
 
 // last returns the memory of the last text, which has n octets.
 func (c *Texts) last(n int) []byte {
-	if k := len(c.apart) - 1; k >= 0 && c.apart[k].at == len(c.octets) {
+	if k := len(c.apart) - 1; k >= 0 && c.apart[k].at == c.end {
 		return c.apart[k].octets
 	}
-	return c.octets[len(c.octets)-n:]
+	return c.octets[c.end-n : c.end]
 }
 
 // within returns where in buffer b is, and whether it is part of it.
@@ -179,34 +186,41 @@ func within(b, buffer []byte) (at int, ok bool) {
 	return int(to - from), to >= from && to+uintptr(len(b)) <= from+uintptr(len(buffer))
 }
 
-// grow makes room for n octets. It makes the memory itself because append would touch all
-// of it.
+// grow makes room for n octets, texts and what follows them. It makes the memory itself
+// because append would touch all of it.
 func (c *Texts) grow(n int) {
 	if n > maxDoubled {
 		n += n / 2
 	} else {
-		n = max(n, 2*cap(c.octets), minTexts)
+		n = max(n, 2*len(c.octets), minTexts)
 	}
-	b := make([]byte, len(c.octets), n)
-	copy(b, c.octets)
+	b := make([]byte, n)
+	copy(b, c.octets[:c.end])
 	c.octets = b
 }
 
-// pad adds the empty texts that are missing before a row.
-func (c *Texts) pad(row int) *Texts {
-	if n := row - c.rows; n > 0 {
-		if len(c.octets)+n > cap(c.octets) {
-			c.grow(len(c.octets) + n)
+// pad adds the empty texts that are missing, so that there are rows.
+func (c *Texts) pad(rows int) *Texts {
+	if n := rows - c.rows; n > 0 {
+		if c.end+n > len(c.octets) {
+			c.grow(c.end + n)
 		}
-		c.octets = c.octets[:len(c.octets)+n]
-		clear(c.octets[len(c.octets)-n:])
-		c.rows = row
+		clear(c.octets[c.end : c.end+n])
+		c.end += n
+		c.rows = rows
 	}
 	return c
 }
 
 // size is how many octets the texts have, with those in other memory.
-func (c *Texts) size() int { return len(c.octets) + c.elsewhere }
+func (c *Texts) size() int { return c.end + c.elsewhere() }
+
+func (c *Texts) elsewhere() int {
+	if k := len(c.apart) - 1; k >= 0 {
+		return c.apart[k].total
+	}
+	return 0
+}
 
 // Len returns how many texts there are.
 func (c *Texts) Len() int { return c.rows }
@@ -226,7 +240,7 @@ func (c *Texts) Strings() []string {
 
 // reset forgets the texts and keeps the column's own memory.
 func (c *Texts) reset() {
-	c.octets, c.rows = c.octets[:0], 0
+	c.end, c.rows = 0, 0
 	clear(c.apart)
-	c.apart, c.elsewhere = c.apart[:0], 0
+	c.apart = c.apart[:0]
 }

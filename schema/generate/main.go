@@ -197,18 +197,16 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	for _, f := range fields {
 		value := "r." + f.GoName
 		switch {
-		case f.row == "[16]byte":
-			fmt.Fprintf(b, "b.%s[row] = %s\n", f.col, value)
 		case f.row == "[32]byte":
-			fmt.Fprintf(b, "put(&b.%s, row, %s[:])\n", f.col, value)
+			fmt.Fprintf(b, "put(&b.%s, row+1, digest(&%s))\n", f.col, value)
 		case f.slice == texts && f.row == "[]byte" && holding[t.Name]:
-			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(row, %s, &b.held)\n}\n", value, f.col, value)
+			fmt.Fprintf(b, "if len(%s) > 0 {\nb.%s.lay(row+1, %s, &b.held)\n}\n", value, f.col, value)
 		case f.slice == texts && f.row == "string":
-			fmt.Fprintf(b, "if len(%s) > 0 {\nputString(&b.%s, row, %s)\n}\n", value, f.col, value)
+			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, row+1, %s)\n}\n", value, f.col, value)
 		case f.slice == texts:
-			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, row, %s)\n}\n", value, f.col, value)
+			fmt.Fprintf(b, "if len(%s) > 0 {\nput(&b.%s, row+1, text(&%s))\n}\n", value, f.col, value)
 		default:
-			fmt.Fprintf(b, "b.%s[row] = %s\n", f.col, value)
+			fmt.Fprintf(b, "*at(b.%s, row) = %s\n", f.col, value)
 		}
 	}
 	b.WriteString("b.rows = row + 1\n}\n")
@@ -244,7 +242,7 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	fmt.Fprintf(b, "\n// Held returns about how much memory Reset keeps.\nfunc (b *%s) Held() int {\nn := cap(b.%s)*%d\n", n.batch, fields[number].col, numbers)
 	for _, f := range fields {
 		if f.slice == texts {
-			fmt.Fprintf(b, "n += cap(b.%s.octets)\n", f.col)
+			fmt.Fprintf(b, "n += len(b.%s.octets)\n", f.col)
 		}
 	}
 	b.WriteString("return n\n}\n")
