@@ -101,6 +101,12 @@ func set(v reflect.Value, n int) {
 		switch f := v.Field(i); f.Kind() {
 		case reflect.Struct:
 			set(f, n+i)
+		case reflect.Pointer:
+			attributes := new([NameAttributes][]byte)
+			for k := range attributes {
+				attributes[k] = bytes.Repeat([]byte{byte(n + k)}, n*k%50)
+			}
+			f.Set(reflect.ValueOf(attributes))
 		case reflect.Slice:
 			f.SetBytes(bytes.Repeat([]byte{byte(n + i)}, (n*i)%400))
 		case reflect.Array:

@@ -568,42 +568,42 @@ func (b *Associations) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Associations) Held() int {
 	n := cap(b.Association) * 257
-	n += len(b.Sensor.octets)
-	n += len(b.Source.octets)
-	n += len(b.CommunityID.octets)
-	n += len(b.ClientAddress.octets)
-	n += len(b.ServerAddress.octets)
-	n += len(b.Class.octets)
-	n += len(b.Protocol.octets)
-	n += len(b.Mode.octets)
-	n += len(b.ApplicationContext.octets)
-	n += len(b.ApplicationContextName.octets)
-	n += len(b.AbstractSyntaxes.octets)
-	n += len(b.ClientTSAP.octets)
-	n += len(b.ServerTSAP.octets)
-	n += len(b.ClientSSAP.octets)
-	n += len(b.ServerSSAP.octets)
-	n += len(b.ClientPSAP.octets)
-	n += len(b.ServerPSAP.octets)
-	n += len(b.ClientAPTitle.octets)
-	n += len(b.ClientAEQualifier.octets)
-	n += len(b.ServerAPTitle.octets)
-	n += len(b.ServerAEQualifier.octets)
-	n += len(b.ACSE.octets)
-	n += len(b.RTSE.octets)
-	n += len(b.SessionID.octets)
-	n += len(b.DialogueMode.octets)
-	n += len(b.InitiatorMTA.octets)
-	n += len(b.ResponderMTA.octets)
-	n += len(b.InitiatorCredentials.octets)
-	n += len(b.ResponderCredentials.octets)
-	n += len(b.InitiatorBind.octets)
-	n += len(b.ResponderBind.octets)
-	n += len(b.BindOutcome.octets)
-	n += len(b.BindDetail.octets)
-	n += len(b.Ended.octets)
-	n += len(b.Release.octets)
-	n += len(b.ReleaseDetail.octets)
+	n += b.Sensor.held()
+	n += b.Source.held()
+	n += b.CommunityID.held()
+	n += b.ClientAddress.held()
+	n += b.ServerAddress.held()
+	n += b.Class.held()
+	n += b.Protocol.held()
+	n += b.Mode.held()
+	n += b.ApplicationContext.held()
+	n += b.ApplicationContextName.held()
+	n += b.AbstractSyntaxes.held()
+	n += b.ClientTSAP.held()
+	n += b.ServerTSAP.held()
+	n += b.ClientSSAP.held()
+	n += b.ServerSSAP.held()
+	n += b.ClientPSAP.held()
+	n += b.ServerPSAP.held()
+	n += b.ClientAPTitle.held()
+	n += b.ClientAEQualifier.held()
+	n += b.ServerAPTitle.held()
+	n += b.ServerAEQualifier.held()
+	n += b.ACSE.held()
+	n += b.RTSE.held()
+	n += b.SessionID.held()
+	n += b.DialogueMode.held()
+	n += b.InitiatorMTA.held()
+	n += b.ResponderMTA.held()
+	n += b.InitiatorCredentials.held()
+	n += b.ResponderCredentials.held()
+	n += b.InitiatorBind.held()
+	n += b.ResponderBind.held()
+	n += b.BindOutcome.held()
+	n += b.BindDetail.held()
+	n += b.Ended.held()
+	n += b.Release.held()
+	n += b.ReleaseDetail.held()
 	return n
 }
 
@@ -1074,29 +1074,7 @@ type Messages struct {
 	Interruptions                []uint32
 	Resumed                      []bool
 	ResumedFrom                  []uuid.UUID
-	OriginatorText               Texts
-	OriginatorKey                Texts
-	OriginatorCountry            Texts
-	OriginatorADMD               Texts
-	OriginatorPRMD               Texts
-	OriginatorOrganization       Texts
-	OriginatorOU1                Texts
-	OriginatorOU2                Texts
-	OriginatorOU3                Texts
-	OriginatorOU4                Texts
-	OriginatorCommonName         Texts
-	OriginatorSurname            Texts
-	OriginatorGivenName          Texts
-	OriginatorInitials           Texts
-	OriginatorGeneration         Texts
-	OriginatorX121               Texts
-	OriginatorTerminalID         Texts
-	OriginatorTerminalType       Texts
-	OriginatorNumericID          Texts
-	OriginatorDDA                Texts
-	OriginatorDirectoryName      Texts
-	OriginatorAF                 Texts
-	OriginatorAFForm             Texts
+	Originator                   names
 	ReportDestination            Texts
 	ReportDestinationKey         Texts
 	SubjectText                  Texts
@@ -1218,75 +1196,7 @@ func (b *Messages) Append(r *Message) {
 	*at(b.Interruptions, row) = r.Interruptions
 	*at(b.Resumed, row) = r.Resumed
 	*at(b.ResumedFrom, row) = r.ResumedFrom
-	if len(r.Originator.Text) > 0 {
-		put(&b.OriginatorText, row+1, text(&r.Originator.Text))
-	}
-	if len(r.Originator.Key) > 0 {
-		put(&b.OriginatorKey, row+1, text(&r.Originator.Key))
-	}
-	if len(r.Originator.Country) > 0 {
-		put(&b.OriginatorCountry, row+1, text(&r.Originator.Country))
-	}
-	if len(r.Originator.ADMD) > 0 {
-		put(&b.OriginatorADMD, row+1, text(&r.Originator.ADMD))
-	}
-	if len(r.Originator.PRMD) > 0 {
-		put(&b.OriginatorPRMD, row+1, text(&r.Originator.PRMD))
-	}
-	if len(r.Originator.Organization) > 0 {
-		put(&b.OriginatorOrganization, row+1, text(&r.Originator.Organization))
-	}
-	if len(r.Originator.OU1) > 0 {
-		put(&b.OriginatorOU1, row+1, text(&r.Originator.OU1))
-	}
-	if len(r.Originator.OU2) > 0 {
-		put(&b.OriginatorOU2, row+1, text(&r.Originator.OU2))
-	}
-	if len(r.Originator.OU3) > 0 {
-		put(&b.OriginatorOU3, row+1, text(&r.Originator.OU3))
-	}
-	if len(r.Originator.OU4) > 0 {
-		put(&b.OriginatorOU4, row+1, text(&r.Originator.OU4))
-	}
-	if len(r.Originator.CommonName) > 0 {
-		put(&b.OriginatorCommonName, row+1, text(&r.Originator.CommonName))
-	}
-	if len(r.Originator.Surname) > 0 {
-		put(&b.OriginatorSurname, row+1, text(&r.Originator.Surname))
-	}
-	if len(r.Originator.GivenName) > 0 {
-		put(&b.OriginatorGivenName, row+1, text(&r.Originator.GivenName))
-	}
-	if len(r.Originator.Initials) > 0 {
-		put(&b.OriginatorInitials, row+1, text(&r.Originator.Initials))
-	}
-	if len(r.Originator.Generation) > 0 {
-		put(&b.OriginatorGeneration, row+1, text(&r.Originator.Generation))
-	}
-	if len(r.Originator.X121) > 0 {
-		put(&b.OriginatorX121, row+1, text(&r.Originator.X121))
-	}
-	if len(r.Originator.TerminalID) > 0 {
-		put(&b.OriginatorTerminalID, row+1, text(&r.Originator.TerminalID))
-	}
-	if len(r.Originator.TerminalType) > 0 {
-		put(&b.OriginatorTerminalType, row+1, text(&r.Originator.TerminalType))
-	}
-	if len(r.Originator.NumericID) > 0 {
-		put(&b.OriginatorNumericID, row+1, text(&r.Originator.NumericID))
-	}
-	if len(r.Originator.DDA) > 0 {
-		put(&b.OriginatorDDA, row+1, text(&r.Originator.DDA))
-	}
-	if len(r.Originator.DirectoryName) > 0 {
-		put(&b.OriginatorDirectoryName, row+1, text(&r.Originator.DirectoryName))
-	}
-	if len(r.Originator.AF) > 0 {
-		put(&b.OriginatorAF, row+1, text(&r.Originator.AF))
-	}
-	if len(r.Originator.AFForm) > 0 {
-		put(&b.OriginatorAFForm, row+1, r.Originator.AFForm)
-	}
+	b.Originator.put(row+1, &r.Originator)
 	if len(r.ReportDestination) > 0 {
 		put(&b.ReportDestination, row+1, text(&r.ReportDestination))
 	}
@@ -1446,29 +1356,7 @@ func (b *Messages) Reset() {
 	b.ReceivingMTA.reset()
 	b.Protocol.reset()
 	b.Mode.reset()
-	b.OriginatorText.reset()
-	b.OriginatorKey.reset()
-	b.OriginatorCountry.reset()
-	b.OriginatorADMD.reset()
-	b.OriginatorPRMD.reset()
-	b.OriginatorOrganization.reset()
-	b.OriginatorOU1.reset()
-	b.OriginatorOU2.reset()
-	b.OriginatorOU3.reset()
-	b.OriginatorOU4.reset()
-	b.OriginatorCommonName.reset()
-	b.OriginatorSurname.reset()
-	b.OriginatorGivenName.reset()
-	b.OriginatorInitials.reset()
-	b.OriginatorGeneration.reset()
-	b.OriginatorX121.reset()
-	b.OriginatorTerminalID.reset()
-	b.OriginatorTerminalType.reset()
-	b.OriginatorNumericID.reset()
-	b.OriginatorDDA.reset()
-	b.OriginatorDirectoryName.reset()
-	b.OriginatorAF.reset()
-	b.OriginatorAFForm.reset()
+	b.Originator.reset()
 	b.ReportDestination.reset()
 	b.ReportDestinationKey.reset()
 	b.SubjectText.reset()
@@ -1518,29 +1406,7 @@ func (b *Messages) Bytes() int {
 	n += b.ReceivingMTA.size()
 	n += b.Protocol.size()
 	n += b.Mode.size()
-	n += b.OriginatorText.size()
-	n += b.OriginatorKey.size()
-	n += b.OriginatorCountry.size()
-	n += b.OriginatorADMD.size()
-	n += b.OriginatorPRMD.size()
-	n += b.OriginatorOrganization.size()
-	n += b.OriginatorOU1.size()
-	n += b.OriginatorOU2.size()
-	n += b.OriginatorOU3.size()
-	n += b.OriginatorOU4.size()
-	n += b.OriginatorCommonName.size()
-	n += b.OriginatorSurname.size()
-	n += b.OriginatorGivenName.size()
-	n += b.OriginatorInitials.size()
-	n += b.OriginatorGeneration.size()
-	n += b.OriginatorX121.size()
-	n += b.OriginatorTerminalID.size()
-	n += b.OriginatorTerminalType.size()
-	n += b.OriginatorNumericID.size()
-	n += b.OriginatorDDA.size()
-	n += b.OriginatorDirectoryName.size()
-	n += b.OriginatorAF.size()
-	n += b.OriginatorAFForm.size()
+	n += b.Originator.size()
 	n += b.ReportDestination.size()
 	n += b.ReportDestinationKey.size()
 	n += b.SubjectText.size()
@@ -1569,66 +1435,44 @@ func (b *Messages) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Messages) Held() int {
 	n := cap(b.APDU) * 244
-	n += len(b.Kind.octets)
-	n += len(b.IDText.octets)
-	n += len(b.IDCountry.octets)
-	n += len(b.IDADMD.octets)
-	n += len(b.IDPRMD.octets)
-	n += len(b.IDLocal.octets)
-	n += len(b.Sensor.octets)
-	n += len(b.Source.octets)
-	n += len(b.Direction.octets)
-	n += len(b.SourceAddress.octets)
-	n += len(b.DestinationAddress.octets)
-	n += len(b.SendingMTA.octets)
-	n += len(b.ReceivingMTA.octets)
-	n += len(b.Protocol.octets)
-	n += len(b.Mode.octets)
-	n += len(b.OriginatorText.octets)
-	n += len(b.OriginatorKey.octets)
-	n += len(b.OriginatorCountry.octets)
-	n += len(b.OriginatorADMD.octets)
-	n += len(b.OriginatorPRMD.octets)
-	n += len(b.OriginatorOrganization.octets)
-	n += len(b.OriginatorOU1.octets)
-	n += len(b.OriginatorOU2.octets)
-	n += len(b.OriginatorOU3.octets)
-	n += len(b.OriginatorOU4.octets)
-	n += len(b.OriginatorCommonName.octets)
-	n += len(b.OriginatorSurname.octets)
-	n += len(b.OriginatorGivenName.octets)
-	n += len(b.OriginatorInitials.octets)
-	n += len(b.OriginatorGeneration.octets)
-	n += len(b.OriginatorX121.octets)
-	n += len(b.OriginatorTerminalID.octets)
-	n += len(b.OriginatorTerminalType.octets)
-	n += len(b.OriginatorNumericID.octets)
-	n += len(b.OriginatorDDA.octets)
-	n += len(b.OriginatorDirectoryName.octets)
-	n += len(b.OriginatorAF.octets)
-	n += len(b.OriginatorAFForm.octets)
-	n += len(b.ReportDestination.octets)
-	n += len(b.ReportDestinationKey.octets)
-	n += len(b.SubjectText.octets)
-	n += len(b.SubjectCountry.octets)
-	n += len(b.SubjectADMD.octets)
-	n += len(b.SubjectPRMD.octets)
-	n += len(b.SubjectLocal.octets)
-	n += len(b.ContentType.octets)
-	n += len(b.ContentTypeOID.octets)
-	n += len(b.ContentIdentifier.octets)
-	n += len(b.EITs.octets)
-	n += len(b.EITsNonBasic.octets)
-	n += len(b.Priority.octets)
-	n += len(b.ContentSHA256.octets)
-	n += len(b.AdditionalInformation.octets)
-	n += len(b.AdditionalInformationRaw.octets)
-	n += len(b.SecurityLabel.octets)
-	n += len(b.Status.octets)
-	n += len(b.ErrorLayer.octets)
-	n += len(b.ErrorReason.octets)
-	n += len(b.ErrorPath.octets)
-	n += len(b.FirstUnknown.octets)
+	n += b.Kind.held()
+	n += b.IDText.held()
+	n += b.IDCountry.held()
+	n += b.IDADMD.held()
+	n += b.IDPRMD.held()
+	n += b.IDLocal.held()
+	n += b.Sensor.held()
+	n += b.Source.held()
+	n += b.Direction.held()
+	n += b.SourceAddress.held()
+	n += b.DestinationAddress.held()
+	n += b.SendingMTA.held()
+	n += b.ReceivingMTA.held()
+	n += b.Protocol.held()
+	n += b.Mode.held()
+	n += b.Originator.held()
+	n += b.ReportDestination.held()
+	n += b.ReportDestinationKey.held()
+	n += b.SubjectText.held()
+	n += b.SubjectCountry.held()
+	n += b.SubjectADMD.held()
+	n += b.SubjectPRMD.held()
+	n += b.SubjectLocal.held()
+	n += b.ContentType.held()
+	n += b.ContentTypeOID.held()
+	n += b.ContentIdentifier.held()
+	n += b.EITs.held()
+	n += b.EITsNonBasic.held()
+	n += b.Priority.held()
+	n += b.ContentSHA256.held()
+	n += b.AdditionalInformation.held()
+	n += b.AdditionalInformationRaw.held()
+	n += b.SecurityLabel.held()
+	n += b.Status.held()
+	n += b.ErrorLayer.held()
+	n += b.ErrorReason.held()
+	n += b.ErrorPath.held()
+	n += b.FirstUnknown.held()
 	return n
 }
 
@@ -1818,51 +1662,51 @@ func (b *Messages) Column(i int) any {
 	case 33:
 		return b.ResumedFrom[:b.rows]
 	case 34:
-		return b.OriginatorText.pad(b.rows)
+		return b.Originator[nameText].pad(b.rows)
 	case 35:
-		return b.OriginatorKey.pad(b.rows)
+		return b.Originator[nameKey].pad(b.rows)
 	case 36:
-		return b.OriginatorCountry.pad(b.rows)
+		return b.Originator[nameCountry].pad(b.rows)
 	case 37:
-		return b.OriginatorADMD.pad(b.rows)
+		return b.Originator[nameADMD].pad(b.rows)
 	case 38:
-		return b.OriginatorPRMD.pad(b.rows)
+		return b.Originator[namePRMD].pad(b.rows)
 	case 39:
-		return b.OriginatorOrganization.pad(b.rows)
+		return b.Originator[nameOrganization].pad(b.rows)
 	case 40:
-		return b.OriginatorOU1.pad(b.rows)
+		return b.Originator[nameOU1].pad(b.rows)
 	case 41:
-		return b.OriginatorOU2.pad(b.rows)
+		return b.Originator[nameOU2].pad(b.rows)
 	case 42:
-		return b.OriginatorOU3.pad(b.rows)
+		return b.Originator[nameOU3].pad(b.rows)
 	case 43:
-		return b.OriginatorOU4.pad(b.rows)
+		return b.Originator[nameOU4].pad(b.rows)
 	case 44:
-		return b.OriginatorCommonName.pad(b.rows)
+		return b.Originator[nameCommonName].pad(b.rows)
 	case 45:
-		return b.OriginatorSurname.pad(b.rows)
+		return b.Originator[nameSurname].pad(b.rows)
 	case 46:
-		return b.OriginatorGivenName.pad(b.rows)
+		return b.Originator[nameGivenName].pad(b.rows)
 	case 47:
-		return b.OriginatorInitials.pad(b.rows)
+		return b.Originator[nameInitials].pad(b.rows)
 	case 48:
-		return b.OriginatorGeneration.pad(b.rows)
+		return b.Originator[nameGeneration].pad(b.rows)
 	case 49:
-		return b.OriginatorX121.pad(b.rows)
+		return b.Originator[nameX121].pad(b.rows)
 	case 50:
-		return b.OriginatorTerminalID.pad(b.rows)
+		return b.Originator[nameTerminalID].pad(b.rows)
 	case 51:
-		return b.OriginatorTerminalType.pad(b.rows)
+		return b.Originator[nameTerminalType].pad(b.rows)
 	case 52:
-		return b.OriginatorNumericID.pad(b.rows)
+		return b.Originator[nameNumericID].pad(b.rows)
 	case 53:
-		return b.OriginatorDDA.pad(b.rows)
+		return b.Originator[nameDDA].pad(b.rows)
 	case 54:
-		return b.OriginatorDirectoryName.pad(b.rows)
+		return b.Originator[nameDirectoryName].pad(b.rows)
 	case 55:
-		return b.OriginatorAF.pad(b.rows)
+		return b.Originator[nameAF].pad(b.rows)
 	case 56:
-		return b.OriginatorAFForm.pad(b.rows)
+		return b.Originator[nameAFForm].pad(b.rows)
 	case 57:
 		return b.ReportDestination.pad(b.rows)
 	case 58:
@@ -2056,29 +1900,7 @@ type Recipients struct {
 	MTSID                           Texts
 	SubjectMTSID                    Texts
 	Number                          []int32
-	NameText                        Texts
-	NameKey                         Texts
-	NameCountry                     Texts
-	NameADMD                        Texts
-	NamePRMD                        Texts
-	NameOrganization                Texts
-	NameOU1                         Texts
-	NameOU2                         Texts
-	NameOU3                         Texts
-	NameOU4                         Texts
-	NameCommonName                  Texts
-	NameSurname                     Texts
-	NameGivenName                   Texts
-	NameInitials                    Texts
-	NameGeneration                  Texts
-	NameX121                        Texts
-	NameTerminalID                  Texts
-	NameTerminalType                Texts
-	NameNumericID                   Texts
-	NameDDA                         Texts
-	NameDirectoryName               Texts
-	NameAF                          Texts
-	NameAFForm                      Texts
+	Name                            names
 	Responsibility                  []bool
 	OriginatingMTAReport            []bool
 	OriginatingMTANonDeliveryReport []bool
@@ -2124,75 +1946,7 @@ func (b *Recipients) Append(r *Recipient) {
 		put(&b.SubjectMTSID, row+1, text(&r.SubjectMTSID))
 	}
 	*at(b.Number, row) = r.Number
-	if len(r.Name.Text) > 0 {
-		put(&b.NameText, row+1, text(&r.Name.Text))
-	}
-	if len(r.Name.Key) > 0 {
-		put(&b.NameKey, row+1, text(&r.Name.Key))
-	}
-	if len(r.Name.Country) > 0 {
-		put(&b.NameCountry, row+1, text(&r.Name.Country))
-	}
-	if len(r.Name.ADMD) > 0 {
-		put(&b.NameADMD, row+1, text(&r.Name.ADMD))
-	}
-	if len(r.Name.PRMD) > 0 {
-		put(&b.NamePRMD, row+1, text(&r.Name.PRMD))
-	}
-	if len(r.Name.Organization) > 0 {
-		put(&b.NameOrganization, row+1, text(&r.Name.Organization))
-	}
-	if len(r.Name.OU1) > 0 {
-		put(&b.NameOU1, row+1, text(&r.Name.OU1))
-	}
-	if len(r.Name.OU2) > 0 {
-		put(&b.NameOU2, row+1, text(&r.Name.OU2))
-	}
-	if len(r.Name.OU3) > 0 {
-		put(&b.NameOU3, row+1, text(&r.Name.OU3))
-	}
-	if len(r.Name.OU4) > 0 {
-		put(&b.NameOU4, row+1, text(&r.Name.OU4))
-	}
-	if len(r.Name.CommonName) > 0 {
-		put(&b.NameCommonName, row+1, text(&r.Name.CommonName))
-	}
-	if len(r.Name.Surname) > 0 {
-		put(&b.NameSurname, row+1, text(&r.Name.Surname))
-	}
-	if len(r.Name.GivenName) > 0 {
-		put(&b.NameGivenName, row+1, text(&r.Name.GivenName))
-	}
-	if len(r.Name.Initials) > 0 {
-		put(&b.NameInitials, row+1, text(&r.Name.Initials))
-	}
-	if len(r.Name.Generation) > 0 {
-		put(&b.NameGeneration, row+1, text(&r.Name.Generation))
-	}
-	if len(r.Name.X121) > 0 {
-		put(&b.NameX121, row+1, text(&r.Name.X121))
-	}
-	if len(r.Name.TerminalID) > 0 {
-		put(&b.NameTerminalID, row+1, text(&r.Name.TerminalID))
-	}
-	if len(r.Name.TerminalType) > 0 {
-		put(&b.NameTerminalType, row+1, text(&r.Name.TerminalType))
-	}
-	if len(r.Name.NumericID) > 0 {
-		put(&b.NameNumericID, row+1, text(&r.Name.NumericID))
-	}
-	if len(r.Name.DDA) > 0 {
-		put(&b.NameDDA, row+1, text(&r.Name.DDA))
-	}
-	if len(r.Name.DirectoryName) > 0 {
-		put(&b.NameDirectoryName, row+1, text(&r.Name.DirectoryName))
-	}
-	if len(r.Name.AF) > 0 {
-		put(&b.NameAF, row+1, text(&r.Name.AF))
-	}
-	if len(r.Name.AFForm) > 0 {
-		put(&b.NameAFForm, row+1, r.Name.AFForm)
-	}
+	b.Name.put(row+1, &r.Name)
 	*at(b.Responsibility, row) = r.Responsibility
 	*at(b.OriginatingMTAReport, row) = r.OriginatingMTAReport
 	*at(b.OriginatingMTANonDeliveryReport, row) = r.OriginatingMTANonDeliveryReport
@@ -2262,29 +2016,7 @@ func (b *Recipients) Reset() {
 	b.Kind.reset()
 	b.MTSID.reset()
 	b.SubjectMTSID.reset()
-	b.NameText.reset()
-	b.NameKey.reset()
-	b.NameCountry.reset()
-	b.NameADMD.reset()
-	b.NamePRMD.reset()
-	b.NameOrganization.reset()
-	b.NameOU1.reset()
-	b.NameOU2.reset()
-	b.NameOU3.reset()
-	b.NameOU4.reset()
-	b.NameCommonName.reset()
-	b.NameSurname.reset()
-	b.NameGivenName.reset()
-	b.NameInitials.reset()
-	b.NameGeneration.reset()
-	b.NameX121.reset()
-	b.NameTerminalID.reset()
-	b.NameTerminalType.reset()
-	b.NameNumericID.reset()
-	b.NameDDA.reset()
-	b.NameDirectoryName.reset()
-	b.NameAF.reset()
-	b.NameAFForm.reset()
+	b.Name.reset()
 	b.ExplicitConversion.reset()
 	b.Outcome.reset()
 	b.ConvertedEITs.reset()
@@ -2309,29 +2041,7 @@ func (b *Recipients) Bytes() int {
 	n += b.Kind.size()
 	n += b.MTSID.size()
 	n += b.SubjectMTSID.size()
-	n += b.NameText.size()
-	n += b.NameKey.size()
-	n += b.NameCountry.size()
-	n += b.NameADMD.size()
-	n += b.NamePRMD.size()
-	n += b.NameOrganization.size()
-	n += b.NameOU1.size()
-	n += b.NameOU2.size()
-	n += b.NameOU3.size()
-	n += b.NameOU4.size()
-	n += b.NameCommonName.size()
-	n += b.NameSurname.size()
-	n += b.NameGivenName.size()
-	n += b.NameInitials.size()
-	n += b.NameGeneration.size()
-	n += b.NameX121.size()
-	n += b.NameTerminalID.size()
-	n += b.NameTerminalType.size()
-	n += b.NameNumericID.size()
-	n += b.NameDDA.size()
-	n += b.NameDirectoryName.size()
-	n += b.NameAF.size()
-	n += b.NameAFForm.size()
+	n += b.Name.size()
 	n += b.ExplicitConversion.size()
 	n += b.Outcome.size()
 	n += b.ConvertedEITs.size()
@@ -2347,41 +2057,19 @@ func (b *Recipients) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Recipients) Held() int {
 	n := cap(b.APDU) * 82
-	n += len(b.Kind.octets)
-	n += len(b.MTSID.octets)
-	n += len(b.SubjectMTSID.octets)
-	n += len(b.NameText.octets)
-	n += len(b.NameKey.octets)
-	n += len(b.NameCountry.octets)
-	n += len(b.NameADMD.octets)
-	n += len(b.NamePRMD.octets)
-	n += len(b.NameOrganization.octets)
-	n += len(b.NameOU1.octets)
-	n += len(b.NameOU2.octets)
-	n += len(b.NameOU3.octets)
-	n += len(b.NameOU4.octets)
-	n += len(b.NameCommonName.octets)
-	n += len(b.NameSurname.octets)
-	n += len(b.NameGivenName.octets)
-	n += len(b.NameInitials.octets)
-	n += len(b.NameGeneration.octets)
-	n += len(b.NameX121.octets)
-	n += len(b.NameTerminalID.octets)
-	n += len(b.NameTerminalType.octets)
-	n += len(b.NameNumericID.octets)
-	n += len(b.NameDDA.octets)
-	n += len(b.NameDirectoryName.octets)
-	n += len(b.NameAF.octets)
-	n += len(b.NameAFForm.octets)
-	n += len(b.ExplicitConversion.octets)
-	n += len(b.Outcome.octets)
-	n += len(b.ConvertedEITs.octets)
-	n += len(b.MTSUserType.octets)
-	n += len(b.Reason.octets)
-	n += len(b.Diagnostic.octets)
-	n += len(b.SupplementaryInformation.octets)
-	n += len(b.Intended.octets)
-	n += len(b.IntendedKey.octets)
+	n += b.Kind.held()
+	n += b.MTSID.held()
+	n += b.SubjectMTSID.held()
+	n += b.Name.held()
+	n += b.ExplicitConversion.held()
+	n += b.Outcome.held()
+	n += b.ConvertedEITs.held()
+	n += b.MTSUserType.held()
+	n += b.Reason.held()
+	n += b.Diagnostic.held()
+	n += b.SupplementaryInformation.held()
+	n += b.Intended.held()
+	n += b.IntendedKey.held()
 	return n
 }
 
@@ -2469,51 +2157,51 @@ func (b *Recipients) Column(i int) any {
 	case 8:
 		return b.Number[:b.rows]
 	case 9:
-		return b.NameText.pad(b.rows)
+		return b.Name[nameText].pad(b.rows)
 	case 10:
-		return b.NameKey.pad(b.rows)
+		return b.Name[nameKey].pad(b.rows)
 	case 11:
-		return b.NameCountry.pad(b.rows)
+		return b.Name[nameCountry].pad(b.rows)
 	case 12:
-		return b.NameADMD.pad(b.rows)
+		return b.Name[nameADMD].pad(b.rows)
 	case 13:
-		return b.NamePRMD.pad(b.rows)
+		return b.Name[namePRMD].pad(b.rows)
 	case 14:
-		return b.NameOrganization.pad(b.rows)
+		return b.Name[nameOrganization].pad(b.rows)
 	case 15:
-		return b.NameOU1.pad(b.rows)
+		return b.Name[nameOU1].pad(b.rows)
 	case 16:
-		return b.NameOU2.pad(b.rows)
+		return b.Name[nameOU2].pad(b.rows)
 	case 17:
-		return b.NameOU3.pad(b.rows)
+		return b.Name[nameOU3].pad(b.rows)
 	case 18:
-		return b.NameOU4.pad(b.rows)
+		return b.Name[nameOU4].pad(b.rows)
 	case 19:
-		return b.NameCommonName.pad(b.rows)
+		return b.Name[nameCommonName].pad(b.rows)
 	case 20:
-		return b.NameSurname.pad(b.rows)
+		return b.Name[nameSurname].pad(b.rows)
 	case 21:
-		return b.NameGivenName.pad(b.rows)
+		return b.Name[nameGivenName].pad(b.rows)
 	case 22:
-		return b.NameInitials.pad(b.rows)
+		return b.Name[nameInitials].pad(b.rows)
 	case 23:
-		return b.NameGeneration.pad(b.rows)
+		return b.Name[nameGeneration].pad(b.rows)
 	case 24:
-		return b.NameX121.pad(b.rows)
+		return b.Name[nameX121].pad(b.rows)
 	case 25:
-		return b.NameTerminalID.pad(b.rows)
+		return b.Name[nameTerminalID].pad(b.rows)
 	case 26:
-		return b.NameTerminalType.pad(b.rows)
+		return b.Name[nameTerminalType].pad(b.rows)
 	case 27:
-		return b.NameNumericID.pad(b.rows)
+		return b.Name[nameNumericID].pad(b.rows)
 	case 28:
-		return b.NameDDA.pad(b.rows)
+		return b.Name[nameDDA].pad(b.rows)
 	case 29:
-		return b.NameDirectoryName.pad(b.rows)
+		return b.Name[nameDirectoryName].pad(b.rows)
 	case 30:
-		return b.NameAF.pad(b.rows)
+		return b.Name[nameAF].pad(b.rows)
 	case 31:
-		return b.NameAFForm.pad(b.rows)
+		return b.Name[nameAFForm].pad(b.rows)
 	case 32:
 		return b.Responsibility[:b.rows]
 	case 33:
@@ -2777,24 +2465,24 @@ func (b *Trace) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Trace) Held() int {
 	n := cap(b.APDU) * 60
-	n += len(b.Scope.octets)
-	n += len(b.Level.octets)
-	n += len(b.Kind.octets)
-	n += len(b.MTSID.octets)
-	n += len(b.DomainText.octets)
-	n += len(b.DomainCountry.octets)
-	n += len(b.DomainADMD.octets)
-	n += len(b.DomainPRMD.octets)
-	n += len(b.MTAName.octets)
-	n += len(b.ArrivalTimeRaw.octets)
-	n += len(b.RoutingAction.octets)
-	n += len(b.AttemptedText.octets)
-	n += len(b.AttemptedCountry.octets)
-	n += len(b.AttemptedADMD.octets)
-	n += len(b.AttemptedPRMD.octets)
-	n += len(b.AttemptedMTA.octets)
-	n += len(b.ConvertedEITs.octets)
-	n += len(b.OtherActions.octets)
+	n += b.Scope.held()
+	n += b.Level.held()
+	n += b.Kind.held()
+	n += b.MTSID.held()
+	n += b.DomainText.held()
+	n += b.DomainCountry.held()
+	n += b.DomainADMD.held()
+	n += b.DomainPRMD.held()
+	n += b.MTAName.held()
+	n += b.ArrivalTimeRaw.held()
+	n += b.RoutingAction.held()
+	n += b.AttemptedText.held()
+	n += b.AttemptedCountry.held()
+	n += b.AttemptedADMD.held()
+	n += b.AttemptedPRMD.held()
+	n += b.AttemptedMTA.held()
+	n += b.ConvertedEITs.held()
+	n += b.OtherActions.held()
 	return n
 }
 
@@ -3045,12 +2733,12 @@ func (b *Extensions) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Extensions) Held() int {
 	n := cap(b.APDU) * 63
-	n += len(b.Scope.octets)
-	n += len(b.OID.octets)
-	n += len(b.Name.octets)
-	n += len(b.Value.octets)
-	n += len(b.Raw.octets)
-	n += len(b.Error.octets)
+	n += b.Scope.held()
+	n += b.OID.held()
+	n += b.Name.held()
+	n += b.Value.held()
+	n += b.Raw.held()
+	n += b.Error.held()
 	return n
 }
 
@@ -3238,12 +2926,12 @@ func (b *Bilaterals) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Bilaterals) Held() int {
 	n := cap(b.APDU) * 44
-	n += len(b.DomainText.octets)
-	n += len(b.DomainCountry.octets)
-	n += len(b.DomainADMD.octets)
-	n += len(b.DomainPRMD.octets)
-	n += len(b.Value.octets)
-	n += len(b.Raw.octets)
+	n += b.DomainText.held()
+	n += b.DomainCountry.held()
+	n += b.DomainADMD.held()
+	n += b.DomainPRMD.held()
+	n += b.Value.held()
+	n += b.Raw.held()
 	return n
 }
 
@@ -3424,11 +3112,11 @@ func (b *Contents) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Contents) Held() int {
 	n := cap(b.APDU) * 50
-	n += len(b.Kind.octets)
-	n += len(b.Content.octets)
-	n += len(b.SHA256.octets)
-	n += len(b.Head.octets)
-	n += len(b.Tail.octets)
+	n += b.Kind.held()
+	n += b.Content.held()
+	n += b.SHA256.held()
+	n += b.Head.held()
+	n += b.Tail.held()
 	return n
 }
 
@@ -3690,17 +3378,17 @@ func (b *Problems) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Problems) Held() int {
 	n := cap(b.Problem) * 116
-	n += len(b.Sensor.octets)
-	n += len(b.Source.octets)
-	n += len(b.ClientAddress.octets)
-	n += len(b.ServerAddress.octets)
-	n += len(b.Layer.octets)
-	n += len(b.Reason.octets)
-	n += len(b.Path.octets)
-	n += len(b.Direction.octets)
-	n += len(b.Octets.octets)
-	n += len(b.SHA256.octets)
-	n += len(b.Detail.octets)
+	n += b.Sensor.held()
+	n += b.Source.held()
+	n += b.ClientAddress.held()
+	n += b.ServerAddress.held()
+	n += b.Layer.held()
+	n += b.Reason.held()
+	n += b.Path.held()
+	n += b.Direction.held()
+	n += b.Octets.held()
+	n += b.SHA256.held()
+	n += b.Detail.held()
 	return n
 }
 
@@ -3918,8 +3606,8 @@ func (b *Coverage) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Coverage) Held() int {
 	n := cap(b.Epoch) * 96
-	n += len(b.Sensor.octets)
-	n += len(b.Source.octets)
+	n += b.Sensor.held()
+	n += b.Source.held()
 	return n
 }
 
@@ -4107,11 +3795,11 @@ func (b *Captures) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Captures) Held() int {
 	n := cap(b.Version) * 57
-	n += len(b.SHA256.octets)
-	n += len(b.Name.octets)
-	n += len(b.Sensor.octets)
-	n += len(b.Format.octets)
-	n += len(b.SkippedReasons.octets)
+	n += b.SHA256.held()
+	n += b.Name.held()
+	n += b.Sensor.held()
+	n += b.Format.held()
+	n += b.SkippedReasons.held()
 	return n
 }
 
@@ -4333,94 +4021,72 @@ type IPM struct {
 
 // IPMs are the columns of rows of ipms_store.
 type IPMs struct {
-	APDU                    []uuid.UUID
-	OriginTime              Times
-	CapturedAt              Times
-	Version                 []uint64
-	Path                    Texts
-	Depth                   []uint32
-	Kind                    Texts
-	MTSID                   Texts
-	Returned                []bool
-	ContentType             Texts
-	Size                    []uint64
-	Status                  Texts
-	ErrorReason             Texts
-	ErrorPath               Texts
-	ErrorOffset             []uint64
-	UnknownFields           []uint32
-	FirstUnknown            Texts
-	IPMID                   Texts
-	IPMIDUser               Texts
-	IPMIDLocal              Texts
-	OriginatorDescriptor    Texts
-	OriginatorText          Texts
-	OriginatorKey           Texts
-	OriginatorCountry       Texts
-	OriginatorADMD          Texts
-	OriginatorPRMD          Texts
-	OriginatorOrganization  Texts
-	OriginatorOU1           Texts
-	OriginatorOU2           Texts
-	OriginatorOU3           Texts
-	OriginatorOU4           Texts
-	OriginatorCommonName    Texts
-	OriginatorSurname       Texts
-	OriginatorGivenName     Texts
-	OriginatorInitials      Texts
-	OriginatorGeneration    Texts
-	OriginatorX121          Texts
-	OriginatorTerminalID    Texts
-	OriginatorTerminalType  Texts
-	OriginatorNumericID     Texts
-	OriginatorDDA           Texts
-	OriginatorDirectoryName Texts
-	OriginatorAF            Texts
-	OriginatorAFForm        Texts
-	OriginatorFreeForm      Texts
-	OriginatorTelephone     Texts
-	Subject                 Texts
-	ExtendedSubject         Texts
-	RepliedTo               Texts
-	Importance              Texts
-	Sensitivity             Texts
-	AutoForwarded           []bool
-	AutoSubmitted           Texts
-	ExpiryTime              Times
-	ReplyTime               Times
-	Languages               Texts
-	OriginatorsReference    Texts
-	PrecedencePolicy        Texts
-	SecurityLabel           Texts
-	PrimaryPrecedence       Texts
-	CopyPrecedence          Texts
-	MessageType             Texts
-	RecipientCount          []uint32
-	BodyPartCount           []uint32
-	ExtensionCount          []uint32
-	DeliveryTime            Times
-	DeliveryMTSID           Texts
-	DeliveryOriginator      Texts
-	DeliveryRecipient       Texts
-	SubmissionTime          Times
-	DeliveryEnvelope        Texts
-	IntendedRecipient       Texts
-	ConversionEITs          Texts
-	NonReceiptReason        Texts
-	DiscardReason           Texts
-	AutoForwardComment      Texts
-	ReceiptTime             Times
-	AcknowledgmentMode      Texts
-	SupplReceiptInfo        Texts
-	ReturnedIPM             []bool
-	InnerType               Texts
-	InnerContent            Texts
-	Signer                  Texts
-	Signers                 []uint32
-	ATSSource               Texts
-	ATSPriority             Texts
-	ATSFilingTime           Texts
-	ATSOHI                  Texts
+	APDU                 []uuid.UUID
+	OriginTime           Times
+	CapturedAt           Times
+	Version              []uint64
+	Path                 Texts
+	Depth                []uint32
+	Kind                 Texts
+	MTSID                Texts
+	Returned             []bool
+	ContentType          Texts
+	Size                 []uint64
+	Status               Texts
+	ErrorReason          Texts
+	ErrorPath            Texts
+	ErrorOffset          []uint64
+	UnknownFields        []uint32
+	FirstUnknown         Texts
+	IPMID                Texts
+	IPMIDUser            Texts
+	IPMIDLocal           Texts
+	OriginatorDescriptor Texts
+	Originator           names
+	OriginatorFreeForm   Texts
+	OriginatorTelephone  Texts
+	Subject              Texts
+	ExtendedSubject      Texts
+	RepliedTo            Texts
+	Importance           Texts
+	Sensitivity          Texts
+	AutoForwarded        []bool
+	AutoSubmitted        Texts
+	ExpiryTime           Times
+	ReplyTime            Times
+	Languages            Texts
+	OriginatorsReference Texts
+	PrecedencePolicy     Texts
+	SecurityLabel        Texts
+	PrimaryPrecedence    Texts
+	CopyPrecedence       Texts
+	MessageType          Texts
+	RecipientCount       []uint32
+	BodyPartCount        []uint32
+	ExtensionCount       []uint32
+	DeliveryTime         Times
+	DeliveryMTSID        Texts
+	DeliveryOriginator   Texts
+	DeliveryRecipient    Texts
+	SubmissionTime       Times
+	DeliveryEnvelope     Texts
+	IntendedRecipient    Texts
+	ConversionEITs       Texts
+	NonReceiptReason     Texts
+	DiscardReason        Texts
+	AutoForwardComment   Texts
+	ReceiptTime          Times
+	AcknowledgmentMode   Texts
+	SupplReceiptInfo     Texts
+	ReturnedIPM          []bool
+	InnerType            Texts
+	InnerContent         Texts
+	Signer               Texts
+	Signers              []uint32
+	ATSSource            Texts
+	ATSPriority          Texts
+	ATSFilingTime        Texts
+	ATSOHI               Texts
 
 	rows int
 }
@@ -4476,75 +4142,7 @@ func (b *IPMs) Append(r *IPM) {
 	if len(r.OriginatorDescriptor) > 0 {
 		put(&b.OriginatorDescriptor, row+1, text(&r.OriginatorDescriptor))
 	}
-	if len(r.Originator.Text) > 0 {
-		put(&b.OriginatorText, row+1, text(&r.Originator.Text))
-	}
-	if len(r.Originator.Key) > 0 {
-		put(&b.OriginatorKey, row+1, text(&r.Originator.Key))
-	}
-	if len(r.Originator.Country) > 0 {
-		put(&b.OriginatorCountry, row+1, text(&r.Originator.Country))
-	}
-	if len(r.Originator.ADMD) > 0 {
-		put(&b.OriginatorADMD, row+1, text(&r.Originator.ADMD))
-	}
-	if len(r.Originator.PRMD) > 0 {
-		put(&b.OriginatorPRMD, row+1, text(&r.Originator.PRMD))
-	}
-	if len(r.Originator.Organization) > 0 {
-		put(&b.OriginatorOrganization, row+1, text(&r.Originator.Organization))
-	}
-	if len(r.Originator.OU1) > 0 {
-		put(&b.OriginatorOU1, row+1, text(&r.Originator.OU1))
-	}
-	if len(r.Originator.OU2) > 0 {
-		put(&b.OriginatorOU2, row+1, text(&r.Originator.OU2))
-	}
-	if len(r.Originator.OU3) > 0 {
-		put(&b.OriginatorOU3, row+1, text(&r.Originator.OU3))
-	}
-	if len(r.Originator.OU4) > 0 {
-		put(&b.OriginatorOU4, row+1, text(&r.Originator.OU4))
-	}
-	if len(r.Originator.CommonName) > 0 {
-		put(&b.OriginatorCommonName, row+1, text(&r.Originator.CommonName))
-	}
-	if len(r.Originator.Surname) > 0 {
-		put(&b.OriginatorSurname, row+1, text(&r.Originator.Surname))
-	}
-	if len(r.Originator.GivenName) > 0 {
-		put(&b.OriginatorGivenName, row+1, text(&r.Originator.GivenName))
-	}
-	if len(r.Originator.Initials) > 0 {
-		put(&b.OriginatorInitials, row+1, text(&r.Originator.Initials))
-	}
-	if len(r.Originator.Generation) > 0 {
-		put(&b.OriginatorGeneration, row+1, text(&r.Originator.Generation))
-	}
-	if len(r.Originator.X121) > 0 {
-		put(&b.OriginatorX121, row+1, text(&r.Originator.X121))
-	}
-	if len(r.Originator.TerminalID) > 0 {
-		put(&b.OriginatorTerminalID, row+1, text(&r.Originator.TerminalID))
-	}
-	if len(r.Originator.TerminalType) > 0 {
-		put(&b.OriginatorTerminalType, row+1, text(&r.Originator.TerminalType))
-	}
-	if len(r.Originator.NumericID) > 0 {
-		put(&b.OriginatorNumericID, row+1, text(&r.Originator.NumericID))
-	}
-	if len(r.Originator.DDA) > 0 {
-		put(&b.OriginatorDDA, row+1, text(&r.Originator.DDA))
-	}
-	if len(r.Originator.DirectoryName) > 0 {
-		put(&b.OriginatorDirectoryName, row+1, text(&r.Originator.DirectoryName))
-	}
-	if len(r.Originator.AF) > 0 {
-		put(&b.OriginatorAF, row+1, text(&r.Originator.AF))
-	}
-	if len(r.Originator.AFForm) > 0 {
-		put(&b.OriginatorAFForm, row+1, r.Originator.AFForm)
-	}
+	b.Originator.put(row+1, &r.Originator)
 	if len(r.OriginatorFreeForm) > 0 {
 		put(&b.OriginatorFreeForm, row+1, text(&r.OriginatorFreeForm))
 	}
@@ -4698,29 +4296,7 @@ func (b *IPMs) Reset() {
 	b.IPMIDUser.reset()
 	b.IPMIDLocal.reset()
 	b.OriginatorDescriptor.reset()
-	b.OriginatorText.reset()
-	b.OriginatorKey.reset()
-	b.OriginatorCountry.reset()
-	b.OriginatorADMD.reset()
-	b.OriginatorPRMD.reset()
-	b.OriginatorOrganization.reset()
-	b.OriginatorOU1.reset()
-	b.OriginatorOU2.reset()
-	b.OriginatorOU3.reset()
-	b.OriginatorOU4.reset()
-	b.OriginatorCommonName.reset()
-	b.OriginatorSurname.reset()
-	b.OriginatorGivenName.reset()
-	b.OriginatorInitials.reset()
-	b.OriginatorGeneration.reset()
-	b.OriginatorX121.reset()
-	b.OriginatorTerminalID.reset()
-	b.OriginatorTerminalType.reset()
-	b.OriginatorNumericID.reset()
-	b.OriginatorDDA.reset()
-	b.OriginatorDirectoryName.reset()
-	b.OriginatorAF.reset()
-	b.OriginatorAFForm.reset()
+	b.Originator.reset()
 	b.OriginatorFreeForm.reset()
 	b.OriginatorTelephone.reset()
 	b.Subject.reset()
@@ -4778,29 +4354,7 @@ func (b *IPMs) Bytes() int {
 	n += b.IPMIDUser.size()
 	n += b.IPMIDLocal.size()
 	n += b.OriginatorDescriptor.size()
-	n += b.OriginatorText.size()
-	n += b.OriginatorKey.size()
-	n += b.OriginatorCountry.size()
-	n += b.OriginatorADMD.size()
-	n += b.OriginatorPRMD.size()
-	n += b.OriginatorOrganization.size()
-	n += b.OriginatorOU1.size()
-	n += b.OriginatorOU2.size()
-	n += b.OriginatorOU3.size()
-	n += b.OriginatorOU4.size()
-	n += b.OriginatorCommonName.size()
-	n += b.OriginatorSurname.size()
-	n += b.OriginatorGivenName.size()
-	n += b.OriginatorInitials.size()
-	n += b.OriginatorGeneration.size()
-	n += b.OriginatorX121.size()
-	n += b.OriginatorTerminalID.size()
-	n += b.OriginatorTerminalType.size()
-	n += b.OriginatorNumericID.size()
-	n += b.OriginatorDDA.size()
-	n += b.OriginatorDirectoryName.size()
-	n += b.OriginatorAF.size()
-	n += b.OriginatorAFForm.size()
+	n += b.Originator.size()
 	n += b.OriginatorFreeForm.size()
 	n += b.OriginatorTelephone.size()
 	n += b.Subject.size()
@@ -4840,74 +4394,52 @@ func (b *IPMs) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMs) Held() int {
 	n := cap(b.APDU) * 123
-	n += len(b.Path.octets)
-	n += len(b.Kind.octets)
-	n += len(b.MTSID.octets)
-	n += len(b.ContentType.octets)
-	n += len(b.Status.octets)
-	n += len(b.ErrorReason.octets)
-	n += len(b.ErrorPath.octets)
-	n += len(b.FirstUnknown.octets)
-	n += len(b.IPMID.octets)
-	n += len(b.IPMIDUser.octets)
-	n += len(b.IPMIDLocal.octets)
-	n += len(b.OriginatorDescriptor.octets)
-	n += len(b.OriginatorText.octets)
-	n += len(b.OriginatorKey.octets)
-	n += len(b.OriginatorCountry.octets)
-	n += len(b.OriginatorADMD.octets)
-	n += len(b.OriginatorPRMD.octets)
-	n += len(b.OriginatorOrganization.octets)
-	n += len(b.OriginatorOU1.octets)
-	n += len(b.OriginatorOU2.octets)
-	n += len(b.OriginatorOU3.octets)
-	n += len(b.OriginatorOU4.octets)
-	n += len(b.OriginatorCommonName.octets)
-	n += len(b.OriginatorSurname.octets)
-	n += len(b.OriginatorGivenName.octets)
-	n += len(b.OriginatorInitials.octets)
-	n += len(b.OriginatorGeneration.octets)
-	n += len(b.OriginatorX121.octets)
-	n += len(b.OriginatorTerminalID.octets)
-	n += len(b.OriginatorTerminalType.octets)
-	n += len(b.OriginatorNumericID.octets)
-	n += len(b.OriginatorDDA.octets)
-	n += len(b.OriginatorDirectoryName.octets)
-	n += len(b.OriginatorAF.octets)
-	n += len(b.OriginatorAFForm.octets)
-	n += len(b.OriginatorFreeForm.octets)
-	n += len(b.OriginatorTelephone.octets)
-	n += len(b.Subject.octets)
-	n += len(b.ExtendedSubject.octets)
-	n += len(b.RepliedTo.octets)
-	n += len(b.Importance.octets)
-	n += len(b.Sensitivity.octets)
-	n += len(b.AutoSubmitted.octets)
-	n += len(b.Languages.octets)
-	n += len(b.OriginatorsReference.octets)
-	n += len(b.PrecedencePolicy.octets)
-	n += len(b.SecurityLabel.octets)
-	n += len(b.PrimaryPrecedence.octets)
-	n += len(b.CopyPrecedence.octets)
-	n += len(b.MessageType.octets)
-	n += len(b.DeliveryMTSID.octets)
-	n += len(b.DeliveryOriginator.octets)
-	n += len(b.DeliveryRecipient.octets)
-	n += len(b.DeliveryEnvelope.octets)
-	n += len(b.IntendedRecipient.octets)
-	n += len(b.ConversionEITs.octets)
-	n += len(b.NonReceiptReason.octets)
-	n += len(b.DiscardReason.octets)
-	n += len(b.AutoForwardComment.octets)
-	n += len(b.AcknowledgmentMode.octets)
-	n += len(b.SupplReceiptInfo.octets)
-	n += len(b.InnerType.octets)
-	n += len(b.InnerContent.octets)
-	n += len(b.Signer.octets)
-	n += len(b.ATSSource.octets)
-	n += len(b.ATSPriority.octets)
-	n += len(b.ATSFilingTime.octets)
-	n += len(b.ATSOHI.octets)
+	n += b.Path.held()
+	n += b.Kind.held()
+	n += b.MTSID.held()
+	n += b.ContentType.held()
+	n += b.Status.held()
+	n += b.ErrorReason.held()
+	n += b.ErrorPath.held()
+	n += b.FirstUnknown.held()
+	n += b.IPMID.held()
+	n += b.IPMIDUser.held()
+	n += b.IPMIDLocal.held()
+	n += b.OriginatorDescriptor.held()
+	n += b.Originator.held()
+	n += b.OriginatorFreeForm.held()
+	n += b.OriginatorTelephone.held()
+	n += b.Subject.held()
+	n += b.ExtendedSubject.held()
+	n += b.RepliedTo.held()
+	n += b.Importance.held()
+	n += b.Sensitivity.held()
+	n += b.AutoSubmitted.held()
+	n += b.Languages.held()
+	n += b.OriginatorsReference.held()
+	n += b.PrecedencePolicy.held()
+	n += b.SecurityLabel.held()
+	n += b.PrimaryPrecedence.held()
+	n += b.CopyPrecedence.held()
+	n += b.MessageType.held()
+	n += b.DeliveryMTSID.held()
+	n += b.DeliveryOriginator.held()
+	n += b.DeliveryRecipient.held()
+	n += b.DeliveryEnvelope.held()
+	n += b.IntendedRecipient.held()
+	n += b.ConversionEITs.held()
+	n += b.NonReceiptReason.held()
+	n += b.DiscardReason.held()
+	n += b.AutoForwardComment.held()
+	n += b.AcknowledgmentMode.held()
+	n += b.SupplReceiptInfo.held()
+	n += b.InnerType.held()
+	n += b.InnerContent.held()
+	n += b.Signer.held()
+	n += b.ATSSource.held()
+	n += b.ATSPriority.held()
+	n += b.ATSFilingTime.held()
+	n += b.ATSOHI.held()
 	return n
 }
 
@@ -5055,51 +4587,51 @@ func (b *IPMs) Column(i int) any {
 	case 20:
 		return b.OriginatorDescriptor.pad(b.rows)
 	case 21:
-		return b.OriginatorText.pad(b.rows)
+		return b.Originator[nameText].pad(b.rows)
 	case 22:
-		return b.OriginatorKey.pad(b.rows)
+		return b.Originator[nameKey].pad(b.rows)
 	case 23:
-		return b.OriginatorCountry.pad(b.rows)
+		return b.Originator[nameCountry].pad(b.rows)
 	case 24:
-		return b.OriginatorADMD.pad(b.rows)
+		return b.Originator[nameADMD].pad(b.rows)
 	case 25:
-		return b.OriginatorPRMD.pad(b.rows)
+		return b.Originator[namePRMD].pad(b.rows)
 	case 26:
-		return b.OriginatorOrganization.pad(b.rows)
+		return b.Originator[nameOrganization].pad(b.rows)
 	case 27:
-		return b.OriginatorOU1.pad(b.rows)
+		return b.Originator[nameOU1].pad(b.rows)
 	case 28:
-		return b.OriginatorOU2.pad(b.rows)
+		return b.Originator[nameOU2].pad(b.rows)
 	case 29:
-		return b.OriginatorOU3.pad(b.rows)
+		return b.Originator[nameOU3].pad(b.rows)
 	case 30:
-		return b.OriginatorOU4.pad(b.rows)
+		return b.Originator[nameOU4].pad(b.rows)
 	case 31:
-		return b.OriginatorCommonName.pad(b.rows)
+		return b.Originator[nameCommonName].pad(b.rows)
 	case 32:
-		return b.OriginatorSurname.pad(b.rows)
+		return b.Originator[nameSurname].pad(b.rows)
 	case 33:
-		return b.OriginatorGivenName.pad(b.rows)
+		return b.Originator[nameGivenName].pad(b.rows)
 	case 34:
-		return b.OriginatorInitials.pad(b.rows)
+		return b.Originator[nameInitials].pad(b.rows)
 	case 35:
-		return b.OriginatorGeneration.pad(b.rows)
+		return b.Originator[nameGeneration].pad(b.rows)
 	case 36:
-		return b.OriginatorX121.pad(b.rows)
+		return b.Originator[nameX121].pad(b.rows)
 	case 37:
-		return b.OriginatorTerminalID.pad(b.rows)
+		return b.Originator[nameTerminalID].pad(b.rows)
 	case 38:
-		return b.OriginatorTerminalType.pad(b.rows)
+		return b.Originator[nameTerminalType].pad(b.rows)
 	case 39:
-		return b.OriginatorNumericID.pad(b.rows)
+		return b.Originator[nameNumericID].pad(b.rows)
 	case 40:
-		return b.OriginatorDDA.pad(b.rows)
+		return b.Originator[nameDDA].pad(b.rows)
 	case 41:
-		return b.OriginatorDirectoryName.pad(b.rows)
+		return b.Originator[nameDirectoryName].pad(b.rows)
 	case 42:
-		return b.OriginatorAF.pad(b.rows)
+		return b.Originator[nameAF].pad(b.rows)
 	case 43:
-		return b.OriginatorAFForm.pad(b.rows)
+		return b.Originator[nameAFForm].pad(b.rows)
 	case 44:
 		return b.OriginatorFreeForm.pad(b.rows)
 	case 45:
@@ -5243,29 +4775,7 @@ type IPMRecipients struct {
 	Position             []uint32
 	Role                 Texts
 	Descriptor           Texts
-	NameText             Texts
-	NameKey              Texts
-	NameCountry          Texts
-	NameADMD             Texts
-	NamePRMD             Texts
-	NameOrganization     Texts
-	NameOU1              Texts
-	NameOU2              Texts
-	NameOU3              Texts
-	NameOU4              Texts
-	NameCommonName       Texts
-	NameSurname          Texts
-	NameGivenName        Texts
-	NameInitials         Texts
-	NameGeneration       Texts
-	NameX121             Texts
-	NameTerminalID       Texts
-	NameTerminalType     Texts
-	NameNumericID        Texts
-	NameDDA              Texts
-	NameDirectoryName    Texts
-	NameAF               Texts
-	NameAFForm           Texts
+	Name                 names
 	FreeFormName         Texts
 	TelephoneNumber      Texts
 	NotificationRequests Texts
@@ -5295,75 +4805,7 @@ func (b *IPMRecipients) Append(r *IPMRecipient) {
 	if len(r.Descriptor) > 0 {
 		put(&b.Descriptor, row+1, text(&r.Descriptor))
 	}
-	if len(r.Name.Text) > 0 {
-		put(&b.NameText, row+1, text(&r.Name.Text))
-	}
-	if len(r.Name.Key) > 0 {
-		put(&b.NameKey, row+1, text(&r.Name.Key))
-	}
-	if len(r.Name.Country) > 0 {
-		put(&b.NameCountry, row+1, text(&r.Name.Country))
-	}
-	if len(r.Name.ADMD) > 0 {
-		put(&b.NameADMD, row+1, text(&r.Name.ADMD))
-	}
-	if len(r.Name.PRMD) > 0 {
-		put(&b.NamePRMD, row+1, text(&r.Name.PRMD))
-	}
-	if len(r.Name.Organization) > 0 {
-		put(&b.NameOrganization, row+1, text(&r.Name.Organization))
-	}
-	if len(r.Name.OU1) > 0 {
-		put(&b.NameOU1, row+1, text(&r.Name.OU1))
-	}
-	if len(r.Name.OU2) > 0 {
-		put(&b.NameOU2, row+1, text(&r.Name.OU2))
-	}
-	if len(r.Name.OU3) > 0 {
-		put(&b.NameOU3, row+1, text(&r.Name.OU3))
-	}
-	if len(r.Name.OU4) > 0 {
-		put(&b.NameOU4, row+1, text(&r.Name.OU4))
-	}
-	if len(r.Name.CommonName) > 0 {
-		put(&b.NameCommonName, row+1, text(&r.Name.CommonName))
-	}
-	if len(r.Name.Surname) > 0 {
-		put(&b.NameSurname, row+1, text(&r.Name.Surname))
-	}
-	if len(r.Name.GivenName) > 0 {
-		put(&b.NameGivenName, row+1, text(&r.Name.GivenName))
-	}
-	if len(r.Name.Initials) > 0 {
-		put(&b.NameInitials, row+1, text(&r.Name.Initials))
-	}
-	if len(r.Name.Generation) > 0 {
-		put(&b.NameGeneration, row+1, text(&r.Name.Generation))
-	}
-	if len(r.Name.X121) > 0 {
-		put(&b.NameX121, row+1, text(&r.Name.X121))
-	}
-	if len(r.Name.TerminalID) > 0 {
-		put(&b.NameTerminalID, row+1, text(&r.Name.TerminalID))
-	}
-	if len(r.Name.TerminalType) > 0 {
-		put(&b.NameTerminalType, row+1, text(&r.Name.TerminalType))
-	}
-	if len(r.Name.NumericID) > 0 {
-		put(&b.NameNumericID, row+1, text(&r.Name.NumericID))
-	}
-	if len(r.Name.DDA) > 0 {
-		put(&b.NameDDA, row+1, text(&r.Name.DDA))
-	}
-	if len(r.Name.DirectoryName) > 0 {
-		put(&b.NameDirectoryName, row+1, text(&r.Name.DirectoryName))
-	}
-	if len(r.Name.AF) > 0 {
-		put(&b.NameAF, row+1, text(&r.Name.AF))
-	}
-	if len(r.Name.AFForm) > 0 {
-		put(&b.NameAFForm, row+1, r.Name.AFForm)
-	}
+	b.Name.put(row+1, &r.Name)
 	if len(r.FreeFormName) > 0 {
 		put(&b.FreeFormName, row+1, text(&r.FreeFormName))
 	}
@@ -5396,29 +4838,7 @@ func (b *IPMRecipients) Reset() {
 	b.Path.reset()
 	b.Role.reset()
 	b.Descriptor.reset()
-	b.NameText.reset()
-	b.NameKey.reset()
-	b.NameCountry.reset()
-	b.NameADMD.reset()
-	b.NamePRMD.reset()
-	b.NameOrganization.reset()
-	b.NameOU1.reset()
-	b.NameOU2.reset()
-	b.NameOU3.reset()
-	b.NameOU4.reset()
-	b.NameCommonName.reset()
-	b.NameSurname.reset()
-	b.NameGivenName.reset()
-	b.NameInitials.reset()
-	b.NameGeneration.reset()
-	b.NameX121.reset()
-	b.NameTerminalID.reset()
-	b.NameTerminalType.reset()
-	b.NameNumericID.reset()
-	b.NameDDA.reset()
-	b.NameDirectoryName.reset()
-	b.NameAF.reset()
-	b.NameAFForm.reset()
+	b.Name.reset()
 	b.FreeFormName.reset()
 	b.TelephoneNumber.reset()
 	b.NotificationRequests.reset()
@@ -5437,29 +4857,7 @@ func (b *IPMRecipients) Bytes() int {
 	n += b.Path.size()
 	n += b.Role.size()
 	n += b.Descriptor.size()
-	n += b.NameText.size()
-	n += b.NameKey.size()
-	n += b.NameCountry.size()
-	n += b.NameADMD.size()
-	n += b.NamePRMD.size()
-	n += b.NameOrganization.size()
-	n += b.NameOU1.size()
-	n += b.NameOU2.size()
-	n += b.NameOU3.size()
-	n += b.NameOU4.size()
-	n += b.NameCommonName.size()
-	n += b.NameSurname.size()
-	n += b.NameGivenName.size()
-	n += b.NameInitials.size()
-	n += b.NameGeneration.size()
-	n += b.NameX121.size()
-	n += b.NameTerminalID.size()
-	n += b.NameTerminalType.size()
-	n += b.NameNumericID.size()
-	n += b.NameDDA.size()
-	n += b.NameDirectoryName.size()
-	n += b.NameAF.size()
-	n += b.NameAFForm.size()
+	n += b.Name.size()
 	n += b.FreeFormName.size()
 	n += b.TelephoneNumber.size()
 	n += b.NotificationRequests.size()
@@ -5469,35 +4867,13 @@ func (b *IPMRecipients) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMRecipients) Held() int {
 	n := cap(b.APDU) * 49
-	n += len(b.Path.octets)
-	n += len(b.Role.octets)
-	n += len(b.Descriptor.octets)
-	n += len(b.NameText.octets)
-	n += len(b.NameKey.octets)
-	n += len(b.NameCountry.octets)
-	n += len(b.NameADMD.octets)
-	n += len(b.NamePRMD.octets)
-	n += len(b.NameOrganization.octets)
-	n += len(b.NameOU1.octets)
-	n += len(b.NameOU2.octets)
-	n += len(b.NameOU3.octets)
-	n += len(b.NameOU4.octets)
-	n += len(b.NameCommonName.octets)
-	n += len(b.NameSurname.octets)
-	n += len(b.NameGivenName.octets)
-	n += len(b.NameInitials.octets)
-	n += len(b.NameGeneration.octets)
-	n += len(b.NameX121.octets)
-	n += len(b.NameTerminalID.octets)
-	n += len(b.NameTerminalType.octets)
-	n += len(b.NameNumericID.octets)
-	n += len(b.NameDDA.octets)
-	n += len(b.NameDirectoryName.octets)
-	n += len(b.NameAF.octets)
-	n += len(b.NameAFForm.octets)
-	n += len(b.FreeFormName.octets)
-	n += len(b.TelephoneNumber.octets)
-	n += len(b.NotificationRequests.octets)
+	n += b.Path.held()
+	n += b.Role.held()
+	n += b.Descriptor.held()
+	n += b.Name.held()
+	n += b.FreeFormName.held()
+	n += b.TelephoneNumber.held()
+	n += b.NotificationRequests.held()
 	return n
 }
 
@@ -5567,51 +4943,51 @@ func (b *IPMRecipients) Column(i int) any {
 	case 7:
 		return b.Descriptor.pad(b.rows)
 	case 8:
-		return b.NameText.pad(b.rows)
+		return b.Name[nameText].pad(b.rows)
 	case 9:
-		return b.NameKey.pad(b.rows)
+		return b.Name[nameKey].pad(b.rows)
 	case 10:
-		return b.NameCountry.pad(b.rows)
+		return b.Name[nameCountry].pad(b.rows)
 	case 11:
-		return b.NameADMD.pad(b.rows)
+		return b.Name[nameADMD].pad(b.rows)
 	case 12:
-		return b.NamePRMD.pad(b.rows)
+		return b.Name[namePRMD].pad(b.rows)
 	case 13:
-		return b.NameOrganization.pad(b.rows)
+		return b.Name[nameOrganization].pad(b.rows)
 	case 14:
-		return b.NameOU1.pad(b.rows)
+		return b.Name[nameOU1].pad(b.rows)
 	case 15:
-		return b.NameOU2.pad(b.rows)
+		return b.Name[nameOU2].pad(b.rows)
 	case 16:
-		return b.NameOU3.pad(b.rows)
+		return b.Name[nameOU3].pad(b.rows)
 	case 17:
-		return b.NameOU4.pad(b.rows)
+		return b.Name[nameOU4].pad(b.rows)
 	case 18:
-		return b.NameCommonName.pad(b.rows)
+		return b.Name[nameCommonName].pad(b.rows)
 	case 19:
-		return b.NameSurname.pad(b.rows)
+		return b.Name[nameSurname].pad(b.rows)
 	case 20:
-		return b.NameGivenName.pad(b.rows)
+		return b.Name[nameGivenName].pad(b.rows)
 	case 21:
-		return b.NameInitials.pad(b.rows)
+		return b.Name[nameInitials].pad(b.rows)
 	case 22:
-		return b.NameGeneration.pad(b.rows)
+		return b.Name[nameGeneration].pad(b.rows)
 	case 23:
-		return b.NameX121.pad(b.rows)
+		return b.Name[nameX121].pad(b.rows)
 	case 24:
-		return b.NameTerminalID.pad(b.rows)
+		return b.Name[nameTerminalID].pad(b.rows)
 	case 25:
-		return b.NameTerminalType.pad(b.rows)
+		return b.Name[nameTerminalType].pad(b.rows)
 	case 26:
-		return b.NameNumericID.pad(b.rows)
+		return b.Name[nameNumericID].pad(b.rows)
 	case 27:
-		return b.NameDDA.pad(b.rows)
+		return b.Name[nameDDA].pad(b.rows)
 	case 28:
-		return b.NameDirectoryName.pad(b.rows)
+		return b.Name[nameDirectoryName].pad(b.rows)
 	case 29:
-		return b.NameAF.pad(b.rows)
+		return b.Name[nameAF].pad(b.rows)
 	case 30:
-		return b.NameAFForm.pad(b.rows)
+		return b.Name[nameAFForm].pad(b.rows)
 	case 31:
 		return b.FreeFormName.pad(b.rows)
 	case 32:
@@ -5727,9 +5103,9 @@ func (b *IPMReferences) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMReferences) Held() int {
 	n := cap(b.APDU) * 44
-	n += len(b.Path.octets)
-	n += len(b.Relation.octets)
-	n += len(b.IPMID.octets)
+	n += b.Path.held()
+	n += b.Relation.held()
+	n += b.IPMID.held()
 	return n
 }
 
@@ -5920,13 +5296,13 @@ func (b *IPMExtensions) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMExtensions) Held() int {
 	n := cap(b.APDU) * 56
-	n += len(b.Path.octets)
-	n += len(b.Scope.octets)
-	n += len(b.OID.octets)
-	n += len(b.Name.octets)
-	n += len(b.Value.octets)
-	n += len(b.Raw.octets)
-	n += len(b.Error.octets)
+	n += b.Path.held()
+	n += b.Scope.held()
+	n += b.OID.held()
+	n += b.Name.held()
+	n += b.Value.held()
+	n += b.Raw.held()
+	n += b.Error.held()
 	return n
 }
 
@@ -6108,10 +5484,10 @@ func (b *IPMExtensionItems) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *IPMExtensionItems) Held() int {
 	n := cap(b.APDU) * 52
-	n += len(b.Path.octets)
-	n += len(b.ExtensionName.octets)
-	n += len(b.Name.octets)
-	n += len(b.Value.octets)
+	n += b.Path.held()
+	n += b.ExtensionName.held()
+	n += b.Name.held()
+	n += b.Value.held()
 	return n
 }
 
@@ -6439,24 +5815,24 @@ func (b *BodyParts) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *BodyParts) Held() int {
 	n := cap(b.APDU) * 102
-	n += len(b.Path.octets)
-	n += len(b.Kind.octets)
-	n += len(b.TypeOID.octets)
-	n += len(b.Parameters.octets)
-	n += len(b.SHA256.octets)
-	n += len(b.Charset.octets)
-	n += len(b.Registrations.octets)
-	n += len(b.Text.octets)
-	n += len(b.TextReason.octets)
-	n += len(b.Octets.octets)
-	n += len(b.FileName.octets)
-	n += len(b.FileApplication.octets)
-	n += len(b.FileDocumentType.octets)
-	n += len(b.InnerType.octets)
-	n += len(b.InnerContent.octets)
-	n += len(b.Signer.octets)
-	n += len(b.NestedPath.octets)
-	n += len(b.Error.octets)
+	n += b.Path.held()
+	n += b.Kind.held()
+	n += b.TypeOID.held()
+	n += b.Parameters.held()
+	n += b.SHA256.held()
+	n += b.Charset.held()
+	n += b.Registrations.held()
+	n += b.Text.held()
+	n += b.TextReason.held()
+	n += b.Octets.held()
+	n += b.FileName.held()
+	n += b.FileApplication.held()
+	n += b.FileDocumentType.held()
+	n += b.InnerType.held()
+	n += b.InnerContent.held()
+	n += b.Signer.held()
+	n += b.NestedPath.held()
+	n += b.Error.held()
 	return n
 }
 
@@ -6834,21 +6210,21 @@ func (b *Operations) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Operations) Held() int {
 	n := cap(b.Operation) * 114
-	n += len(b.Sensor.octets)
-	n += len(b.Source.octets)
-	n += len(b.Direction.octets)
-	n += len(b.Protocol.octets)
-	n += len(b.Name.octets)
-	n += len(b.OID.octets)
-	n += len(b.InvokeID.octets)
-	n += len(b.LinkedID.octets)
-	n += len(b.Outcome.octets)
-	n += len(b.Error.octets)
-	n += len(b.MTSID.octets)
-	n += len(b.Argument.octets)
-	n += len(b.Result.octets)
-	n += len(b.ArgumentRaw.octets)
-	n += len(b.ResultRaw.octets)
+	n += b.Sensor.held()
+	n += b.Source.held()
+	n += b.Direction.held()
+	n += b.Protocol.held()
+	n += b.Name.held()
+	n += b.OID.held()
+	n += b.InvokeID.held()
+	n += b.LinkedID.held()
+	n += b.Outcome.held()
+	n += b.Error.held()
+	n += b.MTSID.held()
+	n += b.Argument.held()
+	n += b.Result.held()
+	n += b.ArgumentRaw.held()
+	n += b.ResultRaw.held()
 	return n
 }
 
@@ -7060,8 +6436,8 @@ func (b *Progresses) Bytes() int {
 // Held returns about how much memory Reset keeps.
 func (b *Progresses) Held() int {
 	n := cap(b.Association) * 50
-	n += len(b.Sensor.octets)
-	n += len(b.State.octets)
+	n += b.Sensor.held()
+	n += b.State.held()
 	return n
 }
 

@@ -52,21 +52,6 @@ type Domain struct {
 	Text, Country, ADMD, PRMD []byte
 }
 
-// ORName is an ORName (X.411 8.5.5) in a row. DDA holds the domain-defined
-// attributes as in the text: type=value/type=value.
-type ORName struct {
-	Text, Key                                 []byte
-	Country, ADMD, PRMD, Organization         []byte
-	OU1, OU2, OU3, OU4                        []byte
-	CommonName                                []byte
-	Surname, GivenName, Initials, Generation  []byte
-	X121, TerminalID, TerminalType, NumericID []byte
-	DDA, DirectoryName                        []byte
-	// AF is the AF-address (ICAO Doc 9880), AFForm XF or CAAS.
-	AF     []byte
-	AFForm string
-}
-
 // Batch holds rows of every table.
 type Batch struct {
 	Bilaterals        Bilaterals

@@ -22,10 +22,18 @@ func fill(v reflect.Value) {
 		switch f := v.Field(i); f.Kind() {
 		case reflect.Struct:
 			fill(f)
+		case reflect.Pointer:
+			attributes := new([NameAttributes][]byte)
+			for k := range attributes {
+				attributes[k] = bytes.Repeat([]byte{'x'}, k)
+			}
+			f.Set(reflect.ValueOf(attributes))
 		case reflect.Slice:
 			f.SetBytes(bytes.Repeat([]byte{'x'}, 10+i))
 		case reflect.String:
 			f.SetString("message")
+		case reflect.Uint64:
+			f.SetUint(1<<63 - 1)
 		}
 	}
 }

@@ -222,6 +222,9 @@ func (c *Texts) elsewhere() int {
 	return 0
 }
 
+// held is how many octets of memory reset keeps.
+func (c *Texts) held() int { return len(c.octets) }
+
 // Len returns how many texts there are.
 func (c *Texts) Len() int { return c.rows }
 

@@ -15,7 +15,15 @@ func within(octets, v []byte) (at int16, ok bool) {
 // what an array of them is, in the order of the kinds: which one is asked for cannot be
 // foretold, so that a switch takes long.
 func (a *ORAddress) field(k AttributeKind) *[]byte {
-	return &(*[fieldKinds][]byte)(unsafe.Pointer(a))[k]
+	return &a.fields()[k]
+}
+
+func (a *ORAddress) fields() *[fieldKinds][]byte { return (*[fieldKinds][]byte)(unsafe.Pointer(a)) }
+
+// Fields returns the fields of an address that was decoded, from Country to TerminalType in
+// the order of their kinds, and which of them are there: bit k for that of the kind k.
+func (a *ORAddress) Fields() (fields *[fieldKinds][]byte, present uint64) {
+	return a.fields(), a.kinds & (1<<fieldKinds - 1)
 }
 
 // There are as many fields before Attributes as there are kinds with one.

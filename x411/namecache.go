@@ -62,6 +62,7 @@ type knownName struct {
 	octets, memory []byte
 	parts          []knownPart
 	plain          int // So many parts, the first, are plain standard attributes.
+	kinds          uint64
 	directory      span
 	text, key      span
 	// levels and elements are how many there must be left to read it.
@@ -147,7 +148,7 @@ func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, c *chosen, level
 	s := &k.sets[hash%nameSets]
 	s.recent ^= 1
 	x := &s.names[s.recent]
-	x.hash, x.levels, x.elements = hash, levels, elements
+	x.hash, x.levels, x.elements, x.kinds = hash, levels, elements, n.Address.kinds
 	x.octets, x.memory = append(x.octets[:0], octets...), x.memory[:0]
 	x.parts, x.plain = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)], c.plain
 	plain := attrs[:c.plain]
@@ -199,6 +200,7 @@ func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 	d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
 	attrs := d.attrs[first:len(d.attrs):len(d.attrs)]
 	n.Address = ORAddress{}
+	n.Address.kinds = x.kinds
 	if len(attrs) > 0 {
 		n.Address.Attributes = attrs
 	}

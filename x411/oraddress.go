@@ -38,7 +38,15 @@ type ORAddress struct {
 	// Attributes are all attributes in all forms, in the order sent, postal
 	// and domain-defined ones among them.
 	Attributes []Attribute
+
+	// kinds has bit k set where the field of the kind k may be, and bit AttrDDA where there are
+	// domain-defined attributes.
+	kinds uint64
 }
+
+// HasDDAs reports whether there are domain-defined attributes. It is of an address that was
+// decoded.
+func (a *ORAddress) HasDDAs() bool { return a.kinds&(1<<AttrDDA) != 0 }
 
 // fieldKinds is how many kinds of attribute, of those that come first, have a field.
 const fieldKinds = AttrTerminalType + 1

@@ -333,6 +333,19 @@ func FuzzORName(f *testing.F) {
 		if len(n.Text) > 0 && (n.Text[0] != '/' || n.Text[len(n.Text)-1] != '/') {
 			t.Errorf("text %q", n.Text)
 		}
+		fields, present := n.Address.Fields()
+		ddas := false
+		for k := range fields {
+			if (fields[k] != nil) != (present>>k&1 != 0) {
+				t.Errorf("field %d is %q, of those present %x", k, fields[k], present)
+			}
+		}
+		for i := range n.Address.Attributes {
+			ddas = ddas || n.Address.Attributes[i].Kind == AttrDDA
+		}
+		if present>>fieldKinds != 0 || n.Address.HasDDAs() != ddas {
+			t.Errorf("of fields %x present, domain-defined attributes %v", present, !ddas)
+		}
 		if len(n.Text) > 16*len(octets)+1024 {
 			t.Errorf("%d octets of text from %d", len(n.Text), len(octets))
 		}

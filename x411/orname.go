@@ -900,6 +900,10 @@ func (a *ORAddress) choose(attrs []Attribute, c *chosen, plain int) {
 		}
 	}
 	c.present = present & (1<<AttrDDA - 1)
+	a.kinds = c.present
+	if c.ddas {
+		a.kinds |= 1 << AttrDDA
+	}
 }
 
 // inField reports whether the attribute i, of the kind k, stands in a field of its own.

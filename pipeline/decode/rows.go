@@ -800,21 +800,18 @@ func domain(to *schema.Domain, d *x411.DomainIdentifier) {
 // attributes are put together.
 func orName(to *schema.ORName, n *x411.ORName, dda *text) {
 	a := &n.Address
-	dda.reset()
-	for i := range a.Attributes {
-		if x := &a.Attributes[i]; x.Kind == x411.AttrDDA {
-			if len(dda.b) > 0 {
-				dda.b = append(dda.b, '/')
+	to.Attributes, to.Present = a.Fields()
+	if dda.reset(); a.HasDDAs() {
+		for i := range a.Attributes {
+			if x := &a.Attributes[i]; x.Kind == x411.AttrDDA {
+				if len(dda.b) > 0 {
+					dda.b = append(dda.b, '/')
+				}
+				dda.octets(x.Type).str("=").octets(x.Value)
 			}
-			dda.octets(x.Type).str("=").octets(x.Value)
 		}
 	}
 	to.Text, to.Key, to.DDA, to.DirectoryName = n.Text, n.Key, dda.bytes(), n.DirectoryName
-	to.Country, to.ADMD, to.PRMD, to.Organization = a.Country, a.ADMD, a.PRMD, a.Organization
-	to.OU1, to.OU2, to.OU3, to.OU4 = a.Units[0], a.Units[1], a.Units[2], a.Units[3]
-	to.CommonName, to.Surname, to.GivenName, to.Initials = a.CommonName, a.Surname, a.GivenName, a.Initials
-	to.Generation, to.NumericID = a.Generation, a.NumericID
-	to.X121, to.TerminalID, to.TerminalType = a.X121, a.TerminalID, a.TerminalType
 	to.AF, to.AFForm = ipm.AFAddress(a)
 }
 

@@ -54,6 +54,9 @@ var holding = map[string]bool{"contents": true, "body_parts": true}
 // texts is the type of a column of texts.
 const texts = "Texts"
 
+// nameGroup is the type of the group whose columns are one field of a batch, of the type names.
+const nameGroup = "ORName"
+
 // kind is how a column travels.
 type kind struct {
 	row   string // Type in the row.
@@ -146,6 +149,10 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		ddl.Column
 		kind
 		col string
+		// name is the group that is a name and has the column, and first says that it is the
+		// first one of that.
+		name  string
+		first bool
 	}
 	var fields []field
 	seen := map[string]bool{}
@@ -157,12 +164,16 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 		if err != nil {
 			return err
 		}
-		fields = append(fields, field{c, k, strings.ReplaceAll(c.GoName, ".", "")})
 		told := c.Comment
 		if c.Null && (c.Type == "Int32" || c.Type == "Int64") {
 			told += ". NULL is -1 here"
 		}
-		group, _, grouped := strings.Cut(c.GoName, ".")
+		group, part, grouped := strings.Cut(c.GoName, ".")
+		f := field{Column: c, kind: k, col: group + part}
+		if grouped && groups[group] == nameGroup {
+			f.name, f.first, f.col = group, !seen[group], group+"[name"+part+"]"
+		}
+		fields = append(fields, f)
 		if !grouped {
 			fmt.Fprintf(b, "// %s\n%s %s\n", comment(told), c.GoName, k.row)
 			continue
@@ -180,7 +191,12 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	fixed, numbers := 0, 0 // Octets of a row, with what the engine has beside texts and without texts.
 	fmt.Fprintf(b, "\n// %s are the columns of rows of %s.\ntype %s struct {\n", n.batch, t.Store(), n.batch)
 	for _, f := range fields {
-		fmt.Fprintf(b, "%s %s\n", f.col, f.slice)
+		switch {
+		case f.first:
+			fmt.Fprintf(b, "%s names\n", f.name)
+		case f.name == "":
+			fmt.Fprintf(b, "%s %s\n", f.col, f.slice)
+		}
 		fixed += f.size
 		if f.slice != texts {
 			numbers += f.size
@@ -197,6 +213,9 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	for _, f := range fields {
 		value := "r." + f.GoName
 		switch {
+		case f.first:
+			fmt.Fprintf(b, "b.%s.put(row+1, &r.%s)\n", f.name, f.name)
+		case f.name != "":
 		case f.row == "[32]byte":
 			fmt.Fprintf(b, "put(&b.%s, row+1, digest(&%s))\n", f.col, value)
 		case f.slice == texts && f.row == "[]byte" && holding[t.Name]:
@@ -220,11 +239,17 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 	b.WriteString("}\n")
 
 	fmt.Fprintf(b, "\n// Reset forgets the rows and keeps the memory. Columns taken from it are no longer\n// valid.\nfunc (b *%s) Reset() {\n", n.batch)
-	for _, f := range fields {
-		if f.slice == texts {
-			fmt.Fprintf(b, "b.%s.reset()\n", f.col)
+	each := func(format string) {
+		for _, f := range fields {
+			switch {
+			case f.first:
+				fmt.Fprintf(b, format, f.name)
+			case f.name == "" && f.slice == texts:
+				fmt.Fprintf(b, format, f.col)
+			}
 		}
 	}
+	each("b.%s.reset()\n")
 	b.WriteString("b.rows = 0\n")
 	if holding[t.Name] {
 		b.WriteString("b.held.reset()\n")
@@ -233,18 +258,10 @@ func table(b *bytes.Buffer, t *ddl.Table) error {
 
 	fmt.Fprintf(b, "\n// Rows returns the number of rows.\nfunc (b *%s) Rows() int { return b.rows }\n", n.batch)
 	fmt.Fprintf(b, "\n// Bytes returns about how much memory the rows take.\nfunc (b *%s) Bytes() int {\nif b.rows == 0 {\nreturn 0\n}\nn := b.rows*%d\n", n.batch, fixed)
-	for _, f := range fields {
-		if f.slice == texts {
-			fmt.Fprintf(b, "n += b.%s.size()\n", f.col)
-		}
-	}
+	each("n += b.%s.size()\n")
 	b.WriteString("return n\n}\n")
 	fmt.Fprintf(b, "\n// Held returns about how much memory Reset keeps.\nfunc (b *%s) Held() int {\nn := cap(b.%s)*%d\n", n.batch, fields[number].col, numbers)
-	for _, f := range fields {
-		if f.slice == texts {
-			fmt.Fprintf(b, "n += len(b.%s.octets)\n", f.col)
-		}
-	}
+	each("n += b.%s.held()\n")
 	b.WriteString("return n\n}\n")
 	fmt.Fprintf(b, "\n// Table returns %s.\nfunc (b *%s) Table() string { return %q }\n", t.Store(), n.batch, t.Store())
 
