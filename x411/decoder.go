@@ -632,19 +632,19 @@ func appendTime(dst []byte, t *Time) []byte {
 		return t.At.AppendFormat(dst, time.RFC3339)
 	}
 	hour, minute, second := t.At.Clock()
-	dst = appendTwo(appendTwo(dst, year/100), year%100)
-	dst = appendTwo(append(dst, '-'), int(month))
-	dst = appendTwo(append(dst, '-'), day)
-	dst = appendTwo(append(dst, 'T'), hour)
-	dst = appendTwo(append(dst, ':'), minute)
-	dst = appendTwo(append(dst, ':'), second)
-	return append(dst, 'Z')
+	b := [...]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: 'Z'}
+	putTwo(b[:], year/100)
+	putTwo(b[2:], year%100)
+	putTwo(b[5:], int(month))
+	putTwo(b[8:], day)
+	putTwo(b[11:], hour)
+	putTwo(b[14:], minute)
+	putTwo(b[17:], second)
+	return append(dst, b[:]...)
 }
 
-// appendTwo appends the two digits of n, which is below 100.
-func appendTwo(dst []byte, n int) []byte {
-	return append(dst, byte('0'+uint(n)/10), byte('0'+uint(n)%10))
-}
+// putTwo puts the two digits of n, which is below 100.
+func putTwo(b []byte, n int) { b[0], b[1] = byte('0'+uint(n)/10), byte('0'+uint(n)%10) }
 
 // appendClean appends text with control characters replaced by spaces and
 // octets that are no UTF-8 by U+FFFD.

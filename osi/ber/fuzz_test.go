@@ -163,7 +163,11 @@ func FuzzValues(f *testing.F) {
 		Bool(in)
 		Int64(in)
 		Bit(in, len(in))
-		if tm, ok := UTCTime(in); ok {
+		tm, ok := UTCTime(in)
+		if any, ok2 := anyUTC(in); ok != ok2 || tm != any {
+			t.Errorf("UTCTime %q is %v, %v, the general way %v, %v", in, tm, ok, any, ok2)
+		}
+		if ok {
 			if y := tm.Year(); y < 1949 || y > 2050 {
 				t.Errorf("UTCTime %q is in %d", in, y)
 			}

@@ -183,6 +183,15 @@ func AppendOID(dst, content []byte) (out []byte, ok bool) {
 // The zone may be missing, as old implementations leave it out; then UTC is
 // taken.
 func UTCTime(content []byte) (time.Time, bool) {
+	if len(content) == 13 && content[12] == 'Z' {
+		if seconds, ok := plainUTC((*[12]byte)(content)); ok {
+			return time.Unix(seconds, 0).UTC(), true
+		}
+	}
+	return anyUTC(content)
+}
+
+func anyUTC(content []byte) (time.Time, bool) {
 	year, ok := twoDigits(content, 0)
 	if !ok {
 		return time.Time{}, false
@@ -191,6 +200,43 @@ func UTCTime(content []byte) (time.Time, bool) {
 		year += 100
 	}
 	return clock(1900+year, content, 2)
+}
+
+// plainUTC returns the seconds since 1970 of a UTCTime as nearly all are, with seconds and
+// Z, which is left out here. It reads all digits at once, and knows no hour 24.
+func plainUTC(s *[12]byte) (seconds int64, ok bool) {
+	const zeros, six, odd, pairs = 0x3030303030303030, 0x0606060606060606, 0xf0f0f0f0f0f0f0f0, 0x00ff00ff00ff00ff
+	date := binary.LittleEndian.Uint64(s[:8]) ^ zeros
+	clock := uint64(binary.LittleEndian.Uint32(s[8:])) ^ zeros>>32
+	// What is no digit has one of the four high bits, or gets it.
+	if (date|(date+six)|clock|(clock+six>>32))&odd != 0 {
+		return 0, false
+	}
+	date = date&pairs*10 + date>>8&pairs
+	clock = clock&pairs*10 + clock>>8&pairs
+	year, month, day, hour := int(date&0xff), int(date>>16&0xff), int(date>>32&0xff), int(date>>48)
+	minute, second := int(clock&0xff), int(clock>>16)
+	if year < 50 {
+		year += 100
+	}
+	// Each fourth year from 1950 to 2049 is a leap year.
+	leap := year&3 == 0
+	if month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60 {
+		return 0, false
+	}
+	before, days := beforeMonth[month], beforeMonth[month+1]-beforeMonth[month]
+	if leap && month >= 2 {
+		if month == 2 {
+			days++
+		} else {
+			before++
+		}
+	}
+	if day < 1 || day > days {
+		return 0, false
+	}
+	days = (year-70)*365 + (year-69)>>2 + before + day - 1
+	return int64(((days*24+hour)*60+minute)*60 + second), true
 }
 
 // GeneralizedTime returns the time of a GeneralizedTime's contents octets

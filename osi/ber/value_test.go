@@ -379,3 +379,38 @@ func TestPlace(t *testing.T) {
 		})
 	}
 }
+
+// Plain times, and what nearly is one, are read as any other is.
+func TestPlainUTC(t *testing.T) {
+	same := func(s []byte) {
+		got, ok := UTCTime(s)
+		want, wantOK := anyUTC(s)
+		if got != want || ok != wantOK {
+			t.Fatalf("%q is %v, %v, want %v, %v", s, got, ok, want, wantOK)
+		}
+	}
+	plain := 0
+	for year := range 100 {
+		for month := range 14 {
+			for day := range 33 {
+				s := fmt.Appendf(nil, "%02d%02d%02d%02d%02d%02dZ", year, month, day, (year+day)%25, (month+day)*7%61, (year+month)*11%62)
+				same(s)
+				if _, ok := plainUTC((*[12]byte)(s)); ok {
+					plain++
+				}
+			}
+		}
+	}
+	if plain < 25_000 {
+		t.Errorf("%d times were plain", plain)
+	}
+	for _, s := range []string{"000229235960Z", "991231235959Z", "491231000000Z", "500101000000Z", "240229240000Z"} {
+		for i := range s {
+			for b := range 256 {
+				v := []byte(s)
+				v[i] = byte(b)
+				same(v)
+			}
+		}
+	}
+}

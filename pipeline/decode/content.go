@@ -119,9 +119,8 @@ func code(t *text, v int32, name func(int32) string) []byte {
 
 func (w *worker) innerRecipient(m *schema.Message, x *ipm.Message, y *ipm.Recipient, position uint32) {
 	in := &w.inside
-	r := &in.to
+	r := &in.to // Each field is set, so that it need not be cleared.
 	in.requests.b = y.Requests.AppendNames(in.requests.b[:0])
-	*r = schema.IPMRecipient{}
 	r.APDU, r.OriginTime, r.CapturedAt, r.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
 	r.Path, r.Position, r.Role, r.Descriptor = x.Path, position, y.Role.String(), y.Descriptor.Text
 	r.FreeFormName, r.TelephoneNumber = y.Descriptor.FreeForm, y.Descriptor.Telephone
@@ -132,11 +131,10 @@ func (w *worker) innerRecipient(m *schema.Message, x *ipm.Message, y *ipm.Recipi
 
 func (w *worker) innerExtension(m *schema.Message, x *ipm.Message, y *ipm.Extension, position uint32) {
 	in := &w.inside
-	e := &in.ext
-	*e = schema.IPMExtension{}
+	e := &in.ext // Each field is set, so that it need not be cleared.
 	e.APDU, e.OriginTime, e.CapturedAt, e.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
 	e.Path, e.Position, e.Scope, e.Owner, e.OID, e.Name = x.Path, position, y.Scope.String(), uint32(y.Owner), y.OID, y.Name
-	e.Value, e.Raw, e.OctetOffset = y.Value, y.Raw, uint64(y.Offset)
+	e.Value, e.Raw, e.OctetOffset, e.Error = y.Value, y.Raw, uint64(y.Offset), ""
 	if y.Err != x411.CodeNone {
 		e.Error = y.Err.String()
 	}

@@ -577,8 +577,7 @@ func (w *worker) recipient(m *schema.Message, x *x411.Recipient, position uint32
 func (w *worker) traces(m *schema.Message, elements []x411.TraceElement, scope, level string) {
 	for i := range elements {
 		x := &elements[i]
-		t := &w.row.trace
-		*t = schema.TraceElement{}
+		t := &w.row.trace // Each field is set, so that it need not be cleared.
 		t.APDU, t.OriginTime, t.CapturedAt, t.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
 		t.Scope, t.Level, t.Seq, t.Kind, t.MTSID = scope, level, uint32(i+1), m.Kind, m.ID.Text
 		domain(&t.Domain, &x.Domain)
@@ -595,14 +594,13 @@ func (w *worker) traces(m *schema.Message, elements []x411.TraceElement, scope, 
 func (w *worker) extensions(m *schema.Message, list []x411.Extension, scope string, owner uint32) {
 	for i := range list {
 		x := &list[i]
-		e := &w.row.ext
-		*e = schema.Extension{}
+		e := &w.row.ext // Each field is set, so that it need not be cleared.
 		e.APDU, e.OriginTime, e.CapturedAt, e.Version = m.APDU, m.OriginTime, m.CapturedAt, m.Version
 		e.Scope, e.Owner, e.Position, e.Number, e.OID, e.Name = scope, owner, uint32(i+1), x.Number, x.OID, x.Name
 		e.CriticalForSubmission = x.Critical&x411.CriticalForSubmission != 0
 		e.CriticalForTransfer = x.Critical&x411.CriticalForTransfer != 0
 		e.CriticalForDelivery = x.Critical&x411.CriticalForDelivery != 0
-		e.Value, e.Raw, e.OctetOffset = x.Value, x.Raw, uint64(w.row.base+x.Offset)
+		e.Value, e.Raw, e.OctetOffset, e.Error = x.Value, x.Raw, uint64(w.row.base+x.Offset), ""
 		if x.Err != x411.CodeNone {
 			e.Error = x.Err.String()
 		}

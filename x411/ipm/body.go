@@ -2,6 +2,7 @@ package ipm
 
 import (
 	"bytes"
+	"slices"
 
 	"x400flow/osi/ber"
 	"x400flow/x411"
@@ -72,10 +73,15 @@ func (c *Content) body(i int, cur *ber.Cursor, e *ber.Element) {
 			return
 		}
 		_, before := r.Failure()
-		c.delivery = Delivery{}
+		if c.delivery.Present {
+			c.delivery = Delivery{}
+		}
 		k := len(c.parts)
-		c.parts = append(c.parts, BodyPart{Number: n, Pages: -1, Duration: -1, Nested: -1, File: File{Size: -1}})
-		c.bodyPart(i, &c.parts[k], &in, &f)
+		c.parts = slices.Grow(c.parts, 1)[:k+1]
+		p := &c.parts[k] // Made where it stays.
+		*p = BodyPart{}
+		p.Number, p.Pages, p.Duration, p.Nested, p.File.Size = n, -1, -1, -1, -1
+		c.bodyPart(i, p, &in, &f)
 		if _, failures := r.Failure(); failures != before {
 			c.parts[k].Err = r.Last()
 		}

@@ -611,3 +611,28 @@ func TestAttributes(t *testing.T) {
 		}
 	}
 }
+
+// TestDefine finds each extension that is defined, and no other.
+func TestDefine(t *testing.T) {
+	names := map[string]string{}
+	for i := range definitions {
+		names[definitions[i].oid] = definitions[i].name
+	}
+	if len(names) != len(definitions) {
+		t.Errorf("%d object identifiers of %d extensions", len(names), len(definitions))
+	}
+	for arc := range 256 {
+		for last := range 256 {
+			for _, oid := range []string{"\x56\x01", "\x56\x02", "\x57\x01", "\x56", "\x56\x01\x05"} {
+				oid += string([]byte{byte(arc), byte(last)})
+				name := ""
+				if d := define([]byte(oid)); d != nil {
+					name = d.name
+				}
+				if name != names[oid] {
+					t.Fatalf("%x is %q, want %q", oid, name, names[oid])
+				}
+			}
+		}
+	}
+}

@@ -39,13 +39,26 @@ var definitions = [...]definition{
 	{"\x56\x01\x14\x01", "precedence", renderPrecedence},
 }
 
+// byEnd are the definitions by the last bits of the last two octets of their object
+// identifiers, which no two have in common.
+var byEnd = func() (t [512]*definition) {
+	for i := range definitions {
+		oid := definitions[i].oid
+		t[end(oid[2], oid[3])] = &definitions[i]
+	}
+	return t
+}()
+
+func end(arc, last byte) uint { return uint(arc&31)<<4 | uint(last&15) }
+
 // define returns what is known of an extension by the contents octets of its
 // object identifier.
 func define(oid []byte) *definition {
-	for i := range definitions {
-		if definitions[i].oid == string(oid) {
-			return &definitions[i]
-		}
+	if len(oid) != 4 {
+		return nil
+	}
+	if d := byEnd[end(oid[2], oid[3])]; d != nil && d.oid == string(oid) {
+		return d
 	}
 	return nil
 }
