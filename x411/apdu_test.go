@@ -392,3 +392,65 @@ func FuzzAPDU(f *testing.F) {
 		}
 	})
 }
+
+// recipientAlike reads each constructed element in octets as a recipient, with its plain ones
+// read in one go and without, and compares what comes of it.
+func recipientAlike(t *testing.T, octets []byte, depth, spent int) {
+	t.Helper()
+	general := *recipientFields
+	eachElement(octets, func(octets []byte) {
+		var decoders [2]decoder
+		var recipients [2]Recipient
+		var left [2]int
+		for i, fields := range []*Fields{recipientFields, &general} {
+			d := &decoders[i]
+			c := d.start(octets, &Limits{Depth: depth})
+			var e ber.Element
+			if !c.Next(&e) {
+				return
+			}
+			c.Spend(spent)
+			a := APDU{d: d}
+			a.recipient(&c, &e, &recipients[i], fields)
+			_, left[i] = c.Left(&e)
+		}
+		plain, any := &decoders[0], &decoders[1]
+		if !reflect.DeepEqual(recipients[0], recipients[1]) {
+			t.Errorf("%x:\nplain %+v\nany   %+v", octets, recipients[0], recipients[1])
+		}
+		if plain.failure.Error() != any.failure.Error() || plain.failures != any.failures || plain.unknown != any.unknown || plain.depth != any.depth {
+			t.Errorf("%x: failure %s, want %s", octets, plain.failure.Error(), any.failure.Error())
+		}
+		if max(0, left[0]) != max(0, left[1]) {
+			t.Errorf("%x: %d elements may follow, not %d", octets, left[0], left[1])
+		}
+	})
+}
+
+// Recipients that are read as plain ones are as they are otherwise.
+func TestPlainRecipient(t *testing.T) {
+	whole := el(set, orName("Jones"), el(0x80, []byte{1}), el(0x81, []byte{3, 0xa8}))
+	for _, octets := range [][]byte{whole, coding{indefinite: true}.encode(parse(t, whole))} {
+		for i := range octets {
+			for _, v := range []byte{0, 1, 2, 7, 8, 0x7f, 0x80, 0xff, octets[i] ^ 0x20, octets[i] + 1, octets[i] - 1} {
+				changed := slices.Clone(octets)
+				changed[i] = v
+				recipientAlike(t, changed, 0, 0)
+			}
+		}
+		for left := range 30 {
+			recipientAlike(t, octets, 0, ber.DefaultMinElements+8*len(octets)-1-left)
+		}
+	}
+	for _, file := range realNames(t) {
+		recipientAlike(t, realOctets(t, file), 0, 0)
+	}
+}
+
+func FuzzPlainRecipient(f *testing.F) {
+	f.Add(el(set, orName("Jones"), el(0x80, []byte{1}), el(0x81, []byte{3, 0xa8})), byte(0), uint16(0))
+	f.Add(el(set, orName("Jones"), el(0x80, []byte{1}), el(0x81, []byte{3, 0xa8}), el(0xa3, extn(5, nil, num(10, 1)))), byte(0), uint16(0))
+	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
+		recipientAlike(t, octets, int(depth), int(spent))
+	})
+}

@@ -981,6 +981,10 @@ func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields *Fi
 		switch id {
 		case 0:
 			d.orName(&in, &f, &r.Name)
+			if seen == 1 && fields == recipientFields && d.plainRecipient(&in, e, &f, r) {
+				d.pop()
+				return
+			}
 		case 1:
 			if v, ok := d.integer(&in, &f); ok {
 				r.Number = v
@@ -1009,6 +1013,22 @@ func (a *APDU) recipient(c *ber.Cursor, e *ber.Element, r *Recipient, fields *Fi
 		d.pop()
 	}
 	d.complete(fields, seen, e.Offset)
+}
+
+// plainRecipient reads what follows the name f of the recipient e where that is, as of nearly
+// all, a number of one octet and indicators of one, and nothing else. Otherwise it returns false.
+func (d *decoder) plainRecipient(c *ber.Cursor, e, f *ber.Element, r *Recipient) bool {
+	rest := e.Content[f.End-e.Offset-e.Header:]
+	if len(rest) != 7 || rest[0] != 0x80 || rest[1] != 1 || rest[3] != 0x81 || rest[4] != 2 || rest[5] > 7 {
+		return false
+	}
+	if _, left := c.Left(f); left < 2 {
+		return false
+	}
+	c.Spend(2)
+	r.Number = int64(int8(rest[2]))
+	r.Indicators = PerRecipientIndicators(flagsOf(rest[6:], int(rest[5])))
+	return true
 }
 
 var lastTraceFields = FieldsOf([]field{
