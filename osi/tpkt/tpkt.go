@@ -26,7 +26,7 @@
 // ClientHello or ServerHello, is not looked into from there on.
 //
 // Unit.Data is borrowed from the run, or from the framer's own buffer of at
-// most 64 KiB, until the next call of Next, Push, Gap or Reset. A Framer is for
+// most 64 KiB, until the next call of Next, Push, Gap or Drop. A Framer is for
 // one goroutine.
 package tpkt
 
@@ -125,13 +125,11 @@ type Framer struct {
 	lost       uint64
 }
 
-// Reset makes the framer new. Those of one goroutine may share a pool, which lends
+// Start makes a zero framer ready. Those of one goroutine may share a pool, which lends
 // the buffer while octets are held; with nil each has one of its own, and keeps it. A
 // stream first seen in the middle begins by seeking a TPKT.
-func (f *Framer) Reset(midStream bool, pool *buffers.Pool) {
-	f.buf, f.r = f.buf[:0], 0
-	f.giveBack()
-	*f = Framer{pool: pool, buf: f.buf}
+func (f *Framer) Start(midStream bool, pool *buffers.Pool) {
+	f.pool = pool
 	if midStream {
 		f.state, f.resync = Resync, true
 	}
@@ -284,7 +282,7 @@ func (f *Framer) Begun() (off uint64, octets []byte, total int) {
 	return f.pos, f.buf[f.r:], Data(f.buf[f.r:])
 }
 
-// Drop forgets what Begun returned: somebody else has it.
+// Drop forgets what is held, as what Begun returned, which somebody else has then.
 func (f *Framer) Drop() {
 	f.buf, f.r, f.want = f.buf[:0], 0, 0
 	f.giveBack()

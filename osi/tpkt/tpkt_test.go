@@ -167,7 +167,7 @@ func TestFramer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			x := &feed{t: t}
-			x.f.Reset(tt.mid, new(buffers.Pool))
+			x.f.Start(tt.mid, new(buffers.Pool))
 			for _, b := range tt.in {
 				if b == nil {
 					x.gap(100)
@@ -194,7 +194,7 @@ func TestCutAtEveryOctet(t *testing.T) {
 			for _, j := range []int{i, i + 1, i + 4, len(stream)} {
 				j = min(j, len(stream))
 				x := &feed{t: t}
-				x.f.Reset(mid, new(buffers.Pool))
+				x.f.Start(mid, new(buffers.Pool))
 				x.push(stream[:i])
 				x.push(stream[i:j])
 				x.push(stream[j:])
@@ -205,7 +205,7 @@ func TestCutAtEveryOctet(t *testing.T) {
 			}
 		}
 		x := &feed{t: t}
-		x.f.Reset(mid, new(buffers.Pool))
+		x.f.Start(mid, new(buffers.Pool))
 		for i := range stream {
 			x.push(stream[i : i+1])
 		}
@@ -311,7 +311,7 @@ func TestBegin(t *testing.T) {
 	}
 	for cut := MinLen; cut <= total; cut++ {
 		x := &feed{t: t}
-		x.f.Reset(false, new(buffers.Pool))
+		x.f.Start(false, new(buffers.Pool))
 		x.push(stream[:at])
 		if !x.f.Aligned() {
 			t.Fatal("not aligned behind a TPKT")
@@ -348,7 +348,7 @@ func TestBegin(t *testing.T) {
 func TestNextDoesNotAllocate(t *testing.T) {
 	_, stream := tpkts(t)
 	var f Framer
-	f.Reset(false, new(buffers.Pool))
+	f.Start(false, new(buffers.Pool))
 	var u Unit
 	off := uint64(0)
 	run := func() {
@@ -372,9 +372,9 @@ func FuzzFramer(f *testing.F) {
 	f.Add(append([]byte{0x16, 3, 1, 0, 9, 1}, stream...), []byte{2}, false)
 	f.Fuzz(func(t *testing.T, in, cuts []byte, mid bool) {
 		x := &feed{t: t}
-		x.f.Reset(mid, new(buffers.Pool))
+		x.f.Start(mid, new(buffers.Pool))
 		whole := &feed{t: t}
-		whole.f.Reset(mid, nil)
+		whole.f.Start(mid, nil)
 		gaps := false
 		rest := in
 		for _, c := range cuts {
@@ -408,7 +408,9 @@ func benchmark(b *testing.B, stream []byte, mid bool) {
 	b.SetBytes(int64(len(stream)))
 	b.ReportAllocs()
 	for b.Loop() {
-		f.Reset(mid, &pool)
+		f.Drop()
+		f = Framer{}
+		f.Start(mid, &pool)
 		off := uint64(0)
 		for s := stream; len(s) > 0; {
 			n := min(1460, len(s))

@@ -269,7 +269,7 @@ func (st *conn) reset(midStream bool, file int32, pool *buffers.Pool) {
 		st.preamble = preamble
 	}
 	for i := range st.dir {
-		st.framer[i].Reset(midStream, pool)
+		st.framer[i].Start(midStream, pool)
 		d := &st.dir[i]
 		d.lane, d.tsdu.unsure = noFile, midStream
 		if cap(held[i]) <= maxKeptChunks {
