@@ -210,10 +210,17 @@ func appendItem(b []byte, tag byte, it *Item, base int64) (out []byte, octets in
 // AppendTPDU is AppendItem for an item of kind TPDU of the first source of which nothing
 // is to be said but what it is given, with a time relative to the record's.
 func (b *Buffer) AppendTPDU(dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) {
-	at := b.Extend(ItemFront + len(octets))
-	item := b.B[at:]
+	// As by Extend, in the order in which the compiler sees that all is within bounds.
+	free := cap(b.B) - len(b.B)
+	if free <= ItemFront || free-ItemFront < len(octets) {
+		b.B = slices.Grow(b.B, ItemFront+len(octets)+1)
+		b.AppendTPDU(dir, time, sequence, offset, frame, octets)
+		return
+	}
+	item := b.B[len(b.B):cap(b.B)]
+	b.B = b.B[:len(b.B)+ItemFront+len(octets)]
 	putFront((*[ItemFront]byte)(item), itemTag, TPDU, dir, time, sequence, offset, frame, len(octets), 0)
-	copy(item[ItemFront:], octets)
+	copy(item[ItemFront:][:len(octets)], octets)
 }
 
 // PutTPDU makes such an item of octets that stand in the record already, from
@@ -246,10 +253,13 @@ func putFront(h *[ItemFront]byte, tag byte, kind ItemKind, dir uint8, time int64
 const kindAt, timeAt = 6, 10
 
 // spread4 makes a varint of four octets of each half of v: the groups of seven bits are moved
-// apart, and but for the last get the bit that says that another follows.
+// apart, and but for the last get the bit that says that another follows. Each half is below 1<<28.
+//
+// What is moved by a bit is added once more, by two bits thrice.
 func spread4(v uint64) uint64 {
-	v = v&0x3fff_0000_3fff | v<<2&0x3fff_0000_3fff_0000
-	return v&0x007f_007f_007f_007f | v<<1&0x7f00_7f00_7f00_7f00 | 0x00808080_00808080
+	v += 3 * (v & 0x0fffc000_0fffc000)
+	v += v & 0x3f803f80_3f803f80
+	return v | 0x00808080_00808080
 }
 
 // The tags of an item's fields.
