@@ -32,7 +32,7 @@ type half struct {
 	done    bool   // The FIN was reached.
 	fin     bool   // The FIN was seen, at finAt.
 	lags    bool   // What the other side acknowledged did not come: it is waited for no more.
-	flows   bool   // Known, nothing is held in the connection, and no FIN was seen in it.
+	flows   bool   // It goes, nothing is held in the connection, and no FIN was seen in it.
 	base    uint32 // Sequence number of octet 0.
 	wild    int32  // Segments in a row that were far from next.
 	next    int64  // The next octet to give.
@@ -49,6 +49,9 @@ type half struct {
 }
 
 func (h *half) seq(off int64) uint32 { return h.base + uint32(off) }
+
+// goes reports whether all that a further segment's octets are asked is whether they are next.
+func (h *half) goes() bool { return h.known && !h.lags && h.wild == 0 }
 
 // offset returns the stream offset nearest to next that a sequence number may
 // mean.

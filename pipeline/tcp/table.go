@@ -444,32 +444,30 @@ func (t *Table[T]) Find4(h *capture.Headers) (c *Conn[T], d Dir) {
 func (t *Table[T]) InOrder(c *Conn[T], d Dir, now int64, numbers uint64, flags capture.Flags, n int,
 	time int64, frame uint64, file int32) (offset uint64, ok bool) {
 
-	if now >= t.due || now < t.latest || flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || len(t.queue) > 0 {
-		return 0, false
-	}
 	d &= 1
 	h, o := &c.half[d], &c.half[d^1]
-	if !h.flows || uint32(numbers>>32) != h.seq(h.next) {
+	ahead := int32(uint32(numbers) - o.seq(o.next))
+	// At one place, so that the compiler makes no value of it.
+	if now >= t.due || now < t.latest || flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || len(t.queue) > 0 ||
+		!h.flows || uint32(numbers>>32) != h.seq(h.next) ||
+		ahead > 0 && o.known { // What the sender had is to come first.
+
 		return 0, false
 	}
-	acked := o.acked
-	if o.known {
-		if acked = o.offset(uint32(numbers)); acked > o.next {
-			return 0, false // What the sender had is to come first.
-		}
-	}
 	t.now, t.latest = now, now
-	stage := silent
-	if n > 0 {
-		h.wild, h.lags, stage = 0, false, talking
-	}
 	c.saw(now, time, frame, file)
-	t.spoke(c, stage)
+	if t.last != c || c.stage < talking {
+		stage := silent
+		if n > 0 {
+			stage = talking
+		}
+		t.spoke(c, stage)
+	}
 	k := &c.Counters[d]
 	k.Packets++
 	k.Octets += uint64(n)
 	k.Delivered += uint64(n)
-	if acked > o.acked {
+	if acked := o.next + int64(ahead); acked > o.acked && o.known {
 		o.acked, o.ackedAt = acked, now
 	}
 	offset = uint64(h.next)
@@ -588,7 +586,7 @@ func (t *Table[T]) segment(c *Conn[T], s *capture.Segment) bool {
 		t.shed()
 	}
 	still := !h.fin && !o.fin && len(h.held) == 0 && len(o.held) == 0
-	h.flows, o.flows = still && h.known, still && o.known
+	h.flows, o.flows = still && h.goes(), still && o.goes()
 	if h.fin || o.fin {
 		t.maybeClose(c)
 	}

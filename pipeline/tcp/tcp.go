@@ -150,6 +150,8 @@ type Counters struct {
 	LateOctets           uint64 // Octets that came after their Gap was told, or from before the start seen.
 	Ignored              uint64 // Segments far outside the window, or after the FIN.
 	IgnoredRST           uint64 // RSTs outside the window.
+
+	_ [4]uint64 // So that those of a direction are where a shift says.
 }
 
 // A Conn is one connection. With thousands of them each field comes from memory, a cache
