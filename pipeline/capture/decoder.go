@@ -3,6 +3,7 @@ package capture
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"time"
 )
 
@@ -63,7 +64,8 @@ const maxDepth = 32
 // A Decoder finds the TCP segment in a frame. It does not allocate, save for
 // fragments.
 type Decoder struct {
-	port      uint16 // The first of those wanted.
+	port      uint16 // The first of those wanted,
+	wire      uint16 // and as a number whose octets are in the other order.
 	ports     [1 << 16 / 64]uint64
 	counters  Counters
 	fragments fragments
@@ -87,7 +89,7 @@ type Decoder struct {
 func NewDecoder(cfg DecoderConfig) *Decoder {
 	d := &Decoder{}
 	if len(cfg.Ports) > 0 {
-		d.port = cfg.Ports[0]
+		d.port, d.wire = cfg.Ports[0], bits.ReverseBytes16(cfg.Ports[0])
 	}
 	for _, p := range cfg.Ports {
 		d.ports[p/64] |= 1 << (p % 64)
@@ -197,26 +199,39 @@ func (d *Decoder) Plain(f *Frame) (h *Headers, payload []byte) {
 	if f.Link != LinkEthernet || len(b) < plainEnd {
 		return nil, nil
 	}
-	if binary.BigEndian.Uint16(b[12:]) != etherIPv4 {
-		if b = b[tagged(b):]; len(b) < plainEnd || binary.BigEndian.Uint16(b[12:]) != etherIPv4 {
-			return nil, nil
-		}
+	if plainFront(b) != etherPlain {
+		return d.untagged(f)
 	}
-	b = b[plainIP:]
-	h = (*Headers)(b)
-	total := int(binary.BigEndian.Uint16(h[2:]))
+	// What is compared as a whole is read in the order of the processor's octets.
+	h = (*Headers)(b[plainIP:])
+	at, end := plainTCP+int(h[tcpAt+12]>>2&^3), plainIP+int(binary.BigEndian.Uint16(h[2:]))
+	ports := binary.LittleEndian.Uint32(h[tcpAt:])
 	// No fragment, and whatever time to live.
-	if h[0] != 4<<4|5 || binary.BigEndian.Uint32(h[6:])&0x3fff_00ff != protoTCP || total > len(b) {
-		return nil, nil
-	}
-	header := int(h[tcpAt+12] >> 2 &^ 3)
-	if b = b[:total]; header < plainEnd-plainTCP || tcpAt+header > len(b) ||
-		!d.wanted(binary.BigEndian.Uint16(h[tcpAt:]), binary.BigEndian.Uint16(h[tcpAt+2:])) {
+	if binary.LittleEndian.Uint32(h[6:])&0xff00_ff3f != protoTCP<<24 || at < plainEnd || at > end || end > len(b) ||
+		uint16(ports>>16) != d.wire && uint16(ports) != d.wire && !d.wanted(bits.ReverseBytes16(uint16(ports)), bits.ReverseBytes16(uint16(ports>>16))) {
 		return nil, nil
 	}
 	d.counters.Frames++
 	d.counters.Segments++
-	return h, b[tcpAt+header:]
+	return h, b[at:end:end]
+}
+
+// plainFront is what a frame says of its content up to the length of an IP header, and
+// etherPlain what a plain one says.
+func plainFront(b []byte) uint32 { return binary.LittleEndian.Uint32(b[12:]) & 0xff_ffff }
+
+const etherPlain = 0x45<<16 | etherIPv4&0xff<<8 | etherIPv4>>8
+
+// untagged is Plain for a frame with VLAN tags.
+//
+//go:noinline
+func (d *Decoder) untagged(f *Frame) (h *Headers, payload []byte) {
+	n := tagged(f.Data)
+	inner := Frame{Data: f.Data[n:], Link: f.Link}
+	if len(inner.Data) < plainEnd || plainFront(inner.Data) != etherPlain {
+		return nil, nil
+	}
+	return d.Plain(&inner)
 }
 
 // tagged returns how many octets of VLAN tags stand before the EtherType of a frame's

@@ -87,8 +87,9 @@ type Reader struct {
 	// pcap
 	scale     int64 // Nanoseconds in a unit of the fraction.
 	recordLen int
-	usual     bool  // Frames may be buffered: little-endian, with headers of 16 octets and the lengths in order, the first was read and no end.
-	swapped   uint8 // Order of the two lengths: 0 as now, 1 swapped, 2 to be guessed.
+	ready     []byte // What of buf frames are taken from straight; see buffered.
+	index     int32  // What frames carry as their file.
+	swapped   uint8  // Order of the two lengths: 0 as now, 1 swapped, 2 to be guessed.
 	link      LinkType
 
 	// pcapng
@@ -359,23 +360,33 @@ func (r *Reader) Next(f *Frame) error {
 // and has done nothing.
 func (r *Reader) buffered(f *Frame) bool {
 	const header = 16
-	at := r.used
-	left := r.buf[at:]
-	if !r.usual || len(left) <= header {
-		return false
+	// Written so that the compiler sees what is within bounds, and with one way out for
+	// what is not usual.
+	if b, at := r.ready, r.used; len(b)-at > header {
+		left := b[at:len(b):len(b)]
+		h := (*[header]byte)(left)
+		n := int(binary.LittleEndian.Uint32(h[8:]))
+		left = left[header:]
+		if n < len(left) && n == int(binary.LittleEndian.Uint32(h[12:])) {
+			time := int64(binary.LittleEndian.Uint32(h[:]))*1e9 + int64(binary.LittleEndian.Uint32(h[4:]))*r.scale
+			f.Data, f.Length, f.Time = left[:n:n], n, time
+			f.Link, f.Iface, f.File = r.link, 0, r.index
+			f.Number = r.file.count(n, time)
+			r.used = at + header + n
+			return true
+		}
 	}
-	h := (*[header]byte)(left)
-	n := int(binary.LittleEndian.Uint32(h[8:]))
-	left = left[header:]
-	if n >= len(left) || n > MaxRecord || n != int(binary.LittleEndian.Uint32(h[12:])) {
-		return false
+	return false
+}
+
+// prepare says what buffered may take: of a usual file, which is little-endian, with headers
+// of 16 octets and the lengths in order, once the first frame was read. It is so little that
+// no frame in it is larger than MaxRecord.
+func (r *Reader) prepare() {
+	r.ready = nil
+	if r.format == pcap && r.order == little && r.recordLen == 16 && r.swapped == 0 && r.file.Frames > 0 {
+		r.ready = r.buf[:min(len(r.buf), MaxRecord)]
 	}
-	time := int64(binary.LittleEndian.Uint32(h[:]))*1e9 + int64(binary.LittleEndian.Uint32(h[4:]))*r.scale
-	f.Data, f.Length, f.Time = left[:n:n], n, time
-	f.Link, f.Iface, f.File = r.link, 0, 0
-	f.Number = r.file.count(n, time)
-	r.used = at + header + n
-	return true
 }
 
 // count counts a frame, and returns its number.
@@ -406,12 +417,12 @@ func (r *Reader) next(f *Frame) (err error) {
 		if r.file.Frames == 0 {
 			r.file.First, r.file.Last = f.Time, f.Time
 		}
-		f.Number, f.File = r.file.count(len(f.Data), f.Time), 0
-		r.usual = r.format == pcap && r.order == little && r.recordLen == 16 && r.swapped == 0
+		f.Number, f.File = r.file.count(len(f.Data), f.Time), r.index
 	case err != ErrWait:
-		r.err, r.usual = r.finish(err), false
+		r.err, r.ready = r.finish(err), nil
 		return r.err
 	}
+	r.prepare()
 	return err
 }
 
@@ -694,7 +705,7 @@ func (r *Reader) Close() error {
 	if cap(r.buf) == readSize {
 		readBuffers.Put((*[readSize]byte)(r.buf[:readSize]))
 	}
-	r.buf, r.used, r.usual = nil, 0, false
+	r.buf, r.used, r.ready = nil, 0, nil
 	if r.err == nil {
 		r.err = os.ErrClosed
 	}

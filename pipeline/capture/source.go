@@ -48,7 +48,7 @@ type Source struct {
 	next    int          // The first of files not opened yet.
 	open    openFiles    // A heap by the time of each one's next frame.
 	last    *sourceFile  // Gave the last frame and must move on.
-	alone   *sourceFile  // Last, where no other file is left with whose frames its are compared.
+	alone   *Reader      // Last's, where no other file is left with whose frames its are compared.
 	skipped []SkippedFile
 
 	read  atomic.Int64
@@ -214,16 +214,23 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os
 // after the last. An error other than that is a file's: it ended early, and
 // Next may be called again for the others.
 func (s *Source) Next(f *Frame) error {
-	if n := s.alone; n != nil {
-		if n.reader.buffered(f) || n.read(f) {
-			f.File = int32(n.index)
+	if r := s.alone; r != nil && r.buffered(f) {
+		return nil
+	}
+	return s.nextOf(f)
+}
+
+// nextOf is Next for any frame.
+func (s *Source) nextOf(f *Frame) error {
+	if n := s.last; s.alone != nil {
+		if n.read(f) {
 			return nil
 		}
 		s.alone = nil
 		if err := s.ended(n); err != nil {
 			return err
 		}
-	} else if n := s.last; n != nil {
+	} else if n != nil {
 		if err := s.advance(n); err != nil {
 			return err
 		}
@@ -243,7 +250,7 @@ func (s *Source) Next(f *Frame) error {
 	}
 	s.last = s.open[0]
 	if len(s.open) == 1 && s.next == len(s.files) {
-		s.alone = s.last
+		s.alone = s.last.reader
 	}
 	*f = s.last.frame
 	f.File = int32(s.last.index)
@@ -265,6 +272,7 @@ func (s *Source) start(n *sourceFile) error {
 		n.reader = r
 		n.read(&n.frame)
 	}
+	n.reader.index = int32(n.index)
 	s.read.Add(n.reader.raw.n.Load())
 	n.reader.raw.all = &s.read
 	if n.err != nil {
