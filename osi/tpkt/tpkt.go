@@ -288,26 +288,25 @@ func (f *Framer) Drop() {
 	f.giveBack()
 }
 
-// Data returns the length of the TPKT at the front of a run, of which the end may be
-// missing, if it has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. Where a
-// TPKT is to be expected, nothing else needs to be asked.
+// Data returns what the TPKT at the front of a run, of which the end may be missing, says its
+// length is, if it has a DT TPDU of class 0 in it, as nearly all have; otherwise 0. One of less
+// than MinLen is none. Where a TPKT is to be expected, nothing else needs to be asked.
 func Data(run []byte) int {
 	if len(run) < MinLen {
 		return 0
 	}
 	h := (*[MinLen]byte)(run)
 	front := binary.BigEndian.Uint32(h[:])
-	total := int(front & 0xffff)
-	if front>>16 != 3<<8 || binary.BigEndian.Uint16(h[HeaderLen:]) != 2<<8|uint16(cotp.DT) || total < MinLen {
+	if front>>16 != 3<<8 || binary.BigEndian.Uint16(h[HeaderLen:]) != 2<<8|uint16(cotp.DT) {
 		return 0
 	}
-	return total
+	return int(front & 0xffff)
 }
 
 // Next fills u with the next unit and reports whether there was one.
 func (f *Framer) Next(u *Unit) bool {
 	if f.state == InSync && len(f.buf) == f.r && f.skip == 0 {
-		if total := Data(f.in); total > 0 && total <= len(f.in) {
+		if total := Data(f.in); total >= MinLen && total <= len(f.in) {
 			f.give(u, total)
 			return true
 		}

@@ -172,26 +172,28 @@ func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 	}
 }
 
-// pass takes one DT TPDU's user data, as data would, of a direction that is settled and
-// sure, and reports true; or it reports false and has done nothing, where the TSDU may
-// carry credentials.
-func (t *tsdu) pass(user []byte, eot bool) bool {
-	x := &t.current
-	if x.open {
-		if eot && x.cleared {
+// pass takes an NSDU that is known to be one DT TPDU, as data would, of a direction that is
+// settled and sure, and reports true; or it reports false and has done nothing, where the
+// TSDU may carry credentials.
+func (t *tsdu) pass(nsdu []byte) bool {
+	user, eot := cotp.DataOf(nsdu)
+	if x := &t.current; x.open {
+		cleared := x.cleared
+		if eot && cleared {
 			*x = current{}
-			return true
 		}
-		return x.cleared
+		return cleared
 	}
-	if eot && association.Tokened(user) {
-		return true
-	}
+	return eot && association.Tokened(user) || t.passFirst(user, eot)
+}
+
+// passFirst is pass for the first octets of a TSDU.
+func (t *tsdu) passFirst(user []byte, eot bool) bool {
 	if !association.Usual(user, eot) {
 		return t.passUnusual(user, eot)
 	}
 	if !eot {
-		*x = current{open: true, begun: true, first: user[0], judged: true, cleared: true}
+		t.current = current{open: true, begun: true, first: user[0], judged: true, cleared: true}
 	}
 	return true
 }

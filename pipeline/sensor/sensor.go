@@ -28,7 +28,6 @@ import (
 
 	"x400flow/osi/association"
 	"x400flow/osi/buffers"
-	"x400flow/osi/cotp"
 	"x400flow/osi/tpkt"
 	"x400flow/pipeline/bus"
 	"x400flow/pipeline/capture"
@@ -174,6 +173,8 @@ type Sensor struct {
 	dirty      []*openConn // Connections with such a record.
 	dirtySince int64       // Since when one of them waits, as now.
 	waiting    waiting
+	calm       calm
+	copies     bool    // Plain frames are for copied.
 	now        int64   // What ages are measured by: capture time, or Config.Clock's.
 	recent     *recent // Nil where duplicates are not looked for.
 	ids        ids
@@ -319,27 +320,19 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 	if cfg.Duplicates > 0 {
 		s.recent = newRecent(cfg.Duplicates)
 	}
+	s.copies = s.cfg.Keep != nil || s.recent != nil
 	return s
 }
 
 // Frame takes one frame in. It blocks while the bus is full.
 func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
-	iv := s.lastWatch
-	if f.Known || f.File != s.lastFile || f.Time < iv.from || f.Time >= iv.to {
-		var err error
-		if iv, err = s.interval(ctx, f); err != nil {
-			return err
-		}
-	}
 	s.pass(f.Time)
 	s.at = f.Time
-	if iv.beat.Packets++; iv.beat.Packets%observeEvery == 0 {
-		s.observe()
+	if s.now < s.calm.from || s.now >= s.calm.to || f.File != s.lastFile || f.Known {
+		return s.anyFrame(ctx, f)
 	}
-	iv.beat.Octets += uint64(len(f.Data))
-	if f.Known || s.cfg.Elsewhere != nil {
-		return s.frame(ctx, f, iv)
-	}
+	iv := s.lastWatch
+	s.count(iv, f)
 	// What nearly all frames are is taken straight through. Numbers and places are handed on
 	// in registers, since a Segment and an Event of each frame are 7% of the way.
 	h, octets := s.decoder.Plain(f)
@@ -347,7 +340,7 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 		return s.frame(ctx, f, iv)
 	}
 	iv.beat.Segments++
-	if (s.cfg.Keep != nil || s.recent != nil) && s.copied(f, h, octets) {
+	if s.copies && s.copied(f, h, octets) {
 		return s.due(ctx)
 	}
 	c, dir := s.table.Find4(h)
@@ -359,14 +352,39 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 		return s.segment4(ctx, f, h, octets)
 	}
 	if len(octets) > 0 {
-		if err := s.straight(ctx, c, dir, octets, offset, f); err != nil {
-			return err
+		if n, then := s.plain(&c.State, dir, octets, offset, f); then != thenNothing {
+			if err := s.behindPlain(ctx, c, dir, octets, offset, f, n, then); err != nil {
+				return err
+			}
 		}
 	}
-	return s.due(ctx)
+	if s.pending > s.waiting.most { // The time is no reason, since s.calm.
+		return s.Flush(ctx)
+	}
+	return nil
 }
 
-// frame is Frame for any frame, in the interval of coverage in which it was counted.
+// anyFrame is Frame for any frame.
+//
+//go:noinline
+func (s *Sensor) anyFrame(ctx context.Context, f *capture.Frame) error {
+	iv, err := s.interval(ctx, f)
+	if err != nil {
+		return err
+	}
+	s.count(iv, f)
+	return s.frame(ctx, f, iv)
+}
+
+// count counts a frame in its interval of coverage.
+func (s *Sensor) count(iv *interval, f *capture.Frame) {
+	if iv.beat.Packets++; iv.beat.Packets%observeEvery == 0 {
+		s.observe()
+	}
+	iv.beat.Octets += uint64(len(f.Data))
+}
+
+// frame is anyFrame behind the count in an interval of coverage.
 func (s *Sensor) frame(ctx context.Context, f *capture.Frame, iv *interval) error {
 	if s.decoder.Decode(f, &s.seg) {
 		if f.Known && (s.cfg.Continues == nil || !s.cfg.Continues(&s.seg)) {
@@ -413,37 +431,25 @@ func (s *Sensor) segment4(ctx context.Context, f *capture.Frame, h *capture.Head
 	return s.Flush(ctx)
 }
 
-// straight takes the octets of a plain frame, which are next in their direction.
+// behindPlain does what plain left to do of a plain frame. It is kept out of Frame, which then
+// has registers for what nearly all segments need.
 //
 //go:noinline
-func (s *Sensor) straight(ctx context.Context, c *openConn, dir tcp.Dir, octets []byte, offset uint64, f *capture.Frame) error {
-	st := &c.State
-	n, more := s.plain(st, dir, octets, offset, f)
-	if more {
-		ev := &s.ordered
-		ev.Conn, ev.Dir, ev.Data, ev.Seq, ev.Offset = c, dir, octets, c.Seq(dir, offset), offset
-		ev.Time, ev.Frame, ev.File = f.Time, f.Number, f.File
-		return s.straightRest(ctx, n)
-	}
-	if s.full(st, len(st.rec.B)) {
+func (s *Sensor) behindPlain(ctx context.Context, c *openConn, dir tcp.Dir, octets []byte, offset uint64, f *capture.Frame, n int, then then) error {
+	if then == thenCut {
 		return s.cut(ctx, c)
 	}
-	return nil
-}
-
-// straightRest takes what plain left of the run in hand, of which it took n octets. It is
-// kept out of straight, which then has registers for what nearly all segments need.
-//
-//go:noinline
-func (s *Sensor) straightRest(ctx context.Context, n int) error {
-	if err := s.rest(ctx, &s.ordered, n); err != nil {
+	ev := &s.ordered
+	ev.Conn, ev.Dir, ev.Data, ev.Seq, ev.Offset = c, dir, octets, c.Seq(dir, offset), offset
+	ev.Time, ev.Frame, ev.File = f.Time, f.Number, f.File
+	if err := s.rest(ctx, ev, n); err != nil {
 		return err
 	}
 	return s.shed(ctx, s.lastWatch)
 }
 
-// anySegment takes a segment that is for Table.Segment. It is kept out of straight as
-// straightRest is.
+// anySegment takes a segment that is for Table.Segment. It is kept out of Frame as
+// behindPlain is.
 //
 //go:noinline
 func (s *Sensor) anySegment(ctx context.Context, seg *capture.Segment, iv *interval) error {
@@ -556,17 +562,30 @@ type waiting struct {
 // wait notes what may wait. Whatever changes the list of those that do says so here.
 func (s *Sensor) wait() {
 	if len(s.dirty) == 0 {
-		s.waiting = waiting{most: math.MaxInt, span: math.MaxUint64}
-		return
+		s.waiting = waiting{most: math.MaxInt, from: math.MinInt64, span: math.MaxUint64}
+	} else {
+		from, to, age := int64(math.MinInt64), int64(math.MaxInt64), int64(s.cfg.MaxAge)
+		if s.dirtySince-age < s.dirtySince { // No overflow.
+			from = s.dirtySince - age
+		}
+		if s.dirtySince+age > s.dirtySince {
+			to = s.dirtySince + age
+		}
+		s.waiting = waiting{most: s.maxPending(), from: from, span: uint64(to - from)}
 	}
-	from, to, age := int64(math.MinInt64), int64(math.MaxInt64), int64(s.cfg.MaxAge)
-	if s.dirtySince-age < s.dirtySince { // No overflow.
-		from = s.dirtySince - age
+	s.settleDown()
+}
+
+// calm is from when to before when a frame of the latest file is in the interval of coverage
+// under way, and nothing has waited too long. It is never where others are asked first.
+type calm struct{ from, to int64 }
+
+// settleDown brings s.calm up to date with s.waiting and the interval.
+func (s *Sensor) settleDown() {
+	s.calm = calm{}
+	if iv, w := s.lastWatch, &s.waiting; iv != nil && s.cfg.Elsewhere == nil {
+		s.calm = calm{max(iv.from, w.from), min(iv.to, w.from+int64(w.span))}
 	}
-	if s.dirtySince+age > s.dirtySince {
-		to = s.dirtySince + age
-	}
-	s.waiting = waiting{most: s.maxPending(), from: from, span: uint64(to - from)}
 }
 
 // maxPending is how many octets of records may wait now.
@@ -692,6 +711,7 @@ func (s *Sensor) counts(file int32) *interval {
 			s.watch[file] = iv
 		}
 		s.lastFile, s.lastWatch = file, iv
+		s.settleDown()
 	}
 	return iv
 }
@@ -714,6 +734,7 @@ func (s *Sensor) interval(ctx context.Context, f *capture.Frame) (*interval, err
 	iv.from = f.Time - (f.Time%step+step)%step
 	iv.to = iv.from + step
 	iv.beat = record.Heartbeat{}
+	s.settleDown()
 	return iv, nil
 }
 
@@ -812,11 +833,13 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 // run takes a run of octets.
 func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	st := &ev.Conn.State
-	n, more := s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File})
-	if !more {
+	switch n, then := s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); then {
+	case thenCut:
 		return s.cut(ctx, ev.Conn)
+	case thenRest:
+		return s.rest(ctx, ev, n)
 	}
-	return s.rest(ctx, ev, n)
+	return nil
 }
 
 // rest takes what plain left of a run, of which it took n octets.
@@ -834,8 +857,8 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 		s.open(ev.Conn, ev.Time, ev.File)
 		s.lanes(st)
 		s.measure(st)
-		var more bool
-		if n, more = s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); !more {
+		var then then
+		if n, then = s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); then != thenRest {
 			return s.cut(ctx, ev.Conn)
 		}
 	}
@@ -960,44 +983,62 @@ func (s *Sensor) lanes(st *conn) {
 	}
 }
 
+// then is what is left to do behind plain.
+type then uint8
+
+const (
+	thenNothing then = iota
+	thenCut          // The record may be full.
+	thenRest         // Of the run, for rest.
+)
+
 // plain takes the TPKTs at the front of a run that are what nearly all are: in step, with
 // one DT TPDU of an association that has begun, and without credentials. It does what
 // units would, without looking for what is not there, and returns how many octets they
-// are, with those of one that goes on in the next run. more says that something is left
-// for units. Of the frame that brought the run its time, number and file count.
-func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, f *capture.Frame) (n int, more bool) {
+// are, with those of one that goes on in the next run. Of the frame that brought the run,
+// which has octets, its time, number and file count.
+//
+//go:noinline
+func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, f *capture.Frame) (n int, then then) {
 	d := &st.dir[dir&1]
 	if d.lane != f.File {
 		s.withdraw(st)
-		return 0, true
+		return 0, thenRest
 	}
+	left, at := run, offset
 	if st.part.want != 0 {
-		if n, more = s.fillPart(st, dir, run, f); more {
-			return n, true
+		n, more := s.fillPart(st, dir, run, f)
+		if more {
+			return n, thenRest
 		}
+		left, at = run[n:], offset+uint64(n)
 	}
-	for n < len(run) {
-		left := run[n:]
+	for len(left) > 0 {
 		total := tpkt.Data(left)
-		if total == 0 {
-			return n, true
+		if total < tpkt.MinLen {
+			return len(run) - len(left), thenRest
 		}
-		at := offset + uint64(n) + tpkt.HeaderLen
 		if total > len(left) {
-			s.startPart(st, dir, left[tpkt.HeaderLen:], at, total-tpkt.HeaderLen)
+			s.startPart(st, dir, left[tpkt.HeaderLen:], at+tpkt.HeaderLen, total-tpkt.HeaderLen)
 			break
 		}
 		nsdu := left[tpkt.HeaderLen:total:total]
-		if user, eot := cotp.DataOf(nsdu); !d.tsdu.pass(user, eot) {
-			return n, true
+		if !d.tsdu.pass(nsdu) {
+			return len(run) - len(left), thenRest
 		}
-		st.rec.AppendTPDU(uint8(dir), f.Time-st.base, d.base+uint32(at), at, f.Number, nsdu)
+		st.rec.AppendTPDU(uint8(dir), f.Time-st.base, d.base+uint32(at)+tpkt.HeaderLen, at+tpkt.HeaderLen, f.Number, nsdu)
 		s.pending += record.ItemFront + len(nsdu)
 		st.items++
 		s.stats.TPDUs++
-		n += total
+		if total == len(left) {
+			break // What is asked above, before what a further TPKT needs is fetched.
+		}
+		left, at = left[total:], at+uint64(total)
 	}
-	return len(run), false
+	if s.full(st, len(st.rec.B)) {
+		return len(run), thenCut
+	}
+	return len(run), thenNothing
 }
 
 // part is a TPKT of which the beginning came. Its octets are put where the item is to be
@@ -1035,7 +1076,7 @@ func (s *Sensor) fillPart(st *conn, dir tcp.Dir, run []byte, f *capture.Frame) (
 	}
 	item := rec.B[p.at:]
 	d := &st.dir[dir&1]
-	if user, eot := cotp.DataOf(item[record.ItemFront:]); !d.tsdu.pass(user, eot) {
+	if !d.tsdu.pass(item[record.ItemFront:]) {
 		s.withdraw(st)
 		return n, true
 	}
