@@ -296,11 +296,11 @@ func Data(run []byte) int {
 		return 0
 	}
 	h := (*[MinLen]byte)(run)
-	front := binary.BigEndian.Uint32(h[:])
-	if front>>16 != 3<<8 || binary.BigEndian.Uint16(h[HeaderLen:]) != 2<<8|uint16(cotp.DT) {
+	rest := binary.BigEndian.Uint32(h[2:]) // Behind the version: its length, and how the TPDU begins.
+	if binary.LittleEndian.Uint16(h[:]) != 3 || uint16(rest) != 2<<8|uint16(cotp.DT) {
 		return 0
 	}
-	return int(front & 0xffff)
+	return int(rest >> 16)
 }
 
 // Next fills u with the next unit and reports whether there was one.

@@ -515,6 +515,39 @@ func TestAnyFragmentation(t *testing.T) {
 	}
 }
 
+// TestPlainPorts: a plain frame, with two tags or fewer, is one from or to any wanted port.
+func TestPlainPorts(t *testing.T) {
+	for _, ports := range [][]uint16{nil, {102}, {102, 0x6600, 7}} {
+		d := NewDecoder(DecoderConfig{Ports: ports})
+		for _, ends := range [][2]uint16{{4001, 102}, {102, 4001}, {102, 102}, {0x6600, 5}, {5, 0x6600}, {7, 5}, {5, 7}, {5, 6}, {0, 5}} {
+			header := tcpHeader()
+			header.SrcPort, header.DstPort = layers.TCPPort(ends[0]), layers.TCPPort(ends[1])
+			inner := pack(t, ip4(layers.IPProtocolTCP), header, gopacket.Payload(body))
+			wanted := len(ports) == 0 || slices.Contains(ports, ends[0]) || slices.Contains(ports, ends[1])
+			for tags := range 4 {
+				front := []gopacket.SerializableLayer{eth(layers.EthernetTypeIPv4), tag(layers.EthernetTypeIPv4), raw(inner)}
+				if tags == 0 {
+					front = []gopacket.SerializableLayer{front[0], raw(inner)}
+				} else {
+					front[0] = eth(layers.EthernetTypeDot1Q)
+				}
+				for range tags - 1 {
+					front = slices.Insert(front, 1, gopacket.SerializableLayer(tag(layers.EthernetTypeDot1Q)))
+				}
+				data := pack(t, front...)
+				before := d.Counters()
+				h, payload := d.Plain(&Frame{Data: data, Length: len(data), Link: LinkEthernet})
+				if found := h != nil; found != (wanted && tags < 3) || found && string(payload) != body {
+					t.Errorf("ports %v, %d tags, from %d to %d: %v, %q", ports, tags, ends[0], ends[1], found, payload)
+				}
+				if after := d.Counters(); (after != before) != (h != nil) {
+					t.Errorf("ports %v, %d tags, from %d to %d: %+v", ports, tags, ends[0], ends[1], after)
+				}
+			}
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, link := range []LinkType{LinkEthernet, LinkRaw, LinkSLL, LinkSLL2, LinkNull, LinkPPP} {
 		f.Add(uint16(link), innerEth(f), 0)

@@ -191,7 +191,9 @@ func appendItem(b []byte, tag byte, it *Item, base int64) (out []byte, octets in
 	}
 	octets = len(b) + ItemFront
 	b = slices.Grow(b, ItemFront+len(it.Octets)+more)[:octets]
-	putFront((*[ItemFront]byte)(b[octets-ItemFront:]), tag, it.Kind, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame, len(it.Octets), more)
+	h := (*[ItemFront]byte)(b[octets-ItemFront:])
+	putKind(h, tag, it.Kind, len(it.Octets), more)
+	putPlace(h, it.Dir, it.Time-base, it.Sequence, it.Offset, it.Frame)
 	b = append(b, it.Octets...)
 	if more == 0 {
 		return b, octets
@@ -213,40 +215,55 @@ func (b *Buffer) AppendTPDU(dir uint8, time int64, sequence uint32, offset, fram
 	// As by Extend, in the order in which the compiler sees that all is within bounds.
 	free := cap(b.B) - len(b.B)
 	if free <= ItemFront || free-ItemFront < len(octets) {
-		b.B = slices.Grow(b.B, ItemFront+len(octets)+1)
-		b.AppendTPDU(dir, time, sequence, offset, frame, octets)
+		b.appendGrown(dir, time, sequence, offset, frame, octets)
 		return
 	}
 	item := b.B[len(b.B):cap(b.B)]
 	b.B = b.B[:len(b.B)+ItemFront+len(octets)]
-	putFront((*[ItemFront]byte)(item), itemTag, TPDU, dir, time, sequence, offset, frame, len(octets), 0)
+	h := (*[ItemFront]byte)(item)
+	putKind(h, itemTag, TPDU, len(octets), 0)
+	putPlace(h, dir, time, sequence, offset, frame)
 	copy(item[ItemFront:][:len(octets)], octets)
+}
+
+// appendGrown is AppendTPDU where there is no room.
+//
+//go:noinline
+func (b *Buffer) appendGrown(dir uint8, time int64, sequence uint32, offset, frame uint64, octets []byte) {
+	b.B = slices.Grow(b.B, ItemFront+len(octets)+1)
+	b.AppendTPDU(dir, time, sequence, offset, frame, octets)
 }
 
 // PutTPDU makes such an item of octets that stand in the record already, from
 // item[ItemFront] on.
 func PutTPDU(item []byte, dir uint8, time int64, sequence uint32, offset, frame uint64) {
-	putFront((*[ItemFront]byte)(item), itemTag, TPDU, dir, time, sequence, offset, frame, len(item)-ItemFront, 0)
+	h := (*[ItemFront]byte)(item)
+	putKind(h, itemTag, TPDU, len(item)-ItemFront, 0)
+	putPlace(h, dir, time, sequence, offset, frame)
 }
 
 // ItemFront is what stands before an item's octets. All that vary have a fixed length, and
 // both lengths are coded in four octets whatever they are, so that each field has its place.
 const ItemFront = 46
 
-// putFront puts it, of an item of so many octets and with so many more behind them. Both
-// together are less than MaxSize.
-func putFront(h *[ItemFront]byte, tag byte, kind ItemKind, dir uint8, time int64, sequence uint32, offset, frame uint64, octets, more int) {
+// putKind puts an item's front, of so many octets and with so many more behind them, but for
+// what putPlace puts there. Both together are less than MaxSize.
+func putKind(h *[ItemFront]byte, tag byte, kind ItemKind, octets, more int) {
 	// Both varints are made at once, side by side in a word.
 	lengths := spread4(uint64(ItemFront-5+octets+more) | uint64(octets)<<32)
 	binary.LittleEndian.PutUint64(h[0:], uint64(tag)|uint64(uint32(lengths))<<8|1<<3<<40|uint64(kind)<<48|2<<3<<56)
+	h[41] = octetsTag
+	binary.LittleEndian.PutUint32(h[42:], uint32(lengths>>32))
+}
+
+// putPlace puts the fields that say where an item comes from.
+func putPlace(h *[ItemFront]byte, dir uint8, time int64, sequence uint32, offset, frame uint64) {
 	binary.LittleEndian.PutUint16(h[8:], uint16(dir&1)|uint16(timeTag)<<8)
 	binary.LittleEndian.PutUint64(h[timeAt:], uint64(time))
 	binary.LittleEndian.PutUint64(h[18:], uint64(sequenceTag)|uint64(sequence)<<8|uint64(offsetTag)<<40) // Two more octets than that.
 	binary.LittleEndian.PutUint64(h[24:], offset)
 	h[32] = frameTag
 	binary.LittleEndian.PutUint64(h[33:], frame)
-	h[41] = octetsTag
-	binary.LittleEndian.PutUint32(h[42:], uint32(lengths>>32))
 }
 
 // Where an item's kind and time stand.

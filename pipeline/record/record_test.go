@@ -455,6 +455,23 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestAppendTPDURoom: a TPDU is the same whatever room the buffer has, and takes no more
+// where there is enough.
+func TestAppendTPDURoom(t *testing.T) {
+	octets := []byte{1, 2, 3, 4, 5}
+	want := appendTPDU([]byte{0xaa}, 1, 2, 3, 4, 5, octets)
+	for room := range 2 * len(want) {
+		buf := Buffer{append(make([]byte, 0, 1+room), 0xaa)}
+		buf.AppendTPDU(1, 2, 3, 4, 5, octets)
+		if !bytes.Equal(buf.B, want) {
+			t.Fatalf("room for %d: % x, want % x", room, buf.B, want)
+		}
+		if room >= len(want)-1 && cap(buf.B) != 1+room {
+			t.Errorf("room for %d was made %d", room, cap(buf.B)-1)
+		}
+	}
+}
+
 // Items with any octet before theirs another, cut anywhere, are read in one pass as
 // field by field, or left.
 func TestPlainChanged(t *testing.T) {

@@ -172,19 +172,28 @@ func (s *Sensor) follow(c *openConn, dir uint8, at chunk) {
 	}
 }
 
+// tokened is pass for the most frequent of all TSDUs, and reports false for any other.
+func (t *tsdu) tokened(nsdu []byte) bool {
+	user, eot := cotp.DataOf(nsdu)
+	return eot && !t.current.open && association.Tokened(user)
+}
+
 // pass takes an NSDU that is known to be one DT TPDU, as data would, of a direction that is
 // settled and sure, and reports true; or it reports false and has done nothing, where the
 // TSDU may carry credentials.
 func (t *tsdu) pass(nsdu []byte) bool {
 	user, eot := cotp.DataOf(nsdu)
-	if x := &t.current; x.open {
-		cleared := x.cleared
-		if eot && cleared {
-			*x = current{}
-		}
-		return cleared
+	x := &t.current
+	if !x.open {
+		return t.passFirst(user, eot)
 	}
-	return eot && association.Tokened(user) || t.passFirst(user, eot)
+	if !x.cleared {
+		return false
+	}
+	if eot {
+		*x = current{}
+	}
+	return true
 }
 
 // passFirst is pass for the first octets of a TSDU.

@@ -326,20 +326,19 @@ func New(cfg Config, b bus.Publisher) *Sensor {
 
 // Frame takes one frame in. It blocks while the bus is full.
 func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
-	s.pass(f.Time)
 	s.at = f.Time
-	if s.now < s.calm.from || s.now >= s.calm.to || f.File != s.lastFile || f.Known {
+	now := s.pass(f.Time)
+	if now < s.calm.from || now >= s.calm.to || f.File != s.lastFile || f.Known {
 		return s.anyFrame(ctx, f)
 	}
-	iv := s.lastWatch
-	s.count(iv, f)
 	// What nearly all frames are is taken straight through. Numbers and places are handed on
 	// in registers, since a Segment and an Event of each frame are 7% of the way.
 	h, octets := s.decoder.Plain(f)
 	if h == nil {
-		return s.frame(ctx, f, iv)
+		return s.frame(ctx, f, s.lastWatch)
 	}
-	iv.beat.Segments++
+	beat := s.count(s.lastWatch, f)
+	beat.Segments++
 	if s.copies && s.copied(f, h, octets) {
 		return s.due(ctx)
 	}
@@ -347,13 +346,13 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	if c == nil {
 		return s.segment4(ctx, f, h, octets)
 	}
-	offset, ok := s.table.InOrder(c, dir, s.now, h.Numbers(), h.Flags(), len(octets), f.Time, f.Number, f.File)
+	offset, ok := s.table.InOrder(c, dir, now, h.Numbers(), h.Flags(), len(octets), f.Time, f.Number, f.File)
 	if !ok {
 		return s.segment4(ctx, f, h, octets)
 	}
 	if len(octets) > 0 {
-		if n, then := s.plain(&c.State, dir, octets, offset, f); then != thenNothing {
-			if err := s.behindPlain(ctx, c, dir, octets, offset, f, n, then); err != nil {
+		if n, a := s.plain(&c.State, dir, octets, offset, f); a != afterNothing {
+			if err := s.behindPlain(ctx, c, dir, octets, offset, f, n, a); err != nil {
 				return err
 			}
 		}
@@ -372,20 +371,22 @@ func (s *Sensor) anyFrame(ctx context.Context, f *capture.Frame) error {
 	if err != nil {
 		return err
 	}
-	s.count(iv, f)
 	return s.frame(ctx, f, iv)
 }
 
 // count counts a frame in its interval of coverage.
-func (s *Sensor) count(iv *interval, f *capture.Frame) {
-	if iv.beat.Packets++; iv.beat.Packets%observeEvery == 0 {
+func (s *Sensor) count(iv *interval, f *capture.Frame) *record.Heartbeat {
+	beat := &iv.beat
+	if beat.Packets++; beat.Packets%observeEvery == 0 {
 		s.observe()
 	}
-	iv.beat.Octets += uint64(len(f.Data))
+	beat.Octets += uint64(len(f.Data))
+	return beat
 }
 
-// frame is anyFrame behind the count in an interval of coverage.
+// frame is anyFrame in the frame's interval of coverage.
 func (s *Sensor) frame(ctx context.Context, f *capture.Frame, iv *interval) error {
+	s.count(iv, f)
 	if s.decoder.Decode(f, &s.seg) {
 		if f.Known && (s.cfg.Continues == nil || !s.cfg.Continues(&s.seg)) {
 			return nil
@@ -435,8 +436,8 @@ func (s *Sensor) segment4(ctx context.Context, f *capture.Frame, h *capture.Head
 // has registers for what nearly all segments need.
 //
 //go:noinline
-func (s *Sensor) behindPlain(ctx context.Context, c *openConn, dir tcp.Dir, octets []byte, offset uint64, f *capture.Frame, n int, then then) error {
-	if then == thenCut {
+func (s *Sensor) behindPlain(ctx context.Context, c *openConn, dir tcp.Dir, octets []byte, offset uint64, f *capture.Frame, n int, a after) error {
+	if a == afterCut {
 		return s.cut(ctx, c)
 	}
 	ev := &s.ordered
@@ -490,12 +491,13 @@ func (s *Sensor) Watched(file int32) record.Heartbeat {
 	return beat
 }
 
-// pass notes the time.
-func (s *Sensor) pass(captured int64) {
-	s.now = captured
-	if s.cfg.Clock != nil {
-		s.now = s.cfg.Clock()
+// pass notes the time, and returns it.
+func (s *Sensor) pass(captured int64) (now int64) {
+	if now = captured; s.cfg.Clock != nil {
+		now = s.cfg.Clock()
 	}
+	s.now = now
+	return now
 }
 
 func (s *Sensor) segment(ctx context.Context, seg *capture.Segment, iv *interval) error {
@@ -833,10 +835,10 @@ func (s *Sensor) drain(ctx context.Context, iv *interval) error {
 // run takes a run of octets.
 func (s *Sensor) run(ctx context.Context, ev *tcp.Event[conn]) error {
 	st := &ev.Conn.State
-	switch n, then := s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); then {
-	case thenCut:
+	switch n, a := s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); a {
+	case afterCut:
 		return s.cut(ctx, ev.Conn)
-	case thenRest:
+	case afterRest:
 		return s.rest(ctx, ev, n)
 	}
 	return nil
@@ -983,48 +985,48 @@ func (s *Sensor) lanes(st *conn) {
 	}
 }
 
-// then is what is left to do behind plain.
-type then uint8
+// after is what is left to do after plain.
+type after uint8
 
 const (
-	thenNothing then = iota
-	thenCut          // The record may be full.
-	thenRest         // Of the run, for rest.
+	afterNothing after = iota
+	afterCut           // The record may be full.
+	afterRest          // Something of the run is for rest.
 )
 
 // plain takes the TPKTs at the front of a run that are what nearly all are: in step, with
 // one DT TPDU of an association that has begun, and without credentials. It does what
-// units would, without looking for what is not there, and returns how many octets they
-// are, with those of one that goes on in the next run. Of the frame that brought the run,
+// units would, without looking for what is not there, and returns what is left to do, and
+// if that is for rest, how many octets it took. Of the frame that brought the run,
 // which has octets, its time, number and file count.
 //
 //go:noinline
-func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, f *capture.Frame) (n int, then then) {
+func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, f *capture.Frame) (n int, a after) {
 	d := &st.dir[dir&1]
 	if d.lane != f.File {
 		s.withdraw(st)
-		return 0, thenRest
+		return 0, afterRest
 	}
-	left, at := run, offset
+	left, at := run[:len(run):len(run)], offset
 	if st.part.want != 0 {
 		n, more := s.fillPart(st, dir, run, f)
 		if more {
-			return n, thenRest
+			return n, afterRest
 		}
-		left, at = run[n:], offset+uint64(n)
+		left, at = left[n:], offset+uint64(n)
 	}
 	for len(left) > 0 {
 		total := tpkt.Data(left)
-		if total < tpkt.MinLen {
-			return len(run) - len(left), thenRest
+		if total <= tpkt.MinLen { // Nor one without user data, which few are.
+			return len(run) - len(left), afterRest
 		}
 		if total > len(left) {
 			s.startPart(st, dir, left[tpkt.HeaderLen:], at+tpkt.HeaderLen, total-tpkt.HeaderLen)
 			break
 		}
 		nsdu := left[tpkt.HeaderLen:total:total]
-		if !d.tsdu.pass(nsdu) {
-			return len(run) - len(left), thenRest
+		if !(d.tsdu.tokened(nsdu) || d.tsdu.pass(nsdu)) {
+			return len(run) - len(left), afterRest
 		}
 		st.rec.AppendTPDU(uint8(dir), f.Time-st.base, d.base+uint32(at)+tpkt.HeaderLen, at+tpkt.HeaderLen, f.Number, nsdu)
 		s.pending += record.ItemFront + len(nsdu)
@@ -1033,12 +1035,12 @@ func (s *Sensor) plain(st *conn, dir tcp.Dir, run []byte, offset uint64, f *capt
 		if total == len(left) {
 			break // What is asked above, before what a further TPKT needs is fetched.
 		}
-		left, at = left[total:], at+uint64(total)
+		left, at = left[total:len(left):len(left)], at+uint64(total)
 	}
 	if s.full(st, len(st.rec.B)) {
-		return len(run), thenCut
+		return 0, afterCut
 	}
-	return len(run), thenNothing
+	return 0, afterNothing
 }
 
 // part is a TPKT of which the beginning came. Its octets are put where the item is to be
@@ -1052,8 +1054,9 @@ type part struct {
 
 // startPart takes the beginning of a TPKT's content, of want octets.
 func (s *Sensor) startPart(st *conn, dir tcp.Dir, content []byte, offset uint64, want int) {
-	at := st.rec.Extend(record.ItemFront + len(content))
-	copy(st.rec.B[at+record.ItemFront:], content)
+	rec := st.rec
+	at := rec.Extend(record.ItemFront)
+	rec.B = append(rec.B, content...)
 	st.part = part{want: want, at: at, off: offset, dir: dir}
 	s.pending += record.ItemFront + len(content)
 }
@@ -1068,15 +1071,14 @@ func (s *Sensor) fillPart(st *conn, dir tcp.Dir, run []byte, f *capture.Frame) (
 	}
 	left := p.want - (len(rec.B) - p.at - record.ItemFront)
 	n = min(len(run), left)
-	at := rec.Extend(n)
-	copy(rec.B[at:], run)
+	rec.B = append(rec.B, run[:n]...)
 	s.pending += n
 	if n < left {
 		return n, false
 	}
 	item := rec.B[p.at:]
 	d := &st.dir[dir&1]
-	if !d.tsdu.pass(item[record.ItemFront:]) {
+	if nsdu := item[record.ItemFront:]; !(d.tsdu.tokened(nsdu) || d.tsdu.pass(nsdu)) {
 		s.withdraw(st)
 		return n, true
 	}

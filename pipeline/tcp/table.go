@@ -444,8 +444,8 @@ func (t *Table[T]) Find4(h *capture.Headers) (c *Conn[T], d Dir) {
 func (t *Table[T]) InOrder(c *Conn[T], d Dir, now int64, numbers uint64, flags capture.Flags, n int,
 	time int64, frame uint64, file int32) (offset uint64, ok bool) {
 
-	d &= 1
-	h, o := &c.half[d], &c.half[d^1]
+	i := uint(d & 1)
+	h, o := &c.half[i], &c.half[i^1]
 	ahead := int32(uint32(numbers) - o.seq(o.next))
 	// At one place, so that the compiler makes no value of it.
 	if now >= t.due || now < t.latest || flags&(capture.SYN|capture.FIN|capture.RST|capture.ACK) != capture.ACK || len(t.queue) > 0 ||
@@ -463,7 +463,7 @@ func (t *Table[T]) InOrder(c *Conn[T], d Dir, now int64, numbers uint64, flags c
 		}
 		t.spoke(c, stage)
 	}
-	k := &c.Counters[d]
+	k := &c.Counters[i]
 	k.Packets++
 	k.Octets += uint64(n)
 	k.Delivered += uint64(n)
