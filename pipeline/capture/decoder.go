@@ -200,7 +200,8 @@ func (d *Decoder) Plain(f *Frame) (h *Headers, payload []byte) {
 		return nil, nil
 	}
 	if plainFront(b) != etherPlain {
-		return d.untagged(f)
+		h, payload = d.untagged(f)
+		return h, payload[:len(payload):len(payload)]
 	}
 	// What is compared as a whole is read in the order of the processor's octets.
 	h = (*Headers)(b[plainIP:])

@@ -214,8 +214,10 @@ func (s *Source) add(name string, cfg *SourceConfig, seen map[string]bool, st os
 // after the last. An error other than that is a file's: it ended early, and
 // Next may be called again for the others.
 func (s *Source) Next(f *Frame) error {
-	if r := s.alone; r != nil && r.buffered(f) {
-		return nil
+	if r := s.alone; r != nil {
+		if r.buffered(f) { // By itself, so that the compiler makes no value of both.
+			return nil
+		}
 	}
 	return s.nextOf(f)
 }

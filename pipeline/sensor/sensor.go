@@ -342,9 +342,11 @@ func (s *Sensor) Frame(ctx context.Context, f *capture.Frame) error {
 	if s.copies && s.copied(f, h, octets) {
 		return s.due(ctx)
 	}
-	c, dir := s.table.Find4(h)
+	c, dir := s.table.Last4(h)
 	if c == nil {
-		return s.segment4(ctx, f, h, octets)
+		if c, dir = s.table.Find4(h); c == nil {
+			return s.segment4(ctx, f, h, octets)
+		}
 	}
 	offset, ok := s.table.InOrder(c, dir, now, h.Numbers(), h.Flags(), len(octets), f.Time, f.Number, f.File)
 	if !ok {
@@ -859,8 +861,8 @@ func (s *Sensor) rest(ctx context.Context, ev *tcp.Event[conn], n int) error {
 		s.open(ev.Conn, ev.Time, ev.File)
 		s.lanes(st)
 		s.measure(st)
-		var then then
-		if n, then = s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); then != thenRest {
+		var a after
+		if n, a = s.plain(st, ev.Dir, ev.Data, ev.Offset, &capture.Frame{Time: ev.Time, Number: ev.Frame, File: ev.File}); a != afterRest {
 			return s.cut(ctx, ev.Conn)
 		}
 	}

@@ -417,17 +417,24 @@ func (t *Table[T]) Find(k *capture.FlowKey, fromHi bool) (c *Conn[T], d Dir) {
 	return c, c.dir(fromHi)
 }
 
-// Find4 is Find for a segment that capture.Decoder.Plain returned.
-func (t *Table[T]) Find4(h *capture.Headers) (c *Conn[T], d Dir) {
+// Last4 is Find4 for a segment of the connection that had the last one, as most are; of any
+// other it returns nil.
+func (t *Table[T]) Last4(h *capture.Headers) (c *Conn[T], d Dir) {
 	addrs, ports := h.Ends()
 	if c = t.last; c != nil {
 		if addrs != c.addrs[ToServer] {
 			d = ToClient
 		}
-		if addrs == c.addrs[d] && ports == c.ports[d] && c.v4 {
-			return c, d
+		if addrs != c.addrs[d] || ports != c.ports[d] || !c.v4 {
+			c = nil
 		}
 	}
+	return c, d
+}
+
+// Find4 is Find for a segment that capture.Decoder.Plain returned.
+func (t *Table[T]) Find4(h *capture.Headers) (c *Conn[T], d Dir) {
+	addrs, ports := h.Ends()
 	if uint32(addrs) == uint32(addrs>>32) && uint16(ports) == uint16(ports>>16) {
 		key, fromHi := h.Key()
 		return t.Find(&key, fromHi)

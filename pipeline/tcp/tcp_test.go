@@ -80,7 +80,9 @@ func take(t *Table[int], s *capture.Segment) {
 func inOrder(t *Table[int], s *capture.Segment) (c *Conn[int], d Dir, offset uint64, ok bool) {
 	if s.Frame%2 != 0 && s.Key.Family == 4 {
 		h := headers(s)
-		c, d = t.Find4(&h)
+		if c, d = t.Last4(&h); c == nil {
+			c, d = t.Find4(&h)
+		}
 	} else {
 		c, d = t.Find(&s.Key, s.FromHi)
 	}
@@ -794,7 +796,8 @@ func TestInOrderDoesNotAllocate(t *testing.T) {
 }
 
 // TestFind4: the ends in a plain segment's headers find what its key does, in either
-// direction, of hosts that differ or not, and nothing over IPv6.
+// direction, of hosts that differ or not, and nothing over IPv6; and where it is the last
+// connection and its hosts differ, it is found as that.
 func TestFind4(t *testing.T) {
 	w := newWire()
 	for _, ends := range [][2]string{
@@ -809,8 +812,10 @@ func TestFind4(t *testing.T) {
 			table.Segment(&other)
 			opening := w.segment(ToServer, flags, 7, 0, "")
 			h := headers(&opening)
-			if c, _ := table.Find4(&h); c != nil {
-				t.Errorf("%v: found as one over IPv6", ends)
+			for _, find := range []func(*capture.Headers) (*Conn[int], Dir){table.Find4, table.Last4} {
+				if c, _ := find(&h); c != nil {
+					t.Errorf("%v: found as one over IPv6", ends)
+				}
 			}
 			table.Segment(&opening)
 			for range 2 { // As the last and as another one.
@@ -822,6 +827,10 @@ func TestFind4(t *testing.T) {
 					got, gotDir := table.Find4(&h)
 					if want == nil || got != want || gotDir != wantDir {
 						t.Errorf("%v: got %p, %d, want %p, %d", ends, got, gotDir, want, wantDir)
+					}
+					last, lastDir := table.Last4(&h)
+					if found := last != nil; found && (last != want || lastDir != wantDir) || !found && table.last == want && w.client.Addr() != w.server.Addr() {
+						t.Errorf("%v: the last is %p, %d, want %p, %d", ends, last, lastDir, want, wantDir)
 					}
 				}
 				table.Segment(&other)
