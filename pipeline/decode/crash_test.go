@@ -619,15 +619,15 @@ func TestDeadLetters(t *testing.T) {
 // were; of the others it is told.
 func TestDisplaced(t *testing.T) {
 	t.Run("connections", func(t *testing.T) {
-		displaced(t, Config{Workers: 1, BatchRows: 1, MaxConnections: 3})
+		displaced(t, "interleaved", Config{Workers: 1, BatchRows: 1, MaxConnections: 3})
 	})
 	t.Run("octets", func(t *testing.T) {
-		displaced(t, Config{Workers: 1, BatchRows: 1, MaxAPDU: 768, MaxBuffered: 1})
+		displaced(t, "link failed", Config{Workers: 1, BatchRows: 1, MaxAPDU: 2000, MaxBuffered: 1})
 	})
 }
 
-func displaced(t *testing.T, cfg Config) {
-	records := traffic(t)["interleaved"]
+func displaced(t *testing.T, name string, cfg Config) {
+	records := traffic(t)[name]
 	l := &life{t: t, archive: newArchived(), records: records, until: len(records)}
 	_, s := l.live(cfg, 0)
 	if s.Displaced == 0 || cfg.MaxConnections > 0 && s.Open > cfg.MaxConnections {
