@@ -580,8 +580,9 @@ func (s *Sensor) wait() {
 	s.settleDown()
 }
 
-// calm is from when to before when a frame of the latest file is in the interval of coverage
-// under way, and nothing has waited too long. It is never where others are asked first.
+// calm is from when to before when, as s.now, a frame of the latest file is in the interval of
+// coverage under way, which with a clock has no ends, and nothing has waited too long. It is
+// never where others are asked first.
 type calm struct{ from, to int64 }
 
 // settleDown brings s.calm up to date with s.waiting and the interval.
