@@ -86,7 +86,7 @@ const (
 // of which words from the front and from the end overlap.
 func put(c *Texts, rows int, v string) {
 	n, k, more := c.end, len(v), rows-c.rows
-	if k >= short || uint(more) > few+1 || len(c.octets)-n < shortRoom {
+	if k >= short || uint(more-1) > few || len(c.octets)-n < shortRoom {
 		c.put(rows, v)
 		return
 	}
