@@ -1,6 +1,7 @@
 package x411
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
 	"slices"
@@ -14,13 +15,13 @@ import (
 // gives. Names and domains in which something was wrong or unknown are not in it.
 //
 // Of the other names most begin as some do, with the same country, domains and organization:
-// these are looked up by themselves.
+// these are looked up by themselves. Object identifiers are few as well.
 //
 // It is bounded: 256 names, of which none takes more than two kilobytes, as many domains of less
-// than half a kilobyte, and twice as many beginnings of less than one. While few of the names are
-// found, only a sixteenth of all is looked for, so that names that are all different cost little;
-// which one changes, so that no name is passed over for ever. Decoders of one goroutine may share
-// one. The zero value is ready for use.
+// than half a kilobyte and object identifiers of less than that, and twice as many beginnings of
+// less than one. While few of the names are found, only a sixteenth of all is looked for, so that
+// names that are all different cost little; which one changes, so that no name is passed over for
+// ever. Decoders of one goroutine may share one. The zero value is ready for use.
 type NameCache struct {
 	seed maphash.Seed
 	sets []nameSet
@@ -30,6 +31,7 @@ type NameCache struct {
 
 	domains []knownDomain
 	fronts  []knownFront
+	oids    []knownOID
 }
 
 const (
@@ -47,6 +49,10 @@ const (
 	frontBits = 9 // Of the number of a front's place.
 	minFront  = 8 // Octets of its elements.
 	maxFront  = 128
+
+	oidBits = 8 // Of the number of an object identifier's place.
+	minOID  = 4 // Octets of its contents.
+	maxOID  = 32
 )
 
 // nameSet are the places that names with one remainder of their hashes have.
@@ -107,6 +113,9 @@ type frontPart struct {
 	form  Form
 	value span
 }
+
+// knownOID is an object identifier that was read: its contents octets and its dotted form.
+type knownOID struct{ octets, text []byte }
 
 // span is where a text of a known name is: from at on in its contents octets, or from ^at
 // on in its memory. Nil has the length -1.
@@ -269,6 +278,21 @@ func (d *decoder) knownDomain(x *knownDomain, octets []byte, g *DomainIdentifier
 	d.arena = append(d.arena, x.text...)
 	g.Text = d.kept(at)
 	g.Country, g.ADMD, g.PRMD = x.country.in(octets), x.admd.in(octets), x.prmd.in(octets)
+}
+
+// oid returns the place of an object identifier whose contents are octets, nil where it has none.
+func (k *NameCache) oid(octets []byte) *knownOID {
+	n := len(octets)
+	if n < minOID || n > maxOID {
+		return nil
+	}
+	if k.oids == nil {
+		k.oids = make([]knownOID, 1<<oidBits)
+	}
+	// As poor a hash as that of domains.
+	const odd = 0x9e3779b97f4a7c15
+	first, last := binary.LittleEndian.Uint32(octets), binary.LittleEndian.Uint32(octets[n-4:])
+	return &k.oids[(uint64(first)<<32|uint64(last))*odd>>(64-oidBits)]
 }
 
 // front returns the place of what the elements in begin with, nil where that has none, and where

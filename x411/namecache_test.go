@@ -400,6 +400,61 @@ func TestKnownFronts(t *testing.T) {
 	}
 }
 
+// oidAlike reads the first element of octets as an object identifier, with what k knows and without,
+// and compares what came of it.
+func oidAlike(t *testing.T, k *NameCache, octets []byte) {
+	t.Helper()
+	var with, without decoder
+	with.names = k
+	var texts [2][]byte
+	var oks [2]bool
+	for i, d := range []*decoder{&with, &without} {
+		c := d.start(octets, &Limits{})
+		var e ber.Element
+		if !c.Next(&e) {
+			return
+		}
+		texts[i], oks[i] = d.oid(&c, &e)
+	}
+	if oks[0] != oks[1] || !reflect.DeepEqual(texts[0], texts[1]) || !bytes.Equal(with.arena, without.arena) {
+		t.Errorf("%x: %q, %v, without %q, %v", octets, texts[0], oks[0], texts[1], oks[1])
+	}
+	if !reflect.DeepEqual(with.failure, without.failure) || with.failures != without.failures {
+		t.Errorf("%x: failures %v, %d, without %v, %d", octets, with.failure, with.failures, without.failure, without.failures)
+	}
+}
+
+// An object identifier that is known is read as it is otherwise, also where others had its place.
+func TestKnownOIDs(t *testing.T) {
+	var k NameCache
+	for n := range maxOID + 2 {
+		for last := range 300 {
+			content := bytes.Repeat([]byte{0x7f}, n)
+			for i := 0; i < min(n, 2); i++ {
+				content[n-1-i] = byte(last >> (8 * i)) // Cut short where the last octet says so.
+			}
+			for _, octets := range [][]byte{el(0x06, content), el(0xa0, el(0x06, content))} {
+				for range 2 {
+					oidAlike(t, &k, octets)
+				}
+			}
+		}
+	}
+	if len(k.oids) != 1<<oidBits {
+		t.Errorf("%d places", len(k.oids))
+	}
+	for _, x := range k.oids {
+		if n := len(x.octets); n > 0 && n < minOID || cap(x.octets) > 2*maxOID || cap(x.text) > 256 {
+			t.Errorf("%x is kept in %d octets, its text in %d", x.octets, cap(x.octets), cap(x.text))
+		}
+	}
+	content := []byte{0x56, 0x06, 0x01, 0x0a, 0x00}
+	oidAlike(t, &k, el(0x06, content))
+	if x := k.oid(content); string(x.octets) != string(content) || string(x.text) != "2.6.6.1.10.0" {
+		t.Errorf("%x is kept as %x, %s", content, x.octets, x.text)
+	}
+}
+
 func FuzzNameCache(f *testing.F) {
 	for _, tt := range orNameCases(f) {
 		f.Add(tt.octets, byte(0), uint16(0))
@@ -416,6 +471,10 @@ func FuzzNameCache(f *testing.F) {
 		}
 		readByFront(t, &fronts, octets, 0, 0)
 		readByFront(t, &fronts, octets, int(depth), int(spent))
+		for range 2 {
+			oidAlike(t, &k, octets)
+			oidAlike(t, &k, el(0x06, octets))
+		}
 	})
 }
 
