@@ -23,14 +23,15 @@ func extremes(v reflect.Value, number *int, high bool) []string {
 		*number++
 		switch f.Kind() {
 		case reflect.Struct:
-			want = append(want, extremes(f, number, high)...)
-		case reflect.Slice:
-			s := fmt.Appendf(nil, "\x00\t\n\r'\"\\%d,é\xff\xfe", *number)
-			if !high {
-				s = nil
+			if n, ok := f.Addr().Interface().(*schema.ORName); ok {
+				want = append(want, extremeName(n, number, high)...)
+			} else {
+				want = append(want, extremes(f, number, high)...)
 			}
-			f.SetBytes(s)
-			want = append(want, strings.ToUpper(hex.EncodeToString(s)))
+		case reflect.Slice:
+			var s string
+			*f.Addr().Interface().(*[]byte), s = extreme(number, high)
+			want = append(want, s)
 		case reflect.String:
 			s := fmt.Sprintf("s-%d", *number)
 			if !high {
@@ -78,6 +79,34 @@ func extremes(v reflect.Value, number *int, high bool) []string {
 		}
 	}
 	return want
+}
+
+// extreme returns octets for a field and their text form.
+func extreme(number *int, high bool) (octets []byte, want string) {
+	if high {
+		octets = fmt.Appendf(nil, "\x00\t\n\r'\"\\%d,é\xff\xfe", *number)
+	}
+	return octets, strings.ToUpper(hex.EncodeToString(octets))
+}
+
+// extremeName is extremes for a name, whose attributes are not in the order of their columns.
+func extremeName(n *schema.ORName, number *int, high bool) (want []string) {
+	n.Attributes, n.Present = new([schema.NameAttributes][]byte), 1<<schema.NameAttributes-1
+	fields := []*[]byte{&n.Text, &n.Key}
+	const x121, terminalID, numericID, terminalType = 3, 4, 15, 16
+	for _, k := range []int{0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, x121, terminalID, terminalType, numericID} {
+		fields = append(fields, &n.Attributes[k])
+	}
+	for _, f := range append(fields, &n.DDA, &n.DirectoryName, &n.AF) {
+		var s string
+		*number++
+		*f, s = extreme(number, high)
+		want = append(want, s)
+	}
+	if high {
+		n.AFForm = "XF"
+	}
+	return append(want, strings.ToUpper(hex.EncodeToString([]byte(n.AFForm))))
 }
 
 // asText is the expression that gives a column in the text form of extremes.
