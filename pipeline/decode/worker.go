@@ -1020,7 +1020,12 @@ func (w *worker) items(c *connection, rec *record.Record) {
 	}
 	for i := range items {
 		it := &items[i]
-		r.LastSeen, c.heard = max(r.LastSeen, it.Time), max(c.heard, it.Time)
+		if it.Time > r.LastSeen {
+			r.LastSeen = it.Time
+		}
+		if it.Time > c.heard {
+			c.heard = it.Time
+		}
 		if it.Kind != record.TPDU {
 			w.other(c, rec, it)
 			continue
