@@ -468,17 +468,21 @@ func (d *decoder) ascii(s []byte) []byte {
 	return d.kept(at)
 }
 
-// SevenBits reports whether no octet of s is above 7F: 256 at a time, as texts are most of
+// SevenBits reports whether no octet of s is above 7F: 512 at a time, as texts are most of
 // what there is, and short ones at once.
 func SevenBits(s []byte) bool {
 	const high = 0x8080808080808080
-	for ; len(s) >= 256; s = s[256:] {
-		b := (*[256]byte)(s)
-		if (ofEight(b[:64])|ofEight(b[64:128])|ofEight(b[128:192])|ofEight(b[192:]))&high != 0 {
+	for ; len(s) >= 512; s = s[512:] {
+		b := (*[512]byte)(s)
+		if (ofEight(b[:64])|ofEight(b[64:128])|ofEight(b[128:192])|ofEight(b[192:256])|
+			ofEight(b[256:320])|ofEight(b[320:384])|ofEight(b[384:448])|ofEight(b[448:]))&high != 0 {
 			return false
 		}
 	}
 	v := uint64(0)
+	for ; len(s) >= 64; s = s[64:] {
+		v |= ofEight(s)
+	}
 	for ; len(s) >= 8; s = s[8:] {
 		v |= word(s)
 	}

@@ -64,7 +64,7 @@ func FuzzT61(f *testing.F) {
 
 // TestSevenBits sets the high bit of each octet of strings of every length in turn.
 func TestSevenBits(t *testing.T) {
-	for n := range 300 {
+	for n := range 600 {
 		s := bytes.Repeat([]byte{0x7f}, n)
 		if !SevenBits(s) {
 			t.Errorf("%d octets of 7F are not of seven bits", n)
