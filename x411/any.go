@@ -42,7 +42,7 @@ func (d *decoder) appendAny(dst []byte, c *ber.Cursor, e *ber.Element) []byte {
 		return append(dst, "NULL"...)
 	case ber.TagOID:
 		if !e.Constructed {
-			if out, ok := ber.AppendOID(dst, e.Content); ok {
+			if out, ok := d.appendOID(dst, e.Content); ok {
 				return out
 			}
 		}

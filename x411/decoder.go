@@ -522,7 +522,7 @@ func (d *decoder) teletex(s []byte) []byte {
 }
 
 // oid returns an OBJECT IDENTIFIER in dotted form; explicit tagging is read as
-// integer does. It is taken from those that are known, or becomes one.
+// integer does.
 func (d *decoder) oid(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
 	content := e.Content
 	if e.Constructed {
@@ -537,25 +537,29 @@ func (d *decoder) oid(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
 		}
 		content = inner.Content
 	}
-	var x *knownOID
-	if d.names != nil {
-		x = d.names.oid(content)
-	}
 	at := len(d.arena)
-	if x != nil && string(x.octets) == string(content) {
-		d.arena = append(d.arena, x.text...)
-		return d.kept(at), true
-	}
-	out, ok := ber.AppendOID(d.arena, content)
+	out, ok := d.appendOID(d.arena, content)
 	if !ok {
 		d.fail(CodeBadOID, e.Offset)
 		return nil, false
 	}
 	d.arena = out
-	if x != nil {
-		x.octets, x.text = append(x.octets[:0], content...), append(x.text[:0], out[at:]...)
-	}
 	return d.kept(at), true
+}
+
+// appendOID does what ber.AppendOID does, with an object identifier that is known, or becomes so.
+func (d *decoder) appendOID(dst, content []byte) (out []byte, ok bool) {
+	var x *knownOID
+	if d.names != nil {
+		x = d.names.oid(content)
+	}
+	if x != nil && string(x.octets) == string(content) {
+		return append(dst, x.text...), true
+	}
+	if out, ok = ber.AppendOID(dst, content); ok && x != nil {
+		x.octets, x.text = append(x.octets[:0], content...), append(x.text[:0], out[len(dst):]...)
+	}
+	return out, ok
 }
 
 // time returns a UTCTime.

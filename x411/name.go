@@ -103,7 +103,7 @@ func (d *decoder) appendAttributeType(dst []byte, e *ber.Element) []byte {
 			return append(dst, dnKeywords[i].keyword...)
 		}
 	}
-	out, ok := ber.AppendOID(dst, e.Content)
+	out, ok := d.appendOID(dst, e.Content)
 	if !ok {
 		d.fail(CodeBadOID, e.Offset)
 		return append(dst, '?')

@@ -406,7 +406,7 @@ func oidAlike(t *testing.T, k *NameCache, octets []byte) {
 	t.Helper()
 	var with, without decoder
 	with.names = k
-	var texts [2][]byte
+	var texts, values [2][]byte
 	var oks [2]bool
 	for i, d := range []*decoder{&with, &without} {
 		c := d.start(octets, &Limits{})
@@ -415,9 +415,13 @@ func oidAlike(t *testing.T, k *NameCache, octets []byte) {
 			return
 		}
 		texts[i], oks[i] = d.oid(&c, &e)
+		values[i] = d.appendAny(nil, &c, &e)
 	}
 	if oks[0] != oks[1] || !reflect.DeepEqual(texts[0], texts[1]) || !bytes.Equal(with.arena, without.arena) {
 		t.Errorf("%x: %q, %v, without %q, %v", octets, texts[0], oks[0], texts[1], oks[1])
+	}
+	if !reflect.DeepEqual(values[0], values[1]) {
+		t.Errorf("%x: %q, without %q", octets, values[0], values[1])
 	}
 	if !reflect.DeepEqual(with.failure, without.failure) || with.failures != without.failures {
 		t.Errorf("%x: failures %v, %d, without %v, %d", octets, with.failure, with.failures, without.failure, without.failures)

@@ -136,6 +136,11 @@ func (r *Reader) Universal(c *ber.Cursor, e *ber.Element) ([]byte, bool) {
 // OID returns an OBJECT IDENTIFIER, whatever its tag, in dotted form.
 func (r *Reader) OID(c *ber.Cursor, e *ber.Element) ([]byte, bool) { return r.d.oid(c, e) }
 
+// AppendOID does what [ber.AppendOID] does. Where Use was given names it knows what it appended lately.
+func (r *Reader) AppendOID(dst, content []byte) (out []byte, ok bool) {
+	return r.d.appendOID(dst, content)
+}
+
 // Time returns a UTCTime or GeneralizedTime, whatever its tag.
 func (r *Reader) Time(c *ber.Cursor, e *ber.Element) Time { return r.d.time(c, e) }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"x400flow/osi/association"
-	"x400flow/osi/ber"
 	"x400flow/osi/session"
 	"x400flow/pipeline/record"
 	"x400flow/schema"
@@ -186,10 +185,11 @@ func (w *worker) letGo() {
 	w.row.message, w.row.body = schema.Message{}, schema.Content{}
 }
 
-// ready makes decoders that hold nothing. They share the names that are known.
+// ready makes decoders that hold nothing. They share the names that are known, with control.
 func (w *worker) ready() {
 	w.apdu = x411.APDU{Names: &w.names}
 	w.inside = inside{content: ipm.Content{Names: &w.names}}
+	w.control.Use(&w.names)
 }
 
 // activity names the event's activity and the session connection that it was
@@ -650,7 +650,7 @@ func (w *worker) associationRow(c *connection) {
 	class := c.assoc.Class()
 	d.context, d.contextName = d.context[:0], d.contextName[:0]
 	if len(f.ApplicationContext) > 0 {
-		d.context, _ = ber.AppendOID(d.context, f.ApplicationContext)
+		d.context, _ = w.control.AppendOID(d.context, f.ApplicationContext)
 		d.contextName = append(d.contextName, contextName(d.context)...)
 	} else if f.Mode == association.ModeX410 && f.ApplicationProtocol >= 0 {
 		d.context = strconv.AppendInt(d.context, f.ApplicationProtocol, 10)
@@ -661,7 +661,7 @@ func (w *worker) associationRow(c *connection) {
 			if len(d.syntaxes) > 0 {
 				d.syntaxes = append(d.syntaxes, ',')
 			}
-			d.syntaxes, _ = ber.AppendOID(d.syntaxes, x.Abstract)
+			d.syntaxes, _ = w.control.AppendOID(d.syntaxes, x.Abstract)
 		}
 	}
 	selector := func(dst *[]byte, v []byte) []byte {
