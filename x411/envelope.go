@@ -691,22 +691,30 @@ func (d *decoder) traceElement(c *ber.Cursor, e *ber.Element, t *TraceElement) {
 	}
 }
 
-// plainTrace is traceElement for one as nearly all are: of a domain that is known, at most with an
-// MTA-name of seven bits, with a time of arrival and an action and nothing else, in this order
-// and with lengths of one octet. It reads all of it or, where it returns false, nothing.
+// plainTrace is traceElement for one as most are: of a domain that is known, at most with an
+// MTA-name of seven bits, with a time of arrival, an action and perhaps other times and names
+// of these forms, and with lengths of one octet or, of what is constructed, indefinite ones. It
+// reads all of it or, where it returns false, nothing.
 func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) bool {
-	const domain, printable, ia5, set, arrival, action = 0x63, 0x13, 0x16, 0x31, 0x80, 0x82
+	const domain, printable, ia5, set, arrival, deferred, action = 0x63, 0x13, 0x16, 0x31, 0x80, 0x81, 0x82
 	in := e.Content
-	id, p := short(in, 0)
-	if id != domain || d.names == nil {
+	if len(in) == 0 || in[0] != domain || d.names == nil {
 		return false
 	}
-	octets := in[2:p]
+	_, end := short(in, 0)
+	p, scanned := end, 0
+	if end == 0 {
+		if end, scanned = openEnd(in, 0); end == 0 {
+			return false
+		}
+		p = end + 2
+	}
+	octets := in[2:end]
 	x := d.names.domain(octets)
 	if x == nil || string(x.octets) != string(octets) {
 		return false
 	}
-	elements := x.elements + 4
+	elements := x.elements + 2 + scanned
 	id, end := short(in, p)
 	var name []byte
 	if id == ia5 || id == printable {
@@ -717,32 +725,57 @@ func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) boo
 		p = end
 		id, end = short(in, p)
 	}
-	if id != set || end != len(in) {
+	next := end
+	if end == 0 {
+		if end, scanned = openEnd(in, p); end == 0 {
+			return false
+		}
+		id, next = in[p], end+2
+		elements += scanned
+	}
+	if id != set || next != len(in) {
 		return false
 	}
-	p += 2
-	id, end = short(in, p)
-	if id != arrival {
-		return false
-	}
-	raw := in[p+2 : end : end]
-	p = end
-	if id, end = short(in, p); id != action || end != p+3 || end != len(in) || in[p+2] >= 0x80 {
-		return false
+	var arrived, held, attempted []byte
+	acted := RoutingAction(-1)
+	for p += 2; p < end; elements++ {
+		id, q := short(in[:end], p)
+		switch {
+		case id == arrival && arrived == nil:
+			arrived = in[p+2 : q : q]
+		case id == action && acted < 0 && q == p+3 && in[p+2] < 0x80:
+			acted = RoutingAction(in[p+2])
+		case id == deferred && held == nil:
+			held = in[p+2 : q : q]
+		case id == ia5 && attempted == nil:
+			if attempted = in[p+2 : q : q]; !SevenBits(attempted) {
+				return false
+			}
+		default:
+			return false
+		}
+		p = q
 	}
 	levels, left := c.Left(e)
-	if levels < 2 || levels-1 < x.levels || left < elements {
+	if acted < 0 || levels < 2 || levels-1 < x.levels || left < elements {
 		return false
 	}
-	at, ok := ber.UTCTime(raw)
+	at, ok := ber.UTCTime(arrived)
 	if !ok {
 		return false
 	}
+	if held != nil {
+		until, ok := ber.UTCTime(held)
+		if !ok {
+			return false
+		}
+		t.DeferredTime.At, t.DeferredTime.Raw = until, held
+	}
 	c.Spend(elements)
 	d.knownDomain(x, octets, &t.Domain)
-	t.MTAName = name
-	t.ArrivalTime.At, t.ArrivalTime.Raw = at, raw
-	t.RoutingAction = RoutingAction(in[p+2])
+	t.MTAName, t.AttemptedMTA = name, attempted
+	t.ArrivalTime.At, t.ArrivalTime.Raw = at, arrived
+	t.RoutingAction = acted
 	return true
 }
 

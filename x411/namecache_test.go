@@ -248,9 +248,16 @@ func traceAlike(t *testing.T, k *NameCache, octets []byte, depth, spent int) (pl
 // Trace elements that are read as plain ones are as they are otherwise.
 func TestPlainTrace(t *testing.T) {
 	domain := el(0x63, country("GB"), admd(" "), str(prn, "Gamma"))
-	supplied := el(set, str(0x80, "960501095900Z"), el(0x82, []byte{1}))
+	arrival, action := str(0x80, "960501095900Z"), el(0x82, []byte{1})
+	supplied := el(set, arrival, action)
+	more := el(set, str(0x81, "960502000000Z"), action, str(ia5, "mta-2"), arrival)
+	whole := [][]byte{el(seq, domain, supplied), el(seq, domain, str(ia5, "mta-1"), supplied), el(seq, domain, str(prn, ""), supplied),
+		el(seq, domain, el(set, action, arrival)), el(seq, domain, str(ia5, "mta-1"), more)}
+	for _, octets := range whole {
+		whole = append(whole, coding{indefinite: true}.encode(parse(t, octets)))
+	}
 	var k NameCache
-	for _, octets := range [][]byte{el(seq, domain, supplied), el(seq, domain, str(ia5, "mta-1"), supplied), el(seq, domain, str(prn, ""), supplied)} {
+	for _, octets := range whole {
 		if plain := traceAlike(t, &k, octets, 0, 0); plain != 1 {
 			t.Errorf("%x: %d are plain", octets, plain)
 		}
@@ -265,7 +272,7 @@ func TestPlainTrace(t *testing.T) {
 		for depth := 1; depth < 6; depth++ {
 			traceAlike(t, &k, octets, depth, 0)
 		}
-		for left := range 30 {
+		for left := range 50 {
 			traceAlike(t, &k, octets, 0, ber.DefaultMinElements+8*len(octets)-1-left)
 		}
 	}
@@ -284,6 +291,7 @@ func TestPlainTrace(t *testing.T) {
 func FuzzPlainTrace(f *testing.F) {
 	f.Add(el(seq, el(0x63, country("GB"), admd(" ")), str(ia5, "mta-1"), el(set, str(0x80, "960501095900Z"), el(0x82, []byte{1}))), byte(0), uint16(0))
 	f.Add(traceInfo(), byte(0), uint16(0))
+	f.Add(coding{indefinite: true}.encode(parse(f, traceInfo())), byte(0), uint16(0))
 	var k NameCache
 	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
 		traceAlike(t, &k, octets, 0, 0)

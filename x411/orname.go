@@ -425,21 +425,34 @@ func short(in []byte, p int) (id byte, end int) {
 
 // openEnd returns where the end-of-contents octets of the element at p of in are, and how many
 // elements the reader scans to find them. It returns 0 where its length is not indefinite, or
-// such elements are in it as short is not for.
+// such elements are in it as short is not for, but for those of indefinite lengths that hold
+// none of these.
 func openEnd(in []byte, p int) (end, scanned int) {
-	if p+1 >= len(in) || in[p]&0x20 == 0 || in[p+1] != 0x80 {
+	if !isOpen(in, p) {
 		return 0, 0
 	}
+	inner := false
 	for p += 2; ; {
 		id, next := short(in, p)
-		if scanned++; id == 0 {
-			if next != p+2 {
-				return 0, 0
-			}
+		scanned++
+		switch {
+		case id != 0:
+			p = next
+		case next == p+2 && inner:
+			p, inner = next, false
+		case next == p+2:
 			return p, scanned
+		case !inner && isOpen(in, p):
+			p, inner = p+2, true
+		default:
+			return 0, 0
 		}
-		p = next
 	}
+}
+
+// isOpen reports whether the element at p of in is constructed and of indefinite length.
+func isOpen(in []byte, p int) bool {
+	return p+1 < len(in) && in[p]&0x20 != 0 && in[p+1] == 0x80
 }
 
 // textAttribute reads a string of the printable or numeric repertoire.
