@@ -398,12 +398,12 @@ func plainAlike(t *testing.T, octets []byte, depth, spent int) (plain int) {
 }
 
 // Standard attributes that are read as plain ones are as they are otherwise; with
-// everything as it should be they are plain, in definite and indefinite lengths.
+// everything as it should be they are plain, in definite, long and indefinite lengths.
 func TestPlainStandard(t *testing.T) {
 	whole := el(seq, country("GB"), admd(" "), str(0x80, "234"), str(0x81, "T"), el(0xa2, str(nmr, "4711")), str(0x83, "Y"),
 		str(0x84, "0123"), el(0xa5, str(0x80, "Smith"), str(0x81, "Ann"), str(0x82, "AB"), str(0x83, "Jr")),
 		el(0xa6, str(prn, "Z"), str(prn, "Z2"), str(prn, "Z3"), str(prn, "Z4")))
-	for _, octets := range [][]byte{whole, coding{indefinite: true}.encode(parse(t, whole))} {
+	for _, octets := range [][]byte{whole, coding{indefinite: true}.encode(parse(t, whole)), coding{long: true}.encode(parse(t, whole))} {
 		var d decoder
 		c := d.start(octets, &Limits{})
 		var e ber.Element
@@ -460,6 +460,7 @@ func FuzzPlainStandard(f *testing.F) {
 	for _, tt := range orNameCases(f) {
 		f.Add(tt.octets, byte(0), uint16(0))
 	}
+	f.Add(coding{long: true}.encode(parse(f, standard("Smith"))), byte(0), uint16(0))
 	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
 		plainAlike(t, octets, int(depth), int(spent))
 	})

@@ -300,8 +300,8 @@ type plainAttributes struct {
 }
 
 // plainStandard is standardAttributes for those as nearly all are: each sent once, as it
-// should be, with a length of one octet or indefinite, and of seven bits, so that nothing is
-// converted. It reads all of them or, where it returns false, nothing.
+// should be, with a length of up to five octets or indefinite, and of seven bits, so that nothing
+// is converted. It reads all of them or, where it returns false, nothing.
 func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) (front *knownFront, n int, ok bool) {
 	first := len(d.attrs)
 	d.attrs = slices.Grow(d.attrs, maxPlain)
@@ -339,14 +339,17 @@ func (a *plainAttributes) add(in []byte) bool {
 	seen := uint32(0) // Attributes, by kind.
 	for p := 0; p < len(in); {
 		id, end := short(in, p)
-		next := end
+		start, next := p+2, end
 		if end == 0 {
 			var scanned int
-			if end, scanned = openEnd(in, p); end == 0 {
+			if end, scanned = openEnd(in, p); end > 0 {
+				id, next = in[p], end+2
+				elements += scanned
+			} else if id, start, end = long(in, p); end > 0 {
+				next = end
+			} else {
 				return false
 			}
-			id, next = in[p], end+2
-			elements += scanned
 		}
 		part := &plainParts[id]
 		bit := uint32(1) << (part.kind & 31)
@@ -355,7 +358,7 @@ func (a *plainAttributes) add(in []byte) bool {
 		}
 		sent |= bit
 		elements++
-		p += 2
+		p = start
 		switch part.shape {
 		case plainNone:
 			return false
@@ -372,6 +375,10 @@ func (a *plainAttributes) add(in []byte) bool {
 			}
 			for i := 0; p < end; i++ {
 				id, stop := short(in[:end], p)
+				p += 2
+				if stop == 0 {
+					id, p, stop = long(in[:end], p-2)
+				}
 				kind, form := part.kind, part.form
 				switch {
 				case part.shape == plainPersonal && surname <= id && id <= generation:
@@ -384,9 +391,9 @@ func (a *plainAttributes) add(in []byte) bool {
 				default:
 					return false
 				}
-				v := in[p+2 : stop : stop]
+				v := in[p:stop:stop]
 				bit := uint32(1) << (kind & 31)
-				if seen&bit != 0 || !sevenBits(in, p+2, stop) {
+				if seen&bit != 0 || !sevenBits(in, p, stop) {
 					return false
 				}
 				seen |= bit
@@ -428,31 +435,47 @@ func short(in []byte, p int) (id byte, end int) {
 // such elements are in it as short is not for, but for those of indefinite lengths that hold
 // none of these.
 func openEnd(in []byte, p int) (end, scanned int) {
-	if !isOpen(in, p) {
+	if p+1 >= len(in) || in[p]&0x20 == 0 || in[p+1] != 0x80 {
 		return 0, 0
 	}
 	inner := false
-	for p += 2; ; {
-		id, next := short(in, p)
+	for p += 2; p+1 < len(in); {
+		id, l := in[p], int(in[p+1])
 		scanned++
 		switch {
-		case id != 0:
-			p = next
-		case next == p+2 && inner:
-			p, inner = next, false
-		case next == p+2:
+		case id != 0 && l < 0x80:
+			p += l
+		case id == 0 && l == 0 && inner:
+			inner = false
+		case id == 0 && l == 0:
 			return p, scanned
-		case !inner && isOpen(in, p):
-			p, inner = p+2, true
+		case id&0x20 != 0 && l == 0x80 && !inner:
+			inner = true
 		default:
 			return 0, 0
 		}
+		p += 2
 	}
+	return 0, 0
 }
 
-// isOpen reports whether the element at p of in is constructed and of indefinite length.
-func isOpen(in []byte, p int) bool {
-	return p+1 < len(in) && in[p]&0x20 != 0 && in[p+1] == 0x80
+// long is short for an element whose length takes two to five octets; its contents begin at start.
+func long(in []byte, p int) (id byte, start, end int) {
+	if p+1 >= len(in) || in[p+1] <= 0x80 || in[p+1] > 0x84 {
+		return 0, 0, 0
+	}
+	start = p + 2 + int(in[p+1]&0x7f)
+	if start > len(in) {
+		return 0, 0, 0
+	}
+	l := uint32(0)
+	for _, b := range in[p+2 : start] {
+		l = l<<8 | uint32(b)
+	}
+	if uint64(l) > uint64(len(in)-start) {
+		return 0, 0, 0
+	}
+	return in[p], start, start + int(l)
 }
 
 // textAttribute reads a string of the printable or numeric repertoire.
