@@ -254,7 +254,13 @@ func (t telling) RoundTrip(r *http.Request) (*http.Response, error) {
 // handshake to be over before the server has seen its certificate; of the server's reason
 // nothing arrives where its end of the connection is faster.
 func ended(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	// Net/http's error for an end before the first octet of a request is its own.
+	return strings.Contains(err.Error(), "server closed idle connection")
 }
 
 // octets returns how many octets pieces have.
