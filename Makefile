@@ -7,7 +7,7 @@ ARCHIVE ?= archive
 # apt-get as root, through sudo where that asks no password, else not at all.
 APT := $(shell if [ "$$(id -u)" = 0 ]; then echo apt-get; elif sudo -n true 2>/dev/null; then echo sudo apt-get; fi)
 
-.PHONY: run build test test-faults check race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark need-systemd deb docs bench bench-stages pgo bench-live bench-queries clean
+.PHONY: run build test test-faults check allocations race pcap libchdb kafka need-java need-net need-npm need-tcpdump need-tshark need-systemd deb docs bench bench-stages pgo bench-live bench-queries clean
 
 ## run: build, archive the captures in testdata, show the message flows in them
 run: build libchdb
@@ -49,7 +49,11 @@ kafka: need-java
 test: need-tshark need-systemd need-net libchdb kafka check
 	@# Tests run built commands, at which go does not look before it takes a result from its cache.
 	$(GO) test -count=1 -timeout 20m ./...
-	$(MAKE) race pcap
+	$(MAKE) allocations race pcap
+
+# What allocates may depend on the profile that the commands are compiled by.
+allocations:
+	$(GO) test -pgo bench/ingest.pgo -run Alloc ./osi/... ./x411/... ./schema/... ./pipeline/...
 
 check:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
