@@ -342,8 +342,7 @@ func (d *decoder) domain(c *ber.Cursor, e *ber.Element, g *DomainIdentifier) {
 	}
 	known := string(x.octets) == string(e.Content)
 	levels, elements := c.Left(e)
-	if known && x.levels <= levels && x.elements <= elements {
-		c.Spend(x.elements)
+	if known && c.Afford(e, x.levels, x.elements) {
 		d.knownDomain(x, e.Content, g)
 		return
 	}
@@ -756,22 +755,22 @@ func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) boo
 		}
 		p = q
 	}
-	levels, left := c.Left(e)
-	if acted < 0 || levels < 2 || levels-1 < x.levels || left < elements {
+	at, ok := ber.UTCTime(arrived)
+	if !ok || acted < 0 {
 		return false
 	}
-	at, ok := ber.UTCTime(arrived)
-	if !ok {
+	deferral := Time{Raw: held}
+	if held != nil {
+		if deferral.At, ok = ber.UTCTime(held); !ok {
+			return false
+		}
+	}
+	if !c.Afford(e, max(2, x.levels+1), elements) {
 		return false
 	}
 	if held != nil {
-		until, ok := ber.UTCTime(held)
-		if !ok {
-			return false
-		}
-		t.DeferredTime.At, t.DeferredTime.Raw = until, held
+		t.DeferredTime = deferral
 	}
-	c.Spend(elements)
 	d.knownDomain(x, octets, &t.Domain)
 	t.MTAName, t.AttemptedMTA = name, attempted
 	t.ArrivalTime.At, t.ArrivalTime.Raw = at, arrived
@@ -1055,10 +1054,9 @@ func (d *decoder) plainRecipient(c *ber.Cursor, e, f *ber.Element, r *Recipient)
 	if len(rest) != 7 || rest[0] != 0x80 || rest[1] != 1 || rest[3] != 0x81 || rest[4] != 2 || rest[5] > 7 {
 		return false
 	}
-	if _, left := c.Left(f); left < 2 {
+	if !c.Afford(f, 0, 2) {
 		return false
 	}
-	c.Spend(2)
 	r.Number = int64(int8(rest[2]))
 	r.Indicators = PerRecipientIndicators(flagsOf(rest[6:], int(rest[5])))
 	return true

@@ -55,6 +55,9 @@ const (
 	maxOID  = 32
 )
 
+// hashOdd is what the poor hashes of domains, fronts and object identifiers multiply by.
+const hashOdd = 0x9e3779b97f4a7c15
+
 // nameSet are the places that names with one remainder of their hashes have.
 type nameSet struct {
 	names  [2]knownName
@@ -247,9 +250,8 @@ func (k *NameCache) domain(octets []byte) *knownDomain {
 	}
 	// A poor hash does for the few domains that there are. Where two have one place, what was
 	// saved is lost, and no more.
-	const odd = 0x9e3779b97f4a7c15
 	x := word(octets) ^ bits.RotateLeft64(word(octets[n/2-4:]), 21) ^ bits.RotateLeft64(word(octets[n-8:]), 42)
-	return &k.domains[x*odd>>(64-domainBits)]
+	return &k.domains[x*hashOdd>>(64-domainBits)]
 }
 
 // keep makes x the domain g, whose contents are octets, if its parts are in these.
@@ -290,9 +292,8 @@ func (k *NameCache) oid(octets []byte) *knownOID {
 		k.oids = make([]knownOID, 1<<oidBits)
 	}
 	// As poor a hash as that of domains.
-	const odd = 0x9e3779b97f4a7c15
 	first, last := binary.LittleEndian.Uint32(octets), binary.LittleEndian.Uint32(octets[n-4:])
-	return &k.oids[(uint64(first)<<32|uint64(last))*odd>>(64-oidBits)]
+	return &k.oids[(uint64(first)<<32|uint64(last))*hashOdd>>(64-oidBits)]
 }
 
 // front returns the place of what the elements in begin with, nil where that has none, and where
@@ -314,13 +315,12 @@ func (k *NameCache) front(in []byte) (x *knownFront, end int, learn bool) {
 	if k.fronts == nil {
 		k.fronts = make([]knownFront, 1<<frontBits)
 	}
-	const odd = 0x9e3779b97f4a7c15
 	octets := in[:end]
 	hash := word(octets[end-8:])
 	for v := octets; len(v) > 8; v = v[8:] {
-		hash = bits.RotateLeft64(hash*odd, 29) ^ word(v)
+		hash = bits.RotateLeft64(hash*hashOdd, 29) ^ word(v)
 	}
-	hash *= odd
+	hash *= hashOdd
 	x = &k.fronts[hash>>(64-frontBits)]
 	if x.hash != hash {
 		// What comes once would only cost.

@@ -102,8 +102,7 @@ func (d *decoder) orName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	}
 	known, hash, wanted := d.names.find(e.Content)
 	levels, elements := c.Left(e)
-	if known != nil && known.levels <= levels && known.elements <= elements {
-		c.Spend(known.elements)
+	if known != nil && c.Afford(e, known.levels, known.elements) {
 		d.known(known, e, n)
 		return
 	}
@@ -320,10 +319,9 @@ func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) (front *knownFron
 	if !p.add(in[end:]) {
 		return nil, 0, false
 	}
-	if levels, left := c.Left(e); levels < 2 || left < p.elements {
+	if !c.Afford(e, 2, p.elements) {
 		return nil, 0, false
 	}
-	c.Spend(p.elements)
 	d.attrs = d.attrs[:first+p.n]
 	if learn {
 		d.learn(front, in[:end], p.attrs[:known], elements)

@@ -435,6 +435,17 @@ func (c *Cursor) Left(e *Element) (levels, elements int) {
 // not read them again.
 func (c *Cursor) Spend(n int) { c.d.budget -= n }
 
+// Afford is Spend for a caller that reads so many elements of e by itself, in so many levels
+// below the cursor that read e. Where there may not be as many it reports false, and nothing
+// is taken.
+func (c *Cursor) Afford(e *Element, levels, elements int) bool {
+	if e.state.levels() < levels || c.d.budget < elements {
+		return false
+	}
+	c.Spend(elements)
+	return true
+}
+
 func (c *Cursor) stop(code Code, offset int) bool {
 	c.state, c.end = c.state>>8<<8|state(code), ^offset
 	return false

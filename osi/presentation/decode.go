@@ -209,11 +209,9 @@ func (x *Context) plain(c *ber.Cursor, item *ber.Element) bool {
 	if seq+4 > len(b) || b[seq] != 0x30 || int(b[seq+1]) != len(b)-seq-2 || b[seq+2] != 0x06 || int(b[seq+3]) != len(b)-seq-4 {
 		return false
 	}
-	const elements = 4
-	if levels, left := c.Left(item); !item.Constructed || levels < 2 || left < elements {
+	if !item.Constructed || !c.Afford(item, 2, 4) {
 		return false
 	}
-	c.Spend(elements)
 	x.ID, x.Abstract, x.Transfer, x.TransferCount = int64(int8(b[2])), b[5:seq:seq], b[seq+4:], 1
 	return true
 }
@@ -278,11 +276,9 @@ func (r *Result) plain(c *ber.Cursor, item *ber.Element) bool {
 	if len(b) < 5 || len(b) >= 0x80 || b[0] != 0x80 || b[1] != 1 || b[3] != 0x81 || int(b[4]) != len(b)-5 {
 		return false
 	}
-	const elements = 2
-	if levels, left := c.Left(item); !item.Constructed || levels < 1 || left < elements {
+	if !item.Constructed || !c.Afford(item, 1, 2) {
 		return false
 	}
-	c.Spend(elements)
 	r.Result, r.Reason, r.Transfer = int64(int8(b[2])), -1, b[5:]
 	return true
 }
@@ -420,11 +416,9 @@ func (p *PDV) plain(c *ber.Cursor, l *ber.Element) bool {
 	if len(b) < 5 || b[0] != 0x02 || b[1] != 1 || b[2] >= 0x80 || b[3] != 0xa0 || b[4] >= 0x80 || int(b[4]) != len(b)-5 {
 		return false
 	}
-	const elements = 2
-	if levels, left := c.Left(l); l.Tag != ber.TagSequence || !l.Constructed || levels < 1 || left < elements {
+	if l.Tag != ber.TagSequence || !l.Constructed || !c.Afford(l, 1, 2) {
 		return false
 	}
-	c.Spend(elements)
 	*p = PDV{Context: int64(b[2]), Form: SingleASN1, Octets: b[5:], Start: l.Offset + l.Header + 5}
 	return true
 }

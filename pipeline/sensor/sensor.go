@@ -428,10 +428,10 @@ func (s *Sensor) copied(f *capture.Frame, h *capture.Headers, octets []byte) boo
 //go:noinline
 func (s *Sensor) segment4(ctx context.Context, f *capture.Frame, h *capture.Headers, octets []byte) error {
 	s.seg.Plain(f, h, octets)
-	if err := s.anySegment(ctx, &s.seg, s.lastWatch); err != nil || !s.overdue() {
+	if err := s.anySegment(ctx, &s.seg, s.lastWatch); err != nil {
 		return err
 	}
-	return s.Flush(ctx)
+	return s.due(ctx)
 }
 
 // behindPlain does what plain left to do of a plain frame. It is kept out of Frame, which then
@@ -1081,7 +1081,7 @@ func (s *Sensor) fillPart(st *conn, dir tcp.Dir, run []byte, f *capture.Frame) (
 	}
 	item := rec.B[p.at:]
 	d := &st.dir[dir&1]
-	if nsdu := item[record.ItemFront:]; !(d.tsdu.tokened(nsdu) || d.tsdu.pass(nsdu)) {
+	if !d.tsdu.pass(item[record.ItemFront:]) {
 		s.withdraw(st)
 		return n, true
 	}
@@ -1120,7 +1120,7 @@ func (s *Sensor) units(ctx context.Context) error {
 	for f.Next(u) {
 		if u.Kind != tpkt.TPDU {
 			if err := s.skip(ctx, c, &record.Item{
-				Kind: itemKind(u.Kind), Dir: uint8(ev.Dir), Sequence: d.base + uint32(u.Offset), Time: ev.Time,
+				Kind: itemKind(u.Kind), Dir: uint8(ev.Dir), Resync: u.Resync, Sequence: d.base + uint32(u.Offset), Time: ev.Time,
 				Offset: u.Offset, Frame: ev.Frame, Octets: u.Data,
 			}); err != nil {
 				return err
