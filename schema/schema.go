@@ -72,8 +72,6 @@ type Batch struct {
 	Coverage          Coverage
 	Progresses        Progresses
 	Captures          Captures
-
-	seen seen
 }
 
 // Tables is the number of tables.
@@ -102,7 +100,6 @@ func (b *Batch) Reset() {
 	for _, t := range b.All() {
 		t.Reset()
 	}
-	b.seen.reset()
 }
 
 // Held returns about how much memory Reset keeps, whatever rows there are.

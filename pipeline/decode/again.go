@@ -133,6 +133,7 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 			Inferred: inferred, OneDirection: oneDirection, Interruptions: interruptions, Resumed: resumed,
 		}
 		var status x411.Status
+		w.begin()
 		if envelope := operationKind(kind); envelope != x411.KindNone {
 			given := schema.MTSIdentifier{
 				Text: []byte(id), Country: []byte(country), ADMD: []byte(admd), PRMD: []byte(prmd), Local: []byte(local),
@@ -143,10 +144,11 @@ func (w *worker) again(ctx context.Context, st *store.Store, ids []uuid.UUID, st
 		}
 		if status == x411.StatusFailed {
 			stats.Failed++
-			continue
+		} else {
+			w.innerProblems(nil, m)
+			stats.Decoded++
 		}
-		w.innerProblems(nil, m)
-		stats.Decoded++
+		w.end()
 	}
 	return rows.Err()
 }

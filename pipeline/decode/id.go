@@ -8,7 +8,6 @@ import (
 	"net/netip"
 
 	"x400flow/osi/association"
-	"x400flow/x411"
 )
 
 // flowID identifies the two ends of a connection, client first.
@@ -35,36 +34,6 @@ func transferID(o *association.Origin) (id [16]byte) {
 	binary.BigEndian.PutUint32(b[17:], o.Seq)
 	sum := sha256.Sum256(b[:])
 	copy(id[:], sum[:])
-	return id
-}
-
-// identify identifies an APDU by where its first octet stood and by its octets, of
-// which those of the content are told by their digest: most octets of traffic are
-// those of contents, and digesting them twice would be most of the decoder's work.
-// content is empty where there is none.
-func (w *worker) identify(o *association.Origin, octets []byte, content x411.Range, digest *[sha256.Size]byte) (id [16]byte) {
-	if w.hash == nil {
-		w.hash = sha256.New()
-	}
-	h := w.hash
-	h.Reset()
-	b := append(w.digested[:0], o.Connection[:]...)
-	b = append(b, o.Dir)
-	b = binary.BigEndian.AppendUint32(b, o.Seq)
-	// The number of octets before the content says where it stood.
-	before := octets
-	if content.Len() > 0 {
-		before = octets[:content.Start]
-	}
-	b = binary.BigEndian.AppendUint64(b, uint64(len(before)))
-	h.Write(b)
-	h.Write(before)
-	if content.Len() > 0 {
-		h.Write(append(b[:0], digest[:]...))
-		h.Write(octets[content.End:])
-	}
-	w.digested = h.Sum(b[:0])
-	copy(id[:], w.digested)
 	return id
 }
 

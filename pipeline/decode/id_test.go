@@ -19,9 +19,12 @@ func TestIdentifier(t *testing.T) {
 	origin.Seq = 0xfedcba98
 	identifier := func(cfg Config, octets []byte) [16]byte {
 		w := contentWorker(cfg)
-		m := &schema.Message{}
-		w.rows(m, octets, &origin)
-		return m.APDU
+		w.begin()
+		w.rows(&schema.Message{}, octets, &origin)
+		w.batch.Problems.Append(&schema.Problem{}) // An APDU that cannot be decoded has no other row.
+		w.end()
+		w.settle()
+		return w.batch.Problems.APDU[0]
 	}
 	var a x411.APDU
 	if a.Decode(octets) != x411.StatusOK || !a.Content.Present || a.Content.Constructed {

@@ -95,7 +95,7 @@ func (w *worker) invoked(c *connection) {
 	w.unanswered(c, keep)
 	v := w.invocation()
 	w.sighted(c, &v.message)
-	v.message.APDU = w.identify(&ev.Origin, ev.Octets, x411.Range{}, nil)
+	v.message.APDU = w.identifier(&ev.Origin, ev.Octets, x411.Range{}, nil)
 	v.source = append(v.source[:0], v.message.Source...)
 	v.message.Source = v.source
 	v.octets = append(v.octets[:0], ev.Octets...)
@@ -209,7 +209,7 @@ func (w *worker) completed(c *connection, v *invocation, answer *rose.APDU, at *
 		o.StreamOffset, o.TCPSequence = v.message.StreamOffset, v.message.TCPSequence
 		o.Invoked, o.Inferred = true, v.inferred
 	} else {
-		o.Operation = w.identify(&w.ev.Origin, w.ev.Octets, x411.Range{}, nil)
+		o.Operation = w.identifier(&w.ev.Origin, w.ev.Octets, x411.Range{}, nil)
 		o.Source, o.Direction = w.pool.sources.name(at.Source), direction(1-at.Dir)
 		o.CapturedAt, o.Frame, o.StreamOffset, o.TCPSequence = at.Time, at.Frame, at.Offset, at.Sequence
 		o.Inferred = w.ev.Inferred
@@ -327,9 +327,11 @@ func (w *worker) argument(c *connection, o *schema.Operation, v *invocation, ans
 		w.numbered()
 	}
 	w.row.base, w.row.unanswered = v.rose.ArgumentStart, answer == nil
-	w.content(m)
+	w.begin()
+	w.content()
 	status := w.envelope(m, v.octets)
 	w.innerProblems(c, m)
+	w.end()
 	o.APDU, o.MTSID = m.APDU, m.ID.Text
 	if kind == x411.KindReportDelivery {
 		o.MTSID = m.Subject.Text
@@ -364,11 +366,13 @@ func (w *worker) fetched(c *connection, o *schema.Operation, answer *rose.APDU) 
 	p.Result(x411.OperationFetch, result)
 	o.Result = p.Text
 	w.sighted(c, m)
-	m.APDU = w.identify(&w.ev.Origin, w.ev.Octets, x411.Range{}, nil)
+	m.APDU = w.identifier(&w.ev.Origin, w.ev.Octets, x411.Range{}, nil)
 	w.row.base, w.row.unanswered = answer.ArgumentStart, false
-	w.content(m)
+	w.begin()
+	w.content()
 	status := w.envelope(m, octets)
 	w.innerProblems(c, m)
+	w.end()
 	o.APDU, o.ResultRaw = m.APDU, nil
 	// The rows' octets are overwritten by what is decoded next.
 	id := m.ID.Text
@@ -406,7 +410,8 @@ func operationKind(name string) x411.Kind {
 	return x411.KindNone
 }
 
-// operationAgain decodes anew what an operation carried; octets are its ROSE APDU.
+// operationAgain decodes anew, between begin and end, what an operation carried; octets are its
+// ROSE APDU.
 // The identifier and time of a submission came from its result.
 func (w *worker) operationAgain(m *schema.Message, kind x411.Kind, id *schema.MTSIdentifier, submitted *time.Time, octets []byte) x411.Status {
 	var r rose.APDU
@@ -425,6 +430,6 @@ func (w *worker) operationAgain(m *schema.Message, kind x411.Kind, id *schema.MT
 		}
 		w.numbered()
 	}
-	w.content(m)
+	w.content()
 	return w.envelope(m, octets)
 }

@@ -20,6 +20,7 @@ type rows struct {
 	texts   text
 	joined  []byte // A content that came in segments.
 	content []byte // The content of the APDU.
+	earlier []byte // The same octets as the batch has them already, nil where it has not.
 	keyless []byte // A copy without the keys that it showed.
 	digest  [sha256.Size]byte
 	message schema.Message
@@ -306,6 +307,8 @@ func (w *worker) transferred(c *connection) {
 			w.batch.Adopt(b)
 		}
 	}
+	w.begin()
+	defer w.end()
 	status, octets := w.rows(m, ev.Octets, &ev.Origin)
 	if status != x411.StatusOK {
 		a := &w.apdu
@@ -365,17 +368,17 @@ func (w *worker) sighted(c *connection, m *schema.Message) {
 
 // rows decodes an APDU and appends its rows; m says where it came from, and unless
 // origin is nil it is given its identifier. An APDU that cannot be decoded at all gives
-// none. shown are the octets that may be shown.
+// none. It is called between begin and end. shown are the octets that may be shown.
 func (w *worker) rows(m *schema.Message, octets []byte, origin *association.Origin) (status x411.Status, shown []byte) {
 	w.row.base, w.row.unanswered = 0, false
 	status = w.apdu.Decode(octets)
-	w.content(m)
+	w.content()
 	if origin != nil {
 		var content x411.Range
 		if x := &w.apdu.Content; x.Present && !x.Constructed {
 			content = x.Contents
 		}
-		m.APDU = w.identify(origin, octets, content, &m.ContentSHA256)
+		w.identify(m, origin, octets, content)
 	}
 	if status == x411.StatusFailed {
 		return status, octets
@@ -383,27 +386,23 @@ func (w *worker) rows(m *schema.Message, octets []byte, origin *association.Orig
 	if keys := w.apdu.Keys(); len(keys) > 0 {
 		octets = w.without(keys, 0, octets)
 		w.apdu.Decode(octets)
-		w.content(m)
+		w.content()
 	}
 	return w.envelope(m, octets), octets
 }
 
-// content finds the content of the APDU decoded, and digests it.
-func (w *worker) content(m *schema.Message) {
+// content finds the content of the APDU decoded, and has it digested.
+func (w *worker) content() {
 	x := &w.apdu.Content
-	if w.row.content = nil; !x.Present {
-		m.ContentSHA256 = [sha256.Size]byte{}
+	if w.row.content, w.row.earlier = nil, nil; !x.Present {
+		w.digests.now.content = contentSum{number: -1}
 		return
 	}
 	if w.row.content = x.Octets; x.Constructed {
 		w.row.joined = w.apdu.AppendContent(w.row.joined[:0])
 		w.row.content = w.row.joined
 	}
-	if w.pool.cfg.EnvelopeOnly {
-		m.ContentSHA256 = w.seen.digest(w.row.content)
-	} else {
-		m.ContentSHA256 = w.batch.Digest(w.row.content)
-	}
+	w.digest(w.row.content)
 }
 
 // without returns a copy of octets in which keys, told from base, are overwritten. It
@@ -626,7 +625,7 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 		if a.Content.Constructed {
 			cut = a.Content.Encoding
 		}
-		k.Size, k.SHA256 = uint64(len(octets)), m.ContentSHA256
+		k.Size = uint64(len(octets))
 		k.Kept = !w.pool.cfg.EnvelopeOnly
 		if k.Kept {
 			k.Content = octets
@@ -635,8 +634,11 @@ func (w *worker) contents(m *schema.Message, in []byte) {
 			k.Head, k.Tail, k.ContentInline = in[:w.row.base+cut.Start], in[w.row.base+cut.End:], false
 		}
 	}
-	w.batch.AppendContent(k)
+	kept := w.batch.AppendContent(k, w.row.earlier)
 	if a.Content.Present {
+		if k.Kept {
+			w.lasts(kept)
+		}
 		w.inner(m, w.row.content)
 	}
 }

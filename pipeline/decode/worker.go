@@ -93,7 +93,8 @@ type worker struct {
 	releases     []hold     // Due when the batch is durable.
 	row          rows
 	derived      derived
-	seen         seen // Where contents are not kept.
+	seen         seen
+	digests      digests
 	ops          operations
 	hash         hash.Hash
 	digested     []byte
@@ -255,6 +256,8 @@ func newWorker(p *Pool, shard int) *worker {
 		look:  min(p.cfg.BatchOctets/looks, p.cfg.BatchRows*leastRow),
 		seen:  seen{room: min(p.cfg.BatchOctets, maxSeen)},
 	}
+	w.digests.now = nothing
+	w.digests.reset()
 	w.ready()
 	w.last.prev, w.last.next = &w.last, &w.last
 	w.untold.earlier, w.untold.later = &w.untold, &w.untold
@@ -437,6 +440,10 @@ func (w *worker) overdue(c *connection, now time.Time) bool {
 }
 
 func (w *worker) write(ctx context.Context, ack func()) error {
+	w.settle()
+	if !w.pool.cfg.EnvelopeOnly {
+		w.seen.forget()
+	}
 	b := w.batch
 	w.batch = w.pool.writer.Batch()
 	return w.pool.writer.Write(ctx, b, ack)

@@ -36,8 +36,8 @@ func (l *List) Add(octets []byte) int {
 	return n
 }
 
-// Len returns how many there are.
-func (l *List) Len() int { return len(l.items) }
+// Move says that those with number i are in octets, too, from now on.
+func (l *List) Move(i int, octets []byte) { l.items[i].octets = octets }
 
 // Sum returns the digest of those with number i, which is there from Take to Reset.
 func (l *List) Sum(i int) *[sha256.Size]byte { return &l.items[i].sum }
