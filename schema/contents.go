@@ -27,14 +27,16 @@ func (b *Batch) AppendContent(r *Content, earlier []byte) (kept []byte) {
 }
 
 // Place is a place in a batch: how many rows are before it of each table that has an APDU's.
-type Place [13]int
+type Place [13]int32
 
 // Place sets p to where rows are appended next.
 func (b *Batch) Place(p *Place) {
-	*p = Place{
+	for i, rows := range [len(Place{})]int{
 		b.Messages.rows, b.Contents.rows, b.Recipients.rows, b.Trace.rows, b.Extensions.rows, b.Bilaterals.rows,
 		b.IPMs.rows, b.IPMRecipients.rows, b.IPMReferences.rows, b.IPMExtensions.rows, b.IPMExtensionItems.rows, b.BodyParts.rows,
 		b.Problems.rows,
+	} {
+		p[i] = int32(rows)
 	}
 }
 
@@ -55,10 +57,10 @@ func (b *Batch) Identify(from, to *Place, apdu [16]byte) {
 // two places.
 func (b *Batch) TellContent(from, to *Place, sum *[sha256.Size]byte) {
 	for row := from[0]; row < to[0]; row++ {
-		copy(digestAt(&b.Messages.ContentSHA256, row), sum[:])
+		copy(digestAt(&b.Messages.ContentSHA256, int(row)), sum[:])
 	}
 	for row := from[1]; row < to[1]; row++ {
-		copy(digestAt(&b.Contents.SHA256, row), sum[:])
+		copy(digestAt(&b.Contents.SHA256, int(row)), sum[:])
 	}
 }
 
