@@ -189,7 +189,7 @@ type Decoder struct {
 // Cursors and elements of the previous input must no longer be used.
 func (d *Decoder) Reset(in []byte) Cursor {
 	d.in = in
-	d.scanned = 0
+	d.spans, d.scanned = d.spans[:0], 0
 	depth := d.MaxDepth
 	if depth <= 0 {
 		depth = DefaultMaxDepth
@@ -306,12 +306,15 @@ func (c *Cursor) Peek() (t Tag, ok bool) {
 	return t, code == None
 }
 
-// heads are the Heads of elements whose tag takes one octet, by that octet.
-var heads = func() (of [256]Head) {
+// heads are the Heads of elements whose tag takes one octet, by that octet, and openHeads the
+// same of those of indefinite lengths.
+var heads, openHeads = func() (of, open [256]Head) {
 	for id := range of {
 		of[id] = Head{Tag: MakeTag(Class(id>>6), uint32(id&0x1f)), Constructed: id&0x20 != 0}
+		open[id] = of[id]
+		open[id].Indefinite = true
 	}
-	return of
+	return of, open
 }()
 
 // shortLengths are, by an element's first octet, what a length of one octet is below:
@@ -328,25 +331,36 @@ var shortLengths = func() (of [256]uint8) {
 // Next reads the next element into e. It returns false at the end of the level
 // and on an error, which Code tells apart.
 func (c *Cursor) Next(e *Element) bool {
-	d, p := c.d, c.pos
-	if p >= c.end {
+	d, p, end := c.d, c.pos, c.end
+	if p >= end {
 		return false
 	}
 	if d.budget--; d.budget < 0 {
 		return c.stop(TooManyElements, p)
 	}
-	in := d.in[:c.end]
+	in := d.in[:end]
 	if p+1 >= len(in) {
 		return c.long(e, p)
 	}
 	id, l := in[p], int(in[p+1])
 	start := p + 2
+	if most := int(shortLengths[id]); l >= most {
+		// Nearly all others have a length of two octets more, or an indefinite one.
+		if most == 0 || l != 0x82 || p+3 >= len(in) {
+			if most > 0 && l == 0x80 {
+				return c.indefinite(e, p, start, id)
+			}
+			return c.long(e, p)
+		}
+		l = int(in[p+2])<<8 | int(in[p+3])
+		start = p + 4
+	}
 	q := start + l
-	if l >= int(shortLengths[id]) || q > len(in) {
+	if q > len(in) {
 		return c.long(e, p)
 	}
 	e.Offset = p
-	e.Header = 2
+	e.Header = start - p
 	e.End = q
 	e.Content = in[start:q:q]
 	e.Head = heads[id]
@@ -355,20 +369,18 @@ func (c *Cursor) Next(e *Element) bool {
 	return true
 }
 
-// long is Next for an element whose tag or length takes more than one octet.
+// long is Next for an element whose tag takes more than one octet, or its length another
+// number of octets than nearly all have.
 func (c *Cursor) long(e *Element, p int) bool {
 	in := c.d.in[:c.end]
-	b := in[p]
-	e.Offset = p
-	e.Head = heads[b]
-	e.state = c.state
+	at, b := p, in[p]
+	tag := heads[b].Tag
 	p++
 	if b&0x1f == 0x1f {
-		t, q, code := longTag(in, e.Offset)
-		if code != None {
-			return c.stop(code, e.Offset)
+		var code Code
+		if tag, p, code = longTag(in, at); code != None {
+			return c.stop(code, at)
 		}
-		e.Tag, p = t, q
 	}
 	if p >= len(in) {
 		return c.stop(Truncated, p)
@@ -376,7 +388,11 @@ func (c *Cursor) long(e *Element, p int) bool {
 	l := int(in[p])
 	p++
 	if l == 0x80 {
-		return c.indefinite(e, p)
+		if !c.indefinite(e, at, p, b) {
+			return false
+		}
+		e.Tag = tag
+		return true
 	}
 	if l > 0x80 {
 		n, q, code := longLength(in, p, l&0x7f)
@@ -386,14 +402,16 @@ func (c *Cursor) long(e *Element, p int) bool {
 		l, p = n, q
 	}
 	if l > len(in)-p {
-		return c.stop(LengthExceedsParent, e.Offset)
+		return c.stop(LengthExceedsParent, at)
 	}
 	if b == 0 && l == 0 {
-		return c.stop(UnexpectedEndOfContents, e.Offset)
+		return c.stop(UnexpectedEndOfContents, at)
 	}
-	e.Header = p - e.Offset
-	e.End = p + l
+	e.Offset, e.Header, e.End = at, p-at, p+l
 	e.Content = in[p:e.End]
+	e.Head = heads[b]
+	e.Tag = tag
+	e.state = c.state
 	c.pos = e.End
 	return true
 }
@@ -451,23 +469,25 @@ func (c *Cursor) stop(code Code, offset int) bool {
 	return false
 }
 
-// indefinite finds the end of e, whose contents begin at p.
-func (c *Cursor) indefinite(e *Element, p int) bool {
-	if !e.Constructed {
-		return c.stop(IndefinitePrimitive, e.Offset)
+// indefinite is Next for an element at p of indefinite length, whose contents begin at start and
+// whose first octet is id. Where that is not all of its tag, the caller is to put that in.
+func (c *Cursor) indefinite(e *Element, p, start int, id byte) bool {
+	d := c.d
+	if id&0x20 == 0 {
+		return c.stop(IndefinitePrimitive, p)
 	}
-	e.Header = p - e.Offset
-	e.Indefinite = true
-	end, ok := c.d.known(e.Offset)
+	end, ok := d.known(p)
 	if !ok {
 		var code Code
 		var at int
-		if end, code, at = c.d.scan(e.Offset, p, c.end, c.state.levels()); code != None {
+		if end, code, at = d.scan(p, start, c.end, c.state.levels()); code != None {
 			return c.stop(code, at)
 		}
 	}
-	e.Content = c.d.in[p : end-2]
-	e.End = end
+	e.Offset, e.Header, e.End = p, start-p, end
+	e.Content = d.in[start : end-2 : end-2]
+	e.Head = openHeads[id]
+	e.state = c.state
 	c.pos = end
 	return true
 }
@@ -497,10 +517,27 @@ func (d *Decoder) Remember(n int) {
 // known returns the end of the element of indefinite length at start, where that has
 // been found before, and spends what finding it took.
 func (d *Decoder) known(start int) (end int, ok bool) {
-	if start >= d.scanned {
+	// Elements are mostly come to in their order, and all of them.
+	i, spans := d.span, d.spans
+	if i >= len(spans) || spans[i].start != start {
+		if i = d.search(start); i < 0 {
+			return 0, false
+		}
+	}
+	s := &spans[i]
+	if s.cost > d.budget {
 		return 0, false
 	}
-	// Elements are mostly come to in their order.
+	d.span = i + 1
+	d.budget -= s.cost
+	return s.end, true
+}
+
+// search returns which of the spans begins at start, -1 where none does.
+func (d *Decoder) search(start int) int {
+	if start >= d.scanned {
+		return -1
+	}
 	i, spans := d.span, d.spans
 	if i >= len(spans) || spans[i].start > start {
 		i = 0
@@ -508,17 +545,10 @@ func (d *Decoder) known(start int) (end int, ok bool) {
 	for i < len(spans) && spans[i].start < start {
 		i++
 	}
-	d.span = i
-	if i == len(spans) {
-		return 0, false
+	if d.span = i; i == len(spans) || spans[i].start != start {
+		return -1
 	}
-	s := &spans[i]
-	if s.start != start || s.cost > d.budget {
-		return 0, false
-	}
-	d.span = i + 1
-	d.budget -= s.cost
-	return s.end, true
+	return i
 }
 
 // scan finds the end of the element of indefinite length at start, whose contents begin
@@ -528,62 +558,64 @@ func (d *Decoder) known(start int) (end int, ok bool) {
 //go:noinline
 func (d *Decoder) scan(start, p, limit, levels int) (end int, code Code, at int) {
 	in, budget := d.in[:limit:limit], d.budget
-	inner := -1
-	if d.spans = d.spans[:0]; cap(d.spans) > 0 {
-		d.spans = append(d.spans, span{start, inner, budget})
-		inner = 0
+	// Of the open elements those that there was no room for, so many more, are the innermost.
+	spans, n, inner, more := d.spans[:cap(d.spans)], 0, -1, 1
+	if len(spans) > 0 {
+		spans[0] = span{start, inner, budget}
+		n, inner, more = 1, 0, 0
 	}
-	// Those of the open elements that there was no room for are the innermost.
-	for open, more := 1, 1-len(d.spans); ; {
+	for levels--; ; {
 		if p >= len(in)-1 {
 			return d.unscanned(budget, MissingEndOfContents, start)
 		}
-		if budget <= 0 {
-			return d.unscanned(budget, TooManyElements, p)
+		if budget--; budget < 0 {
+			return d.unscanned(budget+1, TooManyElements, p)
 		}
-		budget--
-		b, l := in[p], int(in[p+1])
-		if b == 0 && l == 0 {
-			p += 2
-			if more > 0 {
-				more--
-			} else {
-				s := &d.spans[inner]
-				inner, s.end, s.cost = s.end, p, s.cost-budget
-			}
-			if open--; open == 0 {
-				// All of them lie before its end.
-				d.budget, d.scanned, d.span = budget, p, 0
-				return p, None, 0
-			}
-			continue
-		}
-		next, indefinite := p+2, l == 0x80
-		if b&0x1f == 0x1f || l > 0x80 {
-			if next, l, indefinite, code = longHeader(in, p); code != None {
-				return d.unscanned(budget, code, next)
-			}
-		}
-		if indefinite {
-			if b&0x20 == 0 {
-				return d.unscanned(budget, IndefinitePrimitive, p)
-			}
-			if open++; open > levels {
-				return d.unscanned(budget, TooDeep, p)
-			}
-			if n := len(d.spans); n < cap(d.spans) {
-				d.spans = append(d.spans, span{p, inner, budget})
-				inner = n
-			} else {
-				more++
+		b, l := in[p], in[p+1]
+		next := p + 2
+		switch {
+		case l < shortLengths[b]:
+			if next += int(l); next > len(in) {
+				return d.unscanned(budget, LengthExceedsParent, p)
 			}
 			p = next
 			continue
+		case b|l == 0:
+			p = next
+			levels++
+			if more > 0 {
+				more--
+			} else {
+				s := &spans[inner]
+				inner, s.end, s.cost = s.end, p, s.cost-budget
+			}
+			if inner < 0 && more == 0 {
+				// All of them lie before its end.
+				d.budget, d.spans, d.scanned, d.span = budget, spans[:n], p, 0
+				return p, None, 0
+			}
+			continue
+		case l != 0x80 || b&0x20 == 0 || b&0x1f == 0x1f:
+			var indefinite bool
+			if next, indefinite, code = longHeader(in, p); code != None {
+				return d.unscanned(budget, code, next)
+			}
+			if !indefinite {
+				p = next
+				continue
+			}
 		}
-		if l > len(in)-next {
-			return d.unscanned(budget, LengthExceedsParent, p)
+		if levels--; levels < 0 {
+			return d.unscanned(budget, TooDeep, p)
 		}
-		p = next + l
+		if n < len(spans) {
+			spans[n] = span{p, inner, budget}
+			inner = n
+			n++
+		} else {
+			more++
+		}
+		p = next
 	}
 }
 
@@ -593,30 +625,37 @@ func (d *Decoder) unscanned(budget int, code Code, at int) (end int, _ Code, _ i
 	return 0, code, at
 }
 
-// longHeader reads an identifier and a length, which tells how long the contents are or is of
-// the indefinite form. They begin at next, or the code belongs there. It is one call for all that
-// is seldom: around each the loop of scan puts what it has aside.
+// longHeader reads any identifier and length, and returns where the contents end or, where the
+// length is of the indefinite form, where they begin. Otherwise it is where code belongs. It is
+// one call for all that is seldom: around each the loop of scan puts what it has aside.
 //
 //go:noinline
-func longHeader(in []byte, p int) (next, l int, indefinite bool, code Code) {
+func longHeader(in []byte, p int) (next int, indefinite bool, code Code) {
 	at := p
 	if p++; in[at]&0x1f == 0x1f {
 		if _, p, code = longTag(in, at); code != None {
-			return at, 0, false, code
+			return at, false, code
 		}
 		if p >= len(in) {
-			return p, 0, false, Truncated
+			return p, false, Truncated
 		}
 	}
-	l = int(in[p])
+	l := int(in[p])
 	p++
-	if l > 0x80 {
+	switch {
+	case l == 0x80 && in[at]&0x20 == 0:
+		return at, false, IndefinitePrimitive
+	case l == 0x80:
+		return p, true, None
+	case l > 0x80:
 		if l, p, code = longLength(in, p, l&0x7f); code != None {
-			return at, 0, false, code
+			return at, false, code
 		}
-		return p, l, false, None
 	}
-	return p, l, l == 0x80, None
+	if l > len(in)-p {
+		return at, false, LengthExceedsParent
+	}
+	return p + l, false, None
 }
 
 // longTag reads a high-tag-number identifier (X.690 8.1.2.4) at p.
