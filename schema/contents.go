@@ -13,7 +13,7 @@ import (
 func (b *Batch) AppendContent(r *Content, earlier []byte) (kept []byte) {
 	contents, parts := &b.Contents.held, &b.BodyParts.held
 	contents.of, contents.in = nil, nil
-	if earlier != nil {
+	if earlier != nil && len(r.Content) > 0 {
 		contents.of, contents.in = r.Content, earlier
 	}
 	b.Contents.Append(r)
