@@ -59,29 +59,33 @@ const (
 // class returns the class of the smallest buffers of Config.Buffers that hold n octets.
 func class(n int) int { return bits.Len(uint(n-1)/maxBuffer) - 1 }
 
-// take returns an empty buffer with room for n octets.
-func (a *Association) take(n int) []byte {
+// Take returns an empty buffer with room for n octets, a large one of others.
+func (s *Scratch) Take(n int, others *Buffers) []byte {
 	switch {
 	case n <= maxBuffer:
-		return a.free.Get(max(n, minBuffer))[:0]
+		return s.free.Get(max(n, minBuffer))[:0]
 	case n > maxShared:
 		return make([]byte, 0, n)
 	}
 	k := class(n)
-	if b := a.cfg.Buffers.get(k); b != nil {
+	if b := others.get(k); b != nil {
 		return b
 	}
 	return make([]byte, 0, 2*maxBuffer<<k)
 }
 
-// recycle keeps a buffer for others.
-func (a *Association) recycle(b []byte) {
+// Recycle keeps a buffer that Take or [Association.Keep] returned, for others.
+func (s *Scratch) Recycle(b []byte, others *Buffers) {
 	if cap(b) <= maxBuffer {
-		a.free.Put(b)
+		s.free.Put(b)
 	} else {
-		a.cfg.Buffers.put(b)
+		others.put(b)
 	}
 }
+
+func (a *Association) take(n int) []byte { return a.Take(n, a.cfg.Buffers) }
+
+func (a *Association) recycle(b []byte) { a.Recycle(b, a.cfg.Buffers) }
 
 // giveBack keeps a buffer until the events are drained, and then for others.
 func (a *Association) giveBack(b []byte) {

@@ -31,7 +31,7 @@ type digests struct {
 	apdus    digest.List
 	octets   []byte // What identifies APDUs.
 	list     []owed
-	oldest   int // Where the first content begins in seen's memory, -1 where none is there.
+	oldest   int // The number of the first buffer of seen that one of contents is in, -1 for none.
 
 	now owed // That of the APDU in hand.
 	// fleeting is the number of a content whose octets are there only as long as the APDU in
@@ -78,23 +78,44 @@ func (w *worker) digest(content []byte) {
 		return
 	}
 	from := -1
-	kept := content
-	if fits := w.pool.cfg.EnvelopeOnly && s.fits(len(content)); fits {
-		if d.oldest >= 0 && s.after(len(content))+len(content)-d.oldest > s.room {
-			w.settle()
-		}
-		if kept, from = s.keep(content); d.oldest < 0 {
-			d.oldest = from
-		}
+	if w.pool.cfg.EnvelopeOnly {
+		content, from = w.holdContent(content)
 	}
-	number := d.contents.Add(kept)
+	number := d.contents.Add(content)
 	d.places = append(d.places, x)
 	d.now.content = contentSum{number: number}
 	if from < 0 {
 		d.fleeting = number
 	} else if x != nil {
-		x.octets, x.from, x.sum = kept, from, d.now.content
+		x.octets, x.from, x.sum = content, from, d.now.content
 	}
+}
+
+// holdContent holds a content in the buffer that it came in, or in a copy, and returns its octets
+// there and the buffer's number; -1 where it is too large.
+func (w *worker) holdContent(content []byte) (held []byte, number int) {
+	d, s := &w.digests, &w.seen
+	if max(len(content), leastHeld) > s.room/mostSeen {
+		return content, -1
+	}
+	var buffer []byte
+	if w.row.in != nil {
+		buffer = w.row.in.Keep(&w.ev)
+	}
+	if buffer == nil || !s.fits(buffer) {
+		buffer = append(w.scratch.Take(len(content), &w.pool.buffers), content...)
+		content = buffer
+	}
+	for s.full(buffer) {
+		if s.first == d.oldest {
+			w.settle()
+		}
+		w.scratch.Recycle(s.drop(), &w.pool.buffers)
+	}
+	if number = s.hold(buffer); d.oldest < 0 {
+		d.oldest = number
+	}
+	return content, number
 }
 
 // lasts says that the content in hand is also in octets, which last as long as the batch.
@@ -105,7 +126,7 @@ func (w *worker) lasts(octets []byte) {
 	}
 	d.contents.Move(d.fleeting, octets)
 	if x := d.places[d.fleeting]; x != nil {
-		x.octets, x.from, x.sum = octets, w.seen.next, d.now.content
+		x.octets, x.from, x.sum = octets, w.seen.first, d.now.content
 	}
 	d.fleeting = -1
 }

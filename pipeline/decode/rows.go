@@ -20,7 +20,9 @@ type rows struct {
 	texts   text
 	joined  []byte // A content that came in segments.
 	content []byte // The content of the APDU.
-	earlier []byte // The same octets as the batch has them already, nil where it has not.
+	earlier []byte // The same octets as they are known already, nil where they are not.
+	// in is the association in whose memory the content is, if it can be kept there.
+	in      *association.Association
 	keyless []byte // A copy without the keys that it showed.
 	digest  [sha256.Size]byte
 	message schema.Message
@@ -309,6 +311,7 @@ func (w *worker) transferred(c *connection) {
 	}
 	w.begin()
 	defer w.end()
+	w.row.in = c.assoc
 	status, octets := w.rows(m, ev.Octets, &ev.Origin)
 	if status != x411.StatusOK {
 		a := &w.apdu
@@ -373,6 +376,7 @@ func (w *worker) rows(m *schema.Message, octets []byte, origin *association.Orig
 	w.row.base, w.row.unanswered = 0, false
 	status = w.apdu.Decode(octets)
 	w.content()
+	w.row.in = nil
 	if origin != nil {
 		var content x411.Range
 		if x := &w.apdu.Content; x.Present && !x.Constructed {
@@ -400,7 +404,7 @@ func (w *worker) content() {
 	}
 	if w.row.content = x.Octets; x.Constructed {
 		w.row.joined = w.apdu.AppendContent(w.row.joined[:0])
-		w.row.content = w.row.joined
+		w.row.content, w.row.in = w.row.joined, nil
 	}
 	w.digest(w.row.content)
 }

@@ -17,21 +17,25 @@ const (
 	seenFront, seenBack = 256, 64
 	// mostSeen is the part of the memory for contents that one may have.
 	mostSeen = 8
-	// maxSeen bounds that memory, and by it how many are looked for.
-	maxSeen = 4 << 20
+	// maxSeen bounds that memory, in which each has leastHeld at least.
+	maxSeen   = 4 << 20
+	leastHeld = 1 << 10
 )
 
 // seen are contents that came lately, of those in the same place the newest.
 type seen struct {
-	room   int    // Octets of memory.
-	memory []byte // nil before the first. What is kept follows each other, round and round.
-	next   int    // Octets of memory used so far, in all rounds.
-	seed   maphash.Seed
-	list   []seenContent // nil before the first.
+	room int // Octets of memory.
+	seed maphash.Seed
+	list []seenContent // nil before the first.
+
+	// The buffers that contents are in have numbers from first to next, and octets in all. They
+	// are in held, round and round.
+	held                [][]byte // nil before the first.
+	first, next, octets int
 }
 
-// seenContent is a content that is in octets. In a shard's own memory it began at from,
-// counted as next is, and is there until that memory is used again.
+// seenContent is a content that is in octets. Unless a batch has these, they are in the buffer with
+// number from, and there as long as that is.
 type seenContent struct {
 	hash   uint64
 	octets []byte
@@ -52,34 +56,40 @@ func (s *seen) find(content []byte) (x *seenContent, again bool) {
 	// It is of few octets, since contents that may be equal are compared.
 	hash := maphash.Bytes(s.seed, content[:seenFront]) + maphash.Bytes(s.seed, content[n-seenBack:])
 	x = &s.list[hash%uint64(len(s.list))]
-	if x.hash == hash && s.next-x.from <= s.room && bytes.Equal(x.octets, content) {
+	if x.hash == hash && x.from >= s.first && bytes.Equal(x.octets, content) {
 		return x, true
 	}
 	*x = seenContent{hash: hash, sum: contentSum{number: -1}}
 	return x, false
 }
 
-// fits reports whether keep takes a content of n octets.
-func (s *seen) fits(n int) bool { return n <= s.room/mostSeen }
+// charge is how much memory a buffer counts as.
+func charge(buffer []byte) int { return max(cap(buffer), leastHeld) }
 
-// after returns where memory of n octets begins, counted as next is, if it is the next.
-func (s *seen) after(n int) int {
-	if at := s.next % s.room; at+n > s.room {
-		return s.next + s.room - at
+// fits reports whether a buffer may be held: it can be much larger than its content.
+func (s *seen) fits(buffer []byte) bool { return charge(buffer) <= s.room/2 }
+
+// full reports whether another one must go before a buffer is held.
+func (s *seen) full(buffer []byte) bool { return s.octets+charge(buffer) > s.room }
+
+// hold holds a buffer, and returns its number.
+func (s *seen) hold(buffer []byte) int {
+	if s.held == nil {
+		s.held = make([][]byte, s.room/leastHeld)
 	}
-	return s.next
+	s.held[s.next%len(s.held)] = buffer
+	s.octets += charge(buffer)
+	s.next++
+	return s.next - 1
 }
 
-// keep copies a content, and returns the copy and where it begins.
-func (s *seen) keep(content []byte) (kept []byte, from int) {
-	if s.memory == nil {
-		s.memory = make([]byte, s.room)
-	}
-	from = s.after(len(content))
-	s.next = from + len(content)
-	kept = s.memory[from%s.room:][:len(content):len(content)]
-	copy(kept, content)
-	return kept, from
+// drop returns the oldest buffer, which is held no more.
+func (s *seen) drop() (buffer []byte) {
+	at := &s.held[s.first%len(s.held)]
+	buffer, *at = *at, nil
+	s.octets -= charge(buffer)
+	s.first++
+	return buffer
 }
 
 // forget forgets contents that were in a batch.
