@@ -139,7 +139,7 @@ type decoder struct {
 	// chosen and oddAt are of the OR-name read last. They stand here because they need
 	// not be cleared.
 	chosen chosen
-	oddAt  [attrCount][2]int32
+	oddAt  [64][2]int32
 
 	// value and valueIn are the value of the extension being read and the
 	// cursor that gave it. They stand here because a renderer is called through

@@ -57,7 +57,7 @@
 // numeric one; without it the teletex one; without that the universal one. The
 // built-in organizational-unit-names give OU1 (the most significant) to OU4;
 // where teletex or universal unit names come beside them, the choice is made
-// for each position. All forms are in [ORAddress.Attributes].
+// for each position. Forms of which the fields tell nothing are in [ORAddress.Attributes].
 //
 // Terminal type is written by name (X.411 Figure 2: telex, teletex,
 // g3-facsimile, g4-facsimile, ia5-terminal, videotex), else as a decimal number.

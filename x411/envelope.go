@@ -506,6 +506,33 @@ var teletexParameterNames = []string{
 
 // eits reads the contents of an EncodedInformationTypes under whatever tag.
 func (d *decoder) eits(c *ber.Cursor, e *ber.Element, t *EITs) {
+	if v, ok := plainEITs(e.Content); ok && e.Constructed && c.Afford(e, 1, 1) {
+		d.builtinEITs(t, EITBits(v))
+		return
+	}
+	d.anyEITs(c, e, t)
+}
+
+// plainEITs returns the types where in, the contents of an EncodedInformationTypes, are nothing but
+// built-in ones, in one octet.
+func plainEITs(in []byte) (v int64, ok bool) {
+	if len(in) != 4 || in[0] != 0x80 || in[1] != 2 || in[2] > 7 {
+		return 0, false
+	}
+	return int64(flagsOf(in[3:], int(in[2]))), true
+}
+
+// builtinEITs makes t the built-in types v and no others.
+func (d *decoder) builtinEITs(t *EITs, v EITBits) {
+	t.Present, t.Builtin = true, v
+	n := len(d.oids)
+	t.OIDs = d.oids[n:n:n]
+	at := len(d.arena)
+	d.arena = v.AppendNames(d.arena)
+	t.Text = d.kept(at)
+}
+
+func (d *decoder) anyEITs(c *ber.Cursor, e *ber.Element, t *EITs) {
 	t.Present = true
 	in := c.Enter(e)
 	var f ber.Element
@@ -691,69 +718,74 @@ func (d *decoder) traceElement(c *ber.Cursor, e *ber.Element, t *TraceElement) {
 }
 
 // plainTrace is traceElement for one as most are: of a domain that is known, at most with an
-// MTA-name of seven bits, with a time of arrival, an action and perhaps other times and names
-// of these forms, and with lengths of one octet or, of what is constructed, indefinite ones. It
-// reads all of it or, where it returns false, nothing.
+// MTA-name of seven bits, with a time of arrival, an action and perhaps other times, names, actions,
+// domains and types of these forms, and with lengths that plainHead is for. It reads all of it or,
+// where it returns false, nothing.
 func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) bool {
-	const domain, printable, ia5, set, arrival, deferred, action = 0x63, 0x13, 0x16, 0x31, 0x80, 0x81, 0x82
+	const domain, printable, ia5, set, converted = 0x63, 0x13, 0x16, 0x31, 0x65
+	const arrival, deferred, action, others = 0x80, 0x81, 0x82, 0x83
 	in := e.Content
 	if len(in) == 0 || in[0] != domain || d.names == nil {
 		return false
 	}
-	_, end := short(in, 0)
-	p, scanned := end, 0
-	if end == 0 {
-		if end, scanned = openEnd(in, 0); end == 0 {
-			return false
-		}
-		p = end + 2
-	}
-	octets := in[2:end]
+	_, p, end, next, scanned := plainHead(in, 0)
+	octets := in[p:end]
 	x := d.names.domain(octets)
 	if x == nil || string(x.octets) != string(octets) {
 		return false
 	}
-	elements := x.elements + 2 + scanned
-	id, end := short(in, p)
+	levels, elements := max(2, x.levels+1), x.elements+2+scanned
+	id, p, end, next, scanned := plainHead(in, next)
 	var name []byte
 	if id == ia5 || id == printable {
-		if name = in[p+2 : end : end]; !SevenBits(name) {
+		if name = in[p:end:end]; !SevenBits(name) {
 			return false
 		}
 		elements++
-		p = end
-		id, end = short(in, p)
-	}
-	next := end
-	if end == 0 {
-		if end, scanned = openEnd(in, p); end == 0 {
-			return false
-		}
-		id, next = in[p], end+2
-		elements += scanned
+		id, p, end, next, scanned = plainHead(in, next)
 	}
 	if id != set || next != len(in) {
 		return false
 	}
-	var arrived, held, attempted []byte
-	acted := RoutingAction(-1)
-	for p += 2; p < end; elements++ {
-		id, q := short(in[:end], p)
+	elements += scanned
+	var arrived, held, attempted, attemptedDomain []byte
+	var y *knownDomain
+	acted, acts, types := RoutingAction(-1), int64(-1), int64(-1)
+	for ; p < end; elements++ {
+		id, start, stop, next, scanned := plainHead(in[:end], p)
+		v := in[start:stop:stop]
 		switch {
 		case id == arrival && arrived == nil:
-			arrived = in[p+2 : q : q]
-		case id == action && acted < 0 && q == p+3 && in[p+2] < 0x80:
-			acted = RoutingAction(in[p+2])
+			arrived = v
+		case id == action && acted < 0 && len(v) == 1 && v[0] < 0x80:
+			acted = RoutingAction(v[0])
 		case id == deferred && held == nil:
-			held = in[p+2 : q : q]
+			held = v
 		case id == ia5 && attempted == nil:
-			if attempted = in[p+2 : q : q]; !SevenBits(attempted) {
+			if attempted = v; !SevenBits(v) {
 				return false
 			}
+		case id == others && acts < 0 && len(v) == 2 && v[0] <= 7:
+			acts = int64(flagsOf(v[1:], int(v[0])))
+		case id == converted && types < 0:
+			var ok bool
+			if types, ok = plainEITs(v); !ok {
+				return false
+			}
+			levels = max(levels, 3)
+			elements++
+		case id == domain && y == nil:
+			if y = d.names.domain(v); y == nil || string(y.octets) != string(v) {
+				return false
+			}
+			attemptedDomain = v
+			levels = max(levels, y.levels+2)
+			elements += y.elements
 		default:
 			return false
 		}
-		p = q
+		elements += scanned
+		p = next
 	}
 	at, ok := ber.UTCTime(arrived)
 	if !ok || acted < 0 {
@@ -765,7 +797,7 @@ func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) boo
 			return false
 		}
 	}
-	if !c.Afford(e, max(2, x.levels+1), elements) {
+	if !c.Afford(e, levels, elements) {
 		return false
 	}
 	if held != nil {
@@ -775,6 +807,15 @@ func (d *decoder) plainTrace(c *ber.Cursor, e *ber.Element, t *TraceElement) boo
 	t.MTAName, t.AttemptedMTA = name, attempted
 	t.ArrivalTime.At, t.ArrivalTime.Raw = at, arrived
 	t.RoutingAction = acted
+	if acts >= 0 {
+		t.OtherActions = OtherActions(acts)
+	}
+	if types >= 0 {
+		d.builtinEITs(&t.ConvertedEITs, EITBits(types))
+	}
+	if y != nil {
+		d.knownDomain(y, attemptedDomain, &t.AttemptedDomain)
+	}
 	return true
 }
 

@@ -104,7 +104,14 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element, x *Extension) (hasVal
 	fields := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
-	for {
+	// Nearly all begin so.
+	if n, ok := plainNumber(&fields, e.Content); ok {
+		x.Number, x.Name, seen = n, ExtensionName(n), 1
+		if x.Critical, ok = plainCriticality(&fields, e.Content[3:]); ok {
+			seen |= 2
+		}
+	}
+	for seen != 7 || fields.More() {
 		id := d.next(&fields, &f, extensionFieldFields, &seen)
 		if id < 0 {
 			break
@@ -154,6 +161,24 @@ func (d *decoder) extension(c *ber.Cursor, e *ber.Element, x *Extension) (hasVal
 		x.Err = d.last
 	}
 	return hasValue
+}
+
+// plainNumber reads what in, the contents of a SEQUENCE that c has entered, begins with where that is
+// a type of the tag [0], a number of one octet. Otherwise it reads nothing.
+func plainNumber(c *ber.Cursor, in []byte) (number int32, ok bool) {
+	if len(in) < 3 || in[0] != 0x80 || in[1] != 1 || in[2] >= 0x80 || !c.Pass(3, 1) {
+		return 0, false
+	}
+	return int32(in[2]), true
+}
+
+// plainCriticality reads what in, which c has come to, begins with where that is a criticality of one
+// octet. Otherwise it reads nothing.
+func plainCriticality(c *ber.Cursor, in []byte) (v Criticality, ok bool) {
+	if len(in) < 4 || in[0] != 0x81 || in[1] != 2 || in[2] > 7 || !c.Pass(4, 1) {
+		return 0, false
+	}
+	return Criticality(flagsOf(in[3:4], int(in[2]))), true
 }
 
 // cutText cuts s to at most n octets without cutting a character.

@@ -281,3 +281,85 @@ func TestKeysOfTokens(t *testing.T) {
 		})
 	}
 }
+
+// frontAlike reads the first fields of the first element of octets as those of an ExtensionField
+// that are plain and as any, and compares what comes of those that are. It returns how many are.
+func frontAlike(t *testing.T, octets []byte, depth, spent int) (fields int) {
+	t.Helper()
+	var d decoder
+	open := func() (ber.Cursor, ber.Element) {
+		c := d.start(octets, &Limits{Depth: depth})
+		var e ber.Element
+		c.Next(&e)
+		c.Spend(spent)
+		return c.Enter(&e), e
+	}
+	in, e := open()
+	if e.End == 0 {
+		return 0
+	}
+	number, ok := plainNumber(&in, e.Content)
+	if !ok {
+		return 0
+	}
+	fields = 1
+	between := in.Offset()
+	critical, plain := plainCriticality(&in, e.Content[3:])
+	_, left := in.Left(&e)
+
+	long, e := open()
+	var f ber.Element
+	seen := uint32(0)
+	if id := d.next(&long, &f, extensionFieldFields, &seen); id != 0 || d.code(&long, &f) != number || long.Offset() != between {
+		t.Errorf("%x: number %d to %d; field %d to %d", octets, number, between, id, long.Offset())
+	}
+	if plain {
+		fields = 2
+		id := d.next(&long, &f, extensionFieldFields, &seen)
+		if v, _ := d.flags(&long, &f); id != 1 || Criticality(v) != critical {
+			t.Errorf("%x: criticality %x; field %d, %x", octets, critical, id, v)
+		}
+	}
+	if _, n := long.Left(&e); d.failures > 0 || d.unknown > 0 || long.Offset() != in.Offset() || left != n {
+		t.Errorf("%x: to %d, %d elements may follow, not to %d, %d", octets, in.Offset(), left, long.Offset(), n)
+	}
+	return fields
+}
+
+// The number and the criticality that an extension begins with are read alike in one go.
+func TestPlainExtensionFront(t *testing.T) {
+	plain := 0
+	for _, tt := range extensionCases(t) {
+		plain += frontAlike(t, tt.field, 0, 0)
+	}
+	if plain < 40 {
+		t.Errorf("%d fields are plain", plain)
+	}
+	octets := el(seq, num(0x80, 20), el(0x81, []byte{5, 0x60}), el(0xa2, num(2, 1)))
+	if n := frontAlike(t, octets, 0, 0); n != 2 {
+		t.Errorf("%d fields are plain", n)
+	}
+	for i := range octets {
+		for v := range 256 {
+			changed := slices.Clone(octets)
+			changed[i] = byte(v)
+			frontAlike(t, changed, 0, 0)
+			frontAlike(t, changed[:i+1], 0, 0)
+		}
+	}
+	for depth := range 3 {
+		frontAlike(t, octets, depth, 0)
+	}
+	for left := range 5 {
+		frontAlike(t, octets, 0, ber.DefaultMinElements+8*len(octets)-1-left)
+	}
+}
+
+func FuzzPlainExtensionFront(f *testing.F) {
+	for _, tt := range extensionCases(f) {
+		f.Add(tt.field, byte(0), uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, octets []byte, depth byte, spent uint16) {
+		frontAlike(t, octets, int(depth), int(spent))
+	})
+}

@@ -11,6 +11,15 @@ func within(octets, v []byte) (at int16, ok bool) {
 	return int16(n), n <= uintptr(len(octets)) && int(n)+len(v) <= len(octets)
 }
 
+// ahead returns the eight octets that begin where v does, if v is in octets and they go on so far.
+func ahead(octets, v []byte) (x uint64, ok bool) {
+	n := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(octets)))
+	if len(octets) < 8 || n > uintptr(len(octets)-8) {
+		return 0, false
+	}
+	return word(octets[n:]), true
+}
+
 // field returns the field for attributes of a kind below fieldKinds. The fields are in memory
 // what an array of them is, in the order of the kinds: which one is asked for cannot be
 // foretold, so that a switch takes long.

@@ -17,9 +17,8 @@ import (
 // Of the other names most begin as some do, with the same country, domains and organization:
 // these are looked up by themselves. Object identifiers are few as well.
 //
-// It is bounded: 256 names, of which none takes more than two kilobytes, as many domains of less
-// than half a kilobyte and object identifiers of less than that, and twice as many beginnings of
-// less than one. While few of the names are found, only a sixteenth of all is looked for, so that
+// It is bounded: 512 names, of which none takes more than two kilobytes, as many beginnings of less
+// than one, and half as many domains of less than half a kilobyte and object identifiers of less than that. While few of the names are found, only a sixteenth of all is looked for, so that
 // names that are all different cost little; which one changes, so that no name is passed over for
 // ever. Decoders of one goroutine may share one. The zero value is ready for use.
 type NameCache struct {
@@ -60,33 +59,30 @@ const hashOdd = 0x9e3779b97f4a7c15
 
 // nameSet are the places that names with one remainder of their hashes have.
 type nameSet struct {
-	names  [2]knownName
-	recent uint8 // Which was found or kept last.
+	hashes [4]uint64
+	names  [4]knownName
+	kept   uint8 // Which was kept last.
 }
 
 // knownName is an OR-name that was read.
 type knownName struct {
-	hash uint64
 	// octets are the contents octets of the name, memory what else its parts are of.
 	octets, memory []byte
-	parts          []knownPart
-	plain          int // So many parts, the first, are plain standard attributes.
 	kinds          uint64
+	fields         [fieldKinds]span // Of those that there are, in the order of their kinds.
+	parts          []knownPart
 	directory      span
 	text, key      span
 	// levels and elements are how many there must be left to read it.
 	levels, elements int
 }
 
-// knownPart is an attribute of a name.
+// knownPart is one of the Attributes of a name.
 type knownPart struct {
-	kind    AttributeKind
-	form    Form
-	inField bool // It stands in a field of the address, too.
-	number  int32
-	value   span
-	// Only kind, form and value are set in a plain one.
-	typ, raw, language span
+	kind                      AttributeKind
+	form                      Form
+	number                    int32
+	typ, value, raw, language span
 }
 
 // knownDomain is a GlobalDomainIdentifier that was read.
@@ -105,17 +101,13 @@ type knownFront struct {
 	hash uint64
 	// octets are the elements. An address of no others has the text and the key.
 	octets, text, key []byte
-	parts             []frontPart
-	kinds             uint64 // Bit k: there is one of the kind k.
+	kinds             uint64               // Bit k: there is one of the kind k.
+	fields            [maxFrontFields]span // Of these, in the order of their kinds.
 	elements          int
 }
 
-// frontPart is one attribute of a front.
-type frontPart struct {
-	kind  AttributeKind
-	form  Form
-	value span
-}
+// maxFrontFields is how many kinds of attributes a front may have.
+const maxFrontFields = 4
 
 // knownOID is an object identifier that was read: its contents octets and its dotted form.
 type knownOID struct{ octets, text []byte }
@@ -139,47 +131,70 @@ func (k *NameCache) find(octets []byte) (known *knownName, hash uint64, wanted b
 		return nil, hash, false
 	}
 	s := &k.sets[hash%nameSets]
-	for i := range s.names {
-		if n := &s.names[i]; n.hash == hash && string(n.octets) == string(octets) {
-			s.recent = uint8(i)
-			k.credit = min(k.credit+2, maxCredit)
-			return n, hash, true
-		}
+	// Which of the places it is cannot be foretold: no jump hangs on it.
+	i := 0
+	if s.hashes[1] == hash {
+		i = 1
+	}
+	if s.hashes[2] == hash {
+		i = 2
+	}
+	if s.hashes[3] == hash {
+		i = 3
+	}
+	if n := &s.names[i]; s.hashes[i] == hash && string(n.octets) == string(octets) {
+		k.credit = min(k.credit+2, maxCredit)
+		return n, hash, true
 	}
 	k.credit = max(k.credit-1, 0)
 	return nil, hash, true
 }
 
-// keep keeps n, whose contents are octets and have the hash, with c telling what stands in
-// fields.
-func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, c *chosen, levels, elements int) {
+// keep keeps n, whose contents are octets and have the hash.
+func (k *NameCache) keep(hash uint64, octets []byte, n *ORName, levels, elements int) {
 	attrs := n.Address.Attributes
 	if len(attrs) > maxNameParts || len(n.DirectoryName)+len(n.Text)+len(n.Key) > maxNameText {
 		return
 	}
 	s := &k.sets[hash%nameSets]
-	s.recent ^= 1
-	x := &s.names[s.recent]
-	x.hash, x.levels, x.elements, x.kinds = hash, levels, elements, n.Address.kinds
-	x.octets, x.memory = append(x.octets[:0], octets...), x.memory[:0]
-	x.parts, x.plain = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)], c.plain
-	plain := attrs[:c.plain]
-	for i := range x.parts[:len(plain)] {
-		a, p := &plain[i], &x.parts[i]
-		at, _ := within(octets, a.Value)
-		p.kind, p.form, p.value.at, p.value.length = a.Kind, a.Form, at, int16(len(a.Value))
+	s.kept = (s.kept + 1) % uint8(len(s.names))
+	s.hashes[s.kept] = hash
+	x := &s.names[s.kept]
+	x.levels, x.elements, x.kinds = levels, elements, n.Address.kinds
+	if x.octets == nil {
+		s.grow()
 	}
-	for i := c.plain; i < len(attrs); i++ {
+	x.octets, x.memory = append(x.octets[:0], octets...), x.memory[:0]
+	fields, present := n.Address.Fields()
+	i := 0
+	for ; present != 0; present &= present - 1 {
+		x.place(&x.fields[i], octets, fields[bits.TrailingZeros64(present)])
+		i++
+	}
+	x.parts = slices.Grow(x.parts[:0], len(attrs))[:len(attrs)]
+	for i := range attrs {
 		a, p := &attrs[i], &x.parts[i]
-		p.kind, p.form, p.number, p.inField = a.Kind, a.Form, a.Number, c.inField(i, a.Kind)
-		x.place(&p.value, octets, a.Value)
+		p.kind, p.form, p.number = a.Kind, a.Form, a.Number
 		x.place(&p.typ, octets, a.Type)
+		x.place(&p.value, octets, a.Value)
 		x.place(&p.raw, octets, a.Raw)
 		x.place(&p.language, octets, a.Language)
 	}
 	x.place(&x.directory, octets, n.DirectoryName)
 	x.place(&x.text, octets, n.Text)
 	x.place(&x.key, octets, n.Key)
+}
+
+// grow makes room in s for as much as nearly all names need, so that what a place has does not grow
+// with each name in it that is the largest so far.
+func (s *nameSet) grow() {
+	const octets, memory, parts = 256, 512, 4
+	b, p := make([]byte, len(s.names)*(octets+memory)), make([]knownPart, len(s.names)*parts)
+	for i := range s.names {
+		x := &s.names[i]
+		x.octets, x.memory, x.parts = b[:0:octets], b[octets:octets:octets+memory], p[:0:parts]
+		b, p = b[octets+memory:], p[parts:]
+	}
 }
 
 // place puts into s where v is, which it keeps unless that is in octets. It is put field by
@@ -202,41 +217,28 @@ func (x *knownName) place(s *span, octets, v []byte) {
 func (d *decoder) known(x *knownName, e *ber.Element, n *ORName) {
 	at, first := len(d.arena), len(d.attrs)
 	d.arena = append(d.arena, x.memory...)
-	memory := d.kept(at)
-	of := func(s span) []byte {
-		if s.at < 0 {
-			return span{^s.at, s.length}.in(memory)
-		}
-		return s.in(e.Content)
-	}
-	d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
-	attrs := d.attrs[first:len(d.attrs):len(d.attrs)]
-	n.Address = ORAddress{}
+	octets, memory := e.Content, d.kept(at)
+	n.Address.clear()
 	n.Address.kinds = x.kinds
-	if len(attrs) > 0 {
+	fields, present := n.Address.Fields()
+	for i := 0; present != 0; present &= present - 1 {
+		fields[bits.TrailingZeros64(present)] = x.fields[i].of(octets, memory)
+		i++
+	}
+	if len(x.parts) > 0 {
+		d.attrs = slices.Grow(d.attrs, len(x.parts))[:first+len(x.parts)]
+		attrs := d.attrs[first:len(d.attrs):len(d.attrs)]
 		n.Address.Attributes = attrs
-	}
-	plain := x.parts[:x.plain]
-	for i := range attrs[:len(plain)] {
-		p, a := &plain[i], &attrs[i]
-		v := p.value.in(e.Content)
-		a.set(p.kind, p.form, 0, v, v)
-		if p.kind < fieldKinds {
-			*n.Address.field(p.kind) = v
-		}
-	}
-	for i := x.plain; i < len(attrs); i++ {
-		p, a := &x.parts[i], &attrs[i]
-		v := of(p.value)
-		a.set(p.kind, p.form, p.number, v, of(p.raw))
-		a.Type, a.Language = of(p.typ), of(p.language)
-		if p.inField {
-			*n.Address.field(p.kind) = v
+		for i := range attrs {
+			p, a := &x.parts[i], &attrs[i]
+			a.set(p.kind, p.form, p.number, p.value.of(octets, memory), p.raw.of(octets, memory))
+			a.Type, a.Language = p.typ.of(octets, memory), p.language.of(octets, memory)
 		}
 	}
 	n.Present = true
 	n.Octets = Range{e.Offset, e.End}
-	n.DirectoryName, n.Text, n.Key = of(x.directory), of(x.text), of(x.key)
+	n.DirectoryName = x.directory.of(octets, memory)
+	n.Text, n.Key = x.text.of(octets, memory), x.key.of(octets, memory)
 }
 
 // domain returns the place of a domain whose contents are octets, nil where it has none.
@@ -330,31 +332,41 @@ func (k *NameCache) front(in []byte) (x *knownFront, end int, learn bool) {
 	return x, end, string(x.octets) != string(octets)
 }
 
-// learn keeps in x the elements octets, which attrs are.
-func (d *decoder) learn(x *knownFront, octets []byte, attrs []Attribute, elements int) {
+// learn keeps in x the elements octets, which are the attributes of a that kinds tells.
+func (d *decoder) learn(x *knownFront, octets []byte, a *ORAddress, kinds uint64, elements int) {
 	var n ORName
+	n.Address.kinds = kinds
+	x.kinds, x.elements = kinds, elements
+	for i, set := 0, kinds; set != 0; set &= set - 1 {
+		k := AttributeKind(bits.TrailingZeros64(set))
+		v := *a.field(k)
+		*n.Address.field(k) = v
+		at, _ := within(octets, v)
+		x.fields[i] = span{at, int16(len(v))}
+		i++
+	}
 	arena := d.arena
-	d.finishName(&n, attrs, nil, 0)
+	d.finishName(&n, nil, nil)
 	d.arena = arena // Its texts do not stay there.
 	x.octets, x.text, x.key = append(x.octets[:0], octets...), append(x.text[:0], n.Text...), append(x.key[:0], n.Key...)
-	x.parts, x.kinds, x.elements = x.parts[:0], 0, elements
-	for i := range attrs {
-		a := &attrs[i]
-		at, _ := within(octets, a.Value)
-		x.parts = append(x.parts, frontPart{a.Kind, a.Form, span{at, int16(len(a.Value))}})
-		x.kinds |= 1 << a.Kind
+}
+
+// put puts the attributes of x into the fields of a. They are read from in, which begins with
+// the octets of x.
+func (x *knownFront) put(a *ORAddress, in []byte) {
+	fields := a.fields()
+	for i, set := 0, x.kinds; set != 0; set &= set - 1 {
+		fields[bits.TrailingZeros64(set)] = x.fields[i].in(in)
+		i++
 	}
 }
 
-// put makes the attributes of x the first of p. They are read from in, which begins with
-// the octets of x.
-func (x *knownFront) put(p *plainAttributes, in []byte) {
-	for i := range x.parts {
-		q := &x.parts[i]
-		v := q.value.in(in)
-		p.attrs[i].set(q.kind, q.form, 0, v, v)
+// of returns what s is, in octets or in memory.
+func (s span) of(octets, memory []byte) []byte {
+	if s.at < 0 {
+		s.at, octets = ^s.at, memory
 	}
-	p.n, p.sent, p.elements = len(x.parts), uint32(x.kinds), x.elements
+	return s.in(octets)
 }
 
 // in returns what of octets s is.

@@ -35,13 +35,21 @@ type ORAddress struct {
 	Generation   []byte
 	NumericID    []byte
 	TerminalType []byte // name or number
-	// Attributes are all attributes in all forms, in the order sent, postal
-	// and domain-defined ones among them.
+	// Attributes are, in the order sent and in all forms, the attributes of which the fields do not
+	// tell all: domain-defined and extension attributes, and of the other built-in ones those whose
+	// octets are not the value of their field.
 	Attributes []Attribute
 
 	// kinds has bit k set where the field of the kind k may be, and bit AttrDDA where there are
 	// domain-defined attributes.
 	kinds uint64
+}
+
+// clear empties a, which most often is empty.
+func (a *ORAddress) clear() {
+	if a.kinds != 0 || a.Attributes != nil {
+		*a = ORAddress{}
+	}
 }
 
 // HasDDAs reports whether there are domain-defined attributes. It is of an address that was
@@ -108,7 +116,7 @@ var attrLabel = [attrCount]string{
 }
 
 // attrPrefix is what stands before the value of an attribute: its label and "=". All have one
-// size, so that they are copied without a call.
+// size, so that they are copied without a call, and there is one for each bit of a word.
 type attrPrefix struct {
 	text   [maxPrefix]byte
 	length int
@@ -116,7 +124,7 @@ type attrPrefix struct {
 
 const maxPrefix = 16
 
-var attrPrefixes = func() (t [attrCount]attrPrefix) {
+var attrPrefixes = func() (t [64]attrPrefix) {
 	for k, label := range attrLabel {
 		t[k].length = copy(t[k].text[:], label+"=")
 	}

@@ -1,7 +1,10 @@
 package x411
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"reflect"
 	"slices"
 	"strings"
@@ -235,26 +238,56 @@ func TestORAddressParts(t *testing.T) {
 		t.Errorf("%q %q %q %q %q", a.Country, a.ADMD, a.PRMD, a.Organization, a.CommonName)
 	}
 	want := []Attribute{
-		{Kind: AttrCountry, Value: []byte("GB"), Raw: []byte("GB")},
-		{Kind: AttrADMD, Value: []byte(" "), Raw: []byte(" ")},
-		{Kind: AttrOrganization, Value: []byte("Mueller"), Raw: []byte("Mueller")},
 		{Kind: AttrDDA, Type: []byte("A"), Value: []byte("B"), Raw: []byte("B")},
 		{Kind: AttrOrganization, Form: FormTeletex, Number: 3, Value: []byte("Müller"), Raw: []byte("M\xc8uller")},
 		{Kind: AttrCommonName, Form: FormUniversal, Number: 24, Value: []byte("ü"), Raw: []byte("\x00\x00\x00\xfc"), Language: []byte("de")},
 		{Kind: AttrUnknown, Form: FormOther, Number: 99, Value: []byte("5"), Raw: []byte{2, 1, 5}},
 	}
-	if len(a.Attributes) != len(want) {
-		t.Fatalf("%d attributes", len(a.Attributes))
+	sameAttributes(t, a.Attributes, want)
+	if string(n.Text) != "/C=GB/ADMD= /O=Mueller/CN=ü/DDA:A=B/" {
+		t.Errorf("text %q", n.Text)
+	}
+}
+
+func sameAttributes(t *testing.T, got, want []Attribute) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d attributes: %+v", len(got), got)
 	}
 	for i, w := range want {
-		g := a.Attributes[i]
+		g := got[i]
 		if g.Kind != w.Kind || g.Form != w.Form || g.Number != w.Number || string(g.Type) != string(w.Type) ||
 			string(g.Value) != string(w.Value) || string(g.Raw) != string(w.Raw) || string(g.Language) != string(w.Language) {
 			t.Errorf("attribute %d\n got %+v\nwant %+v", i, g, w)
 		}
 	}
-	if string(n.Text) != "/C=GB/ADMD= /O=Mueller/CN=ü/DDA:A=B/" {
-		t.Errorf("text %q", n.Text)
+}
+
+// Of built-in attributes those are told beside the fields whose octets are not the values there.
+func TestOtherAttributes(t *testing.T) {
+	tests := []struct {
+		name   string
+		octets []byte
+		want   []Attribute
+	}{
+		{"as they should be", name(el(seq, country("GB"), str(0x83, "Y"), el(0xa5, str(0x80, "S"))), nil), nil},
+		{"joined", name(el(seq, country("GB"), el(0xa3, str(octs, "ab"), str(octs, "c"))), nil), nil},
+		{"behind another attribute", el(0x60, el(set, attr(1, str(prn, "cn"))), el(seq, country("GB"), str(0x83, "Y"))),
+			[]Attribute{{Kind: AttrCommonName, Number: 1, Value: []byte("cn"), Raw: []byte("cn")}}},
+		{"above 7F", name(el(seq, country("GB"), str(0x83, "M\xfcller"), str(0x84, "1")), nil),
+			[]Attribute{{Kind: AttrOrganization, Value: []byte("M\ufffdller"), Raw: []byte("M\xfcller")}}},
+		{"teletex", name(el(seq, el(0x61, str(ttx, "GB")), str(0x83, "Y")), dda(prn, "A", "B")), []Attribute{
+			{Kind: AttrCountry, Form: FormTeletex, Value: []byte("GB"), Raw: []byte("GB")},
+			{Kind: AttrDDA, Type: []byte("A"), Value: []byte("B"), Raw: []byte("B")}}},
+		{"in another's place", el(0x60, el(set, attr(1, str(prn, "cn")), attr(8, str(prn, "DE"))), el(seq, country("GB")), el(seq)), []Attribute{
+			{Kind: AttrCommonName, Number: 1, Value: []byte("cn"), Raw: []byte("cn")},
+			{Kind: AttrPDCountry, Number: 8, Value: []byte("DE"), Raw: []byte("DE")}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n, _ := decodeName(t, tt.octets)
+			sameAttributes(t, n.Address.Attributes, tt.want)
+		})
 	}
 }
 
@@ -361,6 +394,7 @@ func plainAlike(t *testing.T, octets []byte, depth, spent int) (plain int) {
 	t.Helper()
 	eachElement(octets, func(octets []byte) {
 		var short, long decoder
+		var names [2]ORName
 		var left [2]int
 		taken := false
 		for i, d := range []*decoder{&short, &long} {
@@ -371,21 +405,22 @@ func plainAlike(t *testing.T, octets []byte, depth, spent int) (plain int) {
 			}
 			c.Spend(spent)
 			if i == 0 {
-				_, _, taken = d.plainStandard(&c, &e)
+				_, taken = d.plainStandard(&c, &e, &names[i].Address)
 			} else {
 				d.anyStandard(&c, &e)
 			}
 			_, left[i] = c.Left(&e)
+			d.finishName(&names[i], d.attrs, nil)
 		}
 		if !taken {
-			if len(short.attrs) > 0 {
-				t.Errorf("%x: attributes %+v of what is not plain", octets, short.attrs)
+			if !reflect.DeepEqual(names[0].Address, ORAddress{}) {
+				t.Errorf("%x: address %+v of what is not plain", octets, names[0].Address)
 			}
 			return
 		}
 		plain++
-		if len(short.attrs) != len(long.attrs) || len(short.attrs) > 0 && !reflect.DeepEqual(short.attrs, long.attrs) {
-			t.Errorf("%x:\nplain %+v\nany   %+v", octets, short.attrs, long.attrs)
+		if !reflect.DeepEqual(names[0], names[1]) {
+			t.Errorf("%x:\nplain %+v\nany   %+v", octets, names[0], names[1])
 		}
 		if long.failures > 0 || long.unknown > 0 {
 			t.Errorf("%x is plain: %s, unknown %s", octets, long.failure.Error(), long.firstUnknown)
@@ -410,8 +445,9 @@ func TestPlainStandard(t *testing.T) {
 		if !c.Next(&e) {
 			t.Fatal(c.Err())
 		}
-		if _, _, ok := d.plainStandard(&c, &e); !ok || len(d.attrs) != maxPlain {
-			t.Errorf("%x: %d attributes", octets, len(d.attrs))
+		var a ORAddress
+		if _, ok := d.plainStandard(&c, &e, &a); !ok || bits.OnesCount64(a.kinds) != 15 {
+			t.Errorf("%x: attributes %x", octets, a.kinds)
 		}
 		for i := range octets {
 			for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, octets[i] ^ 0x20, octets[i] + 1, octets[i] - 1, 0x12, 0x13, 0x83, 0xa6} {
@@ -479,6 +515,15 @@ func TestPlainValues(t *testing.T) {
 		}
 		words := strings.Join(strings.Fields(string(v)), " ")
 		simple := words == string(v) && words != "" && !strings.ContainsAny(words, "/\\=\x00\x1f\x7f") && !strings.ContainsFunc(words, func(r rune) bool { return r > 0x7f })
+		// Before other octets of the input, and by itself.
+		in := append(v[:len(v):len(v)], "\x00\xff/ =\x7f\\\x80"...)
+		x, short := plainShort(in, in[:len(v):len(v)])
+		if short && (!simple || string(binary.LittleEndian.AppendUint64(nil, x)[:len(v)]) != string(v)) {
+			t.Errorf("%q is put as %x", v, x)
+		}
+		if _, ok := plainShort(v, v); ok || !short && simple && len(v) < 8 && !strings.Contains(words, " ") {
+			t.Errorf("%q is short: %v, %v", v, short, ok)
+		}
 		text := make([]byte, len(v))
 		if plain := putPlain(text, v); plain != simple {
 			t.Fatalf("%q: plain is %v", v, plain)
@@ -497,6 +542,21 @@ func TestPlainValues(t *testing.T) {
 		}
 		if got := appendLower(nil, v); string(got) != strings.ToLower(string(v)) {
 			t.Errorf("%q in lower case is %q", v, got)
+		}
+	}
+}
+
+// Each octet at each place of a word, beside others.
+func TestPlainWord(t *testing.T) {
+	for _, other := range []byte("a \x00\x7f\x80\xff/") {
+		for b := range 256 {
+			for at := range 8 {
+				v := bytes.Repeat([]byte{other}, 8)
+				v[at] = byte(b)
+				if got, want := plainWord(word(v)), folded[b] != 0 && folded[other] != 0; got != want {
+					t.Errorf("%q is plain: %v", v, got)
+				}
+			}
 		}
 	}
 }

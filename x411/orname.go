@@ -116,7 +116,7 @@ func (d *decoder) orName(c *ber.Cursor, e *ber.Element, n *ORName) {
 		return
 	}
 	_, left := c.Left(e)
-	d.names.keep(hash, e.Content, n, &d.chosen, levels, elements-left)
+	d.names.keep(hash, e.Content, n, levels, elements-left)
 }
 
 // readName reads the contents of e, an ORName or ORAddress under whatever tag,
@@ -124,11 +124,11 @@ func (d *decoder) orName(c *ber.Cursor, e *ber.Element, n *ORName) {
 func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	n.Present = true
 	n.Octets = Range{e.Offset, e.End}
+	n.Address.clear()
 	first := len(d.attrs)
 	in := c.Enter(e)
 	var f ber.Element
 	var front *knownFront
-	plain := 0
 	sequences := 0
 	for in.Next(&f) {
 		switch f.Tag {
@@ -137,9 +137,11 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 			switch sequences {
 			case 1:
 				d.push("built-in-standard-attributes")
-				if len(d.attrs) == first {
-					front, plain = d.standardAttributes(&in, &f)
-				} else {
+				plain := len(d.attrs) == first
+				if plain {
+					front, plain = d.plainStandard(&in, &f, &n.Address)
+				}
+				if !plain {
 					d.anyStandard(&in, &f)
 				}
 				d.pop()
@@ -173,7 +175,7 @@ func (d *decoder) readName(c *ber.Cursor, e *ber.Element, n *ORName) {
 	if sequences == 0 && in.Code() == ber.None {
 		d.failIn("built-in-standard-attributes", CodeMissing, e.Offset)
 	}
-	d.finishName(n, d.attrs[first:len(d.attrs):len(d.attrs)], front, plain)
+	d.finishName(n, d.attrs[first:len(d.attrs):len(d.attrs)], front)
 }
 
 func (d *decoder) attribute(a Attribute) {
@@ -213,16 +215,6 @@ var standardAttributeFields = FieldsOf([]field{
 	{"organizational-unit-names", ber.Context(6), 8, false},
 })
 
-// standardAttributes returns how many attributes are plain, all or none, and what is known of the
-// first of them, nil where that is nothing.
-func (d *decoder) standardAttributes(c *ber.Cursor, e *ber.Element) (front *knownFront, plain int) {
-	front, plain, ok := d.plainStandard(c, e)
-	if !ok {
-		d.anyStandard(c, e)
-	}
-	return front, plain
-}
-
 func (d *decoder) anyStandard(c *ber.Cursor, e *ber.Element) {
 	in := c.Enter(e)
 	var f ber.Element
@@ -260,7 +252,6 @@ func (d *decoder) anyStandard(c *ber.Cursor, e *ber.Element) {
 type plainPart struct {
 	shape plainShape
 	kind  AttributeKind
-	form  Form
 	front bool // Many names have the same.
 }
 
@@ -276,79 +267,66 @@ const (
 
 // plainParts are by identifier octet.
 var plainParts = [256]plainPart{
-	0x61: {plainChoice, AttrCountry, FormPrintable, true},
-	0x62: {plainChoice, AttrADMD, FormPrintable, true},
-	0x80: {plainText, AttrX121, FormNumeric, false},
-	0x81: {plainText, AttrTerminalID, FormPrintable, false},
-	0x83: {plainText, AttrOrganization, FormPrintable, true},
-	0x84: {plainText, AttrNumericID, FormNumeric, false},
-	0xa2: {plainChoice, AttrPRMD, FormPrintable, true},
-	0xa5: {plainPersonal, AttrSurname, FormPrintable, false},
-	0xa6: {plainUnits, AttrUnit1, FormPrintable, false},
+	0x61: {plainChoice, AttrCountry, true},
+	0x62: {plainChoice, AttrADMD, true},
+	0x80: {plainText, AttrX121, false},
+	0x81: {plainText, AttrTerminalID, false},
+	0x83: {plainText, AttrOrganization, true},
+	0x84: {plainText, AttrNumericID, false},
+	0xa2: {plainChoice, AttrPRMD, true},
+	0xa5: {plainPersonal, AttrSurname, false},
+	0xa6: {plainUnits, AttrUnit1, false},
 }
 
-// maxPlain is how many attributes plainStandard may read: each kind once.
-const maxPlain = 15
-
-// plainAttributes are attributes that were read by add.
+// plainAttributes are attributes that were read by add, which stand in the fields of an address.
 type plainAttributes struct {
-	attrs    []Attribute // With room for what comes.
-	n        int         // Of those that there are.
-	sent     uint32      // Elements, by kind.
+	kinds    uint64
+	sent     uint32 // Elements, by kind.
 	elements int
 }
 
-// plainStandard is standardAttributes for those as nearly all are: each sent once, as it
-// should be, with a length of up to five octets or indefinite, and of seven bits, so that nothing
-// is converted. It reads all of them or, where it returns false, nothing.
-func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element) (front *knownFront, n int, ok bool) {
-	first := len(d.attrs)
-	d.attrs = slices.Grow(d.attrs, maxPlain)
-	p := plainAttributes{attrs: d.attrs[first : first+maxPlain]}
+// plainStandard reads standard attributes as nearly all are into the fields of a: each sent once,
+// as it should be, with a length of up to five octets or indefinite, and of seven bits, so that
+// nothing is converted. It reads all of them or, where it returns false, nothing. It also returns
+// what is known of the first of them, nil where that is nothing.
+func (d *decoder) plainStandard(c *ber.Cursor, e *ber.Element, a *ORAddress) (front *knownFront, ok bool) {
+	var p plainAttributes
 	in, end := e.Content, 0
 	learn := false
+	ok = true
 	if d.names != nil {
 		front, end, learn = d.names.front(in)
 		if front != nil && !learn {
-			front.put(&p, in)
-		} else if !p.add(in[:end]) {
-			return nil, 0, false
+			front.put(a, in)
+			p.kinds, p.sent, p.elements = front.kinds, uint32(front.kinds), front.elements
+		} else {
+			ok = p.add(in[:end], a)
 		}
 	}
-	known, elements := p.n, p.elements // Of the front.
-	if !p.add(in[end:]) {
-		return nil, 0, false
+	known, elements := p.kinds, p.elements // Of the front.
+	if !ok || !p.add(in[end:], a) || !c.Afford(e, 2, p.elements) {
+		*a = ORAddress{}
+		return nil, false
 	}
-	if !c.Afford(e, 2, p.elements) {
-		return nil, 0, false
-	}
-	d.attrs = d.attrs[:first+p.n]
+	a.kinds = p.kinds
 	if learn {
-		d.learn(front, in[:end], p.attrs[:known], elements)
+		d.learn(front, in[:end], a, known, elements)
 	}
-	return front, p.n, true
+	return front, true
 }
 
-// add reads the elements of in, plain standard attributes. It returns false where one is not
-// plain or one of its kind was read before.
-func (a *plainAttributes) add(in []byte) bool {
+// add reads the elements of in, plain standard attributes, into the fields of to. It returns false
+// where one is not plain or one of its kind was read before.
+func (a *plainAttributes) add(in []byte, to *ORAddress) bool {
 	const printable, numeric, surname, generation = 0x13, 0x12, 0x80, 0x83
-	attrs, n, sent, elements := a.attrs, a.n, a.sent, a.elements
-	seen := uint32(0) // Attributes, by kind.
+	fields := to.fields()
+	kinds, sent, elements := a.kinds, a.sent, a.elements
 	for p := 0; p < len(in); {
-		id, end := short(in, p)
-		start, next := p+2, end
-		if end == 0 {
-			var scanned int
-			if end, scanned = openEnd(in, p); end > 0 {
-				id, next = in[p], end+2
-				elements += scanned
-			} else if id, start, end = long(in, p); end > 0 {
-				next = end
-			} else {
-				return false
-			}
+		id, start, end, next, scanned := plainHead(in, p)
+		if next == 0 {
+			return false
 		}
+		elements += scanned
 		part := &plainParts[id]
 		bit := uint32(1) << (part.kind & 31)
 		if sent&bit != 0 {
@@ -365,8 +343,8 @@ func (a *plainAttributes) add(in []byte) bool {
 			if !sevenBits(in, p, end) {
 				return false
 			}
-			attrs[n].set(part.kind, part.form, 0, v, v)
-			n++
+			fields[part.kind] = v
+			kinds |= uint64(bit)
 		default:
 			if p == end && part.shape == plainChoice {
 				return false
@@ -377,33 +355,29 @@ func (a *plainAttributes) add(in []byte) bool {
 				if stop == 0 {
 					id, p, stop = long(in[:end], p-2)
 				}
-				kind, form := part.kind, part.form
+				kind := part.kind
 				switch {
 				case part.shape == plainPersonal && surname <= id && id <= generation:
 					kind += AttributeKind(id - surname)
 				case part.shape == plainUnits && id == printable && i < 4:
 					kind += AttributeKind(i)
-				case part.shape == plainChoice && id == printable:
-				case part.shape == plainChoice && id == numeric:
-					form = FormNumeric
+				case part.shape == plainChoice && (id == printable || id == numeric):
 				default:
 					return false
 				}
-				v := in[p:stop:stop]
-				bit := uint32(1) << (kind & 31)
-				if seen&bit != 0 || !sevenBits(in, p, stop) {
+				bit := uint64(1) << (kind & 63)
+				if kinds&bit != 0 || !sevenBits(in, p, stop) {
 					return false
 				}
-				seen |= bit
-				attrs[n].set(kind, form, 0, v, v)
-				n++
+				kinds |= bit
+				fields[kind] = in[p:stop:stop]
 				elements++
 				p = stop
 			}
 		}
 		p = next
 	}
-	a.n, a.sent, a.elements = n, sent, elements
+	a.kinds, a.sent, a.elements = kinds, sent, elements
 	return true
 }
 
@@ -413,6 +387,25 @@ func sevenBits(in []byte, p, end int) bool {
 		return word(in[p:])<<(64-8*n)&0x8080808080808080 == 0
 	}
 	return SevenBits(in[p:end])
+}
+
+// plainHead returns the identifier octet of the element at p of in, where its contents and it itself
+// end, and how many elements the reader scans to find that. It returns zeros where its length is not
+// of one to five octets, or indefinite as openEnd is for, or reaches beyond in.
+func plainHead(in []byte, p int) (id byte, start, end, next, scanned int) {
+	if id, end = short(in, p); end > 0 {
+		return id, p + 2, end, end, 0
+	}
+	return longHead(in, p)
+}
+
+// longHead is plainHead for an element that short is not for.
+func longHead(in []byte, p int) (id byte, start, end, next, scanned int) {
+	if end, scanned = openEnd(in, p); end > 0 {
+		return in[p], p + 2, end, end + 2, scanned
+	}
+	id, start, end = long(in, p)
+	return id, start, end, end, 0
 }
 
 // short returns the identifier octet of the element at p of in and where it ends, 0 where
@@ -717,8 +710,13 @@ func (d *decoder) extensionAttribute(c *ber.Cursor, e *ber.Element) {
 	in := c.Enter(e)
 	var f ber.Element
 	seen := uint32(0)
-	number := int32(-1)
-	for {
+	number, ok := plainNumber(&in, e.Content)
+	if ok {
+		seen = 1
+	} else {
+		number = -1
+	}
+	for seen != 3 || in.More() {
 		id := d.next(&in, &f, extensionAttributeFields, &seen)
 		if id < 0 {
 			break
@@ -886,42 +884,30 @@ func (d *decoder) terminalType(c *ber.Cursor, e *ber.Element, number int32) {
 	d.attribute(Attribute{Kind: AttrTerminalType, Form: FormOther, Number: number, Value: d.kept(at), Raw: e.Content})
 }
 
-// chosen tells which attribute of each kind stands in the fields of an address and in
-// its text.
+// chosen tells which attribute of each kind stands in the text of an address.
 type chosen struct {
-	index   [64]int32 // Of the attribute, by its kind, where there is one.
+	index   [64]int32 // Of the attribute, by its kind, where it is one of Attributes.
 	present uint64    // Bit k: there is one of the kind k, one of AttrDDA's predecessors.
+	plain   uint64    // Bit k: the one of the kind k was there before, in its field.
 	ddas    bool      // There are domain-defined attributes.
-	plain   int       // So many, the first, are plain standard attributes: all stand in fields.
 }
 
-// choose chooses the forms and makes the address what attrs are, with c telling which. The first
-// of attrs are plain standard attributes, as many as plain says: one of each kind, and none
-// stands before them.
-func (a *ORAddress) choose(attrs []Attribute, c *chosen, plain int) {
-	c.ddas, c.plain = false, plain
-	*a = ORAddress{} // One with Attributes would be made on the stack and copied.
-	if len(attrs) > 0 {
-		a.Attributes = attrs
-	}
-	present := uint64(0)
-	for i := range attrs[:plain] {
-		x := &attrs[i]
-		k := x.Kind & 63
-		c.index[k] = int32(i)
-		present |= 1 << k
-		if k < fieldKinds {
-			*a.field(k) = x.Value
-		}
-	}
-	for i := plain; i < len(attrs); i++ {
+// choose chooses the forms where attrs, too, are those of an address with plain standard
+// attributes in its fields, with c telling which.
+func (a *ORAddress) choose(attrs []Attribute, c *chosen) {
+	c.ddas, c.plain = false, a.kinds
+	present := a.kinds
+	for i := range attrs {
 		x := &attrs[i]
 		k := x.Kind & 63
 		if k == AttrDDA {
 			c.ddas = true
 			continue
 		}
-		if present&(1<<k) != 0 {
+		if c.plain>>k&1 != 0 {
+			continue // No form is better.
+		}
+		if present>>k&1 != 0 {
 			j := c.index[k]
 			if x.Form >= attrs[j].Form || preferred(x.Form) == preferred(attrs[j].Form) {
 				continue
@@ -940,21 +926,39 @@ func (a *ORAddress) choose(attrs []Attribute, c *chosen, plain int) {
 	}
 }
 
-// inField reports whether the attribute i, of the kind k, stands in a field of its own.
-func (c *chosen) inField(i int, k AttributeKind) bool {
-	return k < fieldKinds && c.present>>k&1 != 0 && c.index[k] == int32(i)
+// value returns the value of the kind k, which is present.
+func (c *chosen) value(a *ORAddress, attrs []Attribute, k AttributeKind) []byte {
+	if k < fieldKinds {
+		return *a.field(k)
+	}
+	return attrs[c.index[k]].Value
 }
 
-// finishName makes the address of attrs and writes text and key. The first of attrs are plain
-// standard attributes, as many as plain says. What text and key begin with is known where front,
-// which the very first are, is not nil.
-func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront, plain int) {
-	c := &d.chosen
-	n.Address.choose(attrs, c, plain)
+// told returns those of attrs, in their order, of which the fields of a do not tell all: where all
+// built-in attributes are plain, none of them is one of attrs.
+func (c *chosen) told(a *ORAddress, attrs []Attribute) []Attribute {
+	n := 0
+	for i := range attrs {
+		x := &attrs[i]
+		if k := x.Kind; x.Number == 0 && k < fieldKinds && x.Form <= FormNumeric &&
+			c.plain>>k&1 == 0 && c.index[k] == int32(i) && string(x.Raw) == string(x.Value) {
+			continue
+		}
+		if n < i {
+			attrs[n] = *x
+		}
+		n++
+	}
+	return attrs[:n:n]
+}
+
+// finishName makes the address, in which there may be plain standard attributes, of those and
+// attrs, and writes text and key. What these begin with is known where front is not nil.
+func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront) {
+	c, a := &d.chosen, &n.Address
+	a.choose(attrs, c)
 	at := len(d.arena)
 	out := d.arena
-	odd := uint64(0)  // Of those present, the ones of whose value the key has more changed than the case.
-	oddAt := &d.oddAt // Where in the text these are.
 	rest := c.present
 	if front != nil {
 		// The first of each kind stands, unless a better form follows, and theirs are the best.
@@ -968,30 +972,7 @@ func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront, pl
 	} else if rest != 0 {
 		out = append(out, '/')
 	}
-	end := len(out)
-	out = out[:cap(out)]
-	for set := rest; set != 0; set &= set - 1 {
-		k := bits.TrailingZeros64(set)
-		v := attrs[c.index[k]].Value
-		if room := maxPrefix + 2*len(v) + 1; len(out)-end < room {
-			out = slices.Grow(out[:end], room)
-			out = out[:cap(out)]
-		}
-		p := &attrPrefixes[k]
-		*(*[maxPrefix]byte)(out[end:]) = p.text
-		end += p.length
-		if putPlain(out[end:], v) && (!isCountry(AttributeKind(k)) || countryOfDCC(v) == "") {
-			end += len(v)
-		} else {
-			odd |= 1 << k
-			oddAt[k][0] = int32(end - at)
-			end = len(appendEscaped(out[:end], v, false))
-			oddAt[k][1] = int32(end - at)
-		}
-		out[end] = '/'
-		end++
-	}
-	out = out[:end]
+	out, odd := d.appendValues(out, at, a, attrs, rest)
 	text := out[at:] // As far as the key is made of it.
 	if c.ddas {
 		for i := range attrs {
@@ -1019,9 +1000,9 @@ func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront, pl
 	}
 	for set := odd; set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
-		out = appendLower(out, text[from:oddAt[k][0]])
-		out = appendKey(out, &attrs[c.index[k]])
-		from = oddAt[k][1]
+		out = appendLower(out, text[from:d.oddAt[k][0]])
+		out = appendKey(out, AttributeKind(k), c.value(a, attrs, AttributeKind(k)))
+		from = d.oddAt[k][1]
 	}
 	out = appendLower(out, text[from:])
 	if c.ddas {
@@ -1042,6 +1023,47 @@ func (d *decoder) finishName(n *ORName, attrs []Attribute, front *knownFront, pl
 	}
 	d.arena = out
 	n.Key = d.kept(at)
+	if attrs = c.told(a, attrs); len(attrs) > 0 {
+		a.Attributes = attrs
+	}
+}
+
+// appendValues appends the values of the kinds of set to out, the text of an address from at on,
+// each between its label and a "/". Of the kinds odd tells the key has more changed than the case;
+// where in the text they are is left in d.oddAt.
+func (d *decoder) appendValues(out []byte, at int, a *ORAddress, attrs []Attribute, set uint64) (text []byte, odd uint64) {
+	in, end := d.in, len(out)
+	out = out[:cap(out)]
+	for ; set != 0; set &= set - 1 {
+		k := AttributeKind(bits.TrailingZeros64(set))
+		v := d.chosen.value(a, attrs, k)
+		n := len(v)
+		if room := maxPrefix + 8 + 2*n + 1; len(out)-end < room {
+			out = slices.Grow(out[:end], room)
+			out = out[:cap(out)]
+		}
+		p := &attrPrefixes[k&63]
+		*(*[maxPrefix]byte)(out[end:]) = p.text
+		end += p.length
+		plain := false
+		if x, ok := plainShort(in, v); ok {
+			binary.LittleEndian.PutUint64(out[end:], x)
+			plain = true
+		} else {
+			plain = putPlain(out[end:], v)
+		}
+		if plain && (!isCountry(k) || countryOfDCC(v) == "") {
+			end += n
+		} else {
+			odd |= 1 << k
+			d.oddAt[k][0] = int32(end - at)
+			end = len(appendEscaped(out[:end], v, false))
+			d.oddAt[k][1] = int32(end - at)
+		}
+		out[end] = '/'
+		end++
+	}
+	return out[:end], odd
 }
 
 // preferred ranks forms for the text; printable and numeric are alike, so that
@@ -1078,10 +1100,38 @@ func repeatedDDA(attrs []Attribute, i int) bool {
 	return false
 }
 
-// putPlain puts value into text, which is as long. It returns false where appendEscaped makes
+// plainShort returns what putPlain puts, with other octets behind it, of a value in the input in
+// which eight octets from its first are. It returns false for those it is not for.
+func plainShort(in, value []byte) (x uint64, ok bool) {
+	n := len(value)
+	if n == 0 || n >= 8 {
+		return 0, false
+	}
+	x, ok = ahead(in, value)
+	// Octets that are not its own are made plain ones.
+	rest := ^uint64(0) << (8 * n & 63)
+	x = x&^rest | 0x6161616161616161&rest
+	return x, ok && plainWord(x)
+}
+
+// putPlain puts value into text, which has room for it. It returns false where appendEscaped makes
 // something else of it, or appendFolded more than lower case.
 func putPlain(text, value []byte) bool {
-	text = text[:len(value)]
+	n := len(value)
+	at := 0
+	for n >= 8 && at < n {
+		i := min(at, n-8) // The last two overlap.
+		x := word(value[i:])
+		if !plainWord(x) {
+			break
+		}
+		binary.LittleEndian.PutUint64(text[i:], x)
+		at += 8
+	}
+	if at >= n {
+		return n > 0
+	}
+	text = text[:n]
 	last := byte(' ')
 	for i, b := range value {
 		if folded[b] == 0 && (b != ' ' || last == ' ') {
@@ -1090,6 +1140,15 @@ func putPlain(text, value []byte) bool {
 		text[i], last = b, b
 	}
 	return last != ' '
+}
+
+// plainWord reports whether folded has all octets of x.
+func plainWord(x uint64) bool {
+	const each = 0x0101010101010101
+	// Where no octet is above 7F the sums have the high bit of each octet that is above a space, is
+	// not 7F, and is none of the three; no sum carries.
+	plain := (x + 0x5f*each) &^ (x + each) & ((x ^ '/'*each) + 0x7f*each) & ((x ^ '\\'*each) + 0x7f*each) & ((x ^ '='*each) + 0x7f*each)
+	return plain&^x&(0x80*each) == 0x80*each
 }
 
 // appendLower appends ASCII text in lower case.
@@ -1157,14 +1216,14 @@ var folded = func() (t [256]uint8) {
 	return t
 }()
 
-// appendKey appends the folded value of a.
-func appendKey(dst []byte, a *Attribute) []byte {
-	if isCountry(a.Kind) {
-		if alpha := countryOfDCC(a.Value); alpha != "" {
+// appendKey appends the folded value of an attribute of the kind k.
+func appendKey(dst []byte, k AttributeKind, value []byte) []byte {
+	if isCountry(k) {
+		if alpha := countryOfDCC(value); alpha != "" {
 			return append(dst, alpha...)
 		}
 	}
-	return appendFolded(dst, a.Value, false)
+	return appendFolded(dst, value, false)
 }
 
 // appendFolded appends value in lower case without leading and trailing spaces

@@ -145,7 +145,7 @@ func (a *Attribute) AppendKeyPart(dst []byte) []byte {
 		dst = appendFolded(dst, x.Value, false)
 	} else {
 		dst = appendLabel(dst, at, strings.ToLower(attrLabel[a.Kind]))
-		dst = appendKey(dst, &x)
+		dst = appendKey(dst, x.Kind, x.Value)
 	}
 	if prefix {
 		return dst

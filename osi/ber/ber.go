@@ -464,6 +464,17 @@ func (c *Cursor) Afford(e *Element, levels, elements int) bool {
 	return true
 }
 
+// Pass goes on behind the next n octets, which are so many elements that the caller has read by
+// itself. Where these may not be read it reports false, and nothing is taken.
+func (c *Cursor) Pass(n, elements int) bool {
+	if n > c.end-c.pos || c.d.budget < elements {
+		return false
+	}
+	c.pos += n
+	c.Spend(elements)
+	return true
+}
+
 func (c *Cursor) stop(code Code, offset int) bool {
 	c.state, c.end = c.state>>8<<8|state(code), ^offset
 	return false

@@ -506,3 +506,36 @@ func TestRememberScansOnce(t *testing.T) {
 		t.Fatal(c.Err())
 	}
 }
+
+// What the caller has read by itself is passed where it is within the level and the budget.
+func TestPass(t *testing.T) {
+	in := []byte{0x30, 6, 2, 1, 5, 2, 1, 6, 2, 1, 7}
+	tests := []struct {
+		octets, elements, budget int
+		want                     bool
+	}{{3, 1, 10, true}, {6, 2, 10, true}, {7, 2, 10, false}, {6, 2, 2, false}, {6, 2, 3, true}, {0, 0, 1, true}}
+	for _, tt := range tests {
+		d := Decoder{MaxElements: tt.budget}
+		c := d.Reset(in)
+		var e Element
+		if !c.Next(&e) {
+			t.Fatal(c.Err())
+		}
+		level := c.Enter(&e)
+		_, before := level.Left(&e)
+		got := level.Pass(tt.octets, tt.elements)
+		_, left := level.Left(&e)
+		offset, spent := 2, 0
+		if tt.want {
+			offset, spent = 2+tt.octets, tt.elements
+		}
+		if got != tt.want || level.Offset() != offset || before-left != spent {
+			t.Errorf("%d octets, %d elements of %d: %v, to %d, %d spent", tt.octets, tt.elements, tt.budget, got, level.Offset(), before-left)
+		}
+	}
+	var d Decoder
+	c := d.Reset(in)
+	if c.Fail(BadValue, 0); c.Pass(0, 0) {
+		t.Error("octets behind a failure were passed")
+	}
+}
