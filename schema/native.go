@@ -64,10 +64,12 @@ func (n *native) block(parts []Columnar) {
 
 func (n *native) texts(c *Texts) {
 	at := 0
-	for _, x := range c.apart {
-		n.octets(c.octets[at:x.at])
-		at = x.at
-		n.octets(x.octets)
+	if c.apart != nil {
+		for _, x := range *c.apart {
+			n.octets(c.octets[at:x.at])
+			at = x.at
+			n.octets(x.octets)
+		}
 	}
 	n.octets(c.octets[at:c.end])
 }

@@ -157,14 +157,14 @@ func TestTextsKeepWhatIsNeeded(t *testing.T) {
 			put(&c, i+1, string(octets[:n]))
 			size += n
 		}
-		if len(c.apart) != 2 || c.size() < size || c.size() > size+3*len(lengths) {
-			t.Fatalf("round %d: %d octets, want %d; %d apart", round, c.size(), size, len(c.apart))
+		if len(*c.apart) != 2 || c.size() < size || c.size() > size+3*len(lengths) {
+			t.Fatalf("round %d: %d octets, want %d; %d apart", round, c.size(), size, len(*c.apart))
 		}
 		c.reset()
 		if joined := size - 3*maxJoined; c.size() != 0 || len(c.octets) > 2*joined {
 			t.Fatalf("round %d: %d octets after reset, %d are held of %d", round, c.size(), len(c.octets), joined)
 		}
-		if last := c.apart[:2]; last[0].octets != nil || last[1].octets != nil {
+		if last := (*c.apart)[:2]; last[0].octets != nil || last[1].octets != nil {
 			t.Fatal("a column refers to memory that was given up")
 		}
 	}
@@ -177,7 +177,7 @@ func TestShortTexts(t *testing.T) {
 	for i := range octets {
 		octets[i] = byte(i) | 0x80 // None that is empty space.
 	}
-	for n := range octets {
+	for n := 1; n < len(octets); n++ {
 		for empty := range few + 3 {
 			for _, room := range []int{0, shortRoom - 1, shortRoom, 4 * shortRoom} {
 				c := Texts{octets: append([]byte{1, 'x'}, make([]byte, room)...), end: 2, rows: 1}
@@ -240,8 +240,7 @@ func TestAdopt(t *testing.T) {
 			column := &b.Contents.Content
 			texts := column.Strings()
 			shared := false
-			if n := len(column.apart); n > 0 {
-				last := &column.apart[n-1]
+			if last := column.lastApart(); last != nil {
 				shared = last.at == column.end && &last.octets[0] == &c.octets[0]
 			}
 			if texts[len(texts)-1] != string(c.octets) || shared != (c.shared && !reset) {

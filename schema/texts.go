@@ -13,8 +13,9 @@ type Texts struct {
 	octets []byte // The first end of them are the texts', what is behind is room.
 	end    int
 	rows   int
-	// apart are the texts that are in other memory, in order.
-	apart []apart
+	// apart are the texts that are in other memory, in order; nil until there was one: a row
+	// passes many columns, which should have few cache lines.
+	apart *[]apart
 }
 
 // apart is a text whose octets belong to at in the column's. total is how many it and those
@@ -73,59 +74,57 @@ const (
 const (
 	// short is the length below which a text's own is told by one octet, as that of most.
 	short = 0x80
+	// word is how many octets put moves at a time, two words for a start.
+	word = 16
 	// few are the rows without a text, before one, that put makes.
 	few = 16
 	// shortRoom is what put may write.
 	shortRoom = few + 1 + short
+	// page is a part of what memory is mapped by.
+	page = 4096
 )
 
-// put makes v a text that is the last of rows, those between the one before and it empty.
-// Nearly all texts are short and have room: of these it writes few words, with octets behind
-// them that the next text is written over. It does so without a look at bounds: all that it
-// writes is within the shortRoom octets behind the column's, and all that it reads within v,
-// of which words from the front and from the end overlap.
+// words are octets that put moves, each word in one go. More at a time would be a call of
+// memmove.
+type words [4][word]byte
+
+// put makes v, which is not empty, the text that is the last of rows, those between the one
+// before and it empty. Nearly all texts are short and have room. Most have two words or less,
+// and of these it moves two, since which of several ways a length takes is often foretold
+// wrong. It does so without a look at bounds: all that it writes is within the shortRoom octets
+// behind the column's, of which those behind v's are written over by the next text. It reads
+// up to two words behind v, but only where they are in the page that v is in, and nobody sees
+// them: what package runtime does for hashes.
+//
+//go:norace
+//go:nocheckptr
 func put(c *Texts, rows int, v string) {
 	n, k, more := c.end, len(v), rows-c.rows
-	if k >= short || uint(more-1) > few || len(c.octets)-n < shortRoom {
+	at := unsafe.Pointer(unsafe.StringData(v))
+	if k >= short || uint(more-1) > few || len(c.octets)-n < shortRoom || int(uintptr(at)%page)+k > page-2*word {
 		c.put(rows, v)
 		return
 	}
 	c.end, c.rows = n+more+k, rows
-	to := unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.octets)), n)
-	*(*[few]byte)(to) = [few]byte{}
-	to = unsafe.Add(to, more)
-	*(*byte)(unsafe.Add(to, -1)) = byte(k)
-	from := unsafe.Pointer(unsafe.StringData(v))
-	switch {
-	case k > 16:
-		move16(to, from)
-		end, last := unsafe.Add(to, k), unsafe.Add(from, k-16)
-		if k > 32 {
-			move16(unsafe.Add(to, 16), unsafe.Add(from, 16))
-			if k > 64 {
-				move16(unsafe.Add(to, 32), unsafe.Add(from, 32))
-				move16(unsafe.Add(to, 48), unsafe.Add(from, 48))
-				move16(unsafe.Add(end, -64), unsafe.Add(last, -48))
-				move16(unsafe.Add(end, -48), unsafe.Add(last, -32))
-			}
-			move16(unsafe.Add(end, -32), unsafe.Add(last, -16))
+	b := unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.octets)), n)
+	*(*[few]byte)(b) = [few]byte{}
+	b = unsafe.Add(b, more)
+	*(*byte)(unsafe.Add(b, -1)) = byte(k)
+	to, from := (*words)(b), (*words)(at)
+	to[0] = from[0]
+	to[1] = from[1]
+	if k > 2*word {
+		to[2] = from[2]
+		to[3] = from[3]
+		if k > 4*word {
+			to, from = (*words)(unsafe.Add(b, k-4*word)), (*words)(unsafe.Add(at, k-4*word))
+			to[0] = from[0]
+			to[1] = from[1]
+			to[2] = from[2]
+			to[3] = from[3]
 		}
-		move16(unsafe.Add(end, -16), last)
-	case k >= 8:
-		*(*[8]byte)(to) = *(*[8]byte)(from)
-		*(*[8]byte)(unsafe.Add(to, k-8)) = *(*[8]byte)(unsafe.Add(from, k-8))
-	case k >= 4:
-		*(*[4]byte)(to) = *(*[4]byte)(from)
-		*(*[4]byte)(unsafe.Add(to, k-4)) = *(*[4]byte)(unsafe.Add(from, k-4))
-	case k > 0:
-		*(*byte)(to) = *(*byte)(from)
-		*(*byte)(unsafe.Add(to, k/2)) = *(*byte)(unsafe.Add(from, k/2))
-		*(*byte)(unsafe.Add(to, k-1)) = *(*byte)(unsafe.Add(from, k-1))
 	}
 }
-
-// move16 copies 16 octets. More at a time would be a call of memmove.
-func move16(to, from unsafe.Pointer) { *(*[16]byte)(to) = *(*[16]byte)(from) }
 
 // text is what put takes for octets, which it only reads: as a slice has it, pointer and
 // length are the first of its words.
@@ -169,13 +168,16 @@ func (c *Texts) lay(rows int, v []byte, h *held) {
 
 // refer makes v, which is written no more, the text that is the last of rows.
 func (c *Texts) refer(rows int, v []byte) {
-	c.apart = append(c.apart, apart{c.begin(rows, len(v), 0), v, c.elsewhere() + len(v)})
+	if c.apart == nil {
+		c.apart = new([]apart)
+	}
+	*c.apart = append(*c.apart, apart{c.begin(rows, len(v), 0), v, c.elsewhere() + len(v)})
 }
 
 // last returns the memory of the last text, which has n octets.
 func (c *Texts) last(n int) []byte {
-	if k := len(c.apart) - 1; k >= 0 && c.apart[k].at == c.end {
-		return c.apart[k].octets
+	if x := c.lastApart(); x != nil && x.at == c.end {
+		return x.octets
 	}
 	return c.octets[c.end-n : c.end]
 }
@@ -216,10 +218,18 @@ func (c *Texts) pad(rows int) *Texts {
 func (c *Texts) size() int { return c.end + c.elsewhere() }
 
 func (c *Texts) elsewhere() int {
-	if k := len(c.apart) - 1; k >= 0 {
-		return c.apart[k].total
+	if x := c.lastApart(); x != nil {
+		return x.total
 	}
 	return 0
+}
+
+// lastApart is the last of the texts that are in other memory, nil where there is none.
+func (c *Texts) lastApart() *apart {
+	if c.apart == nil || len(*c.apart) == 0 {
+		return nil
+	}
+	return &(*c.apart)[len(*c.apart)-1]
 }
 
 // held is how many octets of memory reset keeps.
@@ -244,6 +254,8 @@ func (c *Texts) Strings() []string {
 // reset forgets the texts and keeps the column's own memory.
 func (c *Texts) reset() {
 	c.end, c.rows = 0, 0
-	clear(c.apart)
-	c.apart = c.apart[:0]
+	if c.apart != nil {
+		clear(*c.apart)
+		*c.apart = (*c.apart)[:0]
+	}
 }
