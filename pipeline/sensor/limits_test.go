@@ -90,6 +90,47 @@ func TestGapIsTold(t *testing.T) {
 	}
 }
 
+// TestCutAfterCut loses the ends of two TPKTs, one behind the other. The beginning of the second
+// is told as the first octets behind lost ones.
+func TestCutAfterCut(t *testing.T) {
+	w := newWire(2000).open()
+	send := func(segment int) {
+		w.send(0, data(50), 1000, segment)
+		w.packet(1, flagACK, nil)
+	}
+	send(61)
+	send(40)
+	send(40)
+	for range 20 {
+		send(61)
+	}
+	frames := slices.Delete(slices.Delete(slices.Clone(w.frames), 9, 10), 6, 7)
+	type item struct {
+		kind         record.ItemKind
+		offset, lost uint64
+		octets       int
+		resync       bool
+	}
+	var got []item
+	for _, r := range published(t, Config{}, frames) {
+		for _, it := range r.Items {
+			if it.Dir == 0 && it.Offset < 4*61 {
+				got = append(got, item{it.Kind, it.Offset, it.Lost, len(it.Octets), it.Resync})
+			}
+		}
+	}
+	// A TPKT of 61 octets has a header of 4; the first 40 octets of a cut one came.
+	want := []item{
+		{record.TPDU, 4, 0, 57, false},
+		{record.Cut, 61 + 4, 0, 36, false}, {record.Gap, 61 + 40, 21, 0, false},
+		{record.Cut, 2*61 + 4, 0, 36, true}, {record.Gap, 2*61 + 40, 21, 0, false},
+		{record.TPDU, 3*61 + 4, 0, 57, true},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestHeartbeats(t *testing.T) {
 	w := newWire(2000).open()
 	at := []time.Duration{0, 59 * time.Second, 60 * time.Second, 200 * time.Second}
