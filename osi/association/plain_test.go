@@ -35,7 +35,9 @@ func plainly(a *Association, in []byte, every int) (out []string) {
 				b = append([]byte{2, 0xF0, 0x80}, octets...)
 			}
 			lent = append(lent, b)
-			a.TPDU(&TPDU{Dir: dir, Seq: seq[dir], Offset: uint64(seq[dir]), Time: int64(frame), Frame: frame, Record: frame, Octets: b})
+			if !a.Point(dir, frame, b) {
+				a.TPDU(&TPDU{Dir: dir, Seq: seq[dir], Offset: uint64(seq[dir]), Time: int64(frame), Frame: frame, Record: frame, Octets: b})
+			}
 			seq[dir] += uint32(len(b))
 		}
 		before := len(out)

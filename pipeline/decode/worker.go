@@ -1065,6 +1065,9 @@ func (w *worker) other(c *connection, rec *record.Record, it *record.Item) {
 }
 
 func (w *worker) take(c *connection, rec *record.Record, it *record.Item) {
+	if len(it.Octets) <= association.MaxPoint && c.assoc.Point(it.Dir, w.tpdu.Record, it.Octets) {
+		return
+	}
 	if int64(it.Source) != w.source {
 		w.source, w.tpdu.Source = int64(it.Source), w.pool.sources.number(rec.SourceOf(it))
 	}
