@@ -69,6 +69,22 @@ func (a *Association) Reset(cfg Config) {
 		}
 		a.settle()
 	}
+	a.Configure(cfg)
+	contexts := a.facts.Contexts[:0]
+	a.facts = Facts{}
+	a.facts.ApplicationProtocol, a.facts.Contexts = -1, contexts
+	a.class, a.sure, a.foreignData, a.markers = ClassEmpty, false, 0, 0
+	a.problems = 0
+	for i := range a.dir {
+		a.dir[i] = direction{}
+		a.transfer[i].clear()
+	}
+	a.arena = a.arena[:0]
+	a.defined, a.finishing, a.established, a.confirmed, a.agreed = false, false, false, false, false
+}
+
+// Configure is Reset for an Association that has taken nothing since it was Reset last.
+func (a *Association) Configure(cfg Config) {
 	if a.scratch == nil || cfg.Scratch != a.cfg.Scratch {
 		if a.scratch = cfg.Scratch; a.scratch == nil {
 			a.scratch = new(Scratch)
@@ -85,17 +101,6 @@ func (a *Association) Reset(cfg Config) {
 		cfg.MaxProblems = DefaultMaxProblems
 	}
 	a.cfg = cfg
-	contexts := a.facts.Contexts[:0]
-	a.facts = Facts{}
-	a.facts.ApplicationProtocol, a.facts.Contexts = -1, contexts
-	a.class, a.sure, a.foreignData, a.markers = ClassEmpty, false, 0, 0
-	a.problems = 0
-	for i := range a.dir {
-		a.dir[i] = direction{}
-		a.transfer[i].clear()
-	}
-	a.arena = a.arena[:0]
-	a.defined, a.finishing, a.established, a.confirmed, a.agreed = false, false, false, false, false
 }
 
 // Forget forgets what is open, without events and without handing anything over.

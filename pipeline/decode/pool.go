@@ -308,8 +308,8 @@ func (p *Pool) dispatch(ctx context.Context) error {
 // job makes a job of a record, and says which shard's it is.
 func (p *Pool) job(l *lane, d bus.Delivery) (j job, shard int, kind record.Kind) {
 	j = job{lane: l, delivery: d, number: l.add(d.Ack)}
-	head, err := record.ReadHead(d.Record.B)
-	if err != nil {
+	var head record.Head // Read where it is: it is too large to be handed about.
+	if head.Read(d.Record.B) != nil {
 		return j, 0, 0 // The shard will find the same.
 	}
 	switch head.Kind {
@@ -329,8 +329,14 @@ func (p *Pool) job(l *lane, d bus.Delivery) (j job, shard int, kind record.Kind)
 // give gives a shard a job.
 func (p *Pool) give(ctx context.Context, shard int, j job) error {
 	j.lane.order.add(shard, j.number)
+	queue := p.workers[shard].queue
+	select { // There mostly is room, and one channel is much less to ask than two.
+	case queue <- j:
+		return nil
+	default:
+	}
 	select {
-	case p.workers[shard].queue <- j:
+	case queue <- j:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -841,9 +841,11 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		w.displace(w.last.next)
 	}
 	var c *connection
+	fresh := false
 	if n := len(w.idle); n > 0 {
 		c, w.idle = w.idle[n-1], w.idle[:n-1]
 	} else if c, _ = w.spare.Get().(*connection); c == nil {
+		fresh = true
 		c = &connection{assoc: new(association.Association), text: new(facts)}
 		c.suspend = func(a *association.Suspended) { w.suspend(c, a) }
 		c.resume = func(k association.Key) (*association.Suspended, bool) { return w.resume(c, k) }
@@ -860,7 +862,11 @@ func (w *worker) open(ctx context.Context, j *job) (*connection, error) {
 		Suspend:     c.suspend,
 		Resume:      c.resume,
 	}
-	c.assoc.Reset(c.config)
+	if fresh {
+		c.assoc.Reset(c.config)
+	} else {
+		c.assoc.Configure(c.config) // reuse has Reset it.
+	}
 	t := c.text
 	t.fix(rec)
 	t.source = t.source[:0]

@@ -716,11 +716,19 @@ func Peek(b []byte) (k Kind, id [16]byte, err error) {
 // ReadHead reads of an encoded record only what is needed to give it to the right
 // place. The head refers to b.
 func ReadHead(b []byte) (h Head, err error) {
+	if err = h.Read(b); err != nil {
+		return Head{}, err
+	}
+	return h, nil
+}
+
+// Read is ReadHead into h, which is empty. After an error it is of no use.
+func (h *Head) Read(b []byte) error {
 	var f field
 	for len(b) > 0 {
 		n := f.next(b)
 		if n == 0 {
-			return Head{}, ErrMalformed
+			return ErrMalformed
 		}
 		b = b[n:]
 		switch f.num {
@@ -734,17 +742,17 @@ func ReadHead(b []byte) (h Head, err error) {
 			h.Resumes = f.v != 0
 		case fConnection:
 			if h.Kind == KindConnection && h.Conn.decode(f.b) {
-				return h, nil
+				return nil
 			}
-			return Head{}, ErrMalformed
+			return ErrMalformed
 		case fHeartbeat:
 			if !h.Beat.decode(f.b) {
-				return Head{}, ErrMalformed
+				return ErrMalformed
 			}
 		}
 	}
 	if h.Kind == KindConnection || h.Kind == 0 {
-		return Head{}, ErrMalformed
+		return ErrMalformed
 	}
-	return h, nil
+	return nil
 }
