@@ -18,7 +18,7 @@ const (
 	// mostSeen is the part of the memory for contents that one may have.
 	mostSeen = 8
 	// maxSeen bounds that memory, in which each has leastHeld at least.
-	maxSeen   = 4 << 20
+	maxSeen   = 2 << 20
 	leastHeld = 1 << 10
 )
 
