@@ -79,7 +79,7 @@ func (w *worker) digest(content []byte) {
 	}
 	from := -1
 	if w.pool.cfg.EnvelopeOnly {
-		content, from = w.holdContent(content)
+		content, from = w.holdContent(content, x)
 	}
 	number := d.contents.Add(content)
 	d.places = append(d.places, x)
@@ -93,7 +93,7 @@ func (w *worker) digest(content []byte) {
 
 // holdContent holds a content in the buffer that it came in, or in a copy, and returns its octets
 // there and the buffer's number; -1 where it is too large.
-func (w *worker) holdContent(content []byte) (held []byte, number int) {
+func (w *worker) holdContent(content []byte, x *seenContent) (held []byte, number int) {
 	d, s := &w.digests, &w.seen
 	if max(len(content), leastHeld) > s.room/mostSeen {
 		return content, -1
@@ -112,7 +112,7 @@ func (w *worker) holdContent(content []byte) (held []byte, number int) {
 		}
 		w.scratch.Recycle(s.drop(), &w.pool.buffers)
 	}
-	if number = s.hold(buffer); d.oldest < 0 {
+	if number = s.hold(buffer, x); d.oldest < 0 {
 		d.oldest = number
 	}
 	return content, number

@@ -30,8 +30,14 @@ type seen struct {
 
 	// The buffers that contents are in have numbers from first to next, and octets in all. They
 	// are in held, round and round.
-	held                [][]byte // nil before the first.
+	held                []heldBuffer // nil before the first.
 	first, next, octets int
+}
+
+// heldBuffer is a buffer and where the content in it is found, nil where it is not.
+type heldBuffer struct {
+	buffer []byte
+	of     *seenContent
 }
 
 // seenContent is a content that is in octets. Unless a batch has these, they are in the buffer with
@@ -72,21 +78,25 @@ func (s *seen) fits(buffer []byte) bool { return charge(buffer) <= s.room/2 }
 // full reports whether another one must go before a buffer is held.
 func (s *seen) full(buffer []byte) bool { return s.octets+charge(buffer) > s.room }
 
-// hold holds a buffer, and returns its number.
-func (s *seen) hold(buffer []byte) int {
+// hold holds a buffer of the content that is found at x, and returns its number.
+func (s *seen) hold(buffer []byte, x *seenContent) int {
 	if s.held == nil {
-		s.held = make([][]byte, s.room/leastHeld)
+		s.held = make([]heldBuffer, s.room/leastHeld)
 	}
-	s.held[s.next%len(s.held)] = buffer
+	s.held[s.next%len(s.held)] = heldBuffer{buffer, x}
 	s.octets += charge(buffer)
 	s.next++
 	return s.next - 1
 }
 
-// drop returns the oldest buffer, which is held no more.
+// drop returns the oldest buffer, which is held no more. What told of it would keep its memory.
 func (s *seen) drop() (buffer []byte) {
 	at := &s.held[s.first%len(s.held)]
-	buffer, *at = *at, nil
+	buffer = at.buffer
+	if x := at.of; x != nil && x.from == s.first {
+		x.octets = nil
+	}
+	*at = heldBuffer{}
 	s.octets -= charge(buffer)
 	s.first++
 	return buffer
