@@ -142,11 +142,7 @@ func (w *worker) identify(m *schema.Message, o *association.Origin, octets []byt
 		m.APDU = w.identifier(o, octets, content, &d.now.content.sum)
 		return
 	}
-	// The number of octets before the content says where it stood.
-	before, after := octets, []byte(nil)
-	if content.Len() > 0 {
-		before, after = octets[:content.Start], octets[content.End:]
-	}
+	before, after := around(octets, content)
 	b := appendOrigin(d.octets, o, len(before))
 	d.now.start = len(d.octets)
 	b = append(b, before...)
@@ -164,24 +160,30 @@ func (w *worker) identifier(o *association.Origin, octets []byte, content x411.R
 	}
 	h := w.hash
 	h.Reset()
-	before := octets
-	if content.Len() > 0 {
-		before = octets[:content.Start]
-	}
+	before, after := around(octets, content)
 	b := appendOrigin(w.digested[:0], o, len(before))
 	h.Write(b)
 	h.Write(before)
 	if content.Len() > 0 {
 		h.Write(append(b[:0], sum[:]...))
-		h.Write(octets[content.End:])
+		h.Write(after)
 	}
 	w.digested = h.Sum(b[:0])
 	copy(id[:], w.digested)
 	return id
 }
 
+// around returns the octets of an APDU before and after its content; all are before where there
+// is none.
+func around(octets []byte, content x411.Range) (before, after []byte) {
+	if content.Len() == 0 {
+		return octets, nil
+	}
+	return octets[:content.Start], octets[content.End:]
+}
+
 // appendOrigin appends where an APDU stood, as its identifier is made of it, and how many octets
-// of it follow before its content.
+// of it follow before its content, which says where that stood.
 func appendOrigin(dst []byte, o *association.Origin, before int) []byte {
 	dst = append(dst, o.Connection[:]...)
 	dst = append(dst, o.Dir)

@@ -26,14 +26,8 @@ type item struct {
 
 // Add adds octets, which must not change until Take, and returns their number in the list.
 func (l *List) Add(octets []byte) int {
-	n := len(l.items)
-	if n < cap(l.items) {
-		l.items = l.items[:n+1]
-		l.items[n].octets = octets
-	} else {
-		l.items = append(l.items, item{octets: octets})
-	}
-	return n
+	l.items = append(l.items, item{octets: octets})
+	return len(l.items) - 1
 }
 
 // Move says that those with number i are in octets, too, from now on.
