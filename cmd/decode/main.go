@@ -80,7 +80,7 @@ func (o *options) define() *flag.FlagSet {
 	flags.StringVar(&o.keep, "keep", "content", "`what` of a message to keep: content, or envelope: no text and no octets of contents, but headings, sizes and digests")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "decoding `goroutines`")
 	flags.IntVar(&o.maxConns, "max-connections", decode.DefaultMaxConnections, "most TCP `connections` kept at once; what is open of the longest silent one is given up")
-	flags.Var(&o.buffered, "transfer-memory", "most `octets` kept of transfers that are not whole; what is open of the longest silent connection is given up; room for two of 256M is there always")
+	flags.Var(&o.buffered, "transfer-memory", "most `octets` kept of transfers that are not whole, and a quarter of it of those that are suspended; what is open of the longest silent connection is given up, and what was suspended first; room for two of 256M is there always")
 	flags.Var(&o.rows, "row-memory", "most `octets` of rows on their way to the archive, about; one large message may take more")
 	flags.DurationVar(&o.idle, "idle", decode.DefaultIdle, "capture `time` after which what is open of a silent connection is given up; above the sensors' -idle")
 	flags.BoolVar(&o.again, "again", false, "decode the octets in the archive anew where an older decoder made the rows, and replace these")

@@ -18,6 +18,7 @@ import (
 	"x400flow/cmd/internal/confine"
 	"x400flow/cmd/internal/service"
 	"x400flow/engine"
+	"x400flow/pipeline/decode"
 	"x400flow/pipeline/monitor"
 	"x400flow/pipeline/sensor"
 	"x400flow/pipeline/store"
@@ -63,6 +64,7 @@ type options struct {
 	tcpOctets  config.Size
 	tcpConn    config.Size
 	connState  config.Size
+	transfers  config.Size
 	engine     config.Size
 	fsync      bool
 	maxConns   int
@@ -79,6 +81,7 @@ type options struct {
 func (o *options) define() *flag.FlagSet {
 	o.ports = ports{102}
 	o.memory, o.tcpOctets, o.tcpConn, o.connState = store.DefaultMemory, 256<<20, 1<<20, sensor.DefaultMaxState
+	o.transfers = decode.DefaultMaxBuffered
 	host, err := os.Hostname()
 	if err != nil {
 		host = "sensor"
@@ -107,6 +110,7 @@ func (o *options) define() *flag.FlagSet {
 	flags.Var(&o.tcpOctets, "tcp-memory", "most `octets` held out of order by all connections")
 	flags.Var(&o.tcpConn, "tcp-conn-memory", "most `octets` held out of order by one connection")
 	flags.Var(&o.connState, "connection-memory", "most `octets` kept of connections otherwise: openings, and TPDUs of which a part is there; the longest idle is given up")
+	flags.Var(&o.transfers, "transfer-memory", "most `octets` kept of transfers that are not whole, and a quarter of it of those that are suspended; what is open of the longest silent connection is given up, and what was suspended first; room for two of 256M is there always")
 	flags.Var(&o.memory, "memory", "most `octets` of what is on its way to the archive, records and rows, about; one large message may take more")
 	flags.IntVar(&o.maxConns, "max-connections", 1<<18, "most TCP `connections` followed at once; those without octets give way first, then the longest idle")
 	flags.DurationVar(&o.idle, "idle", 6*time.Hour, "capture `time` after which a silent connection is given up")

@@ -181,7 +181,7 @@ func run(ctx context.Context, o *options, held *confine.Held, log *slog.Logger, 
 		writer = st.NewWriter(drain, wo)
 		pool = decode.New(decode.Config{
 			Workers: o.workers, EnvelopeOnly: o.keep == "envelope", Log: log,
-			BatchRows: min(o.block, decode.DefaultBatchRows), BatchOctets: batch, MaxQueued: o.queued(), Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
+			BatchRows: min(o.block, decode.DefaultBatchRows), BatchOctets: batch, MaxQueued: o.queued(), MaxBuffered: int(o.transfers), Settled: st.Reunite, Vouch: o.live.on(), Trouble: kept.trouble(),
 		}, b, writer)
 		mon.Registerer().MustRegister(pool.Collector())
 		mon.Watch("store", readyWithin, writer.Progress)
@@ -268,7 +268,7 @@ func (o *options) onBus() int {
 // be in per cent of what is live. When all is full that may be, up to three quarters of
 // -memory are live, and some 8 MiB that do not depend on it.
 func (o *options) heap() (octets int64, usual int) {
-	octets, usual = int64(o.memory)/4*3+18<<20, 100
+	octets, usual = int64(o.memory)/4*3+24<<20, 100
 	if o.live.on() {
 		// What is kept of connections lives for hours: letting as much garbage gather
 		// would double it.

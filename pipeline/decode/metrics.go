@@ -18,6 +18,7 @@ var (
 	problemsDesc    = describe("problems_total", "Problem rows made.")
 	unfinishedDesc  = describe("unfinished_transfers_total", "Transfers that did not come to their end at first; each is a problem row.")
 	resumedDesc     = describe("resumed_transfers_total", "Of these, those whose message came all the same, after a resumption.")
+	suspendedDesc   = describe("suspended_octets", "Octets kept of suspended activities, for their resumption.")
 	evictedDesc     = describe("suspended_activities_given_up_total", "Suspended activities given up to stay within the bound.")
 	givenUpDesc     = describe("silent_connections_given_up_total", "Connections given up as silent, or for others, while something was open.")
 	displacedDesc   = describe("connections_displaced_total", "Connections let go to stay within the bound.")
@@ -34,7 +35,7 @@ func (p *Pool) Collector() prometheus.Collector { return collector{p} }
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		recordsDesc, repeatsDesc, knownDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, resumedDesc, evictedDesc,
+		recordsDesc, repeatsDesc, knownDesc, poisonDesc, apdusDesc, problemsDesc, unfinishedDesc, resumedDesc, suspendedDesc, evictedDesc,
 		givenUpDesc, displacedDesc, openDesc, queuedDesc, waitingDesc, connectionsDesc,
 	} {
 		ch <- d
@@ -60,6 +61,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count(evictedDesc, s.Evicted)
 	count(givenUpDesc, s.GivenUp)
 	count(displacedDesc, s.Displaced)
+	ch <- prometheus.MustNewConstMetric(suspendedDesc, prometheus.GaugeValue, float64(s.Suspended))
 	ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(s.Open))
 	ch <- prometheus.MustNewConstMetric(queuedDesc, prometheus.GaugeValue, float64(s.Queued))
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))

@@ -43,11 +43,10 @@ const Version = 2
 
 // Defaults of a Config's zero fields.
 const (
-	DefaultBatchRows    = 20_000
-	DefaultBatchOctets  = 16 << 20
-	DefaultMaxSuspended = 2 * DefaultMaxAPDU
-	DefaultMaxProblems  = 256
-	DefaultMaxAPDU      = association.DefaultMaxAPDU
+	DefaultBatchRows   = 20_000
+	DefaultBatchOctets = 16 << 20
+	DefaultMaxProblems = 256
+	DefaultMaxAPDU     = association.DefaultMaxAPDU
 	// DefaultMaxConnections is twice what a sensor has by default.
 	DefaultMaxConnections = 131072
 	DefaultMaxBuffered    = 2 << 30
@@ -70,8 +69,8 @@ type Config struct {
 	// it to the store.
 	BatchRows   int
 	BatchOctets int
-	// MaxSuspended bounds the octets of suspended activities, MaxAPDU those of
-	// one transfer.
+	// MaxSuspended bounds the octets of suspended activities, but for the one that was
+	// suspended last; 0 is a quarter of MaxBuffered. MaxAPDU bounds those of one transfer.
 	MaxSuspended int
 	MaxAPDU      int
 	// Settled, if not nil, is called when all that was read before a capture's end
@@ -121,6 +120,7 @@ type Stats struct {
 	Unfinished  uint64 // Of them, transfers that did not come to their end at first.
 	Resumed     uint64 // Of these, those whose message came all the same, after a resumption.
 	Connections map[string]uint64
+	Suspended   int    // Octets of suspended activities.
 	Evicted     uint64 // Suspended activities given up to stay within the bound.
 	GivenUp     uint64 // Connections of which something open was given up.
 	Displaced   uint64 // Connections let go to stay within the bound.
@@ -197,11 +197,11 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	def(&cfg.Workers, 1)
 	def(&cfg.BatchRows, DefaultBatchRows)
 	def(&cfg.BatchOctets, DefaultBatchOctets)
-	def(&cfg.MaxSuspended, DefaultMaxSuspended)
 	def(&cfg.MaxAPDU, DefaultMaxAPDU)
 	def(&cfg.MaxProblems, DefaultMaxProblems)
 	def(&cfg.MaxConnections, DefaultMaxConnections)
 	def(&cfg.MaxBuffered, DefaultMaxBuffered)
+	def(&cfg.MaxSuspended, cfg.MaxBuffered/4)
 	def(&cfg.MaxQueued, DefaultMaxQueued)
 	if cfg.Idle <= 0 {
 		cfg.Idle = DefaultIdle
@@ -413,11 +413,12 @@ func (p *Pool) Stats() Stats {
 		waiting += l.waiting()
 	}
 	p.mu.Unlock()
+	suspended, evicted := p.shelf.kept()
 	return Stats{
 		Records: p.records.Load(), Repeats: p.repeats.Load(), Known: p.known.Load(), Poison: p.poison.Load(),
 		Messages: p.messages.Load(), Probes: p.probes.Load(), Reports: p.reports.Load(),
 		Problems: p.problems.Load(), Unfinished: p.unfinished.Load(), Resumed: p.resumed.Load(), Connections: classes,
-		Evicted: p.shelf.evictions(), GivenUp: p.givenUp.Load(), Displaced: p.displaced.Load(),
+		Suspended: suspended, Evicted: evicted, GivenUp: p.givenUp.Load(), Displaced: p.displaced.Load(),
 		Open: int(p.open.Load()), Queued: queued, Waiting: waiting,
 	}
 }

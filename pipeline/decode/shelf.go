@@ -8,8 +8,8 @@ import (
 )
 
 // shelf keeps the activities that are suspended, until they are resumed in
-// another association. It is bounded in octets; what was put there first is
-// given up first. Every entry holds the record in which its activity began.
+// another association. It is bounded in octets, but for what was put there last; what was
+// put there first is given up first. Every entry holds the record in which its activity began.
 //
 // The activities of lanes and of sensors have nothing to do with each other: two
 // sensors that see the same traffic each see all of it.
@@ -58,7 +58,7 @@ func (s *shelf) put(e *shelved, due []hold) []hold {
 	}
 	s.oldest = append(s.oldest, e)
 	s.octets += e.size
-	for s.octets > s.limit {
+	for s.octets > s.limit && s.octets > e.size {
 		e := s.oldest[0]
 		s.oldest = s.oldest[1:]
 		if e.activity != nil {
@@ -133,8 +133,9 @@ func (s *shelf) any(which func(e *shelved) bool) bool {
 	return false
 }
 
-func (s *shelf) evictions() uint64 {
+// kept returns how many octets there are, and how many activities were given up for them.
+func (s *shelf) kept() (octets int, evicted uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.evicted
+	return s.octets, s.evicted
 }

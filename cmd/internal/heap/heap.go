@@ -16,10 +16,10 @@ import (
 const first = 400
 
 // Keep has garbage collected when the heap comes to so many octets, or when there is as much
-// garbage as usual per cent of what is live, if that is less. Where five sixths of the
-// octets are live, or more, as with very many connections, usual per cent is what counts:
-// there would be little to collect, each time. Where the environment says GOGC, Keep does
-// nothing; a GOMEMLIMIT holds beside it.
+// garbage as usual per cent of what is live, if that is less. What is live beyond five sixths
+// of the octets, as with very many connections, may have the usual garbage beside the last
+// sixth: there would be little to collect, each time. Where the environment says GOGC, Keep
+// does nothing; a GOMEMLIMIT holds beside it.
 func Keep(octets int64, usual int) {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -54,10 +54,16 @@ func live() int64 {
 	return int64(sample[0].Value.Uint64())
 }
 
-// percent is how much garbage there may be, in per cent of what is live.
+// percent is how much garbage there may be, in per cent of what is live. It never jumps: what
+// is live, and a little more, is collected about as often.
 func (k *keeper) percent(live int64) int {
-	if live == 0 || live >= k.octets/6*5 {
+	if live == 0 {
 		return k.usual
 	}
-	return int(min(int64(k.usual), 100*(k.octets-live)/live))
+	usual := int64(k.usual)
+	free, over := k.octets-live, live-k.octets/6*5
+	if over > 0 {
+		free = k.octets/6 + over/100*usual
+	}
+	return int(min(usual, 100*free/live))
 }
