@@ -266,7 +266,8 @@ func (o *options) onBus() int {
 
 // heap is the size of the heap at which garbage is collected, and how much garbage there may
 // be in per cent of what is live. When all is full that may be, up to three quarters of
-// -memory are live, and some 8 MiB that do not depend on it.
+// -memory are live, and some 12 MiB that do not depend on it; what is suspended, which
+// -transfer-memory bounds, comes on top.
 func (o *options) heap() (octets int64, usual int) {
 	octets, usual = int64(o.memory)/4*3+24<<20, 100
 	if o.live.on() {

@@ -166,6 +166,25 @@ func TestShelfIsBounded(t *testing.T) {
 	}
 }
 
+// TestShelfKeepsTheLast leaves no room for suspended activities: what was suspended last is
+// there still, however large it is.
+func TestShelfKeepsTheLast(t *testing.T) {
+	recs := recovering(t)
+	got, stats := decoded(t, Config{MaxSuspended: 1}, recs)
+	if stats.Evicted == 0 {
+		t.Fatal("none was given up")
+	}
+	resumed := 0
+	for _, id := range got.column("messages_store", "resumed_from") {
+		if strings.Trim(id, "0-") != "" {
+			resumed++
+		}
+	}
+	if resumed == 0 {
+		t.Error("none was resumed")
+	}
+}
+
 // TestProblemsAreBounded counts what goes beyond a connection's share.
 func TestProblemsAreBounded(t *testing.T) {
 	in := frames(t, readFile(t, real(t)[3])) // n14, with octets missing.
