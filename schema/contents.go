@@ -64,6 +64,11 @@ func (b *Batch) TellContent(from, to *Place, sum *[sha256.Size]byte) {
 	}
 }
 
+// TellFile sets the digest of a body part's octets in a row.
+func (b *Batch) TellFile(row int, sum *[sha256.Size]byte) {
+	copy(digestAt(&b.BodyParts.SHA256, row), sum[:])
+}
+
 // digestAt returns the digest of a row in a column of digests, where each row has one.
 func digestAt(c *Texts, row int) []byte {
 	const each = 1 + sha256.Size // With its length.

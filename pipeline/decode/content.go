@@ -201,7 +201,7 @@ func (w *worker) bodyPart(m *schema.Message, x *ipm.Message, y *ipm.BodyPart) {
 		}
 	}
 	if y.Nested < 0 && !y.IsText {
-		p.SHA256 = sha256.Sum256(y.Data)
+		p.SHA256 = w.file(y.Data, y.DataAt)
 	}
 	if y.Nested >= 0 {
 		p.NestedPath = in.content.Messages[y.Nested].Path

@@ -10,9 +10,9 @@ import (
 	"x400flow/x411"
 )
 
-// What identifies APDUs, and their contents, is digested later than rows are made of them, many
+// What identifies APDUs, their contents, and files in these are digested later than rows are made of them, many
 // at a time, since package digest then takes half the time. Until then these rows have zeros in
-// the place of identifier and digest, and the octets are kept: contents where they are seen
+// the place of identifier and digests, and the octets are kept: contents where they are seen
 // (see seen), what identifies an APDU beside its content in a copy. Before a batch is handed
 // over, nothing is owed to it any more.
 const (
@@ -22,12 +22,16 @@ const (
 	// maxOwed is the size from which what identifies an APDU beside its content is digested at
 	// once, and maxCopied bounds all that is copied.
 	maxOwed, maxCopied = 64 << 10, 512 << 10
+	// leastFile is the size from which the octets of a body part are digested with contents,
+	// and mostFiles bounds how many are.
+	leastFile, mostFiles = 1 << 10, 4 * mostOwed
 )
 
 // digests are those that are owed to rows of the batch.
 type digests struct {
 	contents digest.List
-	places   []*seenContent // Where contents are found that come again, nil where they are not.
+	places   []*seenContent // Where contents are found that come again, or those that files are of; nil where they are not.
+	files    []owedFile
 	apdus    digest.List
 	octets   []byte // What identifies APDUs.
 	list     []owed
@@ -51,7 +55,10 @@ type owed struct {
 	number           int // In digests.apdus, once it is there.
 }
 
-// contentSum is the SHA-256 of a content: that with number in digests.contents, when it is
+// owedFile is the digest with number in digests.contents that the row of a body part is without.
+type owedFile struct{ row, number int }
+
+// contentSum is the SHA-256 of a content, or of a part of it: that with number in digests.contents, when it is
 // there, or if number is -1, sum.
 type contentSum struct {
 	number int
@@ -73,6 +80,7 @@ func (w *worker) begin() {
 func (w *worker) digest(content []byte) {
 	d, s := &w.digests, &w.seen
 	x, again := s.find(content)
+	w.row.seen = x
 	if w.row.earlier = nil; again {
 		d.now.content, w.row.earlier = x.sum, x.octets
 		return
@@ -89,6 +97,34 @@ func (w *worker) digest(content []byte) {
 	} else if x != nil {
 		x.octets, x.from, x.sum = content, from, d.now.content
 	}
+}
+
+// file returns the digest of what the next row of a body part is to tell, octets that are at a
+// place of the content; zeros where it is told later.
+func (w *worker) file(octets []byte, at x411.Range) (sum [sha256.Size]byte) {
+	d, x, content := &w.digests, w.row.seen, w.row.content
+	row := w.batch.BodyParts.Rows()
+	if len(octets) < leastFile || at.Len() != len(octets) || at.End > len(content) || &content[at.Start] != &octets[0] ||
+		len(d.files) == mostFiles {
+		return sha256.Sum256(octets)
+	}
+	if n := d.now.content.number; w.row.earlier == nil && n >= 0 {
+		number := d.contents.Add(at.Of(d.contents.Octets(n)))
+		d.places = append(d.places, x)
+		d.files = append(d.files, owedFile{row, number})
+		if x != nil {
+			x.file, x.fileAt = contentSum{number: number}, at
+		}
+		return sum
+	}
+	if x == nil || x.fileAt != at {
+		return sha256.Sum256(octets)
+	}
+	// A content that came before, with the same file.
+	if x.file.number >= 0 {
+		d.files = append(d.files, owedFile{row, x.file.number})
+	}
+	return x.file.sum
 }
 
 // holdContent holds a content in the buffer that it came in, or in a copy, and returns its octets
@@ -213,6 +249,9 @@ func (w *worker) settle() {
 			w.batch.Identify(&o.from, &o.to, [16]byte(d.apdus.Sum(o.number)[:]))
 		}
 	}
+	for _, f := range d.files {
+		w.batch.TellFile(f.row, d.contents.Sum(f.number))
+	}
 	d.reset()
 }
 
@@ -220,8 +259,15 @@ func (w *worker) settle() {
 func (d *digests) take() {
 	d.contents.Take()
 	for i, x := range d.places {
-		if x != nil && x.sum.number == i { // Else another content has its place.
+		if x == nil {
+			continue
+		}
+		// Else another content has its place, or this is of a file.
+		if x.sum.number == i {
 			d.know(&x.sum)
+		}
+		if x.file.number == i {
+			d.know(&x.file)
 		}
 	}
 	d.know(&d.now.content)
@@ -252,6 +298,7 @@ func (d *digests) reset() {
 	d.contents.Reset()
 	clear(d.places)
 	d.places = d.places[:0]
+	d.files = d.files[:0]
 	d.apdus.Reset()
 	d.list = d.list[:0]
 	d.oldest, d.fleeting = -1, -1

@@ -18,9 +18,10 @@ import (
 // rows is what making rows reuses.
 type rows struct {
 	texts   text
-	joined  []byte // A content that came in segments.
-	content []byte // The content of the APDU.
-	earlier []byte // The same octets as they are known already, nil where they are not.
+	joined  []byte       // A content that came in segments.
+	content []byte       // The content of the APDU.
+	earlier []byte       // The same octets as they are known already, nil where they are not.
+	seen    *seenContent // Where the content is found when it comes again, nil where it is not.
 	// in is the association in whose memory the content is, if it can be kept there.
 	in      *association.Association
 	keyless []byte // A copy without the keys that it showed.

@@ -3,6 +3,8 @@ package decode
 import (
 	"bytes"
 	"hash/maphash"
+
+	"x400flow/x411"
 )
 
 // A content is relayed as it is, so that where traffic into and out of an MTA is seen, or
@@ -47,6 +49,9 @@ type seenContent struct {
 	octets []byte
 	from   int
 	sum    contentSum
+	// file is the digest of the last body part that is digested with contents, at fileAt of the content.
+	file   contentSum
+	fileAt x411.Range
 }
 
 // find returns the place of a content, nil where it is too short to be looked for, and whether
@@ -65,7 +70,7 @@ func (s *seen) find(content []byte) (x *seenContent, again bool) {
 	if x.hash == hash && x.from >= s.first && bytes.Equal(x.octets, content) {
 		return x, true
 	}
-	*x = seenContent{hash: hash, sum: contentSum{number: -1}}
+	*x = seenContent{hash: hash, sum: contentSum{number: -1}, file: contentSum{number: -1}}
 	return x, false
 }
 

@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"x400flow/bench/generate"
+	"x400flow/osi/association"
 	"x400flow/pipeline/capture"
 	"x400flow/schema"
+	"x400flow/x411"
 )
 
 // random returns octets that are the same each time.
@@ -126,6 +128,113 @@ func TestDigestsOfMessages(t *testing.T) {
 				t.Errorf("%d octets are held, of %d", n, room)
 			}
 		}
+	}
+}
+
+// Files in contents have their own digests, whether these are taken with those of contents,
+// at once, or known of a content that came before, whenever they are taken, and whatever becomes of
+// the memory that a content came in.
+func TestDigestsOfFiles(t *testing.T) {
+	for _, envelope := range []bool{true, false} {
+		const room = 64 << 10
+		w := digestWorker(Config{EnvelopeOnly: envelope}, room)
+		r := rand.New(rand.NewPCG(3, 4))
+		type content struct {
+			octets []byte
+			sums   []string
+		}
+		contents := make([]content, 60)
+		for i := range contents {
+			c := &contents[i]
+			var parts [][]byte
+			for range r.IntN(3) {
+				n := []int{0, 1, leastFile - 1, leastFile, leastFile + 1, room / mostSeen / 2, room}[r.IntN(7)]
+				file := random(r.Uint64(), n)
+				part := element(0x8e, file)
+				if r.IntN(8) == 0 { // In segments, so that its octets are nowhere in the content.
+					part = element(0xae, element(4, file[:n/2]), element(4, file[n/2:]))
+				}
+				parts = append(parts, part)
+				sum := sha256.Sum256(file)
+				c.sums = append(c.sums, string(sum[:]))
+			}
+			c.octets = element(0xa0, interpersonal(nil, parts...))
+		}
+		var wants []string
+		next, together, again, alone := 0, 0, 0, 0
+		for i := range 2000 {
+			if r.IntN(3) > 0 {
+				next = r.IntN(len(contents))
+			}
+			octets := apduWith(t, contents[next].octets)
+			wants = append(wants, contents[next].sums...)
+			owed := len(w.digests.files)
+			w.begin()
+			w.row.in = nil
+			if s, _ := w.rows(&w.row.message, octets, &association.Origin{}); s != x411.StatusOK {
+				t.Fatal(s)
+			}
+			switch owed = len(w.digests.files) - owed; {
+			case owed == 0:
+				alone++
+			case w.row.earlier != nil:
+				again++
+			default:
+				together++
+			}
+			w.end()
+			clear(octets)
+			if i%100 != 99 {
+				continue
+			}
+			w.settle()
+			got := w.batch.BodyParts.SHA256.Strings()
+			if len(got) != len(wants) {
+				t.Fatalf("%d body parts, not %d", len(got), len(wants))
+			}
+			for row := range got {
+				if got[row] != wants[row] {
+					t.Fatalf("row %d: digest %x, not %x", row, got[row], wants[row])
+				}
+			}
+			if wants = nil; !envelope {
+				w.seen.forget()
+			}
+			w.batch.Reset()
+		}
+		if together < 100 || again < 100 || alone < 100 {
+			t.Errorf("files of %d contents with others, of %d that came again, of %d at once", together, again, alone)
+		}
+	}
+}
+
+// What there may be of files in one content is bounded.
+func TestManyFiles(t *testing.T) {
+	file := random(1, leastFile)
+	parts := make([][]byte, 3*mostFiles)
+	for i := range parts {
+		parts[i] = element(0x8e, file)
+	}
+	w := digestWorker(Config{}, maxSeen)
+	w.begin()
+	w.row.in = nil
+	if s, _ := w.rows(&w.row.message, apduWith(t, element(0xa0, interpersonal(nil, parts...))), &association.Origin{}); s != x411.StatusOK {
+		t.Fatal(s)
+	}
+	if n := len(w.digests.files); n != mostFiles {
+		t.Errorf("%d files are owed", n)
+	}
+	w.end()
+	w.settle()
+	want := sha256.Sum256(file)
+	got := w.batch.BodyParts.SHA256.Strings()
+	for _, sum := range got {
+		if sum != string(want[:]) {
+			t.Fatalf("digest %x, not %x", sum, want)
+		}
+	}
+	if len(got) != len(parts) {
+		t.Errorf("%d body parts, not %d", len(got), len(parts))
 	}
 }
 

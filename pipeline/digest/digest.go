@@ -30,6 +30,9 @@ func (l *List) Add(octets []byte) int {
 	return len(l.items) - 1
 }
 
+// Octets returns those with number i.
+func (l *List) Octets(i int) []byte { return l.items[i].octets }
+
 // Move says that those with number i are in octets, too, from now on.
 func (l *List) Move(i int, octets []byte) { l.items[i].octets = octets }
 
