@@ -23,7 +23,7 @@ func contentWorker(cfg Config) *worker {
 }
 
 // apduWith is a real APDU with its content replaced.
-func apduWith(t *testing.T, content []byte) []byte {
+func apduWith(t testing.TB, content []byte) []byte {
 	t.Helper()
 	octets := realAPDU(t)
 	var a x411.APDU
@@ -34,7 +34,7 @@ func apduWith(t *testing.T, content []byte) []byte {
 	return element(0xa0, envelope, element(4, content))
 }
 
-func realAPDU(t *testing.T) []byte {
+func realAPDU(t testing.TB) []byte {
 	t.Helper()
 	octets, err := os.ReadFile("../../x411/testdata/p31.01.apdu")
 	if err != nil {

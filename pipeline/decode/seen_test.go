@@ -1,7 +1,10 @@
 package decode
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -261,6 +264,36 @@ func TestDigestAllocations(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(100, all); n > 0 {
 			t.Errorf("%v allocations", n)
+		}
+	}
+}
+
+// BenchmarkFile makes the rows of contents with a file in each, which come twice.
+func BenchmarkFile(b *testing.B) {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		for _, keep := range []string{"envelope", "content"} {
+			b.Run(fmt.Sprintf("%d/%s", n, keep), func(b *testing.B) {
+				w := digestWorker(Config{EnvelopeOnly: keep == "envelope"}, maxSeen)
+				file := random(1, n)
+				octets := apduWith(b, element(0xa0, interpersonal(nil, element(0x8e, file))))
+				at := bytes.Index(octets, file)
+				b.SetBytes(int64(2 * n))
+				b.ReportAllocs()
+				for b.Loop() {
+					binary.BigEndian.PutUint64(octets[at:], binary.BigEndian.Uint64(octets[at:])+1)
+					for range 2 {
+						w.begin()
+						w.row.in = nil
+						w.rows(&w.row.message, octets, &association.Origin{})
+						w.end()
+					}
+					if w.batch.Bytes() > 8<<20 {
+						w.settle()
+						w.seen.forget()
+						w.batch.Reset()
+					}
+				}
+			})
 		}
 	}
 }
