@@ -10,11 +10,11 @@ import (
 	"x400flow/x411"
 )
 
-// What identifies APDUs, their contents, and files in these are digested later than rows are made of them, many
-// at a time, since package digest then takes half the time. Until then these rows have zeros in
-// the place of identifier and digests, and the octets are kept: contents where they are seen
-// (see seen), what identifies an APDU beside its content in a copy. Before a batch is handed
-// over, nothing is owed to it any more.
+// What identifies APDUs, their contents, and files in these are digested later than rows are
+// made of them, many at a time, since package digest then takes half the time. Until then these
+// rows have zeros in the place of identifier and digests, and the octets are kept: contents
+// where they are seen (see seen), what identifies an APDU beside its content in a copy. Before
+// a batch is handed over, nothing is owed to it any more.
 const (
 	// mostOwed is how many APDUs are digested together. More are no faster, and their octets
 	// would no longer be in a near cache.
@@ -30,12 +30,14 @@ const (
 // digests are those that are owed to rows of the batch.
 type digests struct {
 	contents digest.List
-	places   []*seenContent // Where contents are found that come again, or those that files are of; nil where they are not.
-	files    []owedFile
-	apdus    digest.List
-	octets   []byte // What identifies APDUs.
-	list     []owed
-	oldest   int // The number of the first buffer of seen that one of contents is in, -1 for none.
+	// places are where contents are found that come again, or those that files are in, nil
+	// where they are not.
+	places []*seenContent
+	files  []owedFile
+	apdus  digest.List
+	octets []byte // What identifies APDUs.
+	list   []owed
+	oldest int // The number of the first buffer of seen that one of contents is in, -1 for none.
 
 	now owed // That of the APDU in hand.
 	// fleeting is the number of a content whose octets are there only as long as the APDU in
@@ -58,8 +60,8 @@ type owed struct {
 // owedFile is the digest with number in digests.contents that the row of a body part is without.
 type owedFile struct{ row, number int }
 
-// contentSum is the SHA-256 of a content, or of a part of it: that with number in digests.contents, when it is
-// there, or if number is -1, sum.
+// contentSum is the SHA-256 of a content, or of a file in it: that with number in
+// digests.contents, when it is there, or if number is -1, sum.
 type contentSum struct {
 	number int
 	sum    [sha256.Size]byte
@@ -99,8 +101,8 @@ func (w *worker) digest(content []byte) {
 	}
 }
 
-// file returns the digest of what the next row of a body part is to tell, octets that are at a
-// place of the content; zeros where it is told later.
+// file returns the digest that the next row of a body part is to tell, of octets that are at
+// a place of the content; zeros where it is told later.
 func (w *worker) file(octets []byte, at x411.Range) (sum [sha256.Size]byte) {
 	d, x, content := &w.digests, w.row.seen, w.row.content
 	row := w.batch.BodyParts.Rows()

@@ -49,7 +49,8 @@ type seenContent struct {
 	octets []byte
 	from   int
 	sum    contentSum
-	// file is the digest of the last body part that is digested with contents, at fileAt of the content.
+	// file is the digest of the last file in it that was digested with contents, of those at
+	// fileAt.
 	file   contentSum
 	fileAt x411.Range
 }

@@ -54,8 +54,8 @@ func live() int64 {
 	return int64(sample[0].Value.Uint64())
 }
 
-// percent is how much garbage there may be, in per cent of what is live. It never jumps: what
-// is live, and a little more, is collected about as often.
+// percent is how much garbage there may be, in per cent of what is live. It never jumps where
+// a little more is live.
 func (k *keeper) percent(live int64) int {
 	if live == 0 {
 		return k.usual
