@@ -22,9 +22,9 @@ const (
 	// maxOwed is the size from which what identifies an APDU beside its content is digested at
 	// once, and maxCopied bounds all that is copied.
 	maxOwed, maxCopied = 64 << 10, 512 << 10
-	// leastFile is the size from which the octets of a body part are digested with contents,
-	// and mostFiles bounds how many are.
-	leastFile, mostFiles = 1 << 10, 4 * mostOwed
+	// leastFile is the size from which the octets of a body part are digested with contents:
+	// their content is then one that is looked for. mostFiles bounds how many are.
+	leastFile, mostFiles = leastSeen, 4 * mostOwed
 )
 
 // digests are those that are owed to rows of the batch.
@@ -105,28 +105,24 @@ func (w *worker) digest(content []byte) {
 // a place of the content; zeros where it is told later.
 func (w *worker) file(octets []byte, at x411.Range) (sum [sha256.Size]byte) {
 	d, x, content := &w.digests, w.row.seen, w.row.content
-	row := w.batch.BodyParts.Rows()
-	if len(octets) < leastFile || at.Len() != len(octets) || at.End > len(content) || &content[at.Start] != &octets[0] ||
-		len(d.files) == mostFiles {
+	var file contentSum
+	switch n := d.now.content.number; {
+	case len(octets) < leastFile || at.Len() != len(octets) || at.End > len(content) || &content[at.Start] != &octets[0] ||
+		len(d.files) == mostFiles:
 		return sha256.Sum256(octets)
-	}
-	if n := d.now.content.number; w.row.earlier == nil && n >= 0 {
-		number := d.contents.Add(at.Of(d.contents.Octets(n)))
+	case w.row.earlier == nil && n >= 0:
+		file.number = d.contents.Add(at.Of(d.contents.Octets(n)))
 		d.places = append(d.places, x)
-		d.files = append(d.files, owedFile{row, number})
-		if x != nil {
-			x.file, x.fileAt = contentSum{number: number}, at
-		}
-		return sum
-	}
-	if x == nil || x.fileAt != at {
+		x.file, x.fileAt = file, at
+	case x.fileAt == at: // The content came before.
+		file = x.file
+	default:
 		return sha256.Sum256(octets)
 	}
-	// A content that came before, with the same file.
-	if x.file.number >= 0 {
-		d.files = append(d.files, owedFile{row, x.file.number})
+	if file.number >= 0 {
+		d.files = append(d.files, owedFile{w.batch.BodyParts.Rows(), file.number})
 	}
-	return x.file.sum
+	return file.sum
 }
 
 // holdContent holds a content in the buffer that it came in, or in a copy, and returns its octets

@@ -69,10 +69,8 @@ type Config struct {
 	// it to the store.
 	BatchRows   int
 	BatchOctets int
-	// MaxSuspended bounds the octets of suspended activities, but for the one that was
-	// suspended last; 0 is a quarter of MaxBuffered. MaxAPDU bounds those of one transfer.
-	MaxSuspended int
-	MaxAPDU      int
+	// MaxAPDU bounds the octets of one transfer.
+	MaxAPDU int
 	// Settled, if not nil, is called when all that was read before a capture's end
 	// is durable, before the capture's row says that it is.
 	Settled func(context.Context) error
@@ -87,7 +85,8 @@ type Config struct {
 	MaxConnections int
 	// MaxBuffered bounds the octets kept of transfers and TSDUs that are not
 	// whole; what is open of the longest silent connection is given up. Each worker
-	// has its share of it, and room for two of MaxAPDU at least.
+	// has its share of it, and room for two of MaxAPDU at least. A quarter of it bounds
+	// the activities that are suspended, but for the one that was suspended last.
 	MaxBuffered int
 	// MaxQueued bounds the octets of the records that were received and are not
 	// decoded; a larger one is taken alone.
@@ -201,7 +200,6 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 	def(&cfg.MaxProblems, DefaultMaxProblems)
 	def(&cfg.MaxConnections, DefaultMaxConnections)
 	def(&cfg.MaxBuffered, DefaultMaxBuffered)
-	def(&cfg.MaxSuspended, cfg.MaxBuffered/4)
 	def(&cfg.MaxQueued, DefaultMaxQueued)
 	if cfg.Idle <= 0 {
 		cfg.Idle = DefaultIdle
@@ -210,7 +208,7 @@ func New(cfg Config, b bus.Receiver, w Sink) *Pool {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Pool{
-		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxSuspended), queued: semaphore.NewWeighted(int64(cfg.MaxQueued)),
+		cfg: cfg, bus: b, writer: w, shelf: newShelf(cfg.MaxBuffered / 4), queued: semaphore.NewWeighted(int64(cfg.MaxQueued)),
 		seed: maphash.MakeSeed(), classes: make(map[string]uint64), lanes: make(map[int32]*lane),
 		names: make(map[string]string), sources: sources{numbers: make(map[string]uint32)},
 	}

@@ -142,7 +142,7 @@ func TestShelfIsBounded(t *testing.T) {
 		t.Fatalf("%d messages were resumed in another association", elsewhere)
 	}
 	const limit = 1500
-	want, stats := decoded(t, Config{MaxSuspended: limit}, recs)
+	want, stats := decoded(t, Config{MaxBuffered: 4 * limit}, recs)
 	if stats.Evicted == 0 || len(want["messages_store"]) >= len(roomy["messages_store"]) {
 		t.Fatalf("%d given up, %d messages of %d", stats.Evicted, len(want["messages_store"]), len(roomy["messages_store"]))
 	}
@@ -157,7 +157,7 @@ func TestShelfIsBounded(t *testing.T) {
 	}
 	for _, workers := range []int{2, 5, 16} {
 		for range 3 {
-			got, s := decoded(t, Config{Workers: workers, MaxSuspended: limit}, recs)
+			got, s := decoded(t, Config{Workers: workers, MaxBuffered: 4 * limit}, recs)
 			same(t, got, want)
 			if s.Evicted != stats.Evicted {
 				t.Errorf("%d shards give up %d, one gives up %d", workers, s.Evicted, stats.Evicted)
@@ -170,7 +170,7 @@ func TestShelfIsBounded(t *testing.T) {
 // there still, however large it is.
 func TestShelfKeepsTheLast(t *testing.T) {
 	recs := recovering(t)
-	got, stats := decoded(t, Config{MaxSuspended: 1}, recs)
+	got, stats := decoded(t, Config{MaxBuffered: 1}, recs)
 	if stats.Evicted == 0 {
 		t.Fatal("none was given up")
 	}

@@ -134,6 +134,16 @@ func TestDigestsOfMessages(t *testing.T) {
 	}
 }
 
+// beginWith makes the rows of an APDU, up to the end of it.
+func (w *worker) beginWith(t testing.TB, octets []byte) {
+	t.Helper()
+	w.begin()
+	w.row.in = nil
+	if s, _ := w.rows(&w.row.message, octets, &association.Origin{}); s != x411.StatusOK {
+		t.Fatal(s)
+	}
+}
+
 // Files in contents have their own digests, whether these are taken with those of contents,
 // at once, or known of a content that came before, whenever they are taken, and whatever becomes of
 // the memory that a content came in.
@@ -172,11 +182,7 @@ func TestDigestsOfFiles(t *testing.T) {
 			octets := apduWith(t, contents[next].octets)
 			wants = append(wants, contents[next].sums...)
 			owed := len(w.digests.files)
-			w.begin()
-			w.row.in = nil
-			if s, _ := w.rows(&w.row.message, octets, &association.Origin{}); s != x411.StatusOK {
-				t.Fatal(s)
-			}
+			w.beginWith(t, octets)
 			switch owed = len(w.digests.files) - owed; {
 			case owed == 0:
 				alone++
@@ -219,11 +225,7 @@ func TestManyFiles(t *testing.T) {
 		parts[i] = element(0x8e, file)
 	}
 	w := digestWorker(Config{}, maxSeen)
-	w.begin()
-	w.row.in = nil
-	if s, _ := w.rows(&w.row.message, apduWith(t, element(0xa0, interpersonal(nil, parts...))), &association.Origin{}); s != x411.StatusOK {
-		t.Fatal(s)
-	}
+	w.beginWith(t, apduWith(t, element(0xa0, interpersonal(nil, parts...))))
 	if n := len(w.digests.files); n != mostFiles {
 		t.Errorf("%d files are owed", n)
 	}
@@ -282,9 +284,7 @@ func BenchmarkFile(b *testing.B) {
 				for b.Loop() {
 					binary.BigEndian.PutUint64(octets[at:], binary.BigEndian.Uint64(octets[at:])+1)
 					for range 2 {
-						w.begin()
-						w.row.in = nil
-						w.rows(&w.row.message, octets, &association.Origin{})
+						w.beginWith(b, octets)
 						w.end()
 					}
 					if w.batch.Bytes() > 8<<20 {

@@ -59,10 +59,10 @@ func (s *shelf) put(e *shelved, due []hold) []hold {
 	s.oldest = append(s.oldest, e)
 	s.octets += e.size
 	for s.octets > s.limit && s.octets > e.size {
-		e := s.oldest[0]
+		first := s.oldest[0]
 		s.oldest = s.oldest[1:]
-		if e.activity != nil {
-			due = s.drop(e, due)
+		if first.activity != nil {
+			due = s.drop(first, due)
 			s.evicted++
 		}
 	}

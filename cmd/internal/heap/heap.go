@@ -61,9 +61,7 @@ func (k *keeper) percent(live int64) int {
 		return k.usual
 	}
 	usual := int64(k.usual)
-	free, over := k.octets-live, live-k.octets/6*5
-	if over > 0 {
-		free = k.octets/6 + over/100*usual
-	}
+	over := max(0, live-k.octets/6*5)
+	free := max(k.octets-live, k.octets/6) + over/100*usual
 	return int(min(usual, 100*free/live))
 }
