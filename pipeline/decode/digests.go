@@ -103,7 +103,7 @@ func (w *worker) digest(content []byte) {
 
 // file returns the digest that the next row of a body part is to tell, of octets that are at
 // a place of the content; zeros where it is told later.
-func (w *worker) file(octets []byte, at x411.Range) (sum [sha256.Size]byte) {
+func (w *worker) file(octets []byte, at x411.Range) [sha256.Size]byte {
 	d, x, content := &w.digests, w.row.seen, w.row.content
 	var file contentSum
 	switch n := d.now.content.number; {
